@@ -1,0 +1,97 @@
+/* base/buf: see buf.h. */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void buf_fini(struct buf *buf)
+{
+    free(buf->ptr);
+    *buf = BUF_EMPTY;
+}
+
+char *buf_reserve(struct buf *buf, size_t extra)
+{
+    assert(extra < SIZE_MAX / 4);
+    assert(buf->len <= buf->size);
+    if (buf->size - buf->len < extra) {
+        size_t size = buf->size < 64 ? 64 : buf->size * 2;
+        if (size < buf->len + extra)
+            size = buf->len + extra;
+        char *ptr = realloc(buf->ptr, size);
+        if (ptr == NULL)
+            abort();
+        buf->ptr = ptr;
+        buf->size = size;
+    }
+    return buf->ptr + buf->len;
+}
+
+void buf_add(struct buf *buf, struct span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
+    buf->len += bytes.len;
+}
+
+void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, span_of(text));
+}
+
+void buf_add_char(struct buf *buf, char c)
+{
+    *buf_reserve(buf, 1) = c;
+    buf->len++;
+}
+
+void buf_add_format(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(length >= 0);
+    vsnprintf(buf_reserve(buf, (size_t)length + 1), (size_t)length + 1, format, again);
+    va_end(again);
+    buf->len += (size_t)length;
+}
+
+static void add_big_endian(struct buf *buf, uint64_t value, unsigned width)
+{
+    char *out = buf_reserve(buf, width);
+    for (unsigned i = 0; i < width; i++)
+        out[i] = (char)(unsigned char)(value >> (8 * (width - 1 - i)));
+    buf->len += width;
+}
+
+void buf_add_u8(struct buf *buf, uint8_t value)
+{
+    add_big_endian(buf, value, 1);
+}
+
+void buf_add_u16(struct buf *buf, uint16_t value)
+{
+    add_big_endian(buf, value, 2);
+}
+
+void buf_add_u32(struct buf *buf, uint32_t value)
+{
+    add_big_endian(buf, value, 4);
+}
+
+void buf_add_u64(struct buf *buf, uint64_t value)
+{
+    add_big_endian(buf, value, 8);
+}
+
+const char *buf_text(struct buf *buf)
+{
+    *buf_reserve(buf, 1) = '\0';
+    return buf->ptr;
+}

@@ -1,0 +1,108 @@
+/* base/error: see error.h. Over-long texts are cut, never refused. */
+#include "base/error.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *error_kind_name(enum error_kind kind)
+{
+    switch (kind) {
+    case ERROR_NONE:
+        return "none";
+    case ERROR_RETRY:
+        return "retry";
+    case ERROR_DATA:
+        return "data";
+    case ERROR_STOP:
+        return "stop";
+    }
+    return "unknown";
+}
+
+/* One line: a library's message may hold newlines, a log line may not. */
+static void flatten(char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
+        text[--length] = '\0';
+    for (char *c = text; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\r' || *c == '\t')
+            *c = ' ';
+}
+
+static void fill(struct error *err, enum error_kind kind, enum exit_code code, const char *reason)
+{
+    assert(err != NULL);
+    assert(reason != NULL && reason[0] != '\0');
+    *err = ERROR_INIT;
+    err->kind = kind;
+    err->exit_code = code;
+    snprintf(err->reason, sizeof err->reason, "%s", reason);
+}
+
+int error_retry(struct error *err, const char *reason, const char *format, ...)
+{
+    fill(err, ERROR_RETRY, EXIT_GAVE_UP, reason);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    flatten(err->text);
+    return -1;
+}
+
+int error_data(struct error *err, const char *reason, const char *format, ...)
+{
+    fill(err, ERROR_DATA, EXIT_DATA, reason);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    flatten(err->text);
+    return -1;
+}
+
+int error_stop(struct error *err, enum exit_code code, const char *reason, const char *format, ...)
+{
+    assert(code != EXIT_OK);
+    fill(err, ERROR_STOP, code, reason);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    flatten(err->text);
+    return -1;
+}
+
+int error_wrap(struct error *err, const char *format, ...)
+{
+    assert(err->kind != ERROR_NONE);
+    char inner[ERROR_TEXT_MAX];
+    memcpy(inner, err->text, sizeof inner);
+    inner[sizeof inner - 1] = '\0';
+    va_list args;
+    va_start(args, format);
+    int used = vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    if (used < 0 || (size_t)used + 3 > sizeof err->text)
+        return -1;
+    size_t room = sizeof err->text - (size_t)used - 3;
+    size_t length = strnlen(inner, room);
+    memcpy(err->text + used, ": ", 2);
+    memcpy(err->text + used + 2, inner, length);
+    err->text[(size_t)used + 2 + length] = '\0';
+    flatten(err->text);
+    return -1;
+}
+
+int error_hint(struct error *err, const char *format, ...)
+{
+    assert(err->kind != ERROR_NONE);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->hint, sizeof err->hint, format, args);
+    va_end(args);
+    flatten(err->hint);
+    return -1;
+}

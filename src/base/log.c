@@ -1,0 +1,143 @@
+/* base/log: see log.h. A line is built in one buffer on the stack and cut at its end, because a log
+ * that blocks or allocates without bound would disturb the pipeline. */
+#include "base/log.h"
+
+#include "base/error.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 4096
+
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t len;
+};
+
+const char *log_level_name(enum log_level level)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    assert(level <= LOG_ERROR);
+    return names[level];
+}
+
+static void add(struct line *line, const char *bytes, size_t len)
+{
+    size_t room = sizeof line->text - 8 - line->len; /* 8: the closing bytes always fit */
+    if (len > room)
+        len = room;
+    memcpy(line->text + line->len, bytes, len);
+    line->len += len;
+}
+
+static void add_text(struct line *line, const char *text)
+{
+    add(line, text, strlen(text));
+}
+
+/* JSON escapes serve logfmt's quoted values as well. */
+static void add_escaped(struct line *line, const char *value)
+{
+    for (const char *c = value; *c != '\0'; c++) {
+        char escaped[8];
+        if (*c == '"' || *c == '\\')
+            snprintf(escaped, sizeof escaped, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)(unsigned char)*c);
+        else
+            snprintf(escaped, sizeof escaped, "%c", *c);
+        add_text(line, escaped);
+    }
+}
+
+static bool is_bare(const char *value)
+{
+    if (*value == '\0')
+        return false;
+    for (const char *c = value; *c != '\0'; c++)
+        if ((unsigned char)*c <= ' ' || *c == '"' || *c == '=' || *c == '\\')
+            return false;
+    return true;
+}
+
+static void add_pair(const struct log *log, struct line *line, const char *key, const char *value)
+{
+    if (log->format == LOG_JSON) {
+        add_text(line, line->len > 0 ? ",\"" : "{\"");
+        add_text(line, key);
+        add_text(line, "\":\"");
+        add_escaped(line, value);
+        add_text(line, "\"");
+        return;
+    }
+    if (line->len > 0)
+        add_text(line, " ");
+    add_text(line, key);
+    add_text(line, "=");
+    if (is_bare(value)) {
+        add_text(line, value);
+        return;
+    }
+    add_text(line, "\"");
+    add_escaped(line, value);
+    add_text(line, "\"");
+}
+
+static void begin(const struct log *log, struct line *line, enum log_level level, const char *event)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct tm utc;
+    gmtime_r(&now.tv_sec, &utc);
+    char seconds[32];
+    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
+    char time_text[48];
+    snprintf(time_text, sizeof time_text, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+    line->len = 0;
+    add_pair(log, line, "time", time_text);
+    add_pair(log, line, "level", log_level_name(level));
+    add_pair(log, line, "event", event);
+    if (log->relay != NULL)
+        add_pair(log, line, "relay", log->relay);
+}
+
+static void end(const struct log *log, struct line *line)
+{
+    if (log->format == LOG_JSON)
+        line->text[line->len++] = '}';
+    line->text[line->len++] = '\n';
+    /* Nothing sensible can be done about a failing stderr. */
+    ssize_t written = write(log->fd, line->text, line->len);
+    (void)written;
+}
+
+void log_event(const struct log *log, enum log_level level, const char *event, ...)
+{
+    assert(event != NULL);
+    if (level < log->level)
+        return;
+    struct line line;
+    begin(log, &line, level, event);
+    va_list args;
+    va_start(args, event);
+    const char *key;
+    while ((key = va_arg(args, const char *)) != NULL) {
+        const char *value = va_arg(args, const char *);
+        if (value != NULL)
+            add_pair(log, &line, key, value);
+    }
+    va_end(args);
+    end(log, &line);
+}
+
+void log_error(const struct log *log, enum log_level level, const char *event,
+               const struct error *err)
+{
+    log_event(log, level, event, "kind", error_kind_name(err->kind), "reason", err->reason, "error",
+              err->text, "hint", err->hint[0] != '\0' ? err->hint : NULL, NULL);
+}

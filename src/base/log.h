@@ -1,0 +1,33 @@
+/* base/log: one line, one event.
+ *
+ * An event has a stable dotted name that occurs once in the source and is listed in
+ * docs/OPERATIONS.md, and fields as key/value pairs. Lines go to stderr in one write(2) each, as
+ * logfmt or JSON. Thread-safe. Leaves do not log: relay/ and cli/ do.
+ *
+ *   log_event(log, LOG_INFO, "epoch.opened", "position", text, "slot", slot, NULL);
+ */
+#ifndef WALFERRY_BASE_LOG_H
+#define WALFERRY_BASE_LOG_H
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_LOGFMT, LOG_JSON };
+
+struct log {
+    enum log_level level; /* lines below it are dropped */
+    enum log_format format;
+    int fd;
+    const char *relay; /* printed with each line once known; may be NULL */
+};
+
+struct error;
+
+/* Pairs of `const char *` key and value, ended by a NULL key; a NULL value leaves the pair out. */
+void log_event(const struct log *log, enum log_level level, const char *event, ...)
+    __attribute__((sentinel));
+/* The event with kind, reason, error and hint of *err as fields. */
+void log_error(const struct log *log, enum log_level level, const char *event,
+               const struct error *err);
+
+const char *log_level_name(enum log_level level);
+
+#endif
