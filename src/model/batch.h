@@ -1,0 +1,58 @@
+/* model/batch: what circulates between reader and writer.
+ *
+ * A fixed set of batches goes full from the reader to the writer and comes home empty. The reader
+ * fills one at a time, in order; after batch_seal() only the writer touches it, until it is home. */
+#ifndef WALFERRY_MODEL_BATCH_H
+#define WALFERRY_MODEL_BATCH_H
+
+#include "base/arena.h"
+#include "model/message.h"
+
+/* A batch's place inside a transaction that it ends in the middle of. */
+struct partial {
+    uint64_t final_lsn; /* 0: the batch ends on a transaction's end */
+    uint64_t done;      /* changes of that transaction that are done */
+    uint32_t part;      /* how many parts of it are committed with this one; 0 outside progress */
+};
+
+struct batch {
+    struct arena arena;
+    struct message *messages;
+    uint32_t count;
+    uint32_t capacity;
+    size_t bytes; /* messages with MESSAGE_OVERHEAD_BYTES each */
+
+    struct position end;    /* position once the batch is published */
+    struct partial partial; /* where ends_txn is false */
+    struct span resume;     /* the source's own part of progress; may be absent */
+    uint32_t xid;           /* of the last transaction in it */
+    int64_t commit_time_us; /* of the last transaction in it; 0: none */
+    uint32_t transactions;  /* PostgreSQL transactions that end in it */
+    bool ends_txn;          /* true: Kafka may commit behind it */
+    bool mark;              /* idle progress: no messages, only a position */
+    int64_t opened_us;      /* monotonic: when its first message came */
+
+    /* The writer's: messages handed to the publisher and not yet reported. */
+    uint32_t outstanding;
+    /* Stamped by the writer when it goes home: the newest position that Kafka has committed. */
+    struct position committed;
+};
+
+/* capacity: messages at most, from 1. arena_keep_bytes: what the arena keeps over resets. */
+void batch_init(struct batch *batch, uint32_t capacity, size_t arena_keep_bytes);
+void batch_fini(struct batch *batch);
+void batch_reset(struct batch *batch);
+
+static inline bool batch_full(const struct batch *batch, size_t bytes_max)
+{
+    return batch->count == batch->capacity || batch->bytes >= bytes_max;
+}
+
+/* The next free message, cleared; the caller fills it and then calls batch_add(). Never when full. */
+struct message *batch_next(struct batch *batch);
+/* Counts the message that batch_next() gave. */
+void batch_add(struct batch *batch);
+/* Forgets the messages behind the first `count`. */
+void batch_truncate(struct batch *batch, uint32_t count);
+
+#endif

@@ -1,0 +1,67 @@
+/* model/change: one thing that happened in the database, in commit order.
+ *
+ * Every source speaks BEGIN, rows, COMMIT. A change and all that it points to live until the next
+ * call of source_next(); the relation lives as long as the epoch. */
+#ifndef WALFERRY_MODEL_CHANGE_H
+#define WALFERRY_MODEL_CHANGE_H
+
+#include "model/position.h"
+#include "model/relation.h"
+
+enum change_op {
+    CHANGE_BEGIN,
+    CHANGE_INSERT,
+    CHANGE_UPDATE,
+    CHANGE_DELETE,
+    CHANGE_TRUNCATE,
+    CHANGE_MESSAGE, /* pg_logical_emit_message; `transactional` says which kind */
+    CHANGE_READ,    /* a row of a snapshot */
+    CHANGE_COMMIT,
+    CHANGE_MARK /* nothing before `position` is still to come; only outside a transaction */
+};
+
+enum cell_kind {
+    CELL_NULL,
+    CELL_TEXT,
+    CELL_BINARY,
+    CELL_UNCHANGED /* a TOASTed value that the UPDATE did not touch and the server did not send */
+};
+
+struct cell {
+    enum cell_kind kind;
+    struct span bytes; /* TEXT and BINARY only */
+};
+
+struct row {
+    uint32_t count; /* 0: there is no such row */
+    struct cell *cells;
+};
+
+struct change {
+    enum change_op op;
+    /* Where the relay is once this change is done. BEGIN: the position before the transaction, seq 0.
+     * Row, truncate, transactional message: that lsn with seq = ordinal. COMMIT: {end_lsn, 0}.
+     * MARK: {lsn, 0}. Non-transactional message: its own lsn field, outside the order. */
+    struct position position;
+    uint64_t ordinal;   /* of the change within its transaction, from 1; 0 for BEGIN, COMMIT, MARK */
+    uint64_t final_lsn; /* Begin.final_lsn of its transaction: the start of the commit record */
+    uint32_t xid;       /* 0 outside a transaction */
+    int64_t commit_time_us; /* of the transaction, Unix epoch; 0 where unknown */
+    const struct relation *relation; /* rows; of TRUNCATE the first relation */
+    struct row before;               /* old row or key, where the server sent it */
+    struct row after;
+    struct {
+        struct span prefix;
+        struct span content;
+        bool transactional;
+    } message;
+    struct {
+        uint32_t count;
+        const struct relation **relations;
+        bool cascade;
+        bool restart_identity;
+    } truncate;
+    bool urgent; /* MARK: the server waits for a confirmation of this position now */
+};
+
+#endif

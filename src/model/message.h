@@ -1,0 +1,28 @@
+/* model/message: the bytes that go to the publisher.
+ *
+ * All spans live in the arena of the batch that holds the message, until the batch comes home. */
+#ifndef WALFERRY_MODEL_MESSAGE_H
+#define WALFERRY_MODEL_MESSAGE_H
+
+#include "model/event.h"
+
+struct message {
+    struct span topic;    /* NUL-terminated behind its length */
+    struct span key;      /* absent: null key */
+    struct span value;    /* absent: tombstone */
+    int32_t partition;    /* -1: by key */
+    uint32_t route;
+    int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
+    uint32_t header_count;
+    const struct header *headers;
+    struct position position;
+    uint64_t ordinal;
+    uint64_t final_lsn;
+    uint32_t xid;
+    int64_t commit_time_us;
+};
+
+/* What a message counts against memory limits, in bytes, besides its own bytes. */
+#define MESSAGE_OVERHEAD_BYTES 512
+
+#endif

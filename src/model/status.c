@@ -1,0 +1,11 @@
+/* model/status: see status.h. */
+#include "model/status.h"
+
+#include <assert.h>
+
+const char *relay_state_name(enum relay_state state)
+{
+    static const char *const names[] = {"starting", "streaming", "backoff", "stopping", "stopped"};
+    assert(state <= STATE_STOPPED);
+    return names[state];
+}

@@ -1,0 +1,47 @@
+/* model/status: what a relay says of itself, copied whole under a mutex for admin/ and cli/. */
+#ifndef WALFERRY_MODEL_STATUS_H
+#define WALFERRY_MODEL_STATUS_H
+
+#include "model/position.h"
+
+enum relay_state {
+    STATE_STARTING,  /* no epoch has been open yet */
+    STATE_STREAMING, /* an epoch is open */
+    STATE_BACKOFF,   /* waiting to open again */
+    STATE_STOPPING,
+    STATE_STOPPED
+};
+
+struct status {
+    enum relay_state state;
+    char relay[48];
+    char slot[64];
+    char publication[64];
+    char guarantee[24];
+    char instance[40];
+    char system_identifier[24];
+    uint32_t timeline;
+    uint64_t generation;
+    uint64_t epochs; /* opened since the start */
+    struct position committed; /* progress that Kafka has committed */
+    uint64_t confirmed_lsn;    /* what PostgreSQL has been told */
+    uint64_t received_lsn;     /* the newest LSN seen on the wire */
+    bool in_partial;           /* inside a split transaction */
+    int64_t last_commit_wall_us;   /* our clock at the last Kafka commit; 0: none */
+    int64_t source_up_wall_us;     /* last time the database answered; 0: never */
+    int64_t publisher_up_wall_us;  /* last time the broker answered; 0: never */
+    int64_t since_wall_us;         /* when `state` was entered */
+    /* From the watch's SQL connection. */
+    bool slot_known;
+    char slot_wal_status[16];
+    uint64_t slot_lag_bytes;      /* current WAL − confirmed_flush_lsn */
+    uint64_t slot_retained_bytes; /* current WAL − restart_lsn */
+    bool ready;
+    char last_error_reason[48];
+    char last_error[512];
+    int64_t last_error_wall_us;
+};
+
+const char *relay_state_name(enum relay_state state);
+
+#endif
