@@ -1,0 +1,214 @@
+/* json/json_write: see json_write.h. */
+#include "json/json_write.h"
+
+#include "json/json_utf8.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+static void separate(struct json_writer *w)
+{
+    assert(w->out != NULL);
+    if (w->comma)
+        buf_add_char(w->out, ',');
+    w->comma = true;
+}
+
+static void begin(struct json_writer *w, char bracket, bool array)
+{
+    assert(w->depth < JSON_WRITE_DEPTH_MAX);
+    separate(w);
+    buf_add_char(w->out, bracket);
+    uint64_t bit = UINT64_C(1) << w->depth;
+    w->arrays = array ? w->arrays | bit : w->arrays & ~bit;
+    w->depth++;
+    w->comma = false;
+}
+
+static void end(struct json_writer *w, char bracket, bool array)
+{
+    assert(w->depth > 0);
+    w->depth--;
+    assert(((w->arrays >> w->depth & 1) == 1) == array);
+    (void)array;
+    buf_add_char(w->out, bracket);
+    w->comma = true;
+}
+
+void json_write_begin_object(struct json_writer *w)
+{
+    begin(w, '{', false);
+}
+
+void json_write_end_object(struct json_writer *w)
+{
+    end(w, '}', false);
+}
+
+void json_write_begin_array(struct json_writer *w)
+{
+    begin(w, '[', true);
+}
+
+void json_write_end_array(struct json_writer *w)
+{
+    end(w, ']', true);
+}
+
+static void add_escape(struct buf *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    size_t len = 2;
+    switch (c) {
+    case '"':
+    case '\\':
+        escape[1] = (char)c;
+        break;
+    case '\n':
+        escape[1] = 'n';
+        break;
+    case '\r':
+        escape[1] = 'r';
+        break;
+    case '\t':
+        escape[1] = 't';
+        break;
+    default:
+        len = sizeof escape;
+    }
+    buf_add(out, (struct span){escape, len});
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+static void add_quoted(struct buf *out, struct span text)
+{
+    const char *at = text.ptr;
+    const char *end_of_text = text.ptr + text.len;
+    buf_add_char(out, '"');
+    while (at < end_of_text) {
+        const char *run = at;
+        while (at < end_of_text && is_plain((unsigned char)*at))
+            at++;
+        buf_add(out, (struct span){run, (size_t)(at - run)});
+        if (at == end_of_text)
+            break;
+        size_t length = json_utf8_length(at, end_of_text);
+        if (length > 1)
+            buf_add(out, (struct span){at, length});
+        else if (length == 1)
+            add_escape(out, (unsigned char)*at);
+        else
+            buf_add(out, SPAN_LITERAL("\xEF\xBF\xBD"));
+        at += length > 0 ? length : 1;
+    }
+    buf_add_char(out, '"');
+}
+
+void json_write_name(struct json_writer *w, const char *name)
+{
+    assert(w->depth > 0 && (w->arrays >> (w->depth - 1) & 1) == 0);
+    assert(name != NULL);
+    separate(w);
+    add_quoted(w->out, span_of(name));
+    buf_add_char(w->out, ':');
+    w->comma = false;
+}
+
+void json_write_string(struct json_writer *w, struct span text)
+{
+    if (text.ptr == NULL) {
+        json_write_null(w);
+        return;
+    }
+    separate(w);
+    add_quoted(w->out, text);
+}
+
+void json_write_text(struct json_writer *w, const char *text)
+{
+    json_write_string(w, span_of(text));
+}
+
+void json_write_u64(struct json_writer *w, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    separate(w);
+    buf_add(w->out, (struct span){digits + at, sizeof digits - at});
+}
+
+void json_write_i64(struct json_writer *w, int64_t value)
+{
+    separate(w);
+    buf_add_format(w->out, "%" PRId64, value);
+}
+
+void json_write_bool(struct json_writer *w, bool value)
+{
+    separate(w);
+    buf_add_text(w->out, value ? "true" : "false");
+}
+
+void json_write_null(struct json_writer *w)
+{
+    separate(w);
+    buf_add_text(w->out, "null");
+}
+
+void json_write_raw(struct json_writer *w, struct span json)
+{
+    assert(json.len > 0);
+    separate(w);
+    buf_add(w->out, json);
+}
+
+void json_write_member_string(struct json_writer *w, const char *name, struct span text)
+{
+    json_write_name(w, name);
+    json_write_string(w, text);
+}
+
+void json_write_member_text(struct json_writer *w, const char *name, const char *text)
+{
+    json_write_name(w, name);
+    json_write_text(w, text);
+}
+
+void json_write_member_u64(struct json_writer *w, const char *name, uint64_t value)
+{
+    json_write_name(w, name);
+    json_write_u64(w, value);
+}
+
+void json_write_member_i64(struct json_writer *w, const char *name, int64_t value)
+{
+    json_write_name(w, name);
+    json_write_i64(w, value);
+}
+
+void json_write_member_bool(struct json_writer *w, const char *name, bool value)
+{
+    json_write_name(w, name);
+    json_write_bool(w, value);
+}
+
+void json_write_member_null(struct json_writer *w, const char *name)
+{
+    json_write_name(w, name);
+    json_write_null(w);
+}
+
+void json_write_member_raw(struct json_writer *w, const char *name, struct span json)
+{
+    json_write_name(w, name);
+    json_write_raw(w, json);
+}
