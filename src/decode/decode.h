@@ -1,0 +1,29 @@
+/* decode/: pgoutput bytes become changes. Pure: no I/O, no clock, no log; every length is checked.
+ *
+ * Protocol version 1 without in-progress streaming (PostgreSQL 15 documentation, 55.5 and 55.9).
+ * The decoder keeps the relations of one connection and the state of the transaction at hand, and
+ * refuses what cannot come (a row outside BEGIN … COMMIT, an unknown relation or message type). It
+ * does not know positions: those are the source's. */
+#ifndef WALFERRY_DECODE_DECODE_H
+#define WALFERRY_DECODE_DECODE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "model/change.h"
+
+struct decoder;
+
+/* Relations live in epoch, which must outlive the decoder. */
+struct decoder *decoder_open(struct arena *epoch);
+void decoder_close(struct decoder *decoder); /* NULL is legal */
+
+/* One pgoutput message. 1: *change is filled but for position and ordinal; its cells point into
+ * `message` and its arrays live until the next call. COMMIT: change->position.lsn is end_lsn;
+ * non-transactional MESSAGE: change->position.lsn is the message's LSN. 0: nothing for others
+ * (Relation, Type, Origin). -1: ERROR_STOP, EXIT_REFUSED, reason "undecodable", with type byte and
+ * offset in the text: a server that sends what we do not know must not be read on. */
+int decoder_next(struct decoder *decoder, struct span message, struct change *change,
+                 struct error *err);
+bool decoder_in_transaction(const struct decoder *decoder);
+
+#endif

@@ -1,0 +1,119 @@
+/* decode_relations: see the header. A description is first checked as it lies in the message, then
+ * copied whole into the epoch arena; the names of the relation point into that copy. */
+#include "decode/decode_relations.h"
+
+#include <assert.h>
+
+/* Bit 0 of a column's flags: part of the replica identity. */
+#define COLUMN_FLAG_KEY 1
+
+struct entry {
+    struct relation relation; /* first: a pointer to it is a pointer to the entry */
+    struct span description;  /* the message behind the oid, in the epoch arena */
+    uint32_t capacity;        /* of relation.columns */
+};
+
+void relations_init(struct relations *relations, struct arena *epoch)
+{
+    assert(epoch != NULL);
+    *relations = (struct relations){.epoch = epoch};
+    table_init(&relations->by_oid, epoch);
+}
+
+static struct span oid_key(const uint32_t *oid)
+{
+    return (struct span){(const char *)oid, sizeof *oid};
+}
+
+const struct relation *relations_search(struct relations *relations, uint32_t oid)
+{
+    const struct entry *entry = table_get(&relations->by_oid, oid_key(&oid));
+    if (entry == NULL)
+        return NULL;
+    assert(entry->relation.oid == oid);
+    relations->last = &entry->relation;
+    return &entry->relation;
+}
+
+static bool identity_known(char identity)
+{
+    return identity == 'd' || identity == 'n' || identity == 'f' || identity == 'i';
+}
+
+/* Everything of a description but the columns. pg_catalog goes over the wire as an empty string. */
+static void read_head(struct reader *r, struct relation *relation)
+{
+    relation->schema = read_string(r);
+    if (relation->schema.len == 0)
+        relation->schema = SPAN_LITERAL("pg_catalog");
+    relation->name = read_string(r);
+    relation->identity = (char)read_u8(r);
+    if (!r->failed && !identity_known(relation->identity))
+        reader_fail(r, "unknown replica identity 0x%02x", (unsigned char)relation->identity);
+    relation->column_count = read_u16(r);
+}
+
+static void read_column(struct reader *r, struct column *column)
+{
+    column->key = (read_u8(r) & COLUMN_FLAG_KEY) != 0;
+    column->name = read_string(r);
+    column->type_oid = read_u32(r);
+    column->type_modifier = (int32_t)read_u32(r);
+}
+
+/* Walks over the whole description; false where it is not one, and then r says why. */
+static bool check_description(struct reader *r)
+{
+    struct relation relation;
+    read_head(r, &relation);
+    for (uint32_t i = 0; i < relation.column_count && !r->failed; i++) {
+        struct column column;
+        read_column(r, &column);
+    }
+    if (!r->failed && reader_left(r) > 0)
+        reader_fail(r, "%zu bytes too many", reader_left(r));
+    return !r->failed;
+}
+
+static struct entry *new_entry(struct relations *relations, uint32_t oid)
+{
+    struct entry *entry = arena_alloc_zero(relations->epoch, sizeof *entry);
+    entry->relation.oid = oid;
+    table_put(&relations->by_oid, oid_key(&oid), entry);
+    return entry;
+}
+
+/* `description` has passed check_description() and lives in the epoch arena. */
+static void fill_entry(struct relations *relations, struct entry *entry, struct span description)
+{
+    struct relation *relation = &entry->relation;
+    struct reader r;
+    reader_init(&r, description);
+    read_head(&r, relation);
+    if (relation->column_count > entry->capacity || relation->columns == NULL) {
+        relation->columns =
+            arena_alloc(relations->epoch, relation->column_count * sizeof *relation->columns);
+        entry->capacity = relation->column_count;
+    }
+    for (uint32_t i = 0; i < relation->column_count; i++)
+        read_column(&r, &relation->columns[i]);
+    assert(!r.failed && reader_left(&r) == 0);
+    entry->description = description;
+    relation->version++;
+    if (relations->columns_max < relation->column_count)
+        relations->columns_max = relation->column_count;
+}
+
+void relations_read(struct relations *relations, struct reader *r)
+{
+    uint32_t oid = read_u32(r);
+    struct span description = {r->at, reader_left(r)};
+    if (r->failed || !check_description(r))
+        return;
+    struct entry *entry = table_get(&relations->by_oid, oid_key(&oid));
+    if (entry != NULL && span_equal(entry->description, description))
+        return;
+    if (entry == NULL)
+        entry = new_entry(relations, oid);
+    fill_entry(relations, entry, arena_copy(relations->epoch, description));
+}
