@@ -1,0 +1,112 @@
+/* source/: where changes come from. Every source speaks BEGIN … COMMIT, so nobody downstream knows
+ * which one runs.
+ *
+ * source/stream is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and status
+ * bytes out, told the time, never asking for it; it keeps I1 on the status bytes, drops what is behind
+ * the start position, skips the done part of a split transaction and notices silence. The source
+ * around it (stream_source) moves the bytes through pg/ and paces its reading. */
+#ifndef WALFERRY_SOURCE_SOURCE_H
+#define WALFERRY_SOURCE_SOURCE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "metrics/metrics.h"
+#include "model/batch.h"
+#include "model/change.h"
+
+struct source;
+
+struct source_ops {
+    const char *name;
+    /* 1: *change filled, valid until the next call. 0: nothing now, see wait. -1: error. */
+    int (*next)(struct source *s, int64_t now_us, struct change *change, struct error *err);
+    /* What to wait for when next gave 0: a descriptor that becomes readable (-1: none) and a deadline
+     * (monotonic) at which next or tick should be called whatever happens. */
+    void (*wait)(struct source *s, int *fd, int64_t *deadline_us);
+    /* Keeps the connection alive without taking changes; to be called at least once a second. */
+    int (*tick)(struct source *s, int64_t now_us, struct error *err);
+    /* Kafka has committed everything up to the position: it may be confirmed. Never goes back. */
+    void (*confirm)(struct source *s, struct position committed);
+    /* deadline_us > now: ends the stream in order (last confirmation, CopyDone, the server's reply)
+     * if that can be had until then; 0: just leaves. Frees. */
+    void (*close)(struct source *s, int64_t deadline_us);
+};
+
+struct source {
+    const struct source_ops *ops;
+};
+
+static inline int source_next(struct source *s, int64_t now_us, struct change *change,
+                              struct error *err)
+{
+    return s->ops->next(s, now_us, change, err);
+}
+static inline void source_wait(struct source *s, int *fd, int64_t *deadline_us)
+{
+    s->ops->wait(s, fd, deadline_us);
+}
+static inline int source_tick(struct source *s, int64_t now_us, struct error *err)
+{
+    return s->ops->tick(s, now_us, err);
+}
+static inline void source_confirm(struct source *s, struct position committed)
+{
+    s->ops->confirm(s, committed);
+}
+static inline void source_close(struct source *s, int64_t deadline_us)
+{
+    if (s != NULL)
+        s->ops->close(s, deadline_us);
+}
+
+/* ---- The sans-I/O core of the stream ---- */
+
+struct stream;
+
+struct stream_options {
+    struct position start;  /* recorded progress; seq 0 unless partial */
+    struct partial partial; /* of the recorded progress */
+    int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: none */
+    int64_t now_us;
+};
+
+struct stream *stream_open(const struct stream_options *options);
+void stream_close(struct stream *stream); /* NULL is legal */
+
+/* One CopyData payload from the server ('w' XLogData or 'k' keepalive). The bytes must stay valid
+ * until stream_next() has given 0. 0, or -1 with ERROR_RETRY/ERROR_STOP (undecodable, unknown type,
+ * another transaction where the partial one must come). */
+int stream_feed(struct stream *stream, struct span copy_data, int64_t now_us, struct error *err);
+/* The change of what was fed: 1 or 0. At most one for each feed, to be taken before the next. An urgent
+ * MARK may repeat the position of the COMMIT or MARK before it, where that is not yet confirmed. */
+int stream_next(struct stream *stream, struct change *change);
+/* Appends the CopyData payload of a standby status update ('r') where one is due at now_us (a reply
+ * was asked for, a new confirmation, the interval); true if it did. wall_us: Unix epoch. */
+bool stream_status(struct stream *stream, int64_t now_us, int64_t wall_us, struct buf *out);
+/* The same whether due or not; for the end of the stream. */
+void stream_status_now(struct stream *stream, int64_t now_us, int64_t wall_us, struct buf *out);
+/* -1 with ERROR_RETRY where the server was silent for a whole server_timeout_us, or in a shutdown
+ * that cannot be confirmed within 5 s. */
+int stream_tick(struct stream *stream, int64_t now_us, struct error *err);
+/* The server is alive although nothing is fed: bytes wait in the socket while there is no room for
+ * changes. Without it, back-pressure would look like a silent server. */
+void stream_heard(struct stream *stream, int64_t now_us);
+/* When stream_status or stream_tick want to be called next. */
+int64_t stream_deadline(const struct stream *stream);
+/* committed: a position that was handed on, or the start. Never goes back. */
+void stream_confirm(struct stream *stream, struct position committed);
+uint64_t stream_received_lsn(const struct stream *stream);
+bool stream_in_transaction(const struct stream *stream);
+
+/* ---- The source around it ---- */
+
+struct pg_replication;
+
+/* Takes the started replication connection over (also when it fails). */
+int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
+                       struct source **source, struct error *err);
+/* For /status: the newest LSN seen. Any source opened above. */
+uint64_t stream_source_received_lsn(const struct source *source);
+
+#endif

@@ -1,0 +1,127 @@
+/* source_standby: see the header. It does not know what was received or handed on: that a confirmed
+ * LSN is one that Kafka has committed is the promise of whoever calls standby_confirm(). */
+#include "source/source_standby.h"
+
+#include "base/clock.h"
+#include "model/position.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+/* 2000-01-01 00:00 UTC, PostgreSQL's epoch, in microseconds of the Unix epoch. */
+#define PG_EPOCH_US INT64_C(946684800000000)
+#define STATUS_INTERVAL_MAX_US (10 * US_PER_S)
+#define STATUS_SPACING_US (100 * US_PER_MS)
+/* Requests and intervals where the server has no time-out of its own. */
+#define TIMEOUT_ASSUMED_US (60 * US_PER_S)
+#define INSISTENT_REQUESTS 3
+#define INSISTENT_WINDOW_US (1 * US_PER_S)
+#define INSISTENT_PATIENCE_US (5 * US_PER_S)
+
+void standby_init(struct standby *s, uint64_t start_lsn, int64_t server_timeout_us, int64_t now_us)
+{
+    assert(s != NULL);
+    assert(server_timeout_us >= 0);
+    int64_t timeout_us = server_timeout_us > 0 ? server_timeout_us : TIMEOUT_ASSUMED_US;
+    int64_t interval_us = timeout_us / 4;
+    *s = (struct standby){
+        .confirmed_lsn = start_lsn,
+        .server_timeout_us = server_timeout_us,
+        .request_us = timeout_us / 3,
+        .interval_us = interval_us < STATUS_INTERVAL_MAX_US ? interval_us : STATUS_INTERVAL_MAX_US,
+        .status_us = now_us - STATUS_SPACING_US,
+        .heard_us = now_us,
+    };
+}
+
+void standby_heard(struct standby *s, int64_t now_us)
+{
+    if (s->heard_us < now_us)
+        s->heard_us = now_us;
+}
+
+void standby_confirm(struct standby *s, uint64_t lsn)
+{
+    if (s->confirmed_lsn < lsn)
+        s->confirmed_lsn = lsn;
+}
+
+/* A server in fast shutdown asks as fast as it is answered until its last LSN is confirmed. */
+void standby_asked(struct standby *s, uint64_t wal_end, int64_t now_us)
+{
+    s->asked = true;
+    bool goes_on =
+        s->insistent_lsn == wal_end && now_us - s->insistent_last_us <= INSISTENT_WINDOW_US;
+    s->insistent_last_us = now_us;
+    if (!goes_on) {
+        s->insistent = false;
+        s->insistent_lsn = wal_end;
+        s->insistent_since_us = now_us;
+    }
+    if (!goes_on || now_us - s->insistent_window_us > INSISTENT_WINDOW_US) {
+        s->insistent_window_us = now_us;
+        s->insistent_count = 0;
+    }
+    s->insistent_count++;
+    if (s->insistent_count > INSISTENT_REQUESTS)
+        s->insistent = true;
+}
+
+int64_t standby_due_us(const struct standby *s)
+{
+    bool news = s->confirmed_lsn != s->sent_lsn;
+    if (s->asked && (news || !s->insistent))
+        return s->status_us;
+    if (s->asked || news)
+        return s->status_us + STATUS_SPACING_US;
+    return s->status_us + s->interval_us;
+}
+
+/* Byte 'r' | Int64 write | Int64 flush | Int64 apply | Int64 clock | Int8 reply wanted */
+void standby_write(struct standby *s, int64_t now_us, int64_t wall_us, struct buf *out)
+{
+    assert(out != NULL);
+    assert(s->confirmed_lsn >= s->sent_lsn);
+    buf_add_char(out, 'r');
+    for (int i = 0; i < 3; i++)
+        buf_add_u64(out, s->confirmed_lsn);
+    buf_add_u64(out, (uint64_t)(wall_us - PG_EPOCH_US));
+    buf_add_u8(out, now_us - s->heard_us >= s->request_us ? 1 : 0);
+    s->sent_lsn = s->confirmed_lsn;
+    s->status_us = now_us;
+    s->asked = false;
+}
+
+static bool shutdown_unconfirmed(const struct standby *s)
+{
+    return s->insistent && s->confirmed_lsn < s->insistent_lsn;
+}
+
+int standby_check(const struct standby *s, int64_t now_us, struct error *err)
+{
+    if (s->server_timeout_us > 0 && now_us - s->heard_us >= s->server_timeout_us)
+        return error_retry(err, "server_silent",
+                           "nothing came from the server for %" PRId64
+                           " ms, its whole wal_sender_timeout",
+                           (now_us - s->heard_us) / US_PER_MS);
+    if (shutdown_unconfirmed(s) && now_us - s->insistent_since_us >= INSISTENT_PATIENCE_US) {
+        char wanted[LSN_TEXT_MAX], confirmed[LSN_TEXT_MAX];
+        return error_retry(err, "shutdown_unconfirmed",
+                           "the server waits for %s to be confirmed, as in a shutdown, and only %s "
+                           "could be within %" PRId64 " ms",
+                           lsn_format(s->insistent_lsn, wanted),
+                           lsn_format(s->confirmed_lsn, confirmed),
+                           (now_us - s->insistent_since_us) / US_PER_MS);
+    }
+    return 0;
+}
+
+int64_t standby_check_us(const struct standby *s)
+{
+    int64_t first = INT64_MAX;
+    if (s->server_timeout_us > 0)
+        first = s->heard_us + s->server_timeout_us;
+    if (shutdown_unconfirmed(s) && s->insistent_since_us + INSISTENT_PATIENCE_US < first)
+        first = s->insistent_since_us + INSISTENT_PATIENCE_US;
+    return first;
+}

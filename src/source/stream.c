@@ -1,0 +1,315 @@
+/* stream: the sans-I/O core of the streaming source: CopyData payloads become positioned changes.
+ *
+ * Invariants: positions handed on never go back, and what a transaction's COMMIT or a MARK says is
+ * done is never handed on again after a restart from there. Everything about status updates is in
+ * source_standby. It reads no clock and no socket, and it does not know batches or topics.
+ *
+ *   which LSN          what it is
+ *   start.lsn          recorded progress: end_lsn of a Commit, or walEnd of a keepalive
+ *   Begin.final_lsn    start of the commit record: identifies the transaction, decides whether to
+ * drop current_lsn        position before the next transaction: start.lsn, then Commit.end_lsn or
+ * walEnd */
+#include "source/source.h"
+
+#include "decode/decode.h"
+#include "source/source_standby.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Relations live here; a few hundred of them fit into one chunk. */
+#define EPOCH_CHUNK_BYTES (64 * (size_t)1024)
+/* 'w' Int64 walStart Int64 walEnd Int64 time; 'k' Int64 walEnd Int64 time Int8 reply wanted. */
+#define XLOGDATA_HEADER_BYTES 25
+#define KEEPALIVE_BYTES 18
+
+/* A transaction that was committed in parts up to `done` changes must come first. */
+enum partial_state { PARTIAL_NONE, PARTIAL_AWAITED, PARTIAL_AT_HAND };
+
+struct stream {
+    struct arena epoch;
+    struct decoder *decoder;
+    struct standby standby;
+    uint64_t start_lsn;
+    uint64_t current_lsn;
+    uint64_t received_lsn;
+    uint64_t ordinal; /* changes of the transaction at hand */
+    bool dropping;    /* the transaction at hand was done before the start */
+    enum partial_state partial_state;
+    struct partial partial;
+    uint64_t urgent_lsn; /* of the last urgent MARK */
+    bool has_change;     /* `change` was not yet taken */
+    struct change change;
+};
+
+struct stream *stream_open(const struct stream_options *options)
+{
+    assert(options != NULL);
+    struct stream *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        abort();
+    arena_init(&s->epoch, EPOCH_CHUNK_BYTES, EPOCH_CHUNK_BYTES);
+    s->decoder = decoder_open(&s->epoch);
+    standby_init(&s->standby, options->start.lsn, options->server_timeout_us, options->now_us);
+    s->start_lsn = options->start.lsn;
+    s->current_lsn = options->start.lsn;
+    s->received_lsn = options->start.lsn;
+    s->partial = options->partial;
+    s->partial_state = options->partial.final_lsn != 0 ? PARTIAL_AWAITED : PARTIAL_NONE;
+    return s;
+}
+
+void stream_close(struct stream *s)
+{
+    if (s == NULL)
+        return;
+    decoder_close(s->decoder);
+    arena_fini(&s->epoch);
+    free(s);
+}
+
+/* ---- Feeding ---- */
+
+static uint64_t u64_at(const char *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return __builtin_bswap64(value);
+}
+
+static void received(struct stream *s, uint64_t lsn)
+{
+    if (s->received_lsn < lsn)
+        s->received_lsn = lsn;
+}
+
+static int partial_mismatch(const struct stream *s, struct error *err, const char *what,
+                            uint64_t lsn)
+{
+    char wanted[LSN_TEXT_MAX], start[LSN_TEXT_MAX], got[LSN_TEXT_MAX];
+    lsn_format(s->start_lsn, start);
+    error_stop(err, EXIT_REFUSED, "partial_mismatch",
+               "the transaction that commits at %s was published in part (%" PRIu64
+               " changes) and must come first from %s, but %s %s",
+               lsn_format(s->partial.final_lsn, wanted), s->partial.done, start, what,
+               lsn_format(lsn, got));
+    return error_hint(err,
+                      "restore the publication and the configuration under which it was begun, or "
+                      "publish the part that is done again: walferry rebase --to lsn:%s "
+                      "--accept-repeat",
+                      start);
+}
+
+static int out_of_order(const struct stream *s, struct error *err, const char *what, uint64_t lsn)
+{
+    char current[LSN_TEXT_MAX], got[LSN_TEXT_MAX];
+    error_stop(err, EXIT_REFUSED, "out_of_order", "%s %s although the stream is at %s already",
+               what, lsn_format(lsn, got), lsn_format(s->current_lsn, current));
+    return error_hint(err, "nothing behind this transaction was published or confirmed; check that "
+                           "the connection leads to one server only, then start again");
+}
+
+/* Equality with the start is kept: commit records are often adjacent, so the next transaction's
+ * commit record may begin exactly where the last one ended. It is the server's own rule, too. */
+static int feed_begin(struct stream *s, struct error *err)
+{
+    uint64_t final_lsn = s->change.final_lsn;
+    s->ordinal = 0;
+    s->dropping = final_lsn < s->start_lsn;
+    if (s->dropping)
+        return 0;
+    if (s->partial_state == PARTIAL_AWAITED && final_lsn != s->partial.final_lsn)
+        return partial_mismatch(s, err, "one came that commits at", final_lsn);
+    if (final_lsn < s->current_lsn)
+        return out_of_order(s, err, "a transaction commits at", final_lsn);
+    if (s->partial_state == PARTIAL_AWAITED)
+        s->partial_state = PARTIAL_AT_HAND;
+    s->change.position.lsn = s->current_lsn;
+    s->has_change = true;
+    return 0;
+}
+
+static int feed_commit(struct stream *s, struct error *err)
+{
+    uint64_t end_lsn = s->change.position.lsn;
+    if (s->dropping) {
+        s->dropping = false;
+        return 0;
+    }
+    if (s->partial_state == PARTIAL_AT_HAND && s->ordinal < s->partial.done)
+        return partial_mismatch(s, err, "it has fewer changes now; it ends at", end_lsn);
+    if (end_lsn <= s->current_lsn)
+        return out_of_order(s, err, "a transaction ends at", end_lsn);
+    s->partial_state = PARTIAL_NONE;
+    s->current_lsn = end_lsn;
+    s->has_change = true;
+    return 0;
+}
+
+/* Rows, truncates, transactional messages: counted whether handed on or not, so that the same
+ * change has the same ordinal after any restart. */
+static void feed_counted(struct stream *s)
+{
+    if (s->dropping)
+        return;
+    s->ordinal++;
+    if (s->partial_state == PARTIAL_AT_HAND && s->ordinal <= s->partial.done)
+        return;
+    s->change.ordinal = s->ordinal;
+    s->change.position = (struct position){s->current_lsn, s->ordinal};
+    s->has_change = true;
+}
+
+static int feed_change(struct stream *s, struct error *err)
+{
+    switch (s->change.op) {
+    case CHANGE_BEGIN:
+        return feed_begin(s, err);
+    case CHANGE_COMMIT:
+        return feed_commit(s, err);
+    case CHANGE_MESSAGE:
+        if (!s->change.message.transactional) {
+            s->has_change = s->change.position.lsn >= s->start_lsn;
+            return 0;
+        }
+        feed_counted(s);
+        return 0;
+    default:
+        feed_counted(s);
+        return 0;
+    }
+}
+
+static int feed_xlogdata(struct stream *s, struct span data, struct error *err)
+{
+    uint64_t wal_start = u64_at(data.ptr + 1);
+    received(s, wal_start);
+    received(s, u64_at(data.ptr + 9));
+    struct span message = {data.ptr + XLOGDATA_HEADER_BYTES, data.len - XLOGDATA_HEADER_BYTES};
+    int result = decoder_next(s->decoder, message, &s->change, err);
+    if (result > 0)
+        result = feed_change(s, err);
+    if (result == 0)
+        return 0;
+    char text[LSN_TEXT_MAX];
+    return error_wrap(err, "stream at %s", lsn_format(wal_start, text));
+}
+
+static void set_mark(struct stream *s, uint64_t lsn, bool urgent)
+{
+    s->change = (struct change){.op = CHANGE_MARK, .position = {lsn, 0}, .urgent = urgent};
+    s->current_lsn = lsn;
+    if (urgent)
+        s->urgent_lsn = lsn;
+    s->has_change = true;
+}
+
+/* walEnd of a keepalive is how far the server has decoded: outside a transaction nothing before it
+ * is still to come. While a split transaction is awaited a MARK would forget what is done of it. */
+static int feed_keepalive(struct stream *s, struct span data, int64_t now_us, struct error *err)
+{
+    uint64_t wal_end = u64_at(data.ptr + 1);
+    bool reply = data.ptr[KEEPALIVE_BYTES - 1] != 0;
+    received(s, wal_end);
+    if (reply)
+        standby_asked(&s->standby, wal_end, now_us);
+    if (decoder_in_transaction(s->decoder))
+        return 0;
+    if (s->partial_state == PARTIAL_AWAITED) {
+        if (wal_end > s->partial.final_lsn)
+            return partial_mismatch(s, err, "the server is past it, at", wal_end);
+        return 0;
+    }
+    bool again = reply && wal_end == s->current_lsn && wal_end != s->urgent_lsn &&
+                 wal_end > s->standby.confirmed_lsn;
+    if (wal_end > s->current_lsn || again)
+        set_mark(s, wal_end, reply);
+    return 0;
+}
+
+int stream_feed(struct stream *s, struct span data, int64_t now_us, struct error *err)
+{
+    assert(s != NULL && err != NULL);
+    assert(!s->has_change);
+    standby_heard(&s->standby, now_us);
+    if (data.len >= XLOGDATA_HEADER_BYTES && data.ptr[0] == 'w')
+        return feed_xlogdata(s, data, err);
+    if (data.len == KEEPALIVE_BYTES && data.ptr[0] == 'k')
+        return feed_keepalive(s, data, now_us, err);
+    unsigned type = data.len > 0 ? (unsigned char)data.ptr[0] : 0;
+    error_stop(err, EXIT_REFUSED, "undecodable",
+               "replication message 0x%02x of %zu bytes: neither WAL data nor a keepalive", type,
+               data.len);
+    return error_hint(err,
+                      "check that the connection leads to PostgreSQL itself and not to a pooler "
+                      "or a proxy that changes the protocol");
+}
+
+int stream_next(struct stream *s, struct change *change)
+{
+    assert(s != NULL && change != NULL);
+    if (!s->has_change)
+        return 0;
+    s->has_change = false;
+    *change = s->change;
+    return 1;
+}
+
+/* ---- Status ---- */
+
+bool stream_status(struct stream *s, int64_t now_us, int64_t wall_us, struct buf *out)
+{
+    assert(s != NULL && out != NULL);
+    if (now_us < standby_due_us(&s->standby))
+        return false;
+    standby_write(&s->standby, now_us, wall_us, out);
+    return true;
+}
+
+void stream_status_now(struct stream *s, int64_t now_us, int64_t wall_us, struct buf *out)
+{
+    assert(s != NULL && out != NULL);
+    standby_write(&s->standby, now_us, wall_us, out);
+}
+
+void stream_heard(struct stream *s, int64_t now_us)
+{
+    assert(s != NULL);
+    standby_heard(&s->standby, now_us);
+}
+
+int stream_tick(struct stream *s, int64_t now_us, struct error *err)
+{
+    assert(s != NULL && err != NULL);
+    return standby_check(&s->standby, now_us, err);
+}
+
+int64_t stream_deadline(const struct stream *s)
+{
+    assert(s != NULL);
+    int64_t due_us = standby_due_us(&s->standby);
+    int64_t check_us = standby_check_us(&s->standby);
+    return due_us < check_us ? due_us : check_us;
+}
+
+/* Inside a split transaction (seq > 0) the LSN is still the end of the commit before it, so it
+ * alone is what may be confirmed. */
+void stream_confirm(struct stream *s, struct position committed)
+{
+    assert(s != NULL);
+    assert(committed.lsn <= s->current_lsn); /* nothing can be done that was not handed on */
+    standby_confirm(&s->standby, committed.lsn);
+}
+
+uint64_t stream_received_lsn(const struct stream *s)
+{
+    assert(s != NULL);
+    return s->received_lsn;
+}
+
+bool stream_in_transaction(const struct stream *s)
+{
+    assert(s != NULL);
+    return decoder_in_transaction(s->decoder);
+}
