@@ -1,0 +1,124 @@
+/* config_expand: ${env:NAME} and ${file:PATH}. What comes out is marked as a secret and is not
+ * looked at again, so a value cannot bring further expansions in. No other $ means anything. */
+#include "config/config_value.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int config_slurp(const char *path, size_t max, struct buf *out)
+{
+    assert(path != NULL && out != NULL);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = 0;
+    for (;;) {
+        ssize_t got = read(fd, buf_reserve(out, 8192), 8192);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            result = (int)got;
+            break;
+        }
+        out->len += (size_t)got;
+        if (out->len > max) {
+            errno = EFBIG;
+            result = -1;
+            break;
+        }
+    }
+    int why = errno;
+    close(fd);
+    errno = why;
+    return result;
+}
+
+/* One ${…} whose text between the braces is `what`. */
+struct expansion {
+    const struct config_reader *reader;
+    uint32_t line;
+    const char *path;
+    struct buf out;
+};
+
+static int expand_env(struct expansion *x, struct span name, struct error *err)
+{
+    char *text = arena_text(x->reader->arena, name);
+    const char *value = name.len > 0 ? getenv(text) : NULL;
+    if (value == NULL) {
+        config_fail(err, x->reader, x->line, x->path, "config_expansion",
+                    "${env:%.200s}: the environment has no such variable", text);
+        return error_hint(err, "set %.200s in the environment of walferry",
+                          name.len > 0 ? text : "a variable");
+    }
+    buf_add_text(&x->out, value);
+    return 0;
+}
+
+static int file_failed(struct expansion *x, const char *file, const char *why, struct error *err)
+{
+    config_fail(err, x->reader, x->line, x->path, "config_expansion", "${file:%.200s}: %s", file,
+                why);
+    return error_hint(err, "write the value into that file, readable to the user of walferry");
+}
+
+static int expand_file(struct expansion *x, struct span name, struct error *err)
+{
+    char *file = arena_text(x->reader->arena, name);
+    size_t before = x->out.len;
+    if (config_slurp(file, before + CONFIG_EXPANSION_BYTES_MAX, &x->out) < 0)
+        return file_failed(x, file, errno == EFBIG ? "larger than 64KB" : strerror(errno), err);
+    if (memchr(x->out.ptr + before, '\0', x->out.len - before) != NULL)
+        return file_failed(x, file, "holds a NUL character", err);
+    if (x->out.len > before && x->out.ptr[x->out.len - 1] == '\n')
+        x->out.len--;
+    if (x->out.len > before && x->out.ptr[x->out.len - 1] == '\r')
+        x->out.len--;
+    return 0;
+}
+
+static int expand_one(struct expansion *x, struct span *rest, struct error *err)
+{
+    static const struct span env = {"${env:", 6}, file = {"${file:", 7};
+    bool is_env = span_starts_with(*rest, env);
+    size_t skip = is_env ? env.len : file.len;
+    const char *end = memchr(rest->ptr, '}', rest->len);
+    if (end == NULL) {
+        config_fail(err, x->reader, x->line, x->path, "config_expansion",
+                    "${%s: without its closing brace", is_env ? "env" : "file");
+        return error_hint(err, "write ${%s} and quote the value",
+                          is_env ? "env:NAME" : "file:PATH");
+    }
+    struct span what = {rest->ptr + skip, (size_t)(end - rest->ptr) - skip};
+    *rest = (struct span){end + 1, rest->len - (size_t)(end + 1 - rest->ptr)};
+    return is_env ? expand_env(x, what, err) : expand_file(x, what, err);
+}
+
+int config_expand(const struct config_reader *reader, uint32_t line, const char *path,
+                  struct span raw, struct span *text, bool *secret, struct error *err)
+{
+    assert(raw.ptr != NULL && text != NULL);
+    struct expansion x = {.reader = reader, .line = line, .path = path};
+    int result = 0;
+    *secret = false;
+    struct span rest = raw;
+    while (rest.len > 0 && result == 0) {
+        if (span_starts_with(rest, SPAN_LITERAL("${env:")) ||
+            span_starts_with(rest, SPAN_LITERAL("${file:"))) {
+            *secret = true;
+            result = expand_one(&x, &rest, err);
+        } else {
+            buf_add_char(&x.out, *rest.ptr);
+            rest = (struct span){rest.ptr + 1, rest.len - 1};
+        }
+        if (result == 0 && x.out.len > CONFIG_FILE_BYTES_MAX)
+            result = config_fail(err, reader, line, path, "config_expansion",
+                                 "larger than 1MB once it is expanded");
+    }
+    *text = (struct span){arena_text(reader->arena, buf_span(&x.out)), x.out.len};
+    buf_fini(&x.out);
+    return result;
+}

@@ -1,0 +1,11 @@
+# `make generate` writes what comes from src/config/config.def: schema, sample, keys of the man page.
+$(B)/config_gen: tools/config_gen.c $(B)/release/libwalferry.a
+	$(CC) $(BASE_CFLAGS) $(CFLAGS_release) $(CFLAGS) $(LDFLAGS_release) -o $@ $^ $(PKG_LIBS)
+
+generate: $(B)/config_gen
+	$(B)/config_gen schema > $(B)/generated && cp $(B)/generated config/walferry.schema.json
+	$(B)/config_gen sample > $(B)/generated && cp $(B)/generated config/walferry.yaml
+	$(B)/config_gen page docs/man/walferry.yaml.5 > $(B)/generated && \
+	    cp $(B)/generated docs/man/walferry.yaml.5
+
+.PHONY: generate

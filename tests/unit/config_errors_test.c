@@ -1,0 +1,482 @@
+/* What a bad file is told: for each fault its place, its text, its reason and its mend, to the
+ * letter. The texts are the contract: people and scripts read them. */
+#include "config/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MINIMAL                                                                                    \
+    "relay: orders\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n"                   \
+    "    from: public.outbox\n"
+
+struct bad {
+    const char *yaml;
+    const char *text; /* behind "w.yaml:" */
+    const char *reason;
+    const char *hint;
+};
+
+/* Whole files. */
+static const struct bad files[] = {
+    {"", "1: the file is empty", "config_syntax",
+     "start from the sample file or from the example in walferry.yaml(5)"},
+    {"# nothing\n", "1: the file is empty", "config_syntax",
+     "start from the sample file or from the example in walferry.yaml(5)"},
+    {"---\n", "1: the file is empty", "config_syntax",
+     "start from the sample file or from the example in walferry.yaml(5)"},
+    {"just text\n", "1: expected keys and values, such as relay: orders", "config_syntax", ""},
+    {"- a\n", "1: expected keys and values, such as relay: orders", "config_syntax", ""},
+    {"~\n", "1: the file is empty", "config_syntax",
+     "start from the sample file or from the example in walferry.yaml(5)"},
+    {"5\n", "1: expected keys and values, such as relay: orders", "config_syntax", ""},
+    {"relay: [\n",
+     "2: not valid YAML: did not find expected node content while parsing a flow node",
+     "config_syntax",
+     "indent with spaces, not tabs, and quote a value that holds \": \", \" #\", or begins with a "
+     "special character"},
+    {"relay: a\n\tsource: b\n",
+     "2: not valid YAML: found a tab character that violates indentation while scanning a plain "
+     "scalar",
+     "config_syntax",
+     "indent with spaces, not tabs, and quote a value that holds \": \", \" #\", or begins with a "
+     "special character"},
+    {"relay: orders: x\n", "1: not valid YAML: mapping values are not allowed in this context",
+     "config_syntax",
+     "indent with spaces, not tabs, and quote a value that holds \": \", \" #\", or begins with a "
+     "special character"},
+    {"relay: \"a\n",
+     "2: not valid YAML: found unexpected end of stream while scanning a quoted scalar",
+     "config_syntax",
+     "indent with spaces, not tabs, and quote a value that holds \": \", \" #\", or begins with a "
+     "special character"},
+    {" relay: *nope\n", "1: alias of an anchor that is not complete before it", "config_syntax",
+     ""},
+    {"relay: &a [*a]\n", "1: alias of an anchor that is not complete before it", "config_syntax",
+     ""},
+    {"relay: !!str x\n", "1: tags are not supported", "config_syntax",
+     "leave out what begins with !"},
+    {"? [a]\n: b\n", "1: a key must be plain text", "config_syntax", ""},
+    {"<<: {a: b}\n", "1: unknown key \"<<\"", "config_unknown_key",
+     "merge keys are not part of this file's YAML; write the keys out"},
+    {"relay: Orders\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: "
+     "public.outbox\n",
+     "1: relay: expected a lower-case letter, then up to 39 of a-z 0-9 _, found \"Orders\"",
+     "config_value", ""},
+    {"relay: 5\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: "
+     "public.outbox\n",
+     "1: relay: expected text, found a number", "config_type", "put the value into quotes"},
+    {"relay: true\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: "
+     "public.outbox\n",
+     "1: relay: expected text, found a boolean", "config_type", "put the value into quotes"},
+    {"relay:\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: public.outbox\n",
+     "1: relay: expected a lower-case letter, then up to 39 of a-z 0-9 _, found nothing",
+     "config_type", "write a value behind the colon"},
+    {"relay: [a]\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: "
+     "public.outbox\n",
+     "1: relay: expected a lower-case letter, then up to 39 of a-z 0-9 _, found a list",
+     "config_type", ""},
+    {"relay: ''\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: "
+     "public.outbox\n",
+     "1: relay: expected a lower-case letter, then up to 39 of a-z 0-9 _, found \"\"",
+     "config_value", ""},
+    {"relay: a2345678901234567890123456789012345678901\nkafka:\n  bootstrap.servers: k\nroutes:\n  "
+     "- name: outbox\n    from: public.outbox\n",
+     "1: relay: expected a lower-case letter, then up to 39 of a-z 0-9 _, found "
+     "\"a2345678901234567890123456789012345678901\"",
+     "config_value", ""},
+    {"kafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: public.outbox\n",
+     "1: relay: this key is missing", "config_missing", "add a line such as relay: orders"},
+    {"relay: orders\nroutes:\n  - name: outbox\n    from: public.outbox\n",
+     "1: kafka: this key is missing", "config_missing", "add kafka: with its keys below it"},
+    {"relay: orders\nkafka: {bootstrap.servers: k}\n", "1: routes: this key is missing",
+     "config_missing", "add routes: with its items below it"},
+    {"relay: orders\nkafka: {a: k}\nroutes: []\n",
+     "2: kafka.bootstrap.servers: this key is missing", "config_missing",
+     "add a line such as bootstrap.servers: \"127.0.0.1:9092\""},
+    {"relay: orders\nkafka: {bootstrap.servers: k}\nroutes: []\n", "3: routes: there is no route",
+     "config_missing", "add one, such as - {name: outbox, from: public.outbox}"},
+    {"relay: orders\nkafka: {bootstrap.servers: k}\nroutes: {}\n",
+     "3: routes: expected a list, found a mapping", "config_type",
+     "write items, each behind a -, below it, indented"},
+    {"relay: orders\nkafka: {bootstrap.servers: k}\nroutes: [a]\n",
+     "3: routes[0]: expected a mapping, found a single value", "config_type",
+     "write keys, each with a colon and a value, below it, indented"},
+    {"relay: orders\nkafka: {bootstrap.servers: k}\nroutes: [{name: a, from: b.c}, {from: b.c}]\n",
+     "3: routes[1].name: this key is missing", "config_missing", "add a line such as name: outbox"},
+    {"relay: orders\nkafka: {bootstrap.servers: k}\nroutes: [{name: a}]\n",
+     "3: routes[0].from: this key is missing", "config_missing",
+     "add a line such as from: public.outbox"},
+    {"relay: orders\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: outbox\n",
+     "6: routes[0].from: expected schema.table, a glob such as shop.*_outbox, or message:<prefix>, "
+     "found \"outbox\"",
+     "config_value", ""},
+    {"relay: orders\nkafka:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    from: "
+     "\"message:\"\n",
+     "6: routes[0].from: expected schema.table, a glob such as shop.*_outbox, or message:<prefix>, "
+     "found \"message:\"",
+     "config_value", ""},
+    {"relay: orders\nkafka:\n  acks: all\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n    "
+     "from: public.outbox\n",
+     "3: kafka: acks may not be set: transactions need acknowledgement by all in-sync replicas",
+     "config_refused", "delete the line"},
+    {"relay: orders\nkafka:\n  queue.buffering.max.ms: 1\n  bootstrap.servers: k\nroutes:\n  - "
+     "name: outbox\n    from: public.outbox\n",
+     "3: kafka: queue.buffering.max.ms may not be set: the queue must hold a whole batch; set "
+     "delivery.memory_limit, delivery.batch_events and delivery.commit_interval_ms",
+     "config_refused", "delete the line"},
+    {"relay: orders\nkafka:\n  sasl.password:\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n "
+     "   from: public.outbox\n",
+     "3: kafka.sasl.password: expected a value, found nothing", "config_type", ""},
+    {"relay: orders\nkafka:\n  sasl.password: \"${file:/nonexistent/x}\"\n  bootstrap.servers: "
+     "k\nroutes:\n  - name: outbox\n    from: public.outbox\n",
+     "3: kafka.sasl.password: ${file:/nonexistent/x}: No such file or directory",
+     "config_expansion", "write the value into that file, readable to the user of walferry"},
+    {"relay: orders\nkafka:\n  a: 1\n  a: 2\n  bootstrap.servers: k\nroutes:\n  - name: outbox\n   "
+     " from: public.outbox\n",
+     "4: kafka: duplicate key \"a\", first on line 3", "config_duplicate_key",
+     "delete one of the two"},
+    {"relay: r\nkafka: \"password=hunter2\"\n",
+     "2: kafka: expected a mapping, found a single value", "config_type",
+     "write keys, each with a colon and a value, below it, indented"},
+    {"a: {b: {c: {d: {e: {f: {g: {h: {i: {j: {k: {l: {m: {n: {o: {p: 1}}}}}}}}}}}}}}}}\n",
+     "1: nested too deeply", "config_syntax", ""},
+};
+
+/* Lines behind six good ones, so that the first of them is line 7. */
+static const struct bad tails[] = {
+    {"---\nrelay: b\n", "7: a second document begins; a file holds one", "config_syntax", ""},
+    {"relay: again\n", "7: duplicate key \"relay\", first on line 1", "config_duplicate_key",
+     "delete one of the two"},
+    {"delivery:\n  commit_intervall_ms: 5\n", "8: delivery: unknown key \"commit_intervall_ms\"",
+     "config_unknown_key", "did you mean commit_interval_ms?"},
+    {"slot: x\n", "7: unknown key \"slot\"", "config_unknown_key",
+     "this key exists as source.slot"},
+    {"deliverey: {}\n", "7: unknown key \"deliverey\"", "config_unknown_key",
+     "did you mean delivery?"},
+    {"xyzzyxyzzy: 1\n", "7: unknown key \"xyzzyxyzzy\"", "config_unknown_key",
+     "known here: relay, source, kafka, delivery, retry, routes, admin, log"},
+    {"retry: {mn_ms: 1}\n", "7: retry: unknown key \"mn_ms\"", "config_unknown_key",
+     "did you mean min_ms?"},
+    {"delivery: {strict: true, strict: false}\n",
+     "7: delivery: duplicate key \"strict\", first on line 7", "config_duplicate_key",
+     "delete one of the two"},
+    {"    colums: {}\n", "7: routes[0]: unknown key \"colums\"", "config_unknown_key",
+     "did you mean columns?"},
+    {"    columns: {payloda: x}\n", "7: routes[0].columns: unknown key \"payloda\"",
+     "config_unknown_key", "did you mean payload?"},
+    {"    value: x\n", "7: routes[0]: unknown key \"value\"", "config_unknown_key",
+     "known here: name, from, as, columns, topic, key, headers, format, on_error, continue"},
+    {"source: {mode: poll}\n", "7: source.mode: expected wal, found \"poll\"", "config_value", ""},
+    {"source: {snapshot: initial}\n", "7: source.snapshot: expected never, found \"initial\"",
+     "config_value", ""},
+    {"source: {slot: My-Slot}\n",
+     "7: source.slot: expected 1 to 63 of a-z 0-9 _, found \"My-Slot\"", "config_value", ""},
+    {"source: {connection: 5}\n", "7: source.connection: expected text, found a number",
+     "config_type", "put the value into quotes"},
+    {"source: {connection: [secret]}\n", "7: source.connection: expected text, found a list",
+     "config_type", ""},
+    {"source:\n", "7: source: expected a mapping, found nothing", "config_type",
+     "write keys, each with a colon and a value, below it, indented"},
+    {"source: a\n", "7: source: expected a mapping, found a single value", "config_type",
+     "write keys, each with a colon and a value, below it, indented"},
+    {"source: []\n", "7: source: expected a mapping, found a list", "config_type",
+     "write keys, each with a colon and a value, below it, indented"},
+    {"source: {slot: a23456789012345678901234567890123456789012345678901234567890123z}\n",
+     "7: source.slot: expected 1 to 63 of a-z 0-9 _, found "
+     "\"a23456789012345678901234567890123456789012345678901234567890123z\"",
+     "config_value", ""},
+    {"delivery: {commit_interval_ms: 10s}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"10s\"",
+     "config_type", "write milliseconds, without a unit and without quotes"},
+    {"delivery: {commit_interval_ms: 0}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"0\"",
+     "config_value", ""},
+    {"delivery: {commit_interval_ms: 10001}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"10001\"",
+     "config_value", ""},
+    {"delivery: {commit_interval_ms: '10'}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"10\"",
+     "config_type", "write milliseconds, without a unit and without quotes"},
+    {"delivery: {commit_interval_ms: 1.5}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"1.5\"",
+     "config_type", "write milliseconds, without a unit and without quotes"},
+    {"delivery: {commit_interval_ms: 99999999999999999999}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found "
+     "\"99999999999999999999\"",
+     "config_value", ""},
+    {"delivery: {commit_interval_ms: 1e1}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"1e1\"",
+     "config_type", "write milliseconds, without a unit and without quotes"},
+    {"delivery: {commit_interval_ms: true}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found \"true\"",
+     "config_type", "write milliseconds, without a unit and without quotes"},
+    {"delivery: {commit_interval_ms: }\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found nothing",
+     "config_type", "write milliseconds, without a unit and without quotes"},
+    {"delivery: {commit_interval_ms: {}}\n",
+     "7: delivery.commit_interval_ms: expected whole milliseconds, 1 to 10000, found a mapping",
+     "config_type", ""},
+    {"delivery: {commit_interval_ms: 1000, transaction_timeout_ms: 1000}\n",
+     "7: delivery.commit_interval_ms: 1000 is more than a quarter of "
+     "delivery.transaction_timeout_ms, 1000",
+     "config_value", ""},
+    {"retry: {min_ms: 10, max_ms: 9}\n", "7: retry.min_ms: 10 is more than retry.max_ms, 9",
+     "config_value", ""},
+    {"retry: {min_ms: 40000}\n", "7: retry.min_ms: 40000 is more than retry.max_ms, 30000",
+     "config_value", ""},
+    {"delivery: {strict: yes}\n", "7: delivery.strict: expected true or false, found \"yes\"",
+     "config_type", "write true or false, in lower case and without quotes"},
+    {"delivery: {strict: 'true'}\n", "7: delivery.strict: expected true or false, found \"true\"",
+     "config_type", "write true or false, in lower case and without quotes"},
+    {"delivery: {strict: True}\n", "7: delivery.strict: expected true or false, found \"True\"",
+     "config_type", "write true or false, in lower case and without quotes"},
+    {"delivery: {memory_limit: 7MB}\n",
+     "7: delivery.memory_limit: expected a size, 8MB to 1024GB, found \"7MB\"", "config_value", ""},
+    {"delivery: {memory_limit: 64 MB}\n",
+     "7: delivery.memory_limit: expected a size, 8MB to 1024GB, found \"64 MB\"", "config_type",
+     "write a number and one of B, KB, MB, GB (powers of 1024), such as 64MB"},
+    {"delivery: {memory_limit: 64mb}\n",
+     "7: delivery.memory_limit: expected a size, 8MB to 1024GB, found \"64mb\"", "config_type",
+     "write a number and one of B, KB, MB, GB (powers of 1024), such as 64MB"},
+    {"delivery: {memory_limit: -1}\n",
+     "7: delivery.memory_limit: expected a size, 8MB to 1024GB, found \"-1\"", "config_type",
+     "write a number and one of B, KB, MB, GB (powers of 1024), such as 64MB"},
+    {"delivery: {memory_limit: 9223372036854775807GB}\n",
+     "7: delivery.memory_limit: expected a size, 8MB to 1024GB, found \"9223372036854775807GB\"",
+     "config_value", ""},
+    {"delivery: {memory_limit: 2000GB}\n",
+     "7: delivery.memory_limit: expected a size, 8MB to 1024GB, found \"2000GB\"", "config_value",
+     ""},
+    {"delivery: {batch_events: x}\n",
+     "7: delivery.batch_events: expected a whole number, 1 to 1000000, found \"x\"", "config_type",
+     ""},
+    {"delivery: {topics: {partitions: 0}}\n",
+     "7: delivery.topics.partitions: expected -1, or a whole number, 1 to 1000000, found \"0\"",
+     "config_value", ""},
+    {"delivery: {topics: {replication_factor: 40000}}\n",
+     "7: delivery.topics.replication_factor: expected -1, or a whole number, 1 to 32767, found "
+     "\"40000\"",
+     "config_value", ""},
+    {"delivery: {guarantee: exactly-once}\n",
+     "7: delivery.guarantee: expected exactly_once or at_least_once, found \"exactly-once\"",
+     "config_value", ""},
+    {"delivery: {progress_topic: a/b}\n",
+     "7: delivery.progress_topic: expected 1 to 249 of a-z A-Z 0-9 _ - and dots, no dot first, "
+     "found \"a/b\"",
+     "config_value", ""},
+    {"delivery: {progress_topic: ..}\n",
+     "7: delivery.progress_topic: expected 1 to 249 of a-z A-Z 0-9 _ - and dots, no dot first, "
+     "found \"..\"",
+     "config_value", ""},
+    {"delivery: {transactional_id: ''}\n",
+     "7: delivery.transactional_id: expected 1 to 200 bytes, found \"\"", "config_value", ""},
+    {"log: {level: trace}\n", "7: log.level: expected debug, info, warn or error, found \"trace\"",
+     "config_value", ""},
+    {"admin: {listen: 9187}\n", "7: admin.listen: expected text, found a number", "config_type",
+     "put the value into quotes"},
+    {"admin: {listen: localhost}\n",
+     "7: admin.listen: expected host:port, or off, found \"localhost\"", "config_value", ""},
+    {"admin: {listen: \"localhost:65536\"}\n", "7: admin.listen: there is no port above 65535",
+     "config_value", ""},
+    {"    from: x.y\n", "7: routes[0]: duplicate key \"from\", first on line 6",
+     "config_duplicate_key", "delete one of the two"},
+    {"    as: change\n", "7: routes[0].as: expected outbox, found \"change\"", "config_value", ""},
+    {"    format: json\n", "7: routes[0].format: expected raw, found \"json\"", "config_value", ""},
+    {"    on_error: dead_letter\n",
+     "7: routes[0].on_error: expected stop or skip, found \"dead_letter\"", "config_value", ""},
+    {"    topic: ''\n", "7: routes[0].topic: expected a template, found \"\"", "config_value", ""},
+    {"    headers: {walferry-id: x}\n",
+     "7: routes[0].headers: walferry-id: names that begin with walferry- are walferry's own",
+     "config_value", "give the header another name"},
+    {"    headers: {'': x}\n", "7: routes[0].headers: a header without a name", "config_value", ""},
+    {"    headers: {a: }\n", "7: routes[0].headers.a: expected a value, found nothing",
+     "config_type", ""},
+    {"    headers: {a: [b]}\n", "7: routes[0].headers.a: expected a value, found a list",
+     "config_type", ""},
+    {"    headers: {a: b, a: c}\n", "7: routes[0].headers: duplicate key \"a\", first on line 7",
+     "config_duplicate_key", "delete one of the two"},
+    {"    headers: id\n", "7: routes[0].headers: expected a mapping, found a single value",
+     "config_type", "write keys, each with a colon and a value, below it, indented"},
+    {"  - {name: outbox, from: a.b}\n",
+     "7: routes[1].name: two routes are named \"outbox\", the first on line 5",
+     "config_duplicate_route", "give one of them another name"},
+    {"    columns: {id: ''}\n", "7: routes[0].columns.id: expected a column's name, found \"\"",
+     "config_value", ""},
+    {"    topic: 5\n", "7: routes[0].topic: expected text, found a number", "config_type",
+     "put the value into quotes"},
+    {"    continue: 1\n", "7: routes[0].continue: expected true or false, found \"1\"",
+     "config_type", "write true or false, in lower case and without quotes"},
+    {"source: {slot: \"${env:NOPE}\"}\n",
+     "7: source.slot: ${env:NOPE}: the environment has no such variable", "config_expansion",
+     "set NOPE in the environment of walferry"},
+    {"source: {slot: \"${env:HOME}\"}\n",
+     "7: source.slot: expected 1 to 63 of a-z 0-9 _, found a value that is not shown",
+     "config_value", ""},
+    {"source: {slot: \"${env:HOME\"}\n", "7: source.slot: ${env: without its closing brace",
+     "config_expansion", "write ${env:NAME} and quote the value"},
+    {"source: {slot: \"${env:}\"}\n",
+     "7: source.slot: ${env:}: the environment has no such variable", "config_expansion",
+     "set a variable in the environment of walferry"},
+    {"source: {slot: \"${file:/}\"}\n", "7: source.slot: ${file:/}: Is a directory",
+     "config_expansion", "write the value into that file, readable to the user of walferry"},
+    {"delivery: {batch_events: \"${env:HOME}\"}\n",
+     "7: delivery.batch_events: expected a whole number, 1 to 1000000, found a value that is not "
+     "shown",
+     "config_type", ""},
+    {"log: {level: \"${env:HOME}\"}\n",
+     "7: log.level: expected debug, info, warn or error, found a value that is not shown",
+     "config_value", ""},
+    {"source: {slot: \"a\\e[31m\\0b\"}\n", "7: a value holds a NUL character", "config_syntax", ""},
+    {"source: {slot: \"a\\e[31mb\"}\n",
+     "7: source.slot: expected 1 to 63 of a-z 0-9 _, found \"a?[31mb\"", "config_value", ""},
+    {"\"\\e[31m\": 1\n", "7: unknown key \"?[31m\"", "config_unknown_key",
+     "known here: relay, source, kafka, delivery, retry, routes, admin, log"},
+    {"admin: k\n", "7: admin: expected a mapping, found a single value", "config_type",
+     "write keys, each with a colon and a value, below it, indented"},
+    {"admin: \"host=db password=hunter2\"\n", "7: admin: expected a mapping, found a single value",
+     "config_type", "write keys, each with a colon and a value, below it, indented"},
+};
+
+static void assert_bad(const char *yaml, const struct bad *bad)
+{
+    struct config *config = (struct config *)1;
+    struct error err = ERROR_INIT;
+    char text[ERROR_TEXT_MAX];
+    snprintf(text, sizeof text, "w.yaml:%s", bad->text);
+    if (config_parse(span_of(yaml), "w.yaml", &config, &err) == 0)
+        fail_msg("taken: %s", yaml);
+    assert_null(config);
+    assert_string_equal(err.text, text);
+    assert_string_equal(err.reason, bad->reason);
+    assert_string_equal(err.hint, bad->hint);
+    assert_int_equal(err.kind, ERROR_STOP);
+    assert_int_equal(err.exit_code, EXIT_USAGE);
+}
+
+static void bad_files(void **state)
+{
+    (void)state;
+    unsetenv("NOPE");
+    setenv("HOME", "/root", 1);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_bad(files[i].yaml, &files[i]);
+}
+
+static void bad_tails(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof yaml, "%s%s", MINIMAL, tails[i].yaml);
+        assert_bad(yaml, &tails[i]);
+    }
+}
+
+static const char *const refused[] = {"transactional.id",
+                                      "transaction.timeout.ms",
+                                      "enable.idempotence",
+                                      "enable.gapless.guarantee",
+                                      "acks",
+                                      "request.required.acks",
+                                      "retries",
+                                      "message.send.max.retries",
+                                      "max.in.flight",
+                                      "max.in.flight.requests.per.connection",
+                                      "batch.size",
+                                      "queue.buffering.max.messages",
+                                      "queue.buffering.max.kbytes",
+                                      "queue.buffering.max.ms",
+                                      "queue.buffering.backpressure.threshold",
+                                      "linger.ms",
+                                      "queuing.strategy",
+                                      "delivery.report.only.error",
+                                      "log.connection.close",
+                                      "socket.timeout.ms",
+                                      "isolation.level",
+                                      "message.timeout.ms",
+                                      "delivery.timeout.ms",
+                                      "partitioner",
+                                      "metadata.broker.list"};
+
+static void refused_properties(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        char yaml[256], start[128];
+        struct config *config = NULL;
+        struct error err = ERROR_INIT;
+        snprintf(yaml, sizeof yaml, "relay: r\nkafka:\n  %s: 1\n", refused[i]);
+        snprintf(start, sizeof start, "w.yaml:3: kafka: %s may not be set: ", refused[i]);
+        assert_int_equal(config_parse(span_of(yaml), "w.yaml", &config, &err), -1);
+        assert_memory_equal(err.text, start, strlen(start));
+        assert_true(strlen(err.text) > strlen(start) + 10);
+        assert_string_equal(err.reason, "config_refused");
+    }
+}
+
+static void neighbours_of_refused_properties_pass(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    struct error err = ERROR_INIT;
+    const char *yaml = "relay: r\nroutes: [{name: a, from: b.c}]\n"
+                       "kafka: {bootstrap.servers: k, batch.num.messages: 5, retry.backoff.ms: 1,\n"
+                       "        socket.keepalive.enable: true, compression.type: lz4}\n";
+    assert_int_equal(config_parse(span_of(yaml), "w.yaml", &config, &err), 0);
+    assert_int_equal(config->kafka.properties.count, 5);
+    config_close(config);
+}
+
+static void a_file_that_cannot_be_read(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    struct error err = ERROR_INIT;
+    assert_int_equal(config_open("/nonexistent/w.yaml", &config, &err), -1);
+    assert_string_equal(err.text, "/nonexistent/w.yaml: the configuration cannot be read: "
+                                  "No such file or directory");
+    assert_string_equal(err.hint, "name the file with -c FILE or in WALFERRY_CONFIG");
+    assert_string_equal(err.reason, "config_file");
+    assert_int_equal(config_open("/tmp", &config, &err), -1);
+    assert_string_equal(err.text, "/tmp: the configuration cannot be read: Is a directory");
+    assert_int_equal(config_open("/dev/zero", &config, &err), -1);
+    assert_string_equal(err.text, "/dev/zero: the configuration cannot be read: larger than 1MB");
+    assert_null(config);
+}
+
+static void an_error_points_at_its_value(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct config_text at = {.text = "x", .file = "w.yaml", .line = 12};
+    assert_int_equal(config_error(&err, &at, "bad_template", "no column %s", "y"), -1);
+    assert_string_equal(err.text, "w.yaml:12: no column y");
+    assert_string_equal(err.reason, "bad_template");
+    assert_int_equal(err.kind, ERROR_STOP);
+    assert_int_equal(err.exit_code, EXIT_USAGE);
+    at.line = 0;
+    config_error(&err, &at, "bad_template", "no column %s", "y");
+    assert_string_equal(err.text, "w.yaml: no column y");
+    at.file = NULL;
+    config_error(&err, &at, "bad_template", "no column %s", "y");
+    assert_string_equal(err.text, "no column y");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bad_files),
+        cmocka_unit_test(bad_tails),
+        cmocka_unit_test(refused_properties),
+        cmocka_unit_test(neighbours_of_refused_properties_pass),
+        cmocka_unit_test(a_file_that_cannot_be_read),
+        cmocka_unit_test(an_error_points_at_its_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
