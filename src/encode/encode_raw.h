@@ -1,0 +1,10 @@
+/* encode/encode_raw: the encoder of `format: raw`. Internal to the room. */
+#ifndef WALFERRY_ENCODE_ENCODE_RAW_H
+#define WALFERRY_ENCODE_ENCODE_RAW_H
+
+#include "encode/encode.h"
+
+/* Never fails. */
+struct encoder *encoder_raw(void);
+
+#endif

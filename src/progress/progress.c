@@ -1,0 +1,65 @@
+/* progress/progress: how a record follows another. No JSON here, no clock. */
+#include "progress/progress.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+const char *progress_key(const char *relay, uint32_t shard, char text[80])
+{
+    assert(relay != NULL);
+    assert(strlen(relay) < 48);
+    snprintf(text, 80, "%s/%" PRIu32, relay, shard);
+    return text;
+}
+
+/* ---- Succession ---- */
+
+/* A change is behind once its transaction is, or once it is among the `done` of its transaction. */
+static bool is_ahead(const struct skip *skip, const struct progress *progress)
+{
+    if (skip->final_lsn < progress->position.lsn)
+        return false;
+    return progress->partial.final_lsn != skip->final_lsn || skip->ordinal > progress->partial.done;
+}
+
+static void drop_passed_skips(struct progress *progress)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < progress->skip_count; i++)
+        if (is_ahead(&progress->skips[i], progress))
+            progress->skips[kept++] = progress->skips[i];
+    progress->skip_count = kept;
+}
+
+void progress_advance(const struct progress *last, const struct batch *batch, int64_t wall_us,
+                      struct progress *next)
+{
+    assert(position_compare(last->position, batch->end) < 0); /* I3 */
+    assert(batch->ends_txn || batch->partial.final_lsn != 0);
+    *next = *last;
+    next->position = batch->end;
+    next->partial = batch->ends_txn ? (struct partial){0} : batch->partial;
+    assert(next->partial.final_lsn == 0 ? next->position.seq == 0
+                                        : next->position.seq == next->partial.done);
+    next->resume = batch->resume;
+    if (batch->xid != 0)
+        next->xid = batch->xid;
+    next->rebased.present = false;
+    next->at_us = wall_us;
+    drop_passed_skips(next);
+}
+
+bool progress_follows(const struct progress *a, const struct progress *b)
+{
+    if (b->generation < a->generation)
+        return false;
+    if (b->mode == PROGRESS_INTENT && a->mode != PROGRESS_INTENT && a->mode != PROGRESS_CLOSED)
+        return false;
+    bool same_generation = b->generation == a->generation;
+    /* A first run after a teardown starts wherever its new slot does. */
+    if (!same_generation && (b->rebased.present || a->mode == PROGRESS_CLOSED))
+        return true;
+    int order = position_compare(a->position, b->position);
+    return same_generation ? order < 0 || (order == 0 && a->mode != b->mode) : order <= 0;
+}

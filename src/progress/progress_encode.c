@@ -1,0 +1,122 @@
+/* progress/progress_encode: the record as JSON. The members and their order are those of
+ * progress_decode.c. LSNs are strings in PostgreSQL's form and the system identifier is a decimal
+ * string, because a 64-bit number does not survive every JSON reader. */
+#include "progress/progress_internal.h"
+
+#include "json/json_write.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define TIME_MAX_US INT64_C(253402300799999999) /* 9999-12-31T23:59:59.999999Z */
+
+static const char *const mode_names[] = {"intent", "wal", "poll", "closed"};
+
+const char *progress_mode_name(enum progress_mode mode)
+{
+    assert(mode <= PROGRESS_CLOSED);
+    return mode_names[mode];
+}
+
+bool progress_mode_parse(struct span text, enum progress_mode *mode)
+{
+    for (int i = 0; i <= PROGRESS_CLOSED; i++) {
+        if (span_equal_text(text, mode_names[i])) {
+            *mode = (enum progress_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *progress_time_format(int64_t at_us, char text[PROGRESS_TIME_MAX])
+{
+    assert(at_us >= 0 && at_us <= TIME_MAX_US);
+    time_t seconds = (time_t)(at_us / 1000000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    char date[24];
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text, PROGRESS_TIME_MAX, "%s.%06dZ", date, (int)(at_us % 1000000));
+    return text;
+}
+
+static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
+{
+    char text[LSN_TEXT_MAX];
+    json_write_member_text(w, name, lsn_format(lsn, text));
+}
+
+static void write_partial(struct json_writer *w, const struct partial *partial)
+{
+    if (partial->final_lsn == 0) {
+        json_write_member_null(w, "partial");
+        return;
+    }
+    json_write_name(w, "partial");
+    json_write_begin_object(w);
+    write_lsn(w, "final_lsn", partial->final_lsn);
+    json_write_member_u64(w, "done", partial->done);
+    json_write_member_u64(w, "part", partial->part);
+    json_write_end_object(w);
+}
+
+static void write_rebased(struct json_writer *w, const struct progress *progress)
+{
+    if (!progress->rebased.present) {
+        json_write_member_null(w, "rebased");
+        return;
+    }
+    json_write_name(w, "rebased");
+    json_write_begin_object(w);
+    write_lsn(w, "from", progress->rebased.from);
+    write_lsn(w, "to", progress->rebased.to);
+    json_write_member_text(w, "why", progress->rebased.why);
+    json_write_end_object(w);
+}
+
+static void write_skips(struct json_writer *w, const struct progress *progress)
+{
+    char id[WALFERRY_ID_MAX];
+    json_write_name(w, "skip");
+    json_write_begin_array(w);
+    for (uint32_t i = 0; i < progress->skip_count; i++)
+        json_write_text(w, walferry_id_format(progress->system_identifier,
+                                              progress->skips[i].final_lsn,
+                                              progress->skips[i].ordinal, id));
+    json_write_end_array(w);
+}
+
+void progress_encode(const struct progress *progress, struct buf *out)
+{
+    assert(progress->skip_count <= PROGRESS_SKIPS_MAX);
+    assert(progress->partial.final_lsn == 0 || progress->partial.done > 0);
+    char number[24];
+    char time_text[PROGRESS_TIME_MAX];
+    struct json_writer w = json_writer(out);
+    snprintf(number, sizeof number, "%" PRIu64, progress->system_identifier);
+    json_write_begin_object(&w);
+    json_write_member_u64(&w, "v", PROGRESS_VERSION);
+    json_write_member_text(&w, "relay", progress->relay);
+    json_write_member_u64(&w, "shard", progress->shard);
+    json_write_member_u64(&w, "generation", progress->generation);
+    json_write_member_text(&w, "instance", progress->instance);
+    json_write_member_text(&w, "system_identifier", number);
+    json_write_member_u64(&w, "timeline", progress->timeline);
+    json_write_member_text(&w, "slot", progress->slot);
+    json_write_member_text(&w, "mode", progress_mode_name(progress->mode));
+    write_lsn(&w, "position", progress->position.lsn);
+    json_write_member_u64(&w, "xid", progress->xid);
+    write_partial(&w, &progress->partial);
+    if (progress->resume.ptr != NULL)
+        json_write_member_raw(&w, "resume", progress->resume);
+    else
+        json_write_member_null(&w, "resume");
+    write_rebased(&w, progress);
+    write_skips(&w, progress);
+    json_write_member_text(&w, "config_hash", progress->config_hash);
+    json_write_member_text(&w, "at", progress_time_format(progress->at_us, time_text));
+    json_write_end_object(&w);
+}

@@ -1,0 +1,53 @@
+/* route/: a change becomes events: which topic, key, type, headers and payload; or nothing.
+ *
+ * Routes are compiled once from the configuration; for each (relation, version) the columns that
+ * they name are looked up once. In steady state a row allocates nothing but from the scratch arena.
+ * The room knows nothing of Kafka but what a legal topic name is.
+ *
+ * A template names columns by {name} or {name:default}, and facts: {@schema} {@table} {@relay},
+ * {@op} (insert, read, message), {@lsn} (final LSN of BEGIN, "16/B374D848"), {@xid}, {@commit_ms}.
+ * A key template that is "" gives events without a key. A topic may not be the progress topic, nor
+ * begin with two underscores. Of a message (`from: message:<prefix>`) the members of its JSON
+ * object are its columns: a string counts as its text, null and an absent member as NULL (id and
+ * payload must be there), any other value as its JSON text, byte for byte. */
+#ifndef WALFERRY_ROUTE_ROUTE_H
+#define WALFERRY_ROUTE_ROUTE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "model/event.h"
+
+struct router;
+
+/* Facts about the relay that templates may name. */
+struct router_options {
+    const struct config_routes *routes;
+    const char *relay;
+    const char *progress_topic; /* an event for it is ERROR_DATA */
+};
+
+/* Every template error is ERROR_STOP, EXIT_USAGE, with file and line. The router points into the
+ * options' texts, and remembers relations by address: it must be closed before either goes. */
+int router_open(const struct router_options *options, struct router **router, struct error *err);
+void router_close(struct router *router); /* NULL is legal */
+
+/* Begins with a change (INSERT, READ, or transactional MESSAGE; others give no events). What the
+ * events point to lives in `scratch`, in the change and in the router, until the next begin. */
+void router_begin(struct router *router, const struct change *change, struct arena *scratch);
+/* 1: *event filled. 0: no more. -1: ERROR_DATA; event->route tells whose on_error decides, and the
+ * next call goes on with the next event. Reasons: column_missing, null_in_template, illegal_topic,
+ * reserved_topic, bad_headers, reserved_header, bad_partition, bad_message_json, bad_value,
+ * value_unchanged. */
+int router_next(struct router *router, struct event *event, struct error *err);
+/* After router_begin: did any route match the change at all? */
+bool router_matched(const struct router *router);
+
+/* The topics that are plain text, each once, one a call: index from 0; NULL at the end. */
+const char *router_literal_topic(const struct router *router, uint32_t index);
+/* The first route that takes rows of this table, or -1. */
+int router_route_of_table(const struct router *router, struct span schema, struct span table);
+/* A checked topic name: 1 to 249 of [A-Za-z0-9._-], not "." or "..". ERROR_DATA otherwise. */
+int topic_name_check(struct span topic, struct error *err);
+
+#endif

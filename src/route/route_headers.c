@@ -1,0 +1,108 @@
+/* route/route_headers: see route_headers.h. A member that is a string becomes its text, null a null
+ * header, anything else its JSON text. */
+#include "route/route_headers.h"
+
+#include "json/json_slice.h"
+
+#include <assert.h>
+
+struct header_list {
+    uint32_t count;
+    uint32_t size;
+    struct header *items;
+};
+
+static struct header *add(struct header_list *list, struct arena *scratch)
+{
+    if (list->count == list->size) {
+        uint32_t size = list->size * 2 + 6;
+        struct header *items = arena_alloc(scratch, size * sizeof *items);
+        if (list->count > 0)
+            memcpy(items, list->items, list->count * sizeof *items);
+        list->items = items;
+        list->size = size;
+    }
+    return &list->items[list->count++];
+}
+
+/* A librdkafka header name is a C string on its way. */
+static int check_name(struct span name, struct error *err)
+{
+    if (name.len == 0)
+        return error_data(err, "bad_headers", "a header has no name");
+    if (memchr(name.ptr, '\0', name.len) != NULL)
+        return error_data(err, "bad_headers", "the name of a header holds a zero byte");
+    if (span_starts_with(name, SPAN_LITERAL("walferry-")))
+        return error_data(err, "reserved_header",
+                          "header %.*s: names that begin with walferry- are walferry's own",
+                          (int)(name.len < 64 ? name.len : 64), name.ptr);
+    return 0;
+}
+
+static int add_member(struct header_list *list, const struct json_member *member,
+                      struct arena *scratch, struct error *err)
+{
+    struct header *header = add(list, scratch);
+    if (json_slice_unescape(member->name, scratch, &header->name, err) < 0 ||
+        check_name(header->name, err) < 0)
+        return -1;
+    header->value = member->value;
+    if (member->kind == JSON_KIND_NULL)
+        header->value = span_null();
+    else if (member->kind == JSON_KIND_STRING)
+        return json_slice_unescape(member->value, scratch, &header->value, err);
+    return 0;
+}
+
+static int add_members(struct header_list *list, struct span json, struct arena *scratch,
+                       struct error *err)
+{
+    struct json_slice slice;
+    struct json_member member;
+    if (json_slice_open(&slice, json, err) < 0)
+        return -1;
+    int got;
+    while ((got = json_slice_next(&slice, &member, err)) > 0)
+        if (add_member(list, &member, scratch, err) < 0)
+            return -1;
+    return got;
+}
+
+static int add_column(const struct route *route, const struct route_row *row,
+                      struct header_list *list, struct arena *scratch, struct error *err)
+{
+    struct span json;
+    if (route_row_cell(row, route->headers)->kind == CELL_NULL)
+        return 0;
+    if (route_row_text(row, route->headers, scratch, &json, err) < 0)
+        return -1;
+    if (add_members(list, json, scratch, err) == 0)
+        return 0;
+    struct error why = *err;
+    if (strcmp(why.reason, "bad_json") == 0)
+        error_data(err, "bad_headers", "not a JSON object: %s", why.text);
+    return route_row_wrap(row, route->headers, err);
+}
+
+int route_headers(const struct route *route, const struct route_row *row, struct arena *scratch,
+                  struct event *event, struct error *err)
+{
+    assert(event != NULL && err != NULL);
+    struct header_list list = {.size = route->header_count};
+    event->header_count = 0;
+    event->headers = NULL;
+    if (route->header_count > 0)
+        list.items = arena_alloc(scratch, route->header_count * sizeof *list.items);
+    for (uint32_t i = 0; i < route->header_count; i++) {
+        const struct header_template *template = &route->header_templates[i];
+        struct header *header = add(&list, scratch);
+        header->name = template->name;
+        if (template_render(&template->value, row, scratch, &header->value, err) < 0)
+            return -1;
+    }
+    if (route->headers != FIELD_NONE && add_column(route, row, &list, scratch, err) < 0)
+        return -1;
+    event->header_count = list.count;
+    event->headers = list.items;
+    return 0;
+}

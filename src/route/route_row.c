@@ -1,0 +1,64 @@
+/* route/route_row: see route_row.h. */
+#include "route/route_row.h"
+
+#include "types/types.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+uint32_t field_list_add(struct field_list *fields, struct arena *arena, struct span name)
+{
+    assert(name.ptr != NULL);
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (span_equal(fields->names[i], name))
+            return i;
+    if (fields->count == fields->size) {
+        uint32_t size = fields->size == 0 ? 8 : fields->size * 2;
+        struct span *names = arena_alloc(arena, size * sizeof *names);
+        if (fields->count > 0)
+            memcpy(names, fields->names, fields->count * sizeof *names);
+        fields->names = names;
+        fields->size = size;
+    }
+    fields->names[fields->count] = name;
+    return fields->count++;
+}
+
+const char *route_row_name(const struct change *change, char text[ROW_NAME_MAX])
+{
+    if (change->op == CHANGE_MESSAGE)
+        snprintf(text, ROW_NAME_MAX, "message %.*s", SPAN_ARG(change->message.prefix));
+    else
+        snprintf(text, ROW_NAME_MAX, "%.*s.%.*s", SPAN_ARG(change->relation->schema),
+                 SPAN_ARG(change->relation->name));
+    return text;
+}
+
+const char *route_row_noun(const struct change *change)
+{
+    return change->op == CHANGE_MESSAGE ? "member" : "column";
+}
+
+int route_row_wrap(const struct route_row *row, uint32_t field, struct error *err)
+{
+    assert(field < row->fields->count);
+    char name[ROW_NAME_MAX];
+    return error_wrap(err, "%s %.*s of %s", route_row_noun(row->change),
+                      SPAN_ARG(row->fields->names[field]), route_row_name(row->change, name));
+}
+
+int route_row_text(const struct route_row *row, uint32_t field, struct arena *scratch,
+                   struct span *text, struct error *err)
+{
+    const struct cell *cell = route_row_cell(row, field);
+    assert(cell->kind != CELL_NULL);
+    if (cell->kind == CELL_TEXT) {
+        *text = cell->bytes;
+        return 0;
+    }
+    if (cell->kind == CELL_UNCHANGED)
+        error_data(err, "value_unchanged", "the server did not send the value");
+    else if (types_text(cell, row->slots[field].type_oid, scratch, text, err) == 0)
+        return 0;
+    return route_row_wrap(row, field, err);
+}

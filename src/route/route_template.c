@@ -1,0 +1,252 @@
+/* route/route_template: see route_template.h. */
+#include "route/route_template.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct compiler {
+    const struct config_text *source;
+    const struct template_options *options;
+    struct field_list *fields;
+    struct arena *arena;
+    const char *at;
+    struct template *out;
+    struct error *err;
+};
+
+/* A template that holds a secret is never shown. */
+static int wrong(struct compiler *c, const char *what, struct span name)
+{
+    char shown[80] = "";
+    if (!c->source->secret && name.ptr != NULL)
+        snprintf(shown, sizeof shown, ": %.*s", (int)(name.len < 64 ? name.len : 64), name.ptr);
+    return config_error(c->err, c->source, "bad_template", "%s: %s%s", c->options->path, what,
+                        shown);
+}
+
+/* Literals that meet become one, so that {{ and {@relay} cost nothing later. */
+static void add_literal(struct compiler *c, struct span text)
+{
+    struct template *t = c->out;
+    if (text.len == 0)
+        return;
+    if (t->count > 0 && t->parts[t->count - 1].kind == PART_LITERAL) {
+        struct part *last = &t->parts[t->count - 1];
+        char *joined = arena_alloc_bytes(c->arena, last->text.len + text.len);
+        memcpy(joined, last->text.ptr, last->text.len);
+        memcpy(joined + last->text.len, text.ptr, text.len);
+        last->text = (struct span){joined, last->text.len + text.len};
+        return;
+    }
+    t->parts[t->count++] = (struct part){.kind = PART_LITERAL, .text = text};
+}
+
+static const struct {
+    const char *name;
+    enum part_kind kind;
+    bool of_relation;
+} FACTS[] = {
+    {"schema", PART_SCHEMA, true}, {"table", PART_TABLE, true},
+    {"op", PART_OP, false},        {"lsn", PART_LSN, false},
+    {"xid", PART_XID, false},      {"commit_ms", PART_COMMIT_MS, false},
+};
+
+/* name: with the @. */
+static int add_fact(struct compiler *c, struct span name, bool has_default)
+{
+    struct span fact = {name.ptr + 1, name.len - 1};
+    if (has_default)
+        return wrong(c, "a fact is never NULL and takes no default", name);
+    if (span_equal_text(fact, "relay")) {
+        add_literal(c, span_of(c->options->relay));
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof FACTS / sizeof FACTS[0]; i++) {
+        if (!span_equal_text(fact, FACTS[i].name))
+            continue;
+        if (FACTS[i].of_relation && c->options->of_message)
+            return wrong(c, "a message has no schema and no table", name);
+        c->out->parts[c->out->count++] = (struct part){.kind = FACTS[i].kind};
+        return 0;
+    }
+    wrong(c, "there is no such fact", name);
+    return error_hint(c->err, "the facts are {@schema} {@table} {@op} {@lsn} {@xid} {@commit_ms} "
+                              "{@relay}");
+}
+
+/* Behind the opening brace; ends behind the closing one. */
+static int add_braces(struct compiler *c)
+{
+    const char *first = c->at;
+    size_t len = strcspn(first, "{}");
+    if (first[len] != '}') {
+        wrong(c, "a { is not closed", (struct span){first, len});
+        return error_hint(c->err, "write {{ for a brace that is meant as one");
+    }
+    c->at = first + len + 1;
+    const char *colon = memchr(first, ':', len);
+    struct span name = {first, colon != NULL ? (size_t)(colon - first) : len};
+    if (name.len > 0 && name.ptr[0] == '@')
+        return add_fact(c, name, colon != NULL);
+    if (name.len == 0)
+        return wrong(c, "braces without the name of a column", span_null());
+    struct span fallback = span_null();
+    if (colon != NULL)
+        fallback = (struct span){colon + 1, (size_t)(first + len - colon) - 1};
+    c->out->parts[c->out->count++] = (struct part){
+        .kind = PART_FIELD, .field = field_list_add(c->fields, c->arena, name), .text = fallback};
+    return 0;
+}
+
+static int compile(struct compiler *c)
+{
+    while (*c->at != '\0') {
+        size_t len = strcspn(c->at, "{}");
+        add_literal(c, (struct span){c->at, len});
+        c->at += len;
+        if (*c->at == '\0')
+            return 0;
+        if (c->at[0] == c->at[1]) {
+            add_literal(c, (struct span){c->at, 1});
+            c->at += 2;
+            continue;
+        }
+        if (*c->at == '}') {
+            wrong(c, "a } without {", span_null());
+            return error_hint(c->err, "write }} for a brace that is meant as one");
+        }
+        c->at++;
+        if (add_braces(c) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int template_compile(const struct config_text *source, const struct template_options *options,
+                     struct field_list *fields, struct arena *arena, struct template *out,
+                     struct error *err)
+{
+    assert(source->text != NULL);
+    assert(options->path != NULL && options->relay != NULL);
+    /* Each part takes a byte of the source at least. */
+    out->parts = arena_alloc(arena, (strlen(source->text) + 1) * sizeof *out->parts);
+    out->count = 0;
+    struct compiler c = {.source = source,
+                         .options = options,
+                         .fields = fields,
+                         .arena = arena,
+                         .at = source->text,
+                         .out = out,
+                         .err = err};
+    return compile(&c);
+}
+
+bool template_literal(const struct template *t, struct span *text)
+{
+    if (t->count == 0)
+        *text = SPAN_LITERAL("");
+    else if (t->count == 1 && t->parts[0].kind == PART_LITERAL)
+        *text = t->parts[0].text;
+    else
+        return false;
+    return true;
+}
+
+static struct span op_name(enum change_op op)
+{
+    switch (op) {
+    case CHANGE_READ:
+        return SPAN_LITERAL("read");
+    case CHANGE_MESSAGE:
+        return SPAN_LITERAL("message");
+    default:
+        assert(op == CHANGE_INSERT);
+        return SPAN_LITERAL("insert");
+    }
+}
+
+static struct span decimal(struct arena *scratch, int64_t value)
+{
+    return span_of(arena_format(scratch, "%" PRId64, value));
+}
+
+static int field_text(const struct template *t, const struct part *part,
+                      const struct route_row *row, struct arena *scratch, struct span *text,
+                      struct error *err)
+{
+    if (route_row_cell(row, part->field)->kind != CELL_NULL)
+        return route_row_text(row, part->field, scratch, text, err);
+    *text = part->text;
+    if (text->ptr != NULL)
+        return 0;
+    struct span name = row->fields->names[part->field];
+    char where[ROW_NAME_MAX];
+    bool message = row->change->op == CHANGE_MESSAGE;
+    return error_data(err, "null_in_template",
+                      "%s %.*s of %s is %s, and the %s of route %s has no default for it",
+                      route_row_noun(row->change), SPAN_ARG(name),
+                      route_row_name(row->change, where), message ? "null or absent" : "NULL",
+                      t->what, row->route);
+}
+
+int template_part(const struct template *t, const struct part *part, const struct route_row *row,
+                  struct arena *scratch, struct span *text, struct error *err)
+{
+    const struct change *change = row->change;
+    char lsn[LSN_TEXT_MAX];
+    switch (part->kind) {
+    case PART_FIELD:
+        return field_text(t, part, row, scratch, text, err);
+    case PART_LITERAL:
+        *text = part->text;
+        return 0;
+    case PART_SCHEMA:
+        *text = change->relation->schema;
+        return 0;
+    case PART_TABLE:
+        *text = change->relation->name;
+        return 0;
+    case PART_OP:
+        *text = op_name(change->op);
+        return 0;
+    case PART_LSN:
+        *text = arena_copy(scratch, span_of(lsn_format(change->final_lsn, lsn)));
+        return 0;
+    case PART_XID:
+        *text = decimal(scratch, change->xid);
+        return 0;
+    case PART_COMMIT_MS:
+        *text = decimal(scratch, change->commit_time_us / 1000);
+        return 0;
+    }
+    abort(); /* every kind has returned */
+}
+
+int template_render(const struct template *t, const struct route_row *row, struct arena *scratch,
+                    struct span *out, struct error *err)
+{
+    assert(out != NULL);
+    if (t->count == 0) {
+        *out = SPAN_LITERAL("");
+        return 0;
+    }
+    if (t->count == 1)
+        return template_part(t, &t->parts[0], row, scratch, out, err);
+    struct span *texts = arena_alloc(scratch, t->count * sizeof *texts);
+    size_t len = 0;
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (template_part(t, &t->parts[i], row, scratch, &texts[i], err) < 0)
+            return -1;
+        len += texts[i].len;
+    }
+    char *text = arena_alloc_bytes(scratch, len);
+    *out = (struct span){text, len};
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (texts[i].len > 0)
+            memcpy(text, texts[i].ptr, texts[i].len);
+        text += texts[i].len;
+    }
+    return 0;
+}

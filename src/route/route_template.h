@@ -1,0 +1,56 @@
+/* route/route_template: "outbox.event.{aggregatetype}" compiled, and rendered for a row. Internal
+ * to the room.
+ *
+ * Grammar: {name} a column, {name:default} one that may be NULL, {@fact}, {{ and }} literal braces.
+ * A template does not know relations: it names fields, numbers in the route's list of names, and
+ * the row that it is rendered for says where each field is. */
+#ifndef WALFERRY_ROUTE_ROUTE_TEMPLATE_H
+#define WALFERRY_ROUTE_ROUTE_TEMPLATE_H
+
+#include "route/route_row.h"
+
+enum part_kind {
+    PART_LITERAL,
+    PART_FIELD,
+    PART_SCHEMA,
+    PART_TABLE,
+    PART_OP,
+    PART_LSN, /* Begin.final_lsn of the transaction, as PostgreSQL writes it */
+    PART_XID,
+    PART_COMMIT_MS
+};
+
+struct part {
+    enum part_kind kind;
+    uint32_t field;
+    struct span text; /* the literal, or the default of a field (absent: none) */
+};
+
+struct template
+{
+    const char *what; /* "topic", "key", "header eventType", for messages */
+    uint32_t count;
+    struct part *parts;
+};
+
+struct template_options {
+    const char *path;  /* of the key, for messages: "routes[0].topic" */
+    const char *relay; /* what {@relay} is */
+    bool of_message;   /* messages have no schema and no table */
+};
+
+/* Everything lives in the arena. ERROR_STOP, EXIT_USAGE, reason "bad_template". */
+int template_compile(const struct config_text *source, const struct template_options *options,
+                     struct field_list *fields, struct arena *arena, struct template *out,
+                     struct error *err);
+/* Is it plain text? Then that is *text. */
+bool template_literal(const struct template *t, struct span *text);
+/* The template's text for the row: in scratch, in the row or in the template. Never absent.
+ * ERROR_DATA, reason "null_in_template" where a field without default is NULL. */
+int template_render(const struct template *t, const struct route_row *row, struct arena *scratch,
+                    struct span *out, struct error *err);
+/* The text of one part; *text may point into the row or the template. */
+int template_part(const struct template *t, const struct part *part, const struct route_row *row,
+                  struct arena *scratch, struct span *text, struct error *err);
+
+#endif

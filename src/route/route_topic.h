@@ -1,0 +1,33 @@
+/* route/route_topic: the topic of a route, rendered, checked and remembered. Internal to the room.
+ *
+ * Most topic templates have one column, and most rows in a row have the same value in it. So the
+ * last topic is kept, and a row whose value stands in it at the right place has the same topic,
+ * which needs neither rendering nor checking. */
+#ifndef WALFERRY_ROUTE_ROUTE_TOPIC_H
+#define WALFERRY_ROUTE_ROUTE_TOPIC_H
+
+#include "route/route_template.h"
+
+#define TOPIC_NAME_MAX 249
+
+struct route_topic {
+    struct template template;
+    const char *progress_topic; /* no event may go there */
+    const struct part *only;    /* the one part that is not literal; NULL: none, or several */
+    size_t before;              /* bytes of the topic before and behind the value of `only` */
+    size_t behind;
+    bool literal; /* text is the topic, always */
+    size_t len;   /* of text; 0: none yet */
+    char text[TOPIC_NAME_MAX + 1];
+};
+
+void route_topic_init(struct route_topic *topic, const struct template *template,
+                      const char *progress_topic);
+/* For a template that is plain text. ERROR_DATA as below. */
+int route_topic_set_literal(struct route_topic *topic, struct span text, struct error *err);
+/* The row's topic, NUL-terminated, valid until the next row. ERROR_DATA: "null_in_template",
+ * "illegal_topic", "reserved_topic". */
+int route_topic_of(struct route_topic *topic, const struct route_row *row, struct arena *scratch,
+                   struct span *text, struct error *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* types/types_time: PostgreSQL's timestamps, as text and as microseconds. Internal to the room.
+ *
+ * The calendar is the proleptic Gregorian one without leap seconds, as PostgreSQL has it; the year
+ * before 1 AD is 1 BC. */
+#ifndef WALFERRY_TYPES_TYPES_TIME_H
+#define WALFERRY_TYPES_TYPES_TIME_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+/* Microseconds between 1970-01-01 and 2000-01-01, PostgreSQL's epoch. */
+#define POSTGRES_EPOCH_US INT64_C(946684800000000)
+/* "294276-12-31 23:59:59.999999+00 BC" and room to spare. */
+#define TIMESTAMP_TEXT_MAX 48
+
+/* "2024-02-29 13:14:15.000016+05:30", with T for the blank, Z for the offset, a fraction of one to
+ * nine digits (cut to microseconds), offsets to the second, " BC" behind it. Without offset: UTC.
+ * False where it is anything else, infinity among it. */
+bool timestamp_parse(struct span text, int64_t *unix_us);
+/* In UTC; with "+00" where offset is asked for. Returns the length. */
+size_t timestamp_format(int64_t unix_us, bool offset, char text[TIMESTAMP_TEXT_MAX]);
+
+#endif
