@@ -1,0 +1,113 @@
+/* relay/board: the relay's word about itself, kept whole under the relay's mutex and copied to the
+ * cell that admin/ reads. Readiness is a matter of the clock and is computed by the watch. */
+#include "relay/life.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The caller holds the mutex. */
+static void publish(struct relay *relay)
+{
+    status_cell_set(relay->o.status, &relay->board);
+}
+
+void board_state(struct relay *relay, enum relay_state state)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->board.state = state;
+    relay->board.since_wall_us = clock_wall_us();
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+void board_epoch(struct epoch *epoch)
+{
+    struct relay *relay = epoch->relay;
+    const struct config *config = epoch->config;
+    pthread_mutex_lock(&relay->mutex);
+    struct status *b = &relay->board;
+    b->state = STATE_STREAMING;
+    b->since_wall_us = clock_wall_us();
+    b->epochs++;
+    snprintf(b->slot, sizeof b->slot, "%s", config->source.slot.text);
+    snprintf(b->publication, sizeof b->publication, "%s", config->source.publication.text);
+    bool exactly_once = config->delivery.guarantee == GUARANTEE_EXACTLY_ONCE;
+    snprintf(b->guarantee, sizeof b->guarantee, "%s",
+             exactly_once ? "exactly_once" : "at_least_once");
+    snprintf(b->instance, sizeof b->instance, "%s", relay->instance);
+    snprintf(b->system_identifier, sizeof b->system_identifier, "%" PRIu64,
+             epoch->system.system_identifier);
+    b->timeline = epoch->system.timeline;
+    b->generation = epoch->progress.generation;
+    b->committed = epoch->progress.position;
+    b->confirmed_lsn = epoch->progress.position.lsn;
+    b->in_partial = epoch->progress.partial.final_lsn != 0;
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+void board_progress(struct epoch *epoch)
+{
+    struct relay *relay = epoch->relay;
+    pthread_mutex_lock(&relay->mutex);
+    struct status *b = &relay->board;
+    if (position_compare(epoch->reader.committed, b->committed) != 0)
+        b->last_commit_wall_us = clock_wall_us();
+    b->committed = epoch->reader.committed;
+    b->confirmed_lsn = epoch->reader.committed.lsn;
+    b->in_partial = epoch->reader.committed.seq != 0;
+    if (epoch->source != NULL)
+        b->received_lsn = stream_source_received_lsn(epoch->source);
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+void board_error(struct relay *relay, const struct error *err)
+{
+    pthread_mutex_lock(&relay->mutex);
+    struct status *b = &relay->board;
+    snprintf(b->last_error_reason, sizeof b->last_error_reason, "%s", err->reason);
+    snprintf(b->last_error, sizeof b->last_error, "%.*s", (int)sizeof b->last_error - 1, err->text);
+    b->last_error_wall_us = clock_wall_us();
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+void board_slot(struct relay *relay, const struct pg_slot *slot)
+{
+    uint64_t current = slot->current_lsn;
+    uint64_t confirmed = slot->confirmed_flush_lsn;
+    uint64_t restart = slot->restart_lsn;
+    uint64_t lag = confirmed != 0 && current > confirmed ? current - confirmed : 0;
+    uint64_t retained = restart != 0 && current > restart ? current - restart : 0;
+    pthread_mutex_lock(&relay->mutex);
+    struct status *b = &relay->board;
+    b->slot_known = slot->state == SLOT_PRESENT;
+    snprintf(b->slot_wal_status, sizeof b->slot_wal_status, "%s", slot->wal_status);
+    b->slot_lag_bytes = lag;
+    b->slot_retained_bytes = retained;
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+    metrics_set(relay->o.metrics, METRIC_SLOT_LAG, lag);
+    metrics_set(relay->o.metrics, METRIC_SLOT_RETAINED, retained);
+}
+
+void board_ready(struct relay *relay, int64_t now_us)
+{
+    int64_t source_up_us = atomic_load(&relay->source_up_us);
+    int64_t publisher_up_us = atomic_load(&relay->publisher_up_us);
+    int64_t wall_us = clock_wall_us();
+    pthread_mutex_lock(&relay->mutex);
+    int64_t grace_us = relay->config->admin.ready_grace_ms * US_PER_MS;
+    struct status *b = &relay->board;
+    b->ready = source_up_us != 0 && publisher_up_us != 0 && now_us - source_up_us <= grace_us &&
+               now_us - publisher_up_us <= grace_us && b->state != STATE_STOPPED;
+    b->source_up_wall_us = source_up_us != 0 ? wall_us - (now_us - source_up_us) : 0;
+    b->publisher_up_wall_us = publisher_up_us != 0 ? wall_us - (now_us - publisher_up_us) : 0;
+    metrics_set(relay->o.metrics, METRIC_READY, b->ready ? 1 : 0);
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+}

@@ -1,0 +1,114 @@
+/* relay/check: the configuration alone, or against the servers. Never takes anything over: the
+ * coordinator is reached through a probe id, progress is only looked at, no topic is created. */
+#include "relay/life.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct check {
+    const struct command_options *o;
+    struct kafka_options kafka;
+    struct config_delivery delivery; /* a copy that creates no topics */
+    struct arena arena;
+    struct router *router;
+    struct pg_connection *sql;
+};
+
+static int check_database(struct check *c, struct error *err)
+{
+    const struct config *config = c->o->config;
+    struct pg_replication *replication = NULL;
+    struct pg_system system;
+    if (command_open_replication(c->o, &replication, err) < 0)
+        return -1;
+    int result = pg_identify(pg_replication_sql(replication), &system, err);
+    pg_replication_close(replication);
+    if (result < 0)
+        return -1;
+    if (strcmp(system.wal_level, "logical") != 0) {
+        error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
+                   system.wal_level);
+        return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the "
+                               "server");
+    }
+    command_say(c->o->out, "database: %s, PostgreSQL %d, reached as %s", system.database,
+                system.server_version / 10000, system.user);
+    if (relay_check_publication(c->sql, config, err) < 0)
+        return -1;
+    command_say(c->o->out, "publication: %s holds the routed tables",
+                config->source.publication.text);
+    return 0;
+}
+
+static int check_topics(struct check *c, struct error *err)
+{
+    struct buf weak = BUF_EMPTY;
+    int result = relay_prepare_topics(&c->kafka, c->router, false, &weak, err);
+    if (result < 0 && strcmp(err->reason, "topic_missing") == 0 &&
+        c->o->config->delivery.topics.create) {
+        command_say(c->o->out, "topics: %s; it will be created", err->text);
+        *err = ERROR_INIT;
+        result = 0;
+    } else if (result == 0) {
+        command_say(c->o->out, "topics: in place");
+    }
+    if (result == 0 && weak.len > 0)
+        command_say(c->o->out, "warning: %s", buf_text(&weak));
+    buf_fini(&weak);
+    return result;
+}
+
+static int check_progress(struct check *c, struct error *err)
+{
+    struct progress progress;
+    struct pg_system system;
+    struct pg_slot slot;
+    bool have_progress = false;
+    bool topic_exists = false;
+    if (relay_look(&c->kafka, &c->arena, &progress, &have_progress, &topic_exists, err) < 0) {
+        relay_complete_hint(c->o->config, err);
+        return -1;
+    }
+    if (relay_judge(c->sql, c->o->config, have_progress, &progress, &system, &slot, err) == 0) {
+        char position[LSN_TEXT_MAX];
+        command_say(c->o->out, "progress: at %s, slot %s can go on from there",
+                    lsn_format(progress.position.lsn, position), c->o->config->source.slot.text);
+        return 0;
+    }
+    if (strcmp(err->reason, "not_set_up") != 0 && strcmp(err->reason, "closed") != 0)
+        return -1;
+    command_say(c->o->out, "progress: none yet; %s", err->hint);
+    *err = ERROR_INIT;
+    return 0;
+}
+
+static int check_servers(struct check *c, struct error *err)
+{
+    if (command_open_sql(c->o, NULL, &c->sql, err) < 0 || check_database(c, err) < 0)
+        return -1;
+    if (kafka_probe(&c->kafka, err) < 0)
+        return -1;
+    command_say(c->o->out, "kafka: broker and transaction coordinator reached");
+    return check_topics(c, err) < 0 ? -1 : check_progress(c, err);
+}
+
+int relay_check(const struct command_options *o, bool connect, struct error *err)
+{
+    assert(o->config != NULL && o->out != NULL);
+    struct check c = {.o = o, .delivery = o->config->delivery};
+    c.delivery.topics.create = false;
+    c.kafka = relay_kafka_options(o->config, o->log, o->stop);
+    c.kafka.delivery = &c.delivery;
+    arena_init(&c.arena, 4096, 4096);
+    int result = command_open_router(o, &c.router, err);
+    if (result == 0)
+        result = kafka_check_config(&o->config->kafka, &o->config->delivery, err);
+    if (result == 0)
+        command_say(o->out, "configuration: %s is valid", o->config->path);
+    if (result == 0 && connect)
+        result = check_servers(&c, err);
+    pg_close(c.sql);
+    router_close(c.router);
+    arena_fini(&c.arena);
+    return result;
+}

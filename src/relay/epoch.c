@@ -1,0 +1,256 @@
+/* relay/epoch: one connection and one producer, run by two threads until something ends them.
+ *
+ * The reader's loop runs on the relay's own thread, the writer's on a thread made for the epoch,
+ * which also closes the publisher, because that can block. Closing order: the reader has stopped,
+ * then the producer is destroyed and waited for, then the batches are given up whatever their
+ * counts say. */
+#include "relay/life.h"
+
+#include "base/clock.h"
+#include "base/crash.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define BOARD_US 200000
+#define CLOSE_ABORT_MS 2000
+
+void epoch_init(struct epoch *e, struct relay *relay, const struct config *config)
+{
+    *e = (struct epoch){.relay = relay, .config = config};
+    arena_init(&e->arena, 4096, 4096);
+    e->kafka = relay_kafka_options(config, relay->o.log, &relay->stop);
+    e->kafka.instance = relay->instance;
+    e->kafka.metrics = relay->o.metrics;
+    e->kafka.suspect = relay->suspect;
+}
+
+/* Verdicts on what is behind the position have done their work. */
+static void drop_old_verdicts(struct relay *relay, uint64_t position_lsn)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < relay->verdict_count; i++)
+        if (relay->verdicts[i].final_lsn >= position_lsn)
+            relay->verdicts[kept++] = relay->verdicts[i];
+    relay->verdict_count = kept;
+}
+
+static void make_loops(struct epoch *e)
+{
+    struct relay *relay = e->relay;
+    const struct config_delivery *delivery = &e->config->delivery;
+    drop_old_verdicts(relay, e->progress.position.lsn);
+    struct reader_options reader = {
+        .source = e->source,
+        .router = e->router,
+        .encoder = e->encoder,
+        .encoding = e->encoding,
+        .routes = &e->config->routes,
+        .circuit = &e->circuit,
+        .metrics = relay->o.metrics,
+        .log = relay->o.log,
+        .start = e->progress.position,
+        .system_identifier = e->system.system_identifier,
+        .commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
+        .idle_bytes = delivery->idle_progress_bytes,
+        .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
+        .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
+        .skips = e->progress.skips,
+        .skip_count = e->progress.skip_count,
+        .verdicts = relay->verdicts,
+        .verdict_count = relay->verdict_count,
+        .until_lsn = relay->until_lsn,
+        .now_us = clock_monotonic_us(),
+    };
+    reader_init(&e->reader, &reader);
+    struct writer_options writer = {
+        .publisher = e->publisher,
+        .circuit = &e->circuit,
+        .routes = &e->config->routes,
+        .metrics = relay->o.metrics,
+        .log = relay->o.log,
+        .claim = &e->progress,
+        .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
+    };
+    writer_init(&e->writer, &writer);
+    e->made = true;
+}
+
+/* Sleeps as *wait says, or until one of the extra descriptors is readable. */
+static void sleep_for(const struct wait *wait, const int *extra, int extra_count)
+{
+    struct pollfd fds[WAIT_FDS_MAX + 2];
+    nfds_t count = 0;
+    for (int i = 0; i < wait->fd_count; i++)
+        fds[count++] = (struct pollfd){.fd = wait->fds[i], .events = POLLIN};
+    for (int i = 0; i < extra_count; i++)
+        fds[count++] = (struct pollfd){.fd = extra[i], .events = POLLIN};
+    int64_t left_us = wait->deadline_us - clock_monotonic_us();
+    if (left_us <= 0)
+        return;
+    struct timespec timeout = {.tv_sec = left_us / US_PER_S,
+                               .tv_nsec = (left_us % US_PER_S) * 1000};
+    ppoll(fds, count, &timeout, NULL);
+}
+
+/* ---- The writer's thread ---- */
+
+static void note_refusal(struct epoch *e)
+{
+    struct relay *relay = e->relay;
+    struct verdict verdict = {0};
+    if (kafka_publisher_verdict(e->publisher, &verdict.final_lsn, &verdict.ordinal)) {
+        if (relay->verdict_count < VERDICTS_MAX)
+            relay->verdicts[relay->verdict_count++] = verdict;
+    } else {
+        struct publish_suspect suspect = {0};
+        if (kafka_publisher_suspect(e->publisher, &suspect))
+            relay->suspect = suspect;
+    }
+}
+
+static void *writer_main(void *argument)
+{
+    struct epoch *e = argument;
+    struct error err = ERROR_INIT;
+    int result = 0;
+    while (result == 0 && !atomic_load(&e->writer_stop)) {
+        struct wait wait;
+        e->writer.wall_us = clock_wall_us();
+        int64_t now_us = clock_monotonic_us();
+        result = writer_step(&e->writer, now_us, &wait, &err);
+        if (!writer_busy(&e->writer))
+            atomic_store(&e->relay->publisher_up_us, now_us);
+        if (result == 0)
+            sleep_for(&wait, NULL, 0);
+    }
+    if (result < 0)
+        note_refusal(e);
+    publisher_close(e->publisher, CLOSE_ABORT_MS);
+    e->publisher = NULL;
+    e->writer_error = err;
+    channel_finish(e->circuit.empty, result < 0 ? &err : NULL);
+    return NULL;
+}
+
+/* False where the relay was asked to stop and the writer does not end in time. */
+static bool join_writer(struct epoch *e, pthread_t thread)
+{
+    atomic_store(&e->writer_stop, true);
+    for (;;) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 100 * 1000 * 1000;
+        if (until.tv_nsec >= 1000 * 1000 * 1000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000 * 1000 * 1000;
+        }
+        if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+            return true;
+        int64_t stop_us = atomic_load(&e->relay->stop_us);
+        if (stop_us != 0 && clock_monotonic_us() - stop_us > STOP_DRAIN_US)
+            return false;
+    }
+}
+
+/* ---- The reader's loop ---- */
+
+/* True where the wish is new and has to be handed to the reader. */
+static void heed_wishes(struct epoch *e)
+{
+    struct relay *relay = e->relay;
+    if (atomic_load(&relay->stop)) {
+        reader_stop(&e->reader, READER_STOP);
+        return;
+    }
+    pthread_mutex_lock(&relay->mutex);
+    bool reload = relay->next_config != NULL;
+    pthread_mutex_unlock(&relay->mutex);
+    if (reload)
+        reader_stop(&e->reader, READER_STOP_WHOLE);
+}
+
+static bool drain_overdue(const struct epoch *e, int64_t now_us)
+{
+    int64_t stop_us = atomic_load(&e->relay->stop_us);
+    return stop_us != 0 && now_us - stop_us > STOP_DRAIN_US;
+}
+
+/* 1: in order. 0: the drain took too long. -1: error. */
+static int reader_loop(struct epoch *e, struct error *err)
+{
+    int64_t board_us = 0;
+    for (;;) {
+        struct wait wait;
+        int64_t now_us = clock_monotonic_us();
+        heed_wishes(e);
+        int result = reader_step(&e->reader, now_us, &wait, err);
+        if (result != 0)
+            return result;
+        atomic_store(&e->relay->source_up_us, now_us);
+        if (now_us - board_us >= BOARD_US) {
+            board_progress(e);
+            board_us = now_us;
+        }
+        if (drain_overdue(e, now_us))
+            return 0;
+        int wishes[2];
+        int count = 0;
+        if (e->reader.stop == READER_RUN)
+            wishes[count++] = e->relay->reload_fd;
+        if (e->reader.stop != READER_STOP)
+            wishes[count++] = e->relay->stop_fd;
+        if (e->reader.stop != READER_RUN)
+            wait_until(&wait, now_us + 100000);
+        sleep_for(&wait, wishes, count);
+    }
+}
+
+int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
+{
+    *abandoned = false;
+    const struct config_delivery *delivery = &e->config->delivery;
+    if (circuit_open(&e->circuit, (uint32_t)delivery->batch_events, e->config->routes.count,
+                     delivery->memory_limit, err) < 0)
+        return -1;
+    make_loops(e);
+    /* The pace of reading is below the default slack of 50 µs. */
+    prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, writer_main, e) != 0)
+        return error_retry(err, "no_thread", "cannot start a thread");
+    int result = reader_loop(e, err);
+    board_progress(e);
+    if (!join_writer(e, thread)) {
+        log_event(e->relay->o.log, LOG_WARN, "stop.abandoned", "detail",
+                  "the broker does not answer; what is under way is settled at the next start",
+                  NULL);
+        source_close(e->source, 0);
+        e->source = NULL;
+        *abandoned = true;
+        return 1;
+    }
+    if (result == 1) {
+        source_close(e->source, clock_monotonic_us() + STOP_CLOSE_US);
+        e->source = NULL;
+    }
+    return result == 0 ? 1 : result;
+}
+
+void epoch_close(struct epoch *e)
+{
+    publisher_close(e->publisher, 0);
+    source_close(e->source, 0);
+    pg_replication_close(e->replication);
+    if (e->made) {
+        reader_fini(&e->reader);
+        writer_fini(&e->writer);
+    }
+    circuit_close(&e->circuit);
+    router_close(e->router);
+    encoder_close(e->encoder);
+    arena_fini(&e->arena);
+}

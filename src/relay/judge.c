@@ -1,0 +1,141 @@
+/* relay/judge: see judge.h. The checks stand in the order in which their texts help most: what is
+ * missing first, then whose it is, then where it stands. */
+#include "relay/judge.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int judge_record(const struct judge_facts *f, struct error *err)
+{
+    if (!f->have_progress && f->slot->state == SLOT_ABSENT) {
+        error_stop(err, EXIT_USAGE, "not_set_up",
+                   "relay %s has neither progress in topic %s nor slot %s: it has not been set up",
+                   f->relay, f->topic, f->slot_name);
+        return error_hint(err, "run: walferry setup (or walferry run --setup)");
+    }
+    if (!f->have_progress) {
+        error_stop(err, EXIT_REFUSED, "progress_missing",
+                   "slot %s exists, but topic %s holds no progress of relay %s: what was published "
+                   "already is not known",
+                   f->slot_name, f->topic, f->relay);
+        return error_hint(err,
+                          "publish again from where the slot stands: walferry rebase --to slot "
+                          "--accept-repeat");
+    }
+    if (f->progress->mode == PROGRESS_CLOSED) {
+        error_stop(err, EXIT_USAGE, "closed", "relay %s was torn down", f->relay);
+        return error_hint(err, "run: walferry setup");
+    }
+    if (f->progress->mode == PROGRESS_INTENT) {
+        error_stop(err, EXIT_USAGE, "setup_unfinished", "the setup of relay %s has not finished",
+                   f->relay);
+        return error_hint(err, "run: walferry setup (it goes on where it stopped)");
+    }
+    return 0;
+}
+
+static int judge_server(const struct judge_facts *f, struct error *err)
+{
+    const struct progress *p = f->progress;
+    if (p->system_identifier != f->system->system_identifier) {
+        error_stop(err, EXIT_REFUSED, "other_system",
+                   "progress is of the database system %" PRIu64 ", this server is %" PRIu64,
+                   p->system_identifier, f->system->system_identifier);
+        return error_hint(err,
+                          "connect to the right server, or start anew on this one: walferry "
+                          "rebase --to %s --accept-loss",
+                          f->slot->state == SLOT_ABSENT ? "new-slot" : "slot");
+    }
+    if (p->timeline == f->system->timeline)
+        return 0;
+    if (f->timeline_switch != 0 && p->position.lsn <= f->timeline_switch)
+        return 0;
+    char at[LSN_TEXT_MAX];
+    error_stop(err, EXIT_REFUSED, "timeline_changed",
+               "the server is on timeline %" PRIu32 " and its history does not hold position %s of "
+               "timeline %" PRIu32 ": a tail of the write-ahead log was lost in a failover",
+               f->system->timeline, lsn_format(p->position.lsn, at), p->timeline);
+    return error_hint(err, "go on from the slot: walferry rebase --to %s --accept-loss",
+                      f->slot->state == SLOT_ABSENT ? "new-slot" : "slot");
+}
+
+static int judge_slot(const struct judge_facts *f, struct error *err)
+{
+    const struct pg_slot *slot = f->slot;
+    char at[LSN_TEXT_MAX];
+    lsn_format(f->progress->position.lsn, at);
+    if (slot->state == SLOT_ABSENT) {
+        error_stop(
+            err, EXIT_REFUSED, "slot_missing",
+            "slot %s does not exist, but progress stands at %s: changes since then may be gone",
+            f->slot_name, at);
+        return error_hint(err,
+                          "go on with a new slot: walferry rebase --to new-slot --accept-loss");
+    }
+    if (strcmp(slot->plugin, "pgoutput") != 0) {
+        error_stop(err, EXIT_USAGE, "slot_plugin", "slot %s has the plugin %s, not pgoutput",
+                   f->slot_name, slot->plugin[0] != '\0' ? slot->plugin : "(physical)");
+        return error_hint(err, "name another slot in source.slot");
+    }
+    if (strcmp(slot->database, f->system->database) != 0) {
+        error_stop(err, EXIT_USAGE, "slot_database",
+                   "slot %s belongs to database %s, the connection is to %s", f->slot_name,
+                   slot->database, f->system->database);
+        return error_hint(err, "name that database in source.connection, or another slot");
+    }
+    if (strcmp(slot->wal_status, "lost") == 0) {
+        error_stop(err, EXIT_REFUSED, "slot_lost",
+                   "slot %s is lost: the server has removed write-ahead log that it needs "
+                   "(max_slot_wal_keep_size)",
+                   f->slot_name);
+        return error_hint(err,
+                          "go on with a new slot: walferry rebase --to new-slot --accept-loss");
+    }
+    if (slot->confirmed_flush_lsn == 0)
+        return error_retry(err, "slot_in_creation", "slot %s is still being created", f->slot_name);
+    return 0;
+}
+
+static int judge_position(const struct judge_facts *f, struct error *err)
+{
+    const struct pg_slot *slot = f->slot;
+    const struct progress *p = f->progress;
+    char at[LSN_TEXT_MAX];
+    char other[LSN_TEXT_MAX];
+    lsn_format(p->position.lsn, at);
+    if (slot->confirmed_flush_lsn > p->position.lsn) {
+        error_stop(err, EXIT_REFUSED, "slot_ahead",
+                   "slot %s was advanced to %s behind our back, progress stands at %s: changes "
+                   "between them are gone",
+                   f->slot_name, lsn_format(slot->confirmed_flush_lsn, other), at);
+        return error_hint(err, "go on behind the gap: walferry rebase --to slot --accept-loss");
+    }
+    if (p->position.lsn > slot->current_lsn) {
+        error_stop(
+            err, EXIT_REFUSED, "position_in_future",
+            "progress stands at %s, but the write-ahead log of the server ends at %s: it was "
+            "restored to an earlier time",
+            at, lsn_format(slot->current_lsn, other));
+        return error_hint(err, "go on from the slot: walferry rebase --to slot --accept-repeat");
+    }
+    if (p->partial.final_lsn != 0 && strcmp(p->config_hash, f->config_hash) != 0) {
+        error_stop(err, EXIT_REFUSED, "partial_config_changed",
+                   "a split transaction is half published and the configuration of routes, "
+                   "publication or slot has changed since");
+        return error_hint(err,
+                          "restore the file with which it began (config hash %s), let the "
+                          "transaction end, then change it",
+                          p->config_hash);
+    }
+    return 0;
+}
+
+int judge_start(const struct judge_facts *facts, struct error *err)
+{
+    assert(facts->system != NULL && facts->slot != NULL);
+    assert(!facts->have_progress || facts->progress != NULL);
+    if (judge_record(facts, err) < 0 || judge_server(facts, err) < 0 || judge_slot(facts, err) < 0)
+        return -1;
+    return judge_position(facts, err);
+}

@@ -1,0 +1,282 @@
+/* relay/open: how an epoch begins, at the start and after anything that went wrong.
+ *
+ *   0 look at progress and server without taking anything over; what would be refused is refused
+ * here 1 new producer: an older instance is fenced, its transaction ended 2 read progress again,
+ * now under our producer epoch 3 write the claim 4 ask the server again; end an older instance's
+ * hold on the slot 5 (first run: setup.c) 6 START_REPLICATION from the recorded position
+ *
+ * Keeps I2 and I6. A refused start fences nobody, because every refusal stands before step 1. */
+#include "relay/life.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define SLOT_WAIT_US (INT64_C(15) * 1000000)
+#define SLOT_POLL_US 50000
+
+void relay_instance(char text[33])
+{
+    unsigned char bytes[16];
+    ssize_t got = getrandom(bytes, sizeof bytes, 0);
+    assert(got == (ssize_t)sizeof bytes);
+    (void)got;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void relay_complete_hint(const struct config *config, struct error *err)
+{
+    if (strstr(err->hint, "walferry rebase") == NULL && strstr(err->hint, "walferry skip") == NULL)
+        return;
+    size_t used = strlen(err->hint);
+    snprintf(err->hint + used, sizeof err->hint - used, " -c %s", config->path);
+}
+
+struct kafka_options relay_kafka_options(const struct config *config, const struct log *log,
+                                         const atomic_bool *stop)
+{
+    return (struct kafka_options){.kafka = &config->kafka,
+                                  .delivery = &config->delivery,
+                                  .relay = config->relay.text,
+                                  .instance = "command",
+                                  .log = log,
+                                  .stop = stop};
+}
+
+/* ---- Progress ---- */
+
+static int decode_record(const struct buf *json, struct arena *arena, struct progress *progress,
+                         bool *have_progress, struct error *err)
+{
+    *have_progress = json->len > 0;
+    return *have_progress ? progress_decode(buf_span(json), arena, progress, err) : 0;
+}
+
+int relay_look(const struct kafka_options *kafka, struct arena *arena, struct progress *progress,
+               bool *have_progress, bool *topic_exists, struct error *err)
+{
+    struct buf json = BUF_EMPTY;
+    int result = kafka_look(kafka, &json, topic_exists, err);
+    if (result == 0)
+        result = decode_record(&json, arena, progress, have_progress, err);
+    buf_fini(&json);
+    return result;
+}
+
+int relay_take_over(const struct kafka_options *kafka, struct arena *arena,
+                    struct publisher **publisher, struct progress *progress, bool *have_progress,
+                    struct error *err)
+{
+    if (kafka_publisher_open(kafka, publisher, err) < 0)
+        return -1;
+    struct buf json = BUF_EMPTY;
+    int result = publisher_recover(*publisher, &json, err);
+    if (result == 0)
+        result = decode_record(&json, arena, progress, have_progress, err);
+    buf_fini(&json);
+    return result;
+}
+
+int relay_write_record(struct publisher *publisher, const struct progress *record,
+                       const atomic_bool *stop, int64_t timeout_ms, struct error *err)
+{
+    struct buf json = BUF_EMPTY;
+    progress_encode(record, &json);
+    int64_t give_up_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
+    int result;
+    while ((result = publisher_commit(publisher, buf_span(&json), err)) == PUBLISH_AGAIN) {
+        if (stop != NULL && atomic_load(stop))
+            result = error_retry(err, "stopping", "asked to stop");
+        else if (clock_monotonic_us() > give_up_us)
+            result = error_retry(err, "commit_timeout",
+                                 "a progress record could not be committed within %" PRId64 " ms",
+                                 timeout_ms);
+        if (result < 0)
+            break;
+    }
+    buf_fini(&json);
+    return result;
+}
+
+/* ---- The server's side ---- */
+
+int relay_judge(struct pg_connection *sql, const struct config *config, bool have_progress,
+                const struct progress *progress, struct pg_system *system, struct pg_slot *slot,
+                struct error *err)
+{
+    if (pg_identify(sql, system, err) < 0 ||
+        pg_slot_state(sql, config->source.slot.text, slot, err) < 0)
+        return -1;
+    struct judge_facts facts = {.relay = config->relay.text,
+                                .slot_name = config->source.slot.text,
+                                .topic = config->delivery.progress_topic.text,
+                                .config_hash = config->hash,
+                                .have_progress = have_progress,
+                                .progress = progress,
+                                .system = system,
+                                .slot = slot};
+    bool same_system = have_progress && progress->system_identifier == system->system_identifier;
+    if (same_system &&
+        timeline_switch(sql, system->timeline, progress->timeline, &facts.timeline_switch, err) < 0)
+        return -1;
+    if (judge_start(&facts, err) < 0) {
+        relay_complete_hint(config, err);
+        return -1;
+    }
+    return 0;
+}
+
+int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
+                         bool create_progress, struct buf *weak, struct error *err)
+{
+    const char *topics[WRITER_ROUTES_MAX];
+    uint32_t count = 0;
+    while (count < WRITER_ROUTES_MAX &&
+           (topics[count] = router_literal_topic(router, count)) != NULL)
+        count++;
+    return kafka_prepare_topics(kafka, topics, count, create_progress, weak, err);
+}
+
+/* ---- Steps ---- */
+
+static int look(struct epoch *e, struct error *err)
+{
+    bool topic_exists = false;
+    if (relay_look(&e->kafka, &e->arena, &e->progress, &e->have_progress, &topic_exists, err) < 0) {
+        relay_complete_hint(e->config, err);
+        return -1;
+    }
+    const struct relay *relay = e->relay;
+    if (relay->claimed && e->have_progress && strcmp(e->progress.instance, relay->instance) != 0) {
+        error_stop(err, EXIT_FENCED, "fenced",
+                   "another instance (%s, generation %" PRIu64 ") has taken relay %s over",
+                   e->progress.instance, e->progress.generation, e->config->relay.text);
+        return error_hint(err, "run one instance of a relay; this one has ended");
+    }
+    struct pg_options pg = {.connection = e->config->source.connection.text,
+                            .application_name = relay->application,
+                            .stop = &relay->stop};
+    if (pg_replication_open(&pg, &e->replication, err) < 0)
+        return -1;
+    if (relay_judge(pg_replication_sql(e->replication), e->config, e->have_progress, &e->progress,
+                    &e->system, &e->slot, err) < 0)
+        return -1;
+    return relay_check_publication(pg_replication_sql(e->replication), e->config, err);
+}
+
+static int prepare(struct epoch *e, struct error *err)
+{
+    struct router_options options = {.routes = &e->config->routes,
+                                     .relay = e->config->relay.text,
+                                     .progress_topic = e->config->delivery.progress_topic.text};
+    if (router_open(&options, &e->router, err) < 0)
+        return -1;
+    e->encoding = (struct encoder_options){.system_identifier = e->system.system_identifier,
+                                           .id_header = e->config->delivery.id_header.text};
+    if (encoder_open(FORMAT_RAW, &e->encoding, &e->encoder, err) < 0)
+        return -1;
+    struct buf weak = BUF_EMPTY;
+    int result = relay_prepare_topics(&e->kafka, e->router, false, &weak, err);
+    if (result == 0 && weak.len > 0 && !e->relay->warned_weak) {
+        log_event(e->relay->o.log, LOG_WARN, "kafka.replication_weak", "detail", buf_text(&weak),
+                  "hint", "exactly-once does not survive the loss of a broker", NULL);
+        e->relay->warned_weak = true;
+    }
+    buf_fini(&weak);
+    return result;
+}
+
+/* Step 3. Skips that are behind the position have done their work. */
+static int claim(struct epoch *e, struct error *err)
+{
+    struct progress *p = &e->progress;
+    p->generation++;
+    snprintf(p->instance, sizeof p->instance, "%s", e->relay->instance);
+    snprintf(p->slot, sizeof p->slot, "%s", e->config->source.slot.text);
+    snprintf(p->config_hash, sizeof p->config_hash, "%s", e->config->hash);
+    p->timeline = e->system.timeline;
+    p->rebased.present = false;
+    p->at_us = clock_wall_us();
+    if (relay_write_record(e->publisher, p, &e->relay->stop,
+                           e->config->delivery.transaction_timeout_ms, err) < 0)
+        return error_wrap(err, "claiming the relay");
+    e->relay->claimed = true;
+    return 0;
+}
+
+static int take_over(struct epoch *e, struct error *err)
+{
+    uint64_t seen = e->progress.generation;
+    if (relay_take_over(&e->kafka, &e->arena, &e->publisher, &e->progress, &e->have_progress, err) <
+        0) {
+        relay_complete_hint(e->config, err);
+        return -1;
+    }
+    if (!e->have_progress || e->progress.generation < seen)
+        return error_retry(err, "progress_vanished",
+                           "the progress record that was there a moment ago is gone");
+    return claim(e, err);
+}
+
+/* Step 4: after our claim nobody else may hold the slot. An idle older instance does not notice
+ * that it is fenced, so its session is ended for it. */
+static int win_slot(struct epoch *e, struct error *err)
+{
+    struct pg_connection *sql = pg_replication_sql(e->replication);
+    const char *slot = e->config->source.slot.text;
+    int64_t give_up_us = clock_monotonic_us() + SLOT_WAIT_US;
+    bool told = false;
+    for (;;) {
+        if (relay_judge(sql, e->config, true, &e->progress, &e->system, &e->slot, err) < 0)
+            return -1;
+        if (!e->slot.active)
+            return 0;
+        bool ended = false;
+        if (pg_terminate_slot_owner(sql, slot, e->relay->application, &ended, err) < 0)
+            return -1;
+        if (ended && !told) {
+            char pid[16];
+            snprintf(pid, sizeof pid, "%" PRId32, e->slot.active_pid);
+            log_event(e->relay->o.log, LOG_WARN, "slot.owner_ended", "slot", slot, "pid", pid,
+                      NULL);
+            told = true;
+        }
+        if (atomic_load(&e->relay->stop) || clock_monotonic_us() > give_up_us)
+            return error_retry(err, "slot_active", "slot %s is in use by process %" PRId32 " (%s)",
+                               slot, e->slot.active_pid, e->slot.active_application);
+        clock_sleep_us(SLOT_POLL_US);
+    }
+}
+
+static int start_stream(struct epoch *e, struct error *err)
+{
+    if (pg_replication_start(e->replication, e->config->source.slot.text,
+                             e->config->source.publication.text, e->progress.position.lsn, err) < 0)
+        return -1;
+    struct stream_options options = {.start = e->progress.position,
+                                     .partial = e->progress.partial,
+                                     .server_timeout_us =
+                                         e->system.wal_sender_timeout_ms * US_PER_MS,
+                                     .now_us = clock_monotonic_us()};
+    struct pg_replication *replication = e->replication;
+    e->replication = NULL; /* the source's, even where it fails */
+    return stream_source_open(replication, &options, &e->source, err);
+}
+
+int epoch_open(struct epoch *e, struct error *err)
+{
+    assert(e->relay != NULL && e->publisher == NULL);
+    if (look(e, err) < 0 || prepare(e, err) < 0 || take_over(e, err) < 0)
+        return -1;
+    if (win_slot(e, err) < 0)
+        return -1;
+    if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
+        e->relay->until_lsn = e->system.flush_lsn;
+    return start_stream(e, err);
+}

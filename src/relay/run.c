@@ -1,0 +1,312 @@
+/* relay/run: the life of a relay: open an epoch, run it, close it, back off with jitter, open
+ * again.
+ *
+ * The one place that decides what follows an error: its kind says so (base/error.h). Two things are
+ * known only here: credentials that have worked are retried for a while when they are refused
+ * (rotation), and a fenced producer first waits and looks who took over. */
+#include "relay/life.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define FENCED_WAIT_US (INT64_C(1) * 1000000)
+/* An epoch that has lived so long was a good one: the back-off starts anew. */
+#define GOOD_EPOCH_US (INT64_C(10) * 1000000)
+
+struct life {
+    struct relay *relay;
+    int64_t back_off_us;
+    int64_t failing_since_us; /* 0: not failing */
+    int64_t auth_since_us;    /* 0: credentials are not being refused */
+};
+
+static void raise_fd(int fd)
+{
+    uint64_t one = 1;
+    ssize_t done = write(fd, &one, sizeof one);
+    (void)done; /* the counter cannot overflow in a lifetime */
+}
+
+static void lower_fd(int fd)
+{
+    uint64_t value;
+    ssize_t done = read(fd, &value, sizeof value);
+    (void)done;
+}
+
+/* ---- What follows an error ---- */
+
+static void soften_auth(struct life *life, int64_t now_us, struct error *err)
+{
+    const struct relay *relay = life->relay;
+    if (strcmp(err->reason, "auth_failed") != 0) {
+        life->auth_since_us = 0;
+        return;
+    }
+    if (life->auth_since_us == 0)
+        life->auth_since_us = now_us;
+    int64_t grace_us = relay->config->retry.auth_grace_ms * US_PER_MS;
+    if (relay->worked && now_us - life->auth_since_us < grace_us)
+        err->kind = ERROR_RETRY;
+    else if (err->kind == ERROR_RETRY) {
+        err->kind = ERROR_STOP;
+        err->exit_code = EXIT_USAGE;
+    }
+}
+
+static void give_up_if_due(struct life *life, int64_t now_us, struct error *err)
+{
+    int64_t limit_us = life->relay->config->retry.give_up_ms * US_PER_MS;
+    if (life->failing_since_us == 0)
+        life->failing_since_us = now_us;
+    if (err->kind != ERROR_RETRY || limit_us == 0 || now_us - life->failing_since_us < limit_us)
+        return;
+    err->kind = ERROR_STOP;
+    err->exit_code = EXIT_GAVE_UP;
+    error_wrap(err, "gave up after %" PRId64 " ms (retry.give_up_ms)",
+               (now_us - life->failing_since_us) / 1000);
+}
+
+static int64_t jittered(int64_t upper_us)
+{
+    uint32_t random = 0;
+    ssize_t got = getrandom(&random, sizeof random, 0);
+    (void)got;
+    return upper_us / 2 + (int64_t)((double)random / UINT32_MAX * (double)(upper_us / 2));
+}
+
+static void back_off(struct life *life, const struct error *err)
+{
+    struct relay *relay = life->relay;
+    const struct config_retry *retry = &relay->config->retry;
+    int64_t wait_us = jittered(life->back_off_us);
+    if (strcmp(err->reason, "fenced") == 0 && wait_us < FENCED_WAIT_US)
+        wait_us = FENCED_WAIT_US;
+    life->back_off_us *= 2;
+    if (life->back_off_us > retry->max_ms * US_PER_MS)
+        life->back_off_us = retry->max_ms * US_PER_MS;
+    char in_ms[24];
+    snprintf(in_ms, sizeof in_ms, "%" PRId64, wait_us / 1000);
+    log_event(relay->o.log, LOG_INFO, "epoch.backoff", "wait_ms", in_ms, NULL);
+    board_state(relay, STATE_BACKOFF);
+    struct pollfd stop = {.fd = relay->stop_fd, .events = POLLIN};
+    poll(&stop, 1, (int)(wait_us / 1000) + 1);
+}
+
+/* True where another epoch is to follow. */
+static bool react(struct life *life, struct error *err)
+{
+    struct relay *relay = life->relay;
+    int64_t now_us = clock_monotonic_us();
+    if (atomic_load(&relay->stop) && err->kind == ERROR_RETRY) {
+        *err = ERROR_INIT; /* asked to end: what could not be done now is done at the next start */
+        return false;
+    }
+    soften_auth(life, now_us, err);
+    give_up_if_due(life, now_us, err);
+    metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);
+    board_error(relay, err);
+    if (err->kind != ERROR_RETRY)
+        return false;
+    log_error(relay->o.log, LOG_WARN, "epoch.failed", err);
+    back_off(life, err);
+    return !atomic_load(&relay->stop);
+}
+
+/* ---- One epoch ---- */
+
+static void log_opened(const struct epoch *e)
+{
+    char position[LSN_TEXT_MAX];
+    char generation[24];
+    snprintf(generation, sizeof generation, "%" PRIu64, e->progress.generation);
+    log_event(e->relay->o.log, LOG_INFO, "epoch.opened", "position",
+              lsn_format(e->progress.position.lsn, position), "generation", generation, "slot",
+              e->config->source.slot.text, "instance", e->relay->instance, NULL);
+}
+
+static void take_next_config(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    const struct config *next = relay->next_config;
+    relay->next_config = NULL;
+    if (next != NULL)
+        relay->config = next;
+    pthread_mutex_unlock(&relay->mutex);
+    if (next == NULL)
+        return;
+    lower_fd(relay->reload_fd);
+    relay->verdict_count = 0; /* what a changed file makes of a record is not known */
+    relay->suspect = (struct publish_suspect){0};
+    log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->path, NULL);
+}
+
+static void count_end(struct relay *relay, int result, const struct error *err)
+{
+    const char *reason = "stop";
+    if (result < 0)
+        reason = err->reason;
+    else if (!atomic_load(&relay->stop) && !relay->o.until_caught_up)
+        reason = "reload";
+    metrics_add_reason(relay->o.metrics, METRIC_EPOCHS, reason, 1);
+    log_event(relay->o.log, LOG_INFO, "epoch.closed", "reason", reason, NULL);
+}
+
+/* 1: ended in order. -1: *err. */
+static int one_epoch(struct life *life, struct error *err)
+{
+    struct relay *relay = life->relay;
+    struct epoch *e = malloc(sizeof *e);
+    if (e == NULL)
+        abort();
+    epoch_init(e, relay, relay->config);
+    int result = epoch_open(e, err);
+    if (result == 0) {
+        log_opened(e);
+        board_epoch(e);
+        relay->worked = true;
+        life->auth_since_us = 0;
+        int64_t opened_us = clock_monotonic_us();
+        struct position before = e->progress.position;
+        result = epoch_run(e, &relay->abandoned, err);
+        if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
+            (e->made && position_compare(e->reader.committed, before) > 0)) {
+            life->failing_since_us = 0;
+            life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
+        }
+        count_end(relay, result, err);
+    }
+    if (relay->abandoned)
+        return 1; /* the writer's thread still uses it */
+    epoch_close(e);
+    free(e);
+    return result;
+}
+
+static bool wants_another(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    bool reload = relay->next_config != NULL;
+    pthread_mutex_unlock(&relay->mutex);
+    return reload && !atomic_load(&relay->stop) && !relay->abandoned;
+}
+
+static int setup_first(struct relay *relay, struct error *err)
+{
+    struct buf out = BUF_EMPTY;
+    struct command_options options = {
+        .config = relay->config, .log = relay->o.log, .stop = &relay->stop, .out = &out};
+    int result = relay_setup(&options, NULL, err);
+    buf_fini(&out);
+    return result;
+}
+
+static void *life_main(void *argument)
+{
+    struct relay *relay = argument;
+    struct life life = {.relay = relay, .back_off_us = relay->config->retry.min_ms * US_PER_MS};
+    struct error err = ERROR_INIT;
+    bool set_up = !relay->o.setup;
+    bool again = true;
+    while (again) {
+        err = ERROR_INIT;
+        take_next_config(relay);
+        int result = set_up ? 0 : setup_first(relay, &err);
+        if (result == 0) {
+            set_up = true;
+            result = one_epoch(&life, &err);
+        }
+        again = result < 0 ? react(&life, &err) : wants_another(relay);
+    }
+    relay->result = err;
+    board_state(relay, STATE_STOPPED);
+    raise_fd(relay->done_fd);
+    return NULL;
+}
+
+/* ---- The door ---- */
+
+static int open_fds(struct relay *relay, struct error *err)
+{
+    relay->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    relay->reload_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    relay->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0)
+        return error_retry(err, "no_eventfd", "cannot make an eventfd");
+    return 0;
+}
+
+int relay_open(const struct relay_options *options, struct relay **relay, struct error *err)
+{
+    assert(options->config != NULL && options->metrics != NULL);
+    assert(options->status != NULL && options->log != NULL);
+    struct relay *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        abort();
+    made->o = *options;
+    made->config = options->config;
+    relay_instance(made->instance);
+    snprintf(made->application, sizeof made->application, "walferry:%s",
+             options->config->relay.text);
+    snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->relay.text);
+    pthread_mutex_init(&made->mutex, NULL);
+    if (open_fds(made, err) < 0) {
+        free(made);
+        return -1;
+    }
+    if (pthread_create(&made->watch, NULL, watch_main, made) != 0 ||
+        pthread_create(&made->thread, NULL, life_main, made) != 0)
+        abort();
+    *relay = made;
+    return 0;
+}
+
+void relay_stop(struct relay *relay)
+{
+    if (atomic_exchange(&relay->stop, true))
+        return;
+    atomic_store(&relay->stop_us, clock_monotonic_us());
+    raise_fd(relay->stop_fd);
+}
+
+void relay_reload(struct relay *relay, const struct config *next)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->next_config = next;
+    pthread_mutex_unlock(&relay->mutex);
+    raise_fd(relay->reload_fd);
+}
+
+int relay_fd(const struct relay *relay)
+{
+    return relay->done_fd;
+}
+
+void relay_result(struct relay *relay, struct error *err, bool *abandoned)
+{
+    pthread_join(relay->thread, NULL);
+    *err = relay->result;
+    *abandoned = relay->abandoned;
+}
+
+void relay_close(struct relay *relay)
+{
+    if (relay == NULL)
+        return;
+    relay_stop(relay);
+    pthread_join(relay->watch, NULL);
+    close(relay->stop_fd);
+    close(relay->reload_fd);
+    close(relay->done_fd);
+    pthread_mutex_destroy(&relay->mutex);
+    free(relay);
+}

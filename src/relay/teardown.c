@@ -1,0 +1,103 @@
+/* relay/teardown: fences the relay, drops slot and publication, marks progress closed. Idempotent:
+ * what is gone already is passed over. Topics with events stay; they belong to their consumers. */
+#include "relay/life.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int drop_slot(const struct command_options *o, struct pg_connection *sql, struct error *err)
+{
+    const char *name = o->config->source.slot.text;
+    struct pg_slot slot;
+    if (command_free_slot(o, sql, err) < 0 || pg_slot_state(sql, name, &slot, err) < 0)
+        return -1;
+    if (slot.state == SLOT_ABSENT) {
+        command_say(o->out, "slot %s: gone already", name);
+        return 0;
+    }
+    if (command_query(sql, "SELECT pg_catalog.pg_drop_replication_slot($1)", name, err) < 0)
+        return error_wrap(err, "dropping slot %s", name);
+    command_say(o->out, "slot %s: dropped", name);
+    return 0;
+}
+
+static int drop_publication(const struct command_options *o, struct pg_connection *sql,
+                            struct error *err)
+{
+    struct buf statement = BUF_EMPTY;
+    buf_add_text(&statement, "DROP PUBLICATION IF EXISTS ");
+    pg_quote_identifier(&statement, span_of(o->config->source.publication.text));
+    int result = pg_exec(sql, buf_text(&statement), err);
+    if (result < 0)
+        error_hint(err, "let its owner run: %s", buf_text(&statement));
+    else
+        command_say(o->out, "publication %s: dropped", o->config->source.publication.text);
+    buf_fini(&statement);
+    return result;
+}
+
+static int write_closed(const struct command_options *o, struct publisher *publisher,
+                        const struct pg_system *system, const struct progress *before,
+                        bool have_progress, struct error *err)
+{
+    if (!have_progress || before->mode == PROGRESS_CLOSED)
+        return 0;
+    struct progress closed;
+    command_first_record(o->config, system, before, &closed);
+    closed.mode = PROGRESS_CLOSED;
+    closed.position = before->position;
+    closed.position.seq = 0;
+    if (relay_write_record(publisher, &closed, o->stop, o->config->delivery.transaction_timeout_ms,
+                           err) < 0)
+        return error_wrap(err, "closing the progress");
+    command_say(o->out, "progress: closed");
+    return 0;
+}
+
+static int apply(const struct command_options *o, struct pg_connection *sql, struct error *err)
+{
+    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
+    struct arena arena;
+    arena_init(&arena, 4096, 4096);
+    struct pg_system system;
+    struct progress before;
+    struct publisher *publisher = NULL;
+    bool have_progress = false;
+    bool topic_exists = false;
+    int result = pg_identify(sql, &system, err);
+    if (result == 0)
+        result = relay_look(&kafka, &arena, &before, &have_progress, &topic_exists, err);
+    if (result == 0 && topic_exists) {
+        log_event(o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->relay.text,
+                  "detail", "a running instance of this relay is fenced now", NULL);
+        result = relay_take_over(&kafka, &arena, &publisher, &before, &have_progress, err);
+    }
+    if (result == 0)
+        result = drop_slot(o, sql, err);
+    if (result == 0)
+        result = drop_publication(o, sql, err);
+    if (result == 0)
+        result = write_closed(o, publisher, &system, &before, have_progress, err);
+    publisher_close(publisher, 0);
+    arena_fini(&arena);
+    return result;
+}
+
+int relay_teardown(const struct command_options *o, bool do_it, struct error *err)
+{
+    assert(o->config != NULL && o->out != NULL);
+    if (!do_it) {
+        command_say(o->out,
+                    "would fence relay %s, drop slot %s and publication %s, and close its "
+                    "progress in topic %s",
+                    o->config->relay.text, o->config->source.slot.text,
+                    o->config->source.publication.text, o->config->delivery.progress_topic.text);
+        return 0;
+    }
+    struct pg_connection *sql = NULL;
+    if (command_open_sql(o, NULL, &sql, err) < 0)
+        return -1;
+    int result = apply(o, sql, err);
+    pg_close(sql);
+    return result;
+}

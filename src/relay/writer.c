@@ -1,0 +1,325 @@
+/* relay/writer: see writer.h. Held batches form a queue: those before the newest are wholly
+ * produced. A batch without ends_txn goes home when its reports are in, one with it after its
+ * commit. I4 is kept here: the record handed to publisher_commit() is the one of the batch produced
+ * last. */
+#include "relay/writer.h"
+
+#include "base/crash.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How often reports are asked for while nothing else wakes the loop. */
+#define REPORT_POLL_US 1000
+#define IDLE_POLL_US 500000
+
+void writer_init(struct writer *writer, const struct writer_options *options)
+{
+    assert(options->publisher != NULL && options->circuit != NULL);
+    assert(options->claim != NULL && options->split_us > 0);
+    assert(options->routes->count <= WRITER_ROUTES_MAX);
+    *writer = (struct writer){.o = *options, .last = *options->claim};
+}
+
+void writer_fini(struct writer *writer)
+{
+    buf_fini(&writer->record_json);
+    buf_fini(&writer->tail_resume);
+}
+
+bool writer_busy(const struct writer *writer)
+{
+    return writer->held_count > 0;
+}
+
+static struct batch *newest(const struct writer *w)
+{
+    assert(w->held_count > 0);
+    return w->held[w->held_count - 1];
+}
+
+static void send_home(struct writer *w, struct batch *batch)
+{
+    batch->committed = w->last.position;
+    channel_send(w->o.circuit->empty, batch);
+}
+
+/* Batches in the middle of a transaction whose reports are in. The newest stays while it is being
+ * produced. */
+static void reclaim_reported(struct writer *w)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < w->held_count; i++) {
+        struct batch *batch = w->held[i];
+        bool producing = w->phase != WRITER_WAITING && i + 1 == w->held_count;
+        if (!producing && !batch->ends_txn && batch->outstanding == 0)
+            send_home(w, batch);
+        else
+            w->held[kept++] = batch;
+    }
+    w->held_count = kept;
+}
+
+/* ---- Commit ---- */
+
+/* Batches in the middle of a transaction go home before it is committed, so what the record needs
+ * of the last one is kept apart. */
+static void keep_tail(struct writer *w, const struct batch *batch)
+{
+    w->tail = *batch;
+    buf_reset(&w->tail_resume);
+    buf_add(&w->tail_resume, batch->resume);
+    w->tail.resume = batch->resume.ptr != NULL ? buf_span(&w->tail_resume) : span_null();
+    w->txn_transactions += batch->transactions;
+}
+
+static void begin_commit(struct writer *w, int64_t now_us)
+{
+    assert(w->phase != WRITER_COMMITTING);
+    assert(w->held_count == 0 || w->next == newest(w)->count);
+    if (!w->tail.ends_txn) {
+        bool same = w->last.partial.final_lsn == w->tail.partial.final_lsn;
+        w->tail.partial.part = same ? w->last.partial.part + 1 : 1;
+    }
+    progress_advance(&w->last, &w->tail, w->wall_us, &w->record);
+    buf_reset(&w->record_json);
+    progress_encode(&w->record, &w->record_json);
+    w->commit_began_us = now_us;
+    w->phase = WRITER_COMMITTING;
+}
+
+/* Called in the step after the commit, because the commit itself takes time. */
+static void count_commit(struct writer *w, int64_t now_us)
+{
+    struct metrics *metrics = w->o.metrics;
+    w->committed_uncounted = false;
+    if (metrics != NULL) {
+        enum metric kind = METRIC_TRANSACTIONS_KAFKA;
+        if (w->tail.mark)
+            kind = METRIC_TRANSACTIONS_IDLE;
+        else if (!w->tail.ends_txn)
+            kind = METRIC_TRANSACTIONS_SPLIT;
+        metrics_add(metrics, kind, 1);
+        metrics_add(metrics, METRIC_TRANSACTIONS_POSTGRES, w->txn_transactions);
+        for (uint32_t i = 0; i < w->o.routes->count; i++) {
+            metrics_add_route(metrics, METRIC_EVENTS, i, w->txn_events[i]);
+            metrics_add_route(metrics, METRIC_EVENT_BYTES, i, w->txn_bytes[i]);
+        }
+        metrics_observe_us(metrics, METRIC_COMMIT_SECONDS, now_us - w->commit_began_us);
+        int64_t age_us = w->wall_us - w->tail.commit_time_us;
+        if (w->tail.commit_time_us != 0 && !w->tail.mark)
+            metrics_observe_us(metrics, METRIC_VISIBLE_SECONDS, age_us > 0 ? age_us : 0);
+    }
+    w->txn_transactions = 0;
+    memset(w->txn_events, 0, sizeof w->txn_events);
+    memset(w->txn_bytes, 0, sizeof w->txn_bytes);
+}
+
+static void log_split(const struct writer *w)
+{
+    char lsn[LSN_TEXT_MAX];
+    char part[16];
+    char done[24];
+    snprintf(part, sizeof part, "%" PRIu32, w->last.partial.part);
+    snprintf(done, sizeof done, "%" PRIu64, w->last.partial.done);
+    log_event(w->o.log, LOG_WARN, "transaction.split", "final_lsn",
+              lsn_format(w->last.partial.final_lsn, lsn), "part", part, "changes", done, NULL);
+}
+
+static void commit_done(struct writer *w)
+{
+    w->last = w->record;
+    for (uint32_t i = 0; i < w->held_count; i++) {
+        assert(w->held[i]->outstanding == 0);
+        send_home(w, w->held[i]);
+    }
+    w->held_count = 0;
+    w->txn_opened_us = 0;
+    w->phase = WRITER_WAITING;
+    w->committed_uncounted = true;
+    if (!w->tail.ends_txn) {
+        log_split(w);
+        CRASH_POINT("C9");
+    }
+}
+
+/* 1: committed. 0: not yet. -1: error. */
+static int commit_step(struct writer *w, struct error *err)
+{
+    int result = publisher_commit(w->o.publisher, buf_span(&w->record_json), err);
+    if (result < 0)
+        return -1;
+    if (result == PUBLISH_AGAIN)
+        return 0;
+    commit_done(w);
+    return 1;
+}
+
+/* ---- Produce ---- */
+
+static int on_refused(struct writer *w, const struct message *message, struct error *err)
+{
+    if (err->kind != ERROR_DATA)
+        return -1;
+    const struct config_route *route = &w->o.routes->items[message->route];
+    char id[WALFERRY_ID_MAX];
+    walferry_id_format(w->last.system_identifier, message->final_lsn, message->ordinal, id);
+    if (w->o.metrics != NULL)
+        metrics_add_reason(w->o.metrics, METRIC_ERRORS, "data", 1);
+    if (route->on_error == ON_ERROR_SKIP) {
+        if (w->o.metrics != NULL)
+            metrics_add_route(w->o.metrics, METRIC_SKIPPED, message->route, 1);
+        log_event(w->o.log, LOG_WARN, "message.skipped", "route", route->name.text, "id", id,
+                  "reason", err->reason, "error", err->text, NULL);
+        return 0;
+    }
+    error_wrap(err, "route %s, change %s", route->name.text, id);
+    error_hint(err, "mend the cause, or pass this change over: walferry skip %s", id);
+    return -1;
+}
+
+/* What belongs to a transaction of which parts are committed already says so. The batch is the
+ * writer's until it is home, its arena too. */
+static void flag_part(const struct writer *w, struct batch *batch, struct message *message)
+{
+    if (w->last.partial.final_lsn == 0 || message->final_lsn != w->last.partial.final_lsn)
+        return;
+    uint32_t count = message->header_count;
+    struct header *headers = arena_alloc(&batch->arena, (count + 1) * sizeof *headers);
+    for (uint32_t i = 0; i < count; i++)
+        headers[i] = message->headers[i];
+    const char *part = arena_format(&batch->arena, "%" PRIu32, w->last.partial.part + 1);
+    headers[count] = (struct header){SPAN_LITERAL("walferry-part"), span_of(part)};
+    message->headers = headers;
+    message->header_count = count + 1;
+}
+
+static void count_message(struct writer *w, const struct message *message)
+{
+    uint64_t bytes = message->key.len + message->value.len;
+    for (uint32_t i = 0; i < message->header_count; i++)
+        bytes += message->headers[i].name.len + message->headers[i].value.len;
+    w->txn_events[message->route]++;
+    w->txn_bytes[message->route] += bytes;
+}
+
+/* 1: the batch is out. 0: the publisher's queue is full. -1: error. */
+static int produce(struct writer *w, struct error *err)
+{
+    struct batch *batch = newest(w);
+    while (w->next < batch->count) {
+        struct message *message = &batch->messages[w->next];
+        if (!w->flagged)
+            flag_part(w, batch, message);
+        int result = publisher_put(w->o.publisher, batch, message, err);
+        w->flagged = result == PUBLISH_AGAIN;
+        if (result == PUBLISH_AGAIN)
+            return 0;
+        if (result < 0 && on_refused(w, message, err) < 0)
+            return -1;
+        if (result == PUBLISH_DONE)
+            count_message(w, message);
+        w->next++;
+    }
+    return 1;
+}
+
+static bool too_old(const struct writer *w, int64_t now_us)
+{
+    return w->txn_opened_us != 0 && now_us - w->txn_opened_us >= w->o.split_us;
+}
+
+static int produce_step(struct writer *w, int64_t now_us, struct error *err)
+{
+    int done = produce(w, err);
+    if (done <= 0)
+        return done;
+    const struct batch *batch = newest(w);
+    keep_tail(w, batch);
+    if (batch->ends_txn || too_old(w, now_us))
+        begin_commit(w, now_us);
+    else
+        w->phase = WRITER_WAITING;
+    return 1;
+}
+
+/* ---- Waiting ---- */
+
+/* True where a batch was taken. */
+static bool take_batch(struct writer *w, int64_t now_us)
+{
+    struct batch *batch = channel_take(w->o.circuit->full);
+    if (batch == NULL)
+        return false;
+    assert(w->held_count < CIRCUIT_BATCHES);
+    assert(batch->outstanding == 0);
+    w->held[w->held_count++] = batch;
+    w->next = 0;
+    w->phase = WRITER_PRODUCING;
+    if (w->txn_opened_us == 0 && batch->count > 0)
+        w->txn_opened_us = now_us;
+    return true;
+}
+
+/* A Kafka transaction that waits in the middle of a PostgreSQL transaction, with everything
+ * reported and its batches perhaps home already, is cut once it is too old. */
+static bool split_while_waiting(struct writer *w, int64_t now_us)
+{
+    if (!too_old(w, now_us))
+        return false;
+    begin_commit(w, now_us);
+    return true;
+}
+
+static void plan_wait(const struct writer *w, int64_t now_us, struct wait *wait)
+{
+    switch (w->phase) {
+    case WRITER_WAITING:
+        wait_for_fd(wait, channel_fd(w->o.circuit->full));
+        wait_until(wait, now_us + (w->held_count > 0 ? REPORT_POLL_US : IDLE_POLL_US));
+        return;
+    case WRITER_PRODUCING:
+        wait_until(wait, now_us + REPORT_POLL_US);
+        return;
+    case WRITER_COMMITTING:
+        wait_until(wait, now_us);
+        return;
+    }
+}
+
+/* One transition of the state machine: 1 if there was one, 0 if it must wait, -1 on error. */
+static int advance(struct writer *w, int64_t now_us, struct error *err)
+{
+    switch (w->phase) {
+    case WRITER_WAITING:
+        return take_batch(w, now_us) || split_while_waiting(w, now_us) ? 1 : 0;
+    case WRITER_PRODUCING:
+        return produce_step(w, now_us, err);
+    case WRITER_COMMITTING:
+        return commit_step(w, err);
+    }
+    return 0;
+}
+
+int writer_step(struct writer *w, int64_t now_us, struct wait *wait, struct error *err)
+{
+    *wait = (struct wait){.deadline_us = now_us + IDLE_POLL_US};
+    if (w->committed_uncounted)
+        count_commit(w, now_us);
+    if (publisher_poll(w->o.publisher, 0, err) < 0)
+        return -1;
+    reclaim_reported(w);
+    int moved = advance(w, now_us, err);
+    if (moved < 0)
+        return -1;
+    if (moved > 0) {
+        wait_until(wait, now_us);
+        return 0;
+    }
+    if (w->phase == WRITER_WAITING && channel_finished(w->o.circuit->full, NULL))
+        return 1;
+    plan_wait(w, now_us, wait);
+    return 0;
+}

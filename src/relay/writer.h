@@ -1,0 +1,61 @@
+/* relay/writer: batches → Kafka transactions → batches home, stamped with what is committed.
+ *
+ * writer_step() hands the messages of the batches over in order, commits behind a batch that ends
+ * on a PostgreSQL COMMIT with the progress record as the last message, and splits a transaction
+ * that would hold the Kafka transaction open too long. It never sleeps beyond the publisher's own
+ * slice and never asks for the time. */
+#ifndef WALFERRY_RELAY_WRITER_H
+#define WALFERRY_RELAY_WRITER_H
+
+#include "progress/progress.h"
+#include "publish/publish.h"
+#include "relay/circuit.h"
+#include "relay/wait.h"
+
+#define WRITER_ROUTES_MAX 256
+
+struct writer_options {
+    struct publisher *publisher;
+    struct circuit *circuit;
+    const struct config_routes *routes;
+    struct metrics *metrics; /* may be NULL */
+    const struct log *log;
+    const struct progress *claim; /* the record that the claim wrote; copied */
+    int64_t split_us;             /* age of a Kafka transaction at which a part is committed */
+};
+
+enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_COMMITTING };
+
+struct writer {
+    struct writer_options o;
+    enum writer_phase phase;
+    struct batch *held[CIRCUIT_BATCHES]; /* taken and not yet home, oldest first */
+    uint32_t held_count;
+    uint32_t next; /* message of the newest held batch that goes out next */
+    bool flagged;  /* that message was looked at already and met a full queue */
+
+    struct progress last;   /* the newest committed record */
+    struct progress record; /* being committed */
+    struct buf record_json;
+    int64_t txn_opened_us; /* of the open Kafka transaction; 0: none */
+    int64_t commit_began_us;
+    struct batch tail; /* copy of the batch produced last: the next record is made from it */
+    struct buf tail_resume;
+    uint64_t txn_transactions; /* PostgreSQL transactions that end in the open Kafka transaction */
+    bool committed_uncounted;  /* metrics of the last commit wait for the time of the next step */
+    int64_t wall_us;           /* set by the loop before each step */
+
+    uint64_t txn_events[WRITER_ROUTES_MAX]; /* of the open Kafka transaction, by route */
+    uint64_t txn_bytes[WRITER_ROUTES_MAX];
+};
+
+void writer_init(struct writer *writer, const struct writer_options *options);
+void writer_fini(struct writer *writer);
+
+/* 0: call again as *wait says. 1: finished: the reader has ended and everything that may be
+ * committed is. -1: the epoch must be closed. */
+int writer_step(struct writer *writer, int64_t now_us, struct wait *wait, struct error *err);
+/* True while a commit or delivery is waited for. */
+bool writer_busy(const struct writer *writer);
+
+#endif

@@ -1,0 +1,233 @@
+/* sim/model_kafka: see the header. */
+#include "model_kafka.h"
+
+#include "progress/progress.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EVENTS_MAX 20000
+#define UNREPORTED_MAX 4096
+
+struct model_publisher {
+    struct publisher base;
+    struct model_kafka *kafka;
+    uint32_t epoch;
+    bool recovered;
+    bool dead;
+    int slices; /* PUBLISH_AGAIN so often still */
+    struct batch *unreported[UNREPORTED_MAX];
+    uint32_t unreported_count;
+};
+
+void model_kafka_init(struct model_kafka *k, struct random *random)
+{
+    *k = (struct model_kafka){.random = random, .faults = true};
+    k->log = calloc(EVENTS_MAX, sizeof *k->log);
+    k->open = calloc(EVENTS_MAX, sizeof *k->open);
+    k->records = calloc(EVENTS_MAX, sizeof *k->records);
+}
+
+void model_kafka_fini(struct model_kafka *k)
+{
+    for (uint32_t i = 0; i < k->record_count; i++)
+        free(k->records[i].json);
+    free(k->pending.json);
+    free(k->log);
+    free(k->open);
+    free(k->records);
+}
+
+static bool fault(struct model_kafka *k, uint32_t one_in)
+{
+    return k->faults && random_once_in(k->random, one_in);
+}
+
+/* ---- The broker ---- */
+
+static void settle(struct model_kafka *k, bool commit)
+{
+    if (commit) {
+        assert(k->log_count + k->open_count <= EVENTS_MAX);
+        for (uint32_t i = 0; i < k->open_count; i++)
+            k->log[k->log_count++] = k->open[i];
+        if (k->pending.json != NULL)
+            k->records[k->record_count++] = k->pending;
+        k->pending.json = NULL;
+    }
+    free(k->pending.json);
+    k->pending = (struct kafka_record){0};
+    k->open_count = 0;
+    k->end_sent = false;
+    k->txn++;
+}
+
+struct position model_kafka_progress(const struct model_kafka *k)
+{
+    struct position position = {0, 0};
+    if (k->record_count == 0)
+        return position;
+    struct arena arena;
+    struct progress progress;
+    struct error err = ERROR_INIT;
+    arena_init(&arena, 1024, 1024);
+    const struct kafka_record *last = &k->records[k->record_count - 1];
+    if (progress_decode((struct span){last->json, last->len}, &arena, &progress, &err) == 0)
+        position = progress.position;
+    arena_fini(&arena);
+    return position;
+}
+
+/* ---- The publisher ---- */
+
+static void violated(struct model_kafka *k, const char *what)
+{
+    if (k->violation[0] == '\0')
+        snprintf(k->violation, sizeof k->violation, "%s", what);
+}
+
+static int usable(struct model_publisher *p, struct error *err)
+{
+    if (p->dead)
+        violated(p->kafka, "I5: a publisher was used after an error");
+    if (!p->recovered)
+        violated(p->kafka, "I2: begin before recover");
+    if (p->epoch == p->kafka->epoch)
+        return 0;
+    p->dead = true;
+    return error_retry(err, "fenced", "fenced");
+}
+
+static int recover(struct publisher *base, struct buf *record, struct error *err)
+{
+    struct model_publisher *p = (struct model_publisher *)base;
+    struct model_kafka *k = p->kafka;
+    if (fault(k, 40)) {
+        p->dead = true;
+        return error_retry(err, "recover", "recover failed");
+    }
+    p->recovered = true;
+    if (k->record_count > 0)
+        buf_add(record, (struct span){k->records[k->record_count - 1].json,
+                                      k->records[k->record_count - 1].len});
+    return 0;
+}
+
+static uint32_t number_in(struct span text, size_t skip)
+{
+    char digits[16] = "";
+    snprintf(digits, sizeof digits, "%.*s", (int)(text.len - skip), text.ptr + skip);
+    return (uint32_t)strtoul(digits, NULL, 10);
+}
+
+static int put(struct publisher *base, struct batch *batch, const struct message *message,
+               struct error *err)
+{
+    struct model_publisher *p = (struct model_publisher *)base;
+    struct model_kafka *k = p->kafka;
+    if (usable(p, err) < 0)
+        return -1;
+    if (p->unreported_count == UNREPORTED_MAX || fault(k, 50))
+        return PUBLISH_AGAIN;
+    if (fault(k, 2000)) {
+        p->dead = true;
+        return error_retry(err, "broker", "produce failed");
+    }
+    struct kafka_event *event = &k->open[k->open_count++];
+    *event = (struct kafka_event){.event = number_in(message->value, 0),
+                                  .key = number_in(message->key, 1),
+                                  .final_lsn = message->final_lsn,
+                                  .txn = k->txn};
+    for (uint32_t i = 0; i < message->header_count; i++)
+        event->part |= span_equal_text(message->headers[i].name, "walferry-part");
+    batch->outstanding++;
+    p->unreported[p->unreported_count++] = batch;
+    return PUBLISH_DONE;
+}
+
+static void report(struct model_publisher *p, uint32_t count)
+{
+    for (; count > 0 && p->unreported_count > 0; count--)
+        p->unreported[--p->unreported_count]->outstanding--;
+}
+
+static int poll_reports(struct publisher *base, int wait_ms, struct error *err)
+{
+    (void)wait_ms;
+    struct model_publisher *p = (struct model_publisher *)base;
+    if (fault(p->kafka, 4000)) {
+        p->dead = true;
+        return error_retry(err, "report", "a delivery failed");
+    }
+    report(p, 1 + random_below(p->kafka->random, 40));
+    return 0;
+}
+
+/* One time-out in so many leaves the outcome open: the transaction may be committed already, or be
+ * settled either way when the next producer begins. */
+static int unknown_outcome(struct model_publisher *p, struct error *err)
+{
+    struct model_kafka *k = p->kafka;
+    p->dead = true;
+    uint32_t kind = random_below(k->random, 3);
+    if (kind == 0)
+        settle(k, true);
+    else
+        k->end_sent = kind == 1;
+    return error_retry(err, "unknown_outcome", "the outcome of a commit is not known");
+}
+
+static int commit(struct publisher *base, struct span record, struct error *err)
+{
+    struct model_publisher *p = (struct model_publisher *)base;
+    struct model_kafka *k = p->kafka;
+    if (usable(p, err) < 0)
+        return -1;
+    if (k->pending.json == NULL) {
+        k->pending = (struct kafka_record){malloc(record.len), record.len};
+        memcpy(k->pending.json, record.ptr, record.len);
+        p->slices = fault(k, 4) ? (int)random_below(k->random, 4) : 0;
+    }
+    assert(k->pending.len == record.len && memcmp(k->pending.json, record.ptr, record.len) == 0);
+    if (p->slices > 0) {
+        p->slices--;
+        return PUBLISH_AGAIN;
+    }
+    if (fault(k, 25))
+        return unknown_outcome(p, err);
+    if (fault(k, 40)) {
+        p->dead = true;
+        settle(k, false);
+        return error_retry(err, "aborted", "the transaction was aborted");
+    }
+    report(p, UNREPORTED_MAX);
+    settle(k, true);
+    return PUBLISH_DONE;
+}
+
+static void close_publisher(struct publisher *base, int abort_ms)
+{
+    struct model_publisher *p = (struct model_publisher *)base;
+    if (abort_ms > 0 && !p->dead && p->epoch == p->kafka->epoch)
+        settle(p->kafka, false);
+    free(p);
+}
+
+int model_publisher_open(struct model_kafka *k, struct publisher **publisher)
+{
+    static const struct publisher_ops ops = {.name = "model",
+                                             .recover = recover,
+                                             .put = put,
+                                             .poll = poll_reports,
+                                             .commit = commit,
+                                             .close = close_publisher};
+    settle(k, k->end_sent);
+    k->epoch++;
+    struct model_publisher *p = calloc(1, sizeof *p);
+    p->base.ops = &ops;
+    p->kafka = k;
+    p->epoch = k->epoch;
+    *publisher = &p->base;
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* sim/model_kafka: a Kafka with one transactional id, and the publisher in front of it.
+ *
+ * Outcomes that the real one has and that hurt: full queues, reports that come late, commits that
+ * take several slices, that fail, and whose outcome is never learnt (the transaction is then
+ * committed or aborted by the next init, as the broker's log has it). It checks I2 and I5 itself.
+ */
+#ifndef WALFERRY_SIM_MODEL_KAFKA_H
+#define WALFERRY_SIM_MODEL_KAFKA_H
+
+#include "publish/publish.h"
+#include "random.h"
+
+struct kafka_event {
+    uint32_t event;
+    uint32_t key;
+    uint64_t final_lsn;
+    uint32_t txn; /* number of the Kafka transaction */
+    bool part;    /* carries walferry-part */
+};
+
+struct kafka_record {
+    char *json;
+    size_t len;
+};
+
+struct model_kafka {
+    struct random *random;
+    bool faults;             /* false: everything succeeds */
+    struct kafka_event *log; /* committed, in order */
+    uint32_t log_count;
+    struct kafka_event *open; /* of the open transaction */
+    uint32_t open_count;
+    struct kafka_record *records; /* committed progress */
+    uint32_t record_count;
+    struct kafka_record pending; /* the record of the open transaction */
+    bool end_sent;               /* EndTxn reached the coordinator, its outcome is not known yet */
+    uint32_t txn;
+    uint32_t epoch;
+    char violation[256]; /* of I2 or I5; empty: none */
+};
+
+void model_kafka_init(struct model_kafka *kafka, struct random *random);
+void model_kafka_fini(struct model_kafka *kafka);
+/* init_transactions: fences what was there, settles an open transaction. */
+int model_publisher_open(struct model_kafka *kafka, struct publisher **publisher);
+/* The position of the newest committed progress; lsn 0: none. */
+struct position model_kafka_progress(const struct model_kafka *kafka);
+
+#endif

@@ -1,0 +1,178 @@
+/* sim/model_pg: see the header. */
+#include "model_pg.h"
+
+#include "pgoutput_encoder.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OUTBOX_OID 1000
+#define OTHER_OID 2000
+#define FIRST_LSN UINT64_C(0x1000)
+
+void model_pg_init(struct model_pg *pg, struct random *random)
+{
+    *pg = (struct model_pg){.random = random,
+                            .wal_lsn = FIRST_LSN,
+                            .next_event = 1,
+                            .next_xid = 700,
+                            .confirmed_lsn = FIRST_LSN,
+                            .durable_lsn = FIRST_LSN};
+}
+
+void model_pg_fini(struct model_pg *pg)
+{
+    for (uint32_t i = 0; i < pg->record_count; i++)
+        free(pg->records[i].changes);
+}
+
+static void commit_txn(struct model_pg *pg, struct pg_record *record)
+{
+    uint32_t sizes[] = {1, 1, 1, 2, 3, 5, 8, 20, 60};
+    record->kind = RECORD_TXN;
+    record->change_count = sizes[random_below(pg->random, sizeof sizes / sizeof *sizes)];
+    record->changes = calloc(record->change_count, sizeof *record->changes);
+    bool no_events = random_once_in(pg->random, 8);
+    for (uint32_t i = 0; i < record->change_count; i++) {
+        if (no_events || random_once_in(pg->random, 10))
+            continue;
+        record->changes[i].event = pg->next_event++;
+        record->changes[i].key = random_below(pg->random, PG_KEYS);
+    }
+    record->xid = pg->next_xid++;
+}
+
+void model_pg_work(struct model_pg *pg)
+{
+    /* Commit records are often adjacent: no other WAL between the end of one and the next. */
+    if (random_once_in(pg->random, 2))
+        pg->wal_lsn += 8 * (1 + random_below(pg->random, 50));
+    if (pg->record_count == PG_TXNS_MAX || random_once_in(pg->random, 4))
+        return;
+    struct pg_record *record = &pg->records[pg->record_count++];
+    *record = (struct pg_record){.lsn = pg->wal_lsn};
+    if (random_once_in(pg->random, 10))
+        record->kind = RECORD_MESSAGE;
+    else
+        commit_txn(pg, record);
+    pg->wal_lsn += 48;
+    record->end_lsn = pg->wal_lsn;
+}
+
+void model_pg_start(struct model_pg *pg, uint64_t start_lsn)
+{
+    pg->start_lsn = start_lsn > pg->confirmed_lsn ? start_lsn : pg->confirmed_lsn;
+    pg->connected = true;
+    pg->relations_sent = 0;
+    pg->position = 0;
+    pg->cursor = 0;
+    while (pg->cursor < pg->record_count && pg->records[pg->cursor].lsn < pg->start_lsn)
+        pg->cursor++;
+    /* A server that went back sends a little more than it was asked for; we must drop it. */
+    while (pg->cursor > 0 && pg->confirmed_lsn < start_lsn && random_once_in(pg->random, 6) &&
+           pg->records[pg->cursor - 1].lsn >= pg->confirmed_lsn)
+        pg->cursor--;
+}
+
+void model_pg_disconnect(struct model_pg *pg)
+{
+    pg->connected = false;
+}
+
+void model_pg_crash(struct model_pg *pg)
+{
+    pg->connected = false;
+    pg->confirmed_lsn = pg->durable_lsn;
+}
+
+void model_pg_confirm(struct model_pg *pg, uint64_t flush_lsn)
+{
+    if (flush_lsn > pg->confirmed_lsn)
+        pg->confirmed_lsn = flush_lsn;
+    if (random_once_in(pg->random, 4))
+        pg->durable_lsn = pg->confirmed_lsn;
+}
+
+/* ---- The walsender ---- */
+
+static uint64_t sent_lsn(const struct model_pg *pg)
+{
+    return pg->cursor < pg->record_count ? pg->records[pg->cursor].lsn : pg->wal_lsn;
+}
+
+static void add_relation(struct buf *message, uint32_t oid)
+{
+    struct column outbox[] = {{.name = SPAN_LITERAL("id"), .type_oid = TYPE_TEXT},
+                              {.name = SPAN_LITERAL("aggregatetype"), .type_oid = TYPE_TEXT},
+                              {.name = SPAN_LITERAL("aggregateid"), .type_oid = TYPE_TEXT},
+                              {.name = SPAN_LITERAL("type"), .type_oid = TYPE_TEXT},
+                              {.name = SPAN_LITERAL("payload"), .type_oid = TYPE_TEXT}};
+    struct relation relation = {.oid = oid,
+                                .schema = SPAN_LITERAL("public"),
+                                .name = oid == OUTBOX_OID ? SPAN_LITERAL("outbox")
+                                                          : SPAN_LITERAL("other"),
+                                .identity = 'd',
+                                .column_count = 5,
+                                .columns = outbox};
+    write_relation(message, &relation);
+}
+
+static void add_insert(const struct pg_change_spec *change, struct buf *message)
+{
+    char id[16], key[16];
+    snprintf(id, sizeof id, "%u", change->event);
+    snprintf(key, sizeof key, "k%u", change->key);
+    struct cell cells[] = {cell_text(id), cell_text("thing"), cell_text(key), cell_text("t"),
+                           cell_text(id)};
+    struct row row = {.count = 5, .cells = cells};
+    write_insert(message, change->event != 0 ? OUTBOX_OID : OTHER_OID, &row);
+}
+
+static void txn_message(struct model_pg *pg, const struct pg_record *record, struct buf *message)
+{
+    int64_t time_us = INT64_C(1700000000000000) + record->xid * 1000;
+    if (pg->position == 0)
+        write_begin(message, record->lsn, time_us, record->xid);
+    else if (pg->position <= record->change_count)
+        add_insert(&record->changes[pg->position - 1], message);
+    else
+        write_commit(message, record->lsn, record->end_lsn, time_us);
+    if (pg->position++ > record->change_count) {
+        pg->position = 0;
+        pg->cursor++;
+    }
+}
+
+static bool send_relation(struct model_pg *pg, struct buf *message)
+{
+    if (pg->relations_sent == 2 || pg->position != 1)
+        return false;
+    add_relation(message, pg->relations_sent++ == 0 ? OUTBOX_OID : OTHER_OID);
+    return true;
+}
+
+bool model_pg_send(struct model_pg *pg, struct buf *out)
+{
+    if (!pg->connected)
+        return false;
+    bool inside = pg->position > 0;
+    bool dry = pg->cursor == pg->record_count;
+    if (!inside && (dry || random_once_in(pg->random, 10))) {
+        if (dry && !random_once_in(pg->random, 3))
+            return false;
+        write_keepalive(out, sent_lsn(pg), pg->now_us, random_once_in(pg->random, 4));
+        return true;
+    }
+    struct buf message = BUF_EMPTY;
+    const struct pg_record *record = &pg->records[pg->cursor];
+    if (record->kind == RECORD_MESSAGE) {
+        write_message(&message, false, record->lsn, "noise", SPAN_LITERAL("x"));
+        pg->cursor++;
+    } else if (!send_relation(pg, &message)) {
+        txn_message(pg, record, &message);
+    }
+    write_xlogdata(out, record->lsn, record->lsn, pg->now_us, buf_span(&message));
+    buf_fini(&message);
+    return true;
+}

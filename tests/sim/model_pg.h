@@ -1,0 +1,68 @@
+/* sim/model_pg: a PostgreSQL that is a list of committed transactions in LSN order, one logical
+ * slot, and a walsender that turns them into CopyData payloads, exactly as the real one orders
+ * them.
+ *
+ * It obeys the rules of the server that matter here: a transaction is sent if its commit record
+ * does not begin before the start LSN; a start behind the slot's confirmed LSN is silently
+ * forwarded; the slot's confirmation is durable only after a checkpoint; walEnd of a keepalive
+ * never passes the commit record of a transaction that is still to be sent; a server in shutdown
+ * asks until its last LSN is confirmed. */
+#ifndef WALFERRY_SIM_MODEL_PG_H
+#define WALFERRY_SIM_MODEL_PG_H
+
+#include "base/buf.h"
+#include "random.h"
+
+#define PG_TXNS_MAX 256
+#define PG_KEYS 5
+
+enum pg_record_kind { RECORD_TXN, RECORD_MESSAGE }; /* a non-transactional message */
+
+struct pg_change_spec {
+    uint32_t event; /* from 1; 0: a change that gives no event */
+    uint32_t key;
+};
+
+struct pg_record {
+    enum pg_record_kind kind;
+    uint64_t lsn;     /* commit record's start, or the message's LSN */
+    uint64_t end_lsn; /* commit record's end */
+    uint32_t xid;
+    uint32_t change_count;
+    struct pg_change_spec *changes;
+};
+
+struct model_pg {
+    struct random *random;
+    struct pg_record records[PG_TXNS_MAX];
+    uint32_t record_count;
+    uint64_t wal_lsn;
+    uint32_t next_event;
+    uint32_t next_xid;
+    uint64_t confirmed_lsn;
+    uint64_t durable_lsn; /* what a crash of the server goes back to */
+    int64_t now_us;
+
+    /* The walsender. */
+    bool connected;
+    uint32_t relations_sent;
+    uint64_t start_lsn;
+    uint32_t cursor;   /* record */
+    uint32_t position; /* message within it: 0 BEGIN, 1..n changes, n + 1 COMMIT */
+};
+
+void model_pg_init(struct model_pg *pg, struct random *random);
+void model_pg_fini(struct model_pg *pg);
+
+/* A writer commits a transaction, emits a message, or writes something that is not ours. */
+void model_pg_work(struct model_pg *pg);
+void model_pg_start(struct model_pg *pg, uint64_t start_lsn);
+void model_pg_disconnect(struct model_pg *pg);
+/* The server crashes: unsaved confirmation is forgotten. Committed transactions stay. */
+void model_pg_crash(struct model_pg *pg);
+/* The next CopyData payload, if there is one now: true. */
+bool model_pg_send(struct model_pg *pg, struct buf *out);
+/* A status update arrived. */
+void model_pg_confirm(struct model_pg *pg, uint64_t flush_lsn);
+
+#endif

@@ -1,0 +1,19 @@
+# The simulator, and the mutants that it must catch.
+SIM_SRCS := $(sort $(wildcard tests/sim/*.c)) tests/lib/pgoutput_encoder.c
+SIM_OBJS := $(patsubst tests/%.c,$(B)/asan/tests/%.o,$(SIM_SRCS))
+SIM_SEEDS ?= 2000
+
+$(B)/asan/tests/sim/sim: $(SIM_OBJS) $(B)/asan/libwalferry.a
+	$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(PKG_LIBS)
+
+-include $(SIM_OBJS:.o=.d)
+
+sim: $(B)/asan/tests/sim/sim ## simulate SIM_SEEDS runs (2000)
+	$(B)/asan/tests/sim/sim --seeds $(SIM_SEEDS)
+
+mutants: $(B)/asan/tests/sim/sim ## break invariants; the simulator must notice
+	COMPILE='$(CC) $(subst ",\",$(BASE_CFLAGS)) $(CFLAGS_asan)' \
+	LINK_BEFORE='$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) $(SIM_OBJS)' \
+	LINK_AFTER='$(B)/asan/libwalferry.a $(PKG_LIBS)' tests/sim/mutants.sh $(B)/mutants
+
+.PHONY: sim mutants
