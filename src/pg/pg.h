@@ -1,0 +1,127 @@
+/* pg/: everything that touches libpq: connecting, queries, the replication COPY, slots, catalogue.
+ *
+ * Errors are sorted by SQLSTATE and by libpq's own state into the kinds of base/error: what may heal by
+ * itself is ERROR_RETRY; credentials, privileges, wal_level and the like are ERROR_STOP (EXIT_USAGE)
+ * with the exact mend as hint; refused credentials have reason "auth_failed". Passwords never appear.
+ * The room knows nothing of batches, topics or progress. */
+#ifndef WALFERRY_PG_PG_H
+#define WALFERRY_PG_PG_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/span.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct pg_connection;  /* an ordinary SQL session */
+struct pg_replication; /* a walsender session (replication=database) */
+
+struct pg_options {
+    const char *connection;       /* libpq conninfo or URI */
+    const char *application_name; /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
+    int64_t timeout_ms;           /* of connecting and of each query; 0: 10 s */
+    const atomic_bool *stop;      /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
+};
+
+/* Session settings are pinned (client_encoding, datestyle, intervalstyle, extra_float_digits,
+ * bytea_output, search_path). A server older than 14 is ERROR_STOP. */
+int pg_open(const struct pg_options *options, struct pg_connection **connection, struct error *err);
+void pg_close(struct pg_connection *connection); /* NULL is legal */
+
+/* A result of text cells; NULL cells have ptr NULL. Valid until pg_result_free. */
+struct pg_result;
+int pg_query(struct pg_connection *connection, const char *sql, int param_count,
+             const char *const *params, struct pg_result **result, struct error *err);
+int pg_exec(struct pg_connection *connection, const char *sql, struct error *err);
+int pg_result_rows(const struct pg_result *result);
+struct span pg_result_cell(const struct pg_result *result, int row, int column);
+void pg_result_free(struct pg_result *result); /* NULL is legal */
+/* Quoted for SQL, appended. */
+void pg_quote_identifier(struct buf *out, struct span name);
+void pg_quote_literal(struct buf *out, struct span text);
+
+struct pg_system {
+    uint64_t system_identifier;
+    uint32_t timeline;
+    uint64_t flush_lsn; /* IDENTIFY_SYSTEM xlogpos */
+    int server_version; /* 150004 */
+    bool in_recovery;
+    int64_t wal_sender_timeout_ms; /* 0: off */
+    char wal_level[16];
+    char database[64];
+    char user[64];
+};
+
+enum slot_state { SLOT_ABSENT, SLOT_PRESENT };
+
+struct pg_slot {
+    enum slot_state state;
+    char plugin[64];
+    char database[64];
+    char wal_status[16]; /* reserved extended unreserved lost; empty: unknown */
+    bool active;
+    bool temporary;
+    int32_t active_pid;              /* 0: none */
+    char active_application[64];     /* of active_pid, as far as we may see it */
+    char active_user[64];
+    uint64_t restart_lsn;            /* 0: NULL */
+    uint64_t confirmed_flush_lsn;    /* 0: NULL, the slot is in creation or not logical */
+    uint64_t current_lsn;            /* pg_current_wal_lsn(), or the replay LSN in recovery */
+};
+
+/* Both questions work on either kind of session. */
+int pg_identify(struct pg_connection *connection, struct pg_system *system, struct error *err);
+int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_slot *state,
+                  struct error *err);
+/* Ends the session that holds the slot, only where its application_name is `application` and its role
+ * is ours. *ended tells whether a signal was sent. */
+int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
+                            const char *application, bool *ended, struct error *err);
+
+/* Tables of a publication, one call each row in (schema, table); the publication's absence is
+ * ERROR_STOP, EXIT_USAGE, reason publication_missing. */
+struct pg_table {
+    char schema[64];
+    char name[64];
+};
+int pg_publication_tables(struct pg_connection *connection, const char *publication,
+                          struct pg_table **tables, uint32_t *count, struct error *err);
+/* Does the table exist, and which columns has it? names: malloc'ed array of NUL-terminated texts,
+ * freed with one free(). count 0: no such table. */
+int pg_table_columns(struct pg_connection *connection, const char *schema, const char *table,
+                     char ***names, uint32_t *count, struct error *err);
+
+/* The replication session. It answers the questions above too (as SQL over the walsender): the
+ * pg_connection inside belongs to it. */
+int pg_replication_open(const struct pg_options *options, struct pg_replication **replication,
+                        struct error *err);
+struct pg_connection *pg_replication_sql(struct pg_replication *replication);
+void pg_replication_close(struct pg_replication *replication); /* NULL is legal */
+/* CREATE_REPLICATION_SLOT … LOGICAL pgoutput NOEXPORT_SNAPSHOT. Waits for every open writing
+ * transaction of the cluster: returns 1 after wait_ms if it is not there yet (call again), 0 done with
+ * *consistent_lsn. */
+int pg_replication_create_slot(struct pg_replication *replication, const char *slot, int64_t wait_ms,
+                               uint64_t *consistent_lsn, struct error *err);
+/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages 'true'). */
+int pg_replication_start(struct pg_replication *replication, const char *slot,
+                         const char *publication, uint64_t start_lsn, struct error *err);
+/* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered; call
+ * pg_replication_fill when the descriptor is readable. -1: error or end of the stream (ERROR_RETRY). */
+int pg_replication_take(struct pg_replication *replication, struct span *data, struct error *err);
+/* Reads what has arrived, at most one buffer; never blocks. */
+int pg_replication_fill(struct pg_replication *replication, struct error *err);
+/* Bytes already decrypted inside TLS, which poll(2) does not show. */
+bool pg_replication_pending(const struct pg_replication *replication);
+int pg_replication_fd(const struct pg_replication *replication);
+/* Queues CopyData and flushes what the socket takes; never blocks. */
+int pg_replication_send(struct pg_replication *replication, struct span data, struct error *err);
+/* Sends CopyDone and waits for the server's end until the deadline (monotonic). Best effort. */
+void pg_replication_finish(struct pg_replication *replication, int64_t deadline_us);
+
+/* The transactions that slot creation waits for: pid, application, state, age; one line each. */
+int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines, struct error *err);
+
+const char *pg_library_version(void);
+
+#endif

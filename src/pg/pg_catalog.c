@@ -1,0 +1,290 @@
+/* pg_catalog: questions to the server about itself, slots, publications and tables.
+ *
+ * Every name is qualified or in pg_catalog by the pinned search_path, and every statement is plain
+ * SQL, so that a walsender answers it too. Nothing is cached: the caller asks when it wants to
+ * know. */
+#include "pg/pg_room.h"
+
+#include "model/position.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- Cells ---- */
+
+static void cell_text(const struct pg_result *r, int row, int column, char *out, size_t size)
+{
+    struct span cell = pg_result_cell(r, row, column);
+    snprintf(out, size, "%.*s", SPAN_ARG(cell));
+}
+
+static bool cell_true(const struct pg_result *r, int column)
+{
+    return span_equal_text(pg_result_cell(r, 0, column), "t");
+}
+
+/* 0 for NULL. */
+static int64_t cell_number(const struct pg_result *r, int column)
+{
+    struct span cell = pg_result_cell(r, 0, column);
+    return cell.ptr != NULL ? strtoll(cell.ptr, NULL, 10) : 0;
+}
+
+static uint64_t cell_lsn(const struct pg_result *r, int column)
+{
+    uint64_t lsn = 0;
+    struct span cell = pg_result_cell(r, 0, column);
+    return cell.ptr != NULL && lsn_parse(cell, &lsn) ? lsn : 0;
+}
+
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size > 0 ? size : 1);
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+/* ---- The server ---- */
+
+static int not_a_walsender(const char *what, struct error *err)
+{
+    error_stop(err, EXIT_USAGE, "pooler",
+               "a pooler such as PgBouncer seems to answer instead of PostgreSQL: %s", what);
+    return error_hint(err, "logical replication cannot go through a pooler: point "
+                           "source.connection at PostgreSQL itself");
+}
+
+/* systemid | timeline | xlogpos | dbname; PostgreSQL documentation, "Streaming Replication
+ * Protocol". Asked of the walsender itself where there is one: it is the session that will stream.
+ */
+static int identify_walsender(struct pg_connection *c, struct pg_system *system, struct error *err)
+{
+    PGresult *result = NULL;
+    if (pg_run(c, "IDENTIFY_SYSTEM", &result, err) < 0)
+        return -1;
+    int done = 0;
+    if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+        pg_result_error(c, PG_QUERY, result, err);
+        if (strcmp(err->reason, "query_refused") == 0) {
+            char text[sizeof err->text];
+            memcpy(text, err->text, sizeof text);
+            not_a_walsender(text, err);
+        }
+        done = -1;
+    } else if (PQntuples(result) != 1 || PQnfields(result) < 4 || PQgetisnull(result, 0, 3) != 0) {
+        done = not_a_walsender("its answer to IDENTIFY_SYSTEM names no system or database", err);
+    } else {
+        const char *lsn = PQgetvalue(result, 0, 2);
+        system->system_identifier = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        system->timeline = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
+        if (system->system_identifier == 0 || !lsn_parse(span_of(lsn), &system->flush_lsn))
+            done = not_a_walsender("its answer to IDENTIFY_SYSTEM cannot be read", err);
+    }
+    PQclear(result);
+    struct error late = ERROR_INIT;
+    return pg_drain(c, done < 0 ? &late : err) < 0 ? -1 : done;
+}
+
+/* The time line of the control file lags behind a promotion until the next checkpoint; the name of
+ * the current WAL file does not, but cannot be had in recovery. */
+static const char system_sql[] =
+    "SELECT s.system_identifier, "
+    "CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint()) "
+    "ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END, "
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+    "ELSE pg_current_wal_flush_lsn() END, "
+    "pg_is_in_recovery(), "
+    "(SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'), "
+    "current_setting('wal_level'), current_database(), current_user "
+    "FROM pg_control_system() s";
+
+int pg_identify(struct pg_connection *connection, struct pg_system *system, struct error *err)
+{
+    assert(connection != NULL && system != NULL);
+    assert(err != NULL);
+    *system = (struct pg_system){0};
+    struct pg_system walsender = {0};
+    if (connection->replication && identify_walsender(connection, &walsender, err) < 0)
+        return -1;
+    struct pg_result *r = NULL;
+    if (pg_query(connection, system_sql, 0, NULL, &r, err) < 0)
+        return -1;
+    system->system_identifier = (uint64_t)cell_number(r, 0);
+    system->timeline = (uint32_t)cell_number(r, 1);
+    system->flush_lsn = cell_lsn(r, 2);
+    system->in_recovery = cell_true(r, 3);
+    system->wal_sender_timeout_ms = cell_number(r, 4);
+    cell_text(r, 0, 5, system->wal_level, sizeof system->wal_level);
+    cell_text(r, 0, 6, system->database, sizeof system->database);
+    cell_text(r, 0, 7, system->user, sizeof system->user);
+    pg_result_free(r);
+    system->server_version = PQserverVersion(connection->conn);
+    if (connection->replication) {
+        system->system_identifier = walsender.system_identifier;
+        system->timeline = walsender.timeline;
+        system->flush_lsn = walsender.flush_lsn;
+    }
+    return 0;
+}
+
+/* ---- The slot ---- */
+
+/* Always one row. */
+static const char slot_sql[] =
+    "SELECT s.slot_name, s.plugin, s.database, s.wal_status, s.active, s.temporary, s.active_pid, "
+    "a.application_name, a.usename, s.restart_lsn, s.confirmed_flush_lsn, "
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END "
+    "FROM (SELECT 1) one LEFT JOIN pg_replication_slots s ON s.slot_name = $1 "
+    "LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid";
+
+int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_slot *state,
+                  struct error *err)
+{
+    assert(connection != NULL && slot != NULL);
+    assert(state != NULL && err != NULL);
+    *state = (struct pg_slot){.state = SLOT_ABSENT};
+    struct pg_result *r = NULL;
+    if (pg_query(connection, slot_sql, 1, &slot, &r, err) < 0)
+        return -1;
+    if (pg_result_cell(r, 0, 0).ptr != NULL)
+        state->state = SLOT_PRESENT;
+    cell_text(r, 0, 1, state->plugin, sizeof state->plugin);
+    cell_text(r, 0, 2, state->database, sizeof state->database);
+    cell_text(r, 0, 3, state->wal_status, sizeof state->wal_status);
+    state->active = cell_true(r, 4);
+    state->temporary = cell_true(r, 5);
+    state->active_pid = (int32_t)cell_number(r, 6);
+    cell_text(r, 0, 7, state->active_application, sizeof state->active_application);
+    cell_text(r, 0, 8, state->active_user, sizeof state->active_user);
+    state->restart_lsn = cell_lsn(r, 9);
+    state->confirmed_flush_lsn = cell_lsn(r, 10);
+    state->current_lsn = cell_lsn(r, 11);
+    pg_result_free(r);
+    return 0;
+}
+
+/* Name and role are compared where the signal is sent, in one statement: between a look and a
+ * signal of ours the slot could change hands. */
+static const char terminate_sql[] =
+    "SELECT pg_terminate_backend(a.pid) FROM pg_replication_slots s "
+    "JOIN pg_stat_activity a ON a.pid = s.active_pid "
+    "WHERE s.slot_name = $1 AND a.application_name = $2 AND a.usename = current_user "
+    "AND a.pid <> pg_backend_pid()";
+
+int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
+                            const char *application, bool *ended, struct error *err)
+{
+    assert(connection != NULL && slot != NULL);
+    assert(application != NULL && ended != NULL);
+    struct pg_result *r = NULL;
+    if (pg_query(connection, terminate_sql, 2, (const char *const[]){slot, application}, &r, err) <
+        0)
+        return -1;
+    *ended = pg_result_rows(r) > 0 && cell_true(r, 0);
+    pg_result_free(r);
+    return 0;
+}
+
+/* ---- Publication and tables ---- */
+
+int pg_publication_tables(struct pg_connection *connection, const char *publication,
+                          struct pg_table **tables, uint32_t *count, struct error *err)
+{
+    assert(connection != NULL && publication != NULL);
+    assert(tables != NULL && count != NULL);
+    struct pg_result *r = NULL;
+    if (pg_query(connection,
+                 "SELECT t.schemaname, t.tablename FROM pg_publication p "
+                 "LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname "
+                 "WHERE p.pubname = $1 ORDER BY 1, 2",
+                 1, &publication, &r, err) < 0)
+        return -1;
+    int rows = pg_result_rows(r);
+    if (rows == 0) {
+        pg_result_free(r);
+        error_stop(err, EXIT_USAGE, "publication_missing", "publication \"%s\" does not exist",
+                   publication);
+        return error_hint(err, "run: walferry setup");
+    }
+    /* A publication without tables is one row of NULLs. */
+    if (pg_result_cell(r, 0, 0).ptr == NULL)
+        rows = 0;
+    *tables = allocate((size_t)rows * sizeof **tables);
+    *count = (uint32_t)rows;
+    for (int i = 0; i < rows; i++) {
+        cell_text(r, i, 0, (*tables)[i].schema, sizeof(*tables)[i].schema);
+        cell_text(r, i, 1, (*tables)[i].name, sizeof(*tables)[i].name);
+    }
+    pg_result_free(r);
+    return 0;
+}
+
+/* The array of pointers and the texts behind it are one block. */
+static char **copy_names(const struct pg_result *r, int rows)
+{
+    size_t bytes = (size_t)rows * sizeof(char *);
+    for (int i = 0; i < rows; i++)
+        bytes += pg_result_cell(r, i, 0).len + 1;
+    char **names = allocate(bytes);
+    char *text = (char *)(names + rows);
+    for (int i = 0; i < rows; i++) {
+        struct span cell = pg_result_cell(r, i, 0);
+        memcpy(text, cell.ptr, cell.len);
+        text[cell.len] = '\0';
+        names[i] = text;
+        text += cell.len + 1;
+    }
+    return names;
+}
+
+int pg_table_columns(struct pg_connection *connection, const char *schema, const char *table,
+                     char ***names, uint32_t *count, struct error *err)
+{
+    assert(connection != NULL && schema != NULL && table != NULL);
+    assert(names != NULL && count != NULL);
+    struct pg_result *r = NULL;
+    if (pg_query(connection,
+                 "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+                 "JOIN pg_namespace n ON n.oid = c.relnamespace "
+                 "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') "
+                 "AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+                 2, (const char *const[]){schema, table}, &r, err) < 0)
+        return -1;
+    int rows = pg_result_rows(r);
+    *names = copy_names(r, rows);
+    *count = (uint32_t)rows;
+    pg_result_free(r);
+    return 0;
+}
+
+/* ---- What slot creation waits for ---- */
+
+/* Transactions with an assigned xid, in every database of the cluster, and prepared ones. Of other
+ * roles a role without pg_read_all_stats sees pid and name, but not state and age. */
+static const char blocking_sql[] =
+    "SELECT 'pid ' || a.pid || ', application \"' || coalesce(a.application_name, '') || "
+    "'\", role ' || coalesce(a.usename, '?') || ', database ' || coalesce(a.datname, '?') || "
+    "coalesce(', ' || a.state, '') || "
+    "coalesce(', for ' || extract(epoch FROM now() - a.xact_start)::bigint || ' s', '') "
+    "FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid() "
+    "UNION ALL "
+    "SELECT 'prepared transaction \"' || p.gid || '\", role ' || p.owner || ', database ' || "
+    "p.database || ', for ' || extract(epoch FROM now() - p.prepared)::bigint || ' s' "
+    "FROM pg_prepared_xacts p";
+
+int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines, struct error *err)
+{
+    assert(connection != NULL && lines != NULL);
+    assert(err != NULL);
+    struct pg_result *r = NULL;
+    if (pg_query(connection, blocking_sql, 0, NULL, &r, err) < 0)
+        return -1;
+    for (int i = 0; i < pg_result_rows(r); i++) {
+        buf_add(lines, pg_result_cell(r, i, 0));
+        buf_add_char(lines, '\n');
+    }
+    pg_result_free(r);
+    return 0;
+}

@@ -1,0 +1,278 @@
+/* pg_connect: a session is opened, pinned and closed.
+ *
+ * The user's connection string stays as it is; ours is only what the guarantee needs (application
+ * name, encoding, replication) and what is missing (keepalives, TCP time-outs). Settings are pinned
+ * after the connect and not by startup options: those would replace the user's options, lose
+ * against PGDATESTYLE, and be refused by poolers before we can tell which. Does not try again: a
+ * failure closes the epoch. Looking a host name up is libpq's and blocks; nothing else here does.
+ */
+#include "pg/pg_room.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    TIMEOUT_DEFAULT_MS = 10000,
+    OLDEST_VERSION = 140000,
+    PARAMETERS_MAX = 96, /* libpq 15 knows 41 */
+    HOSTS_MAX = 64
+};
+#define TCP_USER_TIMEOUT_MS "30000"
+
+/* Never wins against the user's own. Found dead after 30 s. */
+static const struct {
+    const char *name;
+    const char *value;
+} missing[] = {
+    {"keepalives", "1"},
+    {"keepalives_idle", "15"},
+    {"keepalives_interval", "5"},
+    {"keepalives_count", "3"},
+    {"tcp_user_timeout", TCP_USER_TIMEOUT_MS},
+};
+
+struct parameters {
+    const char *names[PARAMETERS_MAX + 1];
+    const char *values[PARAMETERS_MAX + 1];
+    size_t count;
+};
+
+/* Ours wins: replaces what is there. */
+static void set_parameter(struct parameters *p, const char *name, const char *value)
+{
+    size_t at = 0;
+    while (at < p->count && strcmp(p->names[at], name) != 0)
+        at++;
+    assert(at < PARAMETERS_MAX);
+    p->names[at] = name;
+    p->values[at] = value;
+    if (at == p->count)
+        p->count++;
+}
+
+static const char *get_parameter(const struct parameters *p, const char *name)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (strcmp(p->names[i], name) == 0)
+            return p->values[i];
+    return NULL;
+}
+
+/* libpq quotes the string, and with it perhaps a password, when it cannot parse it. Only messages
+ * that quote nothing but the name of an option are passed on. */
+static int parse_error(const char *message, struct error *err)
+{
+    bool harmless = message != NULL && (strncmp(message, "invalid connection option", 25) == 0 ||
+                                        strncmp(message, "invalid URI query parameter", 27) == 0 ||
+                                        strncmp(message, "unterminated quoted string", 26) == 0);
+    error_stop(err, EXIT_USAGE, "bad_connection", "the connection string cannot be read%s%s",
+               harmless ? ": " : "", harmless ? message : "");
+    return error_hint(err, "write source.connection as \"host=… dbname=… user=…\" or as "
+                           "postgresql://user@host/dbname; quote values that hold spaces with '…'");
+}
+
+static void merge(const PQconninfoOption *given, const struct pg_options *options, bool replication,
+                  struct parameters *p)
+{
+    for (const PQconninfoOption *o = given; o->keyword != NULL; o++)
+        if (o->val != NULL)
+            set_parameter(p, o->keyword, o->val);
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
+        if (get_parameter(p, missing[i].name) == NULL)
+            set_parameter(p, missing[i].name, missing[i].value);
+    /* What says who we are must be exact: a slot is only taken from a session of this name. */
+    set_parameter(p, "application_name", options->application_name);
+    set_parameter(p, "client_encoding", "UTF8");
+    if (replication)
+        set_parameter(p, "replication", "database");
+    p->names[p->count] = NULL;
+    p->values[p->count] = NULL;
+}
+
+static void ignore_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
+/* ---- Connecting ---- */
+
+static int count_hosts(const struct parameters *p)
+{
+    const char *list = get_parameter(p, "hostaddr");
+    if (list == NULL)
+        list = get_parameter(p, "host");
+    int count = 1;
+    for (; list != NULL && *list != '\0' && count < HOSTS_MAX; list++)
+        if (*list == ',')
+            count++;
+    return count;
+}
+
+static void limit_silence(int fd, int64_t ms)
+{
+    unsigned value = (unsigned)ms;
+    /* Fails on a Unix socket, where it is not needed. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
+}
+
+/* Drives PQconnectPoll. libpq leaves a host that does not answer only when the socket fails, so
+ * with several hosts each connect() gets its share of the time-out from the kernel. */
+static int drive(const struct pg_connection *session, int hosts, struct error *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + session->timeout_us;
+    int64_t share_ms = session->timeout_us / US_PER_MS / hosts;
+    PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+    while (want != PGRES_POLLING_OK) {
+        if (want == PGRES_POLLING_FAILED)
+            return pg_connection_error(session, PG_CONNECT, err);
+        if (hosts > 1 && PQstatus(session->conn) == CONNECTION_STARTED)
+            limit_silence(PQsocket(session->conn), share_ms);
+        int ready =
+            pg_wait(session, want == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_us, err);
+        if (ready < 0)
+            return -1;
+        if (ready == 0) {
+            const char *host = PQhost(session->conn);
+            const char *port = PQport(session->conn);
+            return error_retry(err, "connect_timeout",
+                               "cannot connect to PostgreSQL: host \"%s\", port %s did not answer "
+                               "within %lld ms",
+                               host != NULL ? host : "", port != NULL ? port : "",
+                               (long long)(session->timeout_us / US_PER_MS));
+        }
+        want = PQconnectPoll(session->conn);
+    }
+    return 0;
+}
+
+static void restore_silence(const struct pg_connection *session, const struct parameters *p)
+{
+    const char *text = get_parameter(p, "tcp_user_timeout");
+    long long ms = text != NULL ? strtoll(text, NULL, 10) : 0;
+    limit_silence(PQsocket(session->conn), ms > 0 && ms <= INT32_MAX ? ms : 0);
+}
+
+static int connect_with(const struct parameters *p, struct pg_connection *session,
+                        struct error *err)
+{
+    session->conn = PQconnectStartParams(p->names, p->values, 0);
+    if (session->conn == NULL)
+        abort();
+    /* Verbose texts are the only way to the SQLSTATE of a refused connection. */
+    PQsetErrorVerbosity(session->conn, PQERRORS_VERBOSE);
+    PQsetNoticeProcessor(session->conn, ignore_notice, NULL);
+    if (PQstatus(session->conn) == CONNECTION_BAD) {
+        const char *message = PQerrorMessage(session->conn);
+        if (strncmp(message, "invalid ", 8) != 0)
+            return pg_connection_error(session, PG_CONNECT, err);
+        error_stop(err, EXIT_USAGE, "bad_connection", "%s", message);
+        return error_hint(err, "mend source.connection");
+    }
+    int hosts = count_hosts(p);
+    if (drive(session, hosts, err) < 0)
+        return -1;
+    if (hosts > 1)
+        restore_silence(session, p);
+    return 0;
+}
+
+/* ---- After the connect ---- */
+
+static int check_version(const struct pg_connection *session, struct error *err)
+{
+    int version = PQserverVersion(session->conn);
+    if (version >= OLDEST_VERSION)
+        return 0;
+    const char *text = PQparameterStatus(session->conn, "server_version");
+    error_stop(err, EXIT_USAGE, "server_too_old",
+               "PostgreSQL %s is too old: version 14 is the oldest that will do",
+               text != NULL ? text : "of unknown version");
+    return error_hint(err, "upgrade the server to PostgreSQL 14 or newer");
+}
+
+/* One SELECT, because a walsender of PostgreSQL 14 takes one statement at a time. search_path is
+ * the last: it decides how names of types and tables are printed. */
+static const char pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
+                                   "pg_catalog.set_config('intervalstyle', 'postgres', false), "
+                                   "pg_catalog.set_config('extra_float_digits', '3', false), "
+                                   "pg_catalog.set_config('bytea_output', 'hex', false), "
+                                   "pg_catalog.set_config('search_path', 'pg_catalog', false)";
+
+int pg_session_open(const struct pg_options *options, bool replication,
+                    struct pg_connection *session, struct error *err)
+{
+    assert(options != NULL && options->connection != NULL);
+    assert(options->application_name != NULL && session != NULL);
+    int64_t timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
+    *session = (struct pg_connection){
+        .replication = replication,
+        .timeout_us = timeout_ms * US_PER_MS,
+        .stop = options->stop,
+    };
+    char *message = NULL;
+    PQconninfoOption *given = PQconninfoParse(options->connection, &message);
+    if (given == NULL) {
+        parse_error(message, err);
+        PQfreemem(message);
+        return -1;
+    }
+    struct parameters parameters = {.count = 0};
+    merge(given, options, replication, &parameters);
+    int result = connect_with(&parameters, session, err);
+    PQconninfoFree(given);
+    if (result == 0)
+        result = check_version(session, err);
+    if (result == 0 && PQsetnonblocking(session->conn, 1) != 0)
+        result = pg_connection_error(session, PG_CONNECT, err);
+    if (result == 0)
+        result = pg_exec(session, pin_settings, err);
+    if (result < 0)
+        pg_session_close(session);
+    return result;
+}
+
+void pg_session_close(struct pg_connection *session)
+{
+    assert(session != NULL);
+    PQfinish(session->conn); /* NULL is legal */
+    session->conn = NULL;
+}
+
+int pg_open(const struct pg_options *options, struct pg_connection **connection, struct error *err)
+{
+    assert(connection != NULL && err != NULL);
+    struct pg_connection *session = calloc(1, sizeof *session);
+    if (session == NULL)
+        abort();
+    if (pg_session_open(options, false, session, err) < 0) {
+        free(session);
+        return -1;
+    }
+    *connection = session;
+    return 0;
+}
+
+void pg_close(struct pg_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    pg_session_close(connection);
+    free(connection);
+}
+
+const char *pg_library_version(void)
+{
+    static _Thread_local char text[24];
+    int version = PQlibVersion();
+    snprintf(text, sizeof text, "%d.%d", version / 10000, version % 10000);
+    return text;
+}

@@ -1,0 +1,276 @@
+/* pg_errors: what the server or libpq says becomes a kind, a reason and a mend.
+ *
+ * Sorted by SQLSTATE, because the server's texts are translated (lc_messages); a text is looked at
+ * only where one SQLSTATE stands for several things, and then at words that are not translated
+ * (names of settings, file names). What is unknown is ERROR_RETRY, unless its class says that
+ * asking again cannot help. PostgreSQL documentation, appendix A. */
+#include "pg/pg_room.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <string.h>
+
+#define ANY (-1)
+
+struct rule {
+    const char *sqlstate; /* a prefix */
+    int context;          /* enum pg_context or ANY */
+    const char *word;     /* must occur in the text; NULL: no condition */
+    enum error_kind kind;
+    enum exit_code code;
+    const char *reason;
+    const char *hint; /* %s once or not at all: the role; NULL: the server's own */
+};
+
+#define RETRY ERROR_RETRY, EXIT_GAVE_UP
+#define USAGE ERROR_STOP, EXIT_USAGE
+#define REFUSED ERROR_STOP, EXIT_REFUSED
+
+#define HINT_AUTH                                                                                  \
+    "check user and password in source.connection, the role in PostgreSQL and pg_hba.conf, for "   \
+    "role %s"
+#define HINT_REPLICATION                                                                           \
+    "as a superuser: ALTER ROLE %s REPLICATION (Amazon RDS: GRANT rds_replication TO the role)"
+#define HINT_POOLER                                                                                \
+    "logical replication cannot go through a pooler: point source.connection at PostgreSQL itself"
+#define HINT_WAL_LEVEL                                                                             \
+    "as a superuser: ALTER SYSTEM SET wal_level = 'logical', then restart PostgreSQL"
+#define HINT_PUBLICATION                                                                           \
+    "run: walferry setup; a publication that was made after its slot does not help that slot: "    \
+    "then "                                                                                        \
+    "run: walferry rebase --to new-slot"
+#define HINT_SLOT_LOST "run: walferry rebase --to new-slot, after reading what would be lost"
+
+/* The first rule that fits wins. */
+static const struct rule rules[] = {
+    {"", ANY, "unsupported startup parameter", USAGE, "pooler", HINT_POOLER},
+    {"28", ANY, NULL, USAGE, "auth_failed", HINT_AUTH},
+    {"3D000", ANY, NULL, USAGE, "database_missing", "check dbname in source.connection"},
+    {"42501", PG_CREATE_SLOT, NULL, USAGE, "no_replication_privilege", HINT_REPLICATION},
+    {"42501", PG_START, NULL, USAGE, "no_replication_privilege", HINT_REPLICATION},
+    {"42501", ANY, NULL, USAGE, "no_privilege",
+     "grant role %s what the message names, or name another one with --admin-connection"},
+    {"42704", ANY, "publication", USAGE, "publication_missing", HINT_PUBLICATION},
+    {"42704", PG_STREAM, NULL, USAGE, "publication_missing", HINT_PUBLICATION},
+    {"42704", PG_START, NULL, REFUSED, "slot_missing", HINT_SLOT_LOST},
+    {"42710", PG_CREATE_SLOT, NULL, RETRY, "slot_exists", ""},
+    {"53400", PG_CREATE_SLOT, NULL, USAGE, "no_free_slot",
+     "drop a slot that nobody uses, or raise max_replication_slots and restart PostgreSQL"},
+    {"55000", ANY, "wal_level", USAGE, "wal_level", HINT_WAL_LEVEL},
+    {"55000", PG_START, "in this database", REFUSED, "slot_foreign",
+     "set dbname in source.connection to the slot's database, or source.slot to another slot"},
+    {"55000", PG_START, NULL, REFUSED, "slot_lost", HINT_SLOT_LOST},
+    {"55000", PG_STREAM, NULL, REFUSED, "slot_lost", HINT_SLOT_LOST},
+    {"55006", PG_START, NULL, RETRY, "slot_active", ""},
+    {"0A000", PG_CREATE_SLOT, NULL, USAGE, "in_recovery",
+     "point source.connection at the primary (target_session_attrs=read-write)"},
+    {"57P03", ANY, NULL, RETRY, "starting_up", ""},
+    {"57P0", ANY, NULL, RETRY, "server_shutdown", ""},
+    {"57014", ANY, NULL, RETRY, "canceled", ""},
+    {"53300", ANY, NULL, RETRY, "too_many_clients", ""},
+    {"40", ANY, NULL, RETRY, "serialization", ""},
+    {"25006", ANY, NULL, RETRY, "read_only", ""},
+    {"08P01", PG_CONNECT, NULL, USAGE, "connection_refused", NULL},
+    {"08", ANY, NULL, RETRY, "connection_lost", ""},
+    {"0A", ANY, NULL, USAGE, "query_refused", NULL},
+    {"22", ANY, NULL, USAGE, "query_refused", NULL},
+    {"42", ANY, NULL, USAGE, "query_refused", NULL},
+    {"3F", ANY, NULL, USAGE, "query_refused", NULL},
+};
+
+/* libpq's own refusals have no SQLSTATE; it speaks English, since nobody calls setlocale. */
+static const struct rule own_rules[] = {
+    {"", PG_CONNECT, "no password supplied", USAGE, "auth_failed",
+     "give role %s a password in source.connection, in ~/.pgpass or in PGPASSWORD"},
+    {"", PG_CONNECT, "authentication method", USAGE, "auth_failed", HINT_AUTH},
+    {"", PG_CONNECT, "server does not support SSL", USAGE, "tls",
+     "set ssl = on in PostgreSQL, or choose another sslmode in source.connection"},
+    {"", PG_CONNECT, "certificate verify failed", USAGE, "tls",
+     "set sslrootcert in source.connection to the authority that signed the server's certificate"},
+    {"", PG_CONNECT, "does not match host name", USAGE, "tls",
+     "set host in source.connection to a name in the server's certificate"},
+    {"", PG_CONNECT, "root certificate file", USAGE, "tls",
+     "put the authority's certificate where sslrootcert in source.connection points"},
+    {"", PG_CONNECT, NULL, RETRY, "connect_failed", ""},
+    {"", ANY, NULL, RETRY, "connection_lost", ""},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const struct rule *find_rule(const struct rule *set, size_t count, enum pg_context context,
+                                    const char *sqlstate, const char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct rule *rule = &set[i];
+        if (strncmp(sqlstate, rule->sqlstate, strlen(rule->sqlstate)) == 0 &&
+            (rule->context == ANY || rule->context == (int)context) &&
+            (rule->word == NULL || strstr(text, rule->word) != NULL))
+            return rule;
+    }
+    return NULL;
+}
+
+/* "requested WAL segment 0000000100000000000000A3 has already been removed", in any language. */
+static bool names_wal_segment(const char *text)
+{
+    size_t digits = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        bool hex = isdigit((unsigned char)*c) || (*c >= 'A' && *c <= 'F');
+        digits = hex ? digits + 1 : 0;
+        if (digits == 24)
+            return true;
+    }
+    return false;
+}
+
+static const struct rule slot_lost = {"58P01", ANY, NULL, REFUSED, "slot_lost", HINT_SLOT_LOST};
+static const struct rule no_replication = {
+    "42501", PG_CONNECT, NULL, USAGE, "no_replication_privilege", HINT_REPLICATION};
+static const struct rule unknown = {"", ANY, NULL, RETRY, "database", NULL};
+
+static const struct rule *choose(enum pg_context context, bool replication, const char *sqlstate,
+                                 const char *text)
+{
+    if (sqlstate[0] == '\0') {
+        if (strstr(text, "unsupported startup parameter") != NULL)
+            return &rules[0];
+        return find_rule(own_rules, COUNT(own_rules), context, sqlstate, text);
+    }
+    bool reading = context == PG_START || context == PG_STREAM;
+    if (strcmp(sqlstate, "58P01") == 0 && reading && names_wal_segment(text))
+        return &slot_lost;
+    /* The right to replicate is asked for before the right to connect to the database. */
+    if (strcmp(sqlstate, "42501") == 0 && context == PG_CONNECT && replication &&
+        strstr(text, "database \"") == NULL)
+        return &no_replication;
+    const struct rule *rule = find_rule(rules, COUNT(rules), context, sqlstate, text);
+    return rule != NULL ? rule : &unknown;
+}
+
+static void set_hint(const struct rule *rule, const char *user, const char *server_hint,
+                     struct error *err)
+{
+    if (rule->hint == NULL) {
+        error_hint(err, "%s", server_hint != NULL ? server_hint : "");
+        return;
+    }
+    const char *role = strstr(rule->hint, "%s");
+    if (role == NULL) {
+        error_hint(err, "%s", rule->hint);
+        return;
+    }
+    struct buf name = BUF_EMPTY;
+    pg_quote_identifier(&name, span_of(user));
+    error_hint(err, "%.*s%s%s", (int)(role - rule->hint), rule->hint, buf_text(&name), role + 2);
+    buf_fini(&name);
+}
+
+int pg_sort_error(enum pg_context context, bool replication, const char *user, const char *sqlstate,
+                  const char *text, const char *server_hint, struct error *err)
+{
+    assert(err != NULL && user != NULL);
+    assert(sqlstate != NULL && text != NULL);
+    const struct rule *rule = choose(context, replication, sqlstate, text);
+    const char *where = context == PG_CONNECT ? "cannot connect to PostgreSQL: " : "";
+    bool pooler = strcmp(rule->reason, "pooler") == 0;
+    if (pooler)
+        where = "a pooler such as PgBouncer answered instead of PostgreSQL: ";
+    if (rule->kind == ERROR_STOP)
+        error_stop(err, rule->code, rule->reason, "%s%s", where, text);
+    else
+        error_retry(err, rule->reason, "%s%s", where, text);
+    set_hint(rule, user, server_hint, err);
+    return -1;
+}
+
+/* ---- From libpq's structures ---- */
+
+static const char *user_of(const struct pg_connection *session)
+{
+    const char *user = PQuser(session->conn);
+    return user != NULL ? user : "";
+}
+
+int pg_result_error(const struct pg_connection *session, enum pg_context context,
+                    const PGresult *result, struct error *err)
+{
+    assert(session != NULL && err != NULL);
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (primary == NULL)
+        return pg_connection_error(session, context, err);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    struct buf text = BUF_EMPTY;
+    buf_add_text(&text, primary);
+    if (detail != NULL)
+        buf_add_format(&text, " (%s)", detail);
+    pg_sort_error(context, session->replication, user_of(session), sqlstate != NULL ? sqlstate : "",
+                  buf_text(&text), PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), err);
+    buf_fini(&text);
+    return -1;
+}
+
+int pg_connection_error(const struct pg_connection *session, enum pg_context context,
+                        struct error *err)
+{
+    assert(session != NULL && err != NULL);
+    char sqlstate[6];
+    struct buf text = BUF_EMPTY;
+    pg_split_connect_message(PQerrorMessage(session->conn), sqlstate, &text);
+    if (text.len == 0)
+        buf_add_text(&text, "the connection to PostgreSQL is lost");
+    pg_sort_error(context, session->replication, user_of(session), sqlstate, buf_text(&text), NULL,
+                  err);
+    buf_fini(&text);
+    return -1;
+}
+
+/* Where ":  28P01: " begins in a line, or NULL. */
+static const char *find_sqlstate(const char *line, size_t length)
+{
+    for (size_t i = 0; i + 10 <= length; i++) {
+        if (memcmp(line + i, ":  ", 3) != 0 || memcmp(line + i + 8, ": ", 2) != 0)
+            continue;
+        size_t n = 0;
+        while (n < 5 &&
+               (isdigit((unsigned char)line[i + 3 + n]) || isupper((unsigned char)line[i + 3 + n])))
+            n++;
+        if (n == 5)
+            return line + i;
+    }
+    return NULL;
+}
+
+static void add_line(const char *line, size_t length, char sqlstate[6], struct buf *text)
+{
+    if (text->len > 0)
+        buf_add_text(text, "; ");
+    const char *found = find_sqlstate(line, length);
+    if (found == NULL) {
+        buf_add(text, (struct span){line, length});
+        return;
+    }
+    memcpy(sqlstate, found + 3, 5);
+    /* The severity is the one word in front; the rest of the front names host and port. */
+    const char *front = found;
+    while (front > line && front[-1] != ' ')
+        front--;
+    buf_add(text, (struct span){line, (size_t)(front - line)});
+    buf_add(text, (struct span){found + 10, length - (size_t)(found + 10 - line)});
+}
+
+void pg_split_connect_message(const char *message, char sqlstate[6], struct buf *text)
+{
+    assert(message != NULL && text != NULL);
+    memset(sqlstate, 0, 6);
+    while (*message != '\0') {
+        size_t length = strcspn(message, "\n");
+        bool location = strncmp(message, "LOCATION:", 9) == 0;
+        if (length > 0 && !location) {
+            size_t indent = strspn(message, "\t ");
+            if (indent < length)
+                add_line(message + indent, length - indent, sqlstate, text);
+        }
+        message += length + (message[length] == '\n' ? 1 : 0);
+    }
+}

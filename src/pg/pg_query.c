@@ -1,0 +1,160 @@
+/* pg_query: one statement, one result, and quoting.
+ *
+ * A walsender speaks the simple query protocol only, so parameters are written into the statement
+ * as quoted literals, on every session alike: one path, always tested. Standard strings and UTF-8
+ * are pinned by the session, so a quote is always one byte. */
+#include "pg/pg_room.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct pg_result {
+    PGresult *rows;
+};
+
+/* ---- Quoting ---- */
+
+static void add_doubling(struct buf *out, struct span text, char quote, bool backslash)
+{
+    buf_add_char(out, quote);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == quote || (backslash && text.ptr[i] == '\\'))
+            buf_add_char(out, text.ptr[i]);
+        buf_add_char(out, text.ptr[i]);
+    }
+    buf_add_char(out, quote);
+}
+
+void pg_quote_identifier(struct buf *out, struct span name)
+{
+    assert(out != NULL);
+    assert(name.len == 0 || memchr(name.ptr, '\0', name.len) == NULL);
+    add_doubling(out, name, '"', false);
+}
+
+/* E'…' where there is a backslash: right whatever standard_conforming_strings is. */
+void pg_quote_literal(struct buf *out, struct span text)
+{
+    assert(out != NULL);
+    assert(text.len == 0 || memchr(text.ptr, '\0', text.len) == NULL);
+    bool backslash = text.len > 0 && memchr(text.ptr, '\\', text.len) != NULL;
+    if (backslash)
+        buf_add_char(out, 'E');
+    add_doubling(out, text, '\'', backslash);
+}
+
+/* Puts the parameters in the place of $1 to $9, where these stand outside quotes. The statement is
+ * the program's own text: no comments, no dollar quotes. */
+static void inline_parameters(struct buf *out, const char *sql, int count,
+                              const char *const *params)
+{
+    char quote = '\0';
+    for (const char *c = sql; *c != '\0'; c++) {
+        if (quote == '\0' && c[0] == '$' && c[1] >= '1' && c[1] <= '9') {
+            int index = c[1] - '1';
+            assert(index < count);
+            if (params[index] == NULL)
+                buf_add_text(out, "NULL");
+            else
+                pg_quote_literal(out, span_of(params[index]));
+            c++;
+            continue;
+        }
+        if (quote == '\0' && (*c == '\'' || *c == '"'))
+            quote = *c;
+        else if (*c == quote)
+            quote = '\0';
+        buf_add_char(out, *c);
+    }
+}
+
+/* ---- Running ---- */
+
+int pg_run(const struct pg_connection *session, const char *command, PGresult **result,
+           struct error *err)
+{
+    assert(session != NULL && session->conn != NULL);
+    assert(command != NULL && result != NULL);
+    int64_t deadline_us = clock_monotonic_us() + session->timeout_us;
+    if (PQsendQuery(session->conn, command) == 0)
+        return pg_connection_error(session, PG_QUERY, err);
+    int ready = pg_await_result(session, deadline_us, err);
+    if (ready < 0)
+        return -1;
+    if (ready == 0)
+        return error_retry(err, "timeout", "PostgreSQL did not answer within %lld ms",
+                           (long long)(session->timeout_us / US_PER_MS));
+    *result = PQgetResult(session->conn);
+    if (*result == NULL)
+        return pg_connection_error(session, PG_QUERY, err);
+    return 0;
+}
+
+int pg_query(struct pg_connection *connection, const char *sql, int param_count,
+             const char *const *params, struct pg_result **result, struct error *err)
+{
+    assert(sql != NULL && result != NULL && err != NULL);
+    assert(param_count >= 0 && param_count <= 9);
+    struct buf command = BUF_EMPTY;
+    inline_parameters(&command, sql, param_count, params);
+    PGresult *rows = NULL;
+    int done = pg_run(connection, buf_text(&command), &rows, err);
+    buf_fini(&command);
+    if (done < 0)
+        return -1;
+    ExecStatusType status = PQresultStatus(rows);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+        pg_result_error(connection, PG_QUERY, rows, err);
+        PQclear(rows);
+        struct error late = ERROR_INIT; /* the first error is the one to tell */
+        (void)pg_drain(connection, &late);
+        return -1;
+    }
+    if (pg_drain(connection, err) < 0) {
+        PQclear(rows);
+        return -1;
+    }
+    *result = malloc(sizeof **result);
+    if (*result == NULL)
+        abort();
+    (*result)->rows = rows;
+    return 0;
+}
+
+int pg_exec(struct pg_connection *connection, const char *sql, struct error *err)
+{
+    struct pg_result *result = NULL;
+    if (pg_query(connection, sql, 0, NULL, &result, err) < 0)
+        return -1;
+    pg_result_free(result);
+    return 0;
+}
+
+/* ---- Results ---- */
+
+int pg_result_rows(const struct pg_result *result)
+{
+    assert(result != NULL);
+    return PQntuples(result->rows);
+}
+
+struct span pg_result_cell(const struct pg_result *result, int row, int column)
+{
+    assert(result != NULL);
+    assert(row >= 0 && row < PQntuples(result->rows));
+    assert(column >= 0 && column < PQnfields(result->rows));
+    if (PQgetisnull(result->rows, row, column) != 0)
+        return span_null();
+    return (struct span){PQgetvalue(result->rows, row, column),
+                         (size_t)PQgetlength(result->rows, row, column)};
+}
+
+void pg_result_free(struct pg_result *result)
+{
+    if (result == NULL)
+        return;
+    PQclear(result->rows);
+    free(result);
+}

@@ -1,0 +1,60 @@
+/* pg_room: what the files of pg/ share. Not for other rooms.
+ *
+ * A session is one libpq connection in non-blocking mode. Every wait goes through pg_wait(): it has
+ * a deadline, and it looks at the stop flag ten times a second, so no call of this room outlives
+ * its time-out. After an error of kind ERROR_RETRY a session is only good for closing. */
+#ifndef WALFERRY_PG_PG_ROOM_H
+#define WALFERRY_PG_PG_ROOM_H
+
+#include "pg/pg.h"
+
+#include <libpq-fe.h>
+
+/* Where an error happened; the same SQLSTATE means different things in different places. */
+enum pg_context { PG_CONNECT, PG_QUERY, PG_CREATE_SLOT, PG_START, PG_STREAM };
+
+struct pg_connection {
+    PGconn *conn;
+    bool replication; /* a walsender: simple query protocol only, and replication commands */
+    int64_t timeout_us;
+    const atomic_bool *stop; /* may be NULL */
+};
+
+/* ---- pg_connect ---- */
+int pg_session_open(const struct pg_options *options, bool replication,
+                    struct pg_connection *session, struct error *err);
+void pg_session_close(struct pg_connection *session);
+
+/* ---- pg_wait ---- */
+/* Waits for `events` of poll(2) on the session's socket. 1: there; 0: the deadline has passed;
+ * -1: the stop flag, ERROR_RETRY "stopping". */
+int pg_wait(const struct pg_connection *session, short events, int64_t deadline_us,
+            struct error *err);
+/* Sends what is queued, reading meanwhile as libpq asks for. 1: sent, 0: deadline, -1: error. */
+int pg_flush(const struct pg_connection *session, int64_t deadline_us, struct error *err);
+/* Waits until PQgetResult would not block: 1, or 0: deadline, -1: error. */
+int pg_await_result(const struct pg_connection *session, int64_t deadline_us, struct error *err);
+/* Takes and drops the remaining results of a command; -1 where one is an error, or that did not end
+ * in time. */
+int pg_drain(const struct pg_connection *session, struct error *err);
+
+/* ---- pg_query ---- */
+/* Runs one command of the simple query protocol and gives its (first) result, whatever its status
+ * is; free with PQclear. */
+int pg_run(const struct pg_connection *session, const char *command, PGresult **result,
+           struct error *err);
+
+/* ---- pg_errors ---- */
+/* Fill *err and return -1. From a result that is an error; from the connection's own state. */
+int pg_result_error(const struct pg_connection *session, enum pg_context context,
+                    const PGresult *result, struct error *err);
+int pg_connection_error(const struct pg_connection *session, enum pg_context context,
+                        struct error *err);
+/* From the texts themselves. sqlstate "": none is known. user: for the hints. */
+int pg_sort_error(enum pg_context context, bool replication, const char *user, const char *sqlstate,
+                  const char *text, const char *server_hint, struct error *err);
+/* PQerrorMessage of a failed connect under PQERRORS_VERBOSE: the last SQLSTATE in it ("" for none)
+ * and a text for people without severity, SQLSTATE and LOCATION lines. */
+void pg_split_connect_message(const char *message, char sqlstate[6], struct buf *text);
+
+#endif

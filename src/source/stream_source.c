@@ -1,0 +1,201 @@
+/* stream_source: the source around struct stream. Moves bytes between pg/ and the sans-I/O core,
+ * tells it the time, and paces the reading.
+ *
+ * What is read is fed and handed on before the next read, so a payload stays valid while its change
+ * is used. Nothing here blocks or sleeps: where a nap is due, wait() says so and the reader's loop
+ * sleeps, which needs a timer slack of a few microseconds (PR_SET_TIMERSLACK) and ppoll(2). Knows
+ * neither batches nor routes; what may be confirmed is the core's business.
+ *
+ * Pacing: the walsender sends once for each message. A reader that always empties the socket gets
+ * each message as a segment and a wake-up of its own; one that is just slower than the walsender
+ * finds the messages gathered, which costs both sides less than half. So in a backlog there is a
+ * nap before each read, and none where the stream is idle or nearly so, where it would only add
+ * latency. */
+#include "source/source.h"
+
+#include "base/clock.h"
+#include "pg/pg.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdlib.h>
+
+enum {
+    /* A backlog is a read that brought much, or reads that bring something and follow each other
+       fast. */
+    BACKLOG_BYTES = 8 * 1024, /* half of what libpq reads at once */
+    BACKLOG_INTERVAL_US = 200,
+    NAP_US = 100
+};
+
+struct stream_source {
+    struct source base; /* first: the ops find us through it */
+    struct pg_replication *connection;
+    struct stream *stream;
+    struct buf status;
+    /* Pacing, in monotonic time. */
+    int64_t fill_us;      /* the last read; 0: none yet */
+    size_t filled_bytes;  /* what was taken since then */
+    int64_t nap_until_us; /* no read before it; 0: no nap */
+    bool reading;         /* next was called last, not tick: the caller has room for changes */
+};
+
+static struct stream_source *from_base(struct source *s)
+{
+    assert(s != NULL);
+    return (struct stream_source *)s;
+}
+
+/* ---- Status ---- */
+
+static int send_status(struct stream_source *s, int64_t now_us, struct error *err)
+{
+    buf_reset(&s->status);
+    if (!stream_status(s->stream, now_us, clock_wall_us(), &s->status))
+        return 0;
+    return pg_replication_send(s->connection, buf_span(&s->status), err);
+}
+
+/* Bytes that wait in the socket are a sign of life, although nobody has room for them. */
+static void listen_for_life(struct stream_source *s, int64_t now_us)
+{
+    struct pollfd fd = {.fd = pg_replication_fd(s->connection), .events = POLLIN};
+    if (poll(&fd, 1, 0) > 0)
+        stream_heard(s->stream, now_us);
+}
+
+static int tick(struct source *base, int64_t now_us, struct error *err)
+{
+    struct stream_source *s = from_base(base);
+    s->reading = false;
+    if (now_us < stream_deadline(s->stream))
+        return 0;
+    listen_for_life(s, now_us);
+    if (stream_tick(s->stream, now_us, err) < 0)
+        return -1;
+    return send_status(s, now_us, err);
+}
+
+/* ---- Reading ---- */
+
+/* libpq's buffer is dry. True: read now; false: nap first. */
+static bool may_fill(struct stream_source *s)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (s->nap_until_us == 0 && s->filled_bytes > 0 &&
+        (s->filled_bytes >= BACKLOG_BYTES || now_us - s->fill_us < BACKLOG_INTERVAL_US))
+        s->nap_until_us = now_us + NAP_US;
+    if (now_us < s->nap_until_us)
+        return false;
+    s->nap_until_us = 0;
+    s->fill_us = now_us;
+    s->filled_bytes = 0;
+    return true;
+}
+
+/* Feeds payloads until one gives a change: 1; libpq's buffer is dry: 0. */
+static int drain(struct stream_source *s, int64_t now_us, struct change *change, struct error *err)
+{
+    for (;;) {
+        struct span data;
+        int taken = pg_replication_take(s->connection, &data, err);
+        if (taken <= 0)
+            return taken;
+        s->filled_bytes += data.len;
+        if (stream_feed(s->stream, data, now_us, err) < 0)
+            return -1;
+        if (stream_next(s->stream, change) > 0)
+            return 1;
+    }
+}
+
+static int next(struct source *base, int64_t now_us, struct change *change, struct error *err)
+{
+    struct stream_source *s = from_base(base);
+    assert(change != NULL && err != NULL);
+    s->reading = true;
+    int got = drain(s, now_us, change, err);
+    if (got == 0 && may_fill(s)) {
+        if (pg_replication_fill(s->connection, err) < 0)
+            return -1;
+        got = drain(s, now_us, change, err);
+    }
+    /* With a change in hand the core may owe an answer already; the silence is looked at in tick.
+     */
+    if (got >= 0 && now_us >= stream_deadline(s->stream) && send_status(s, now_us, err) < 0)
+        return -1;
+    return got;
+}
+
+static void wait(struct source *base, int *fd, int64_t *deadline_us)
+{
+    struct stream_source *s = from_base(base);
+    assert(fd != NULL && deadline_us != NULL);
+    *deadline_us = stream_deadline(s->stream);
+    *fd = pg_replication_fd(s->connection);
+    /* Without room for changes there is no read to hurry for. */
+    if (!s->reading)
+        return;
+    if (s->nap_until_us != 0)
+        *deadline_us = s->nap_until_us;
+    else if (pg_replication_pending(s->connection))
+        *deadline_us = 0;
+    else
+        return;
+    *fd = -1;
+}
+
+/* ---- Life ---- */
+
+static void confirm(struct source *base, struct position committed)
+{
+    stream_confirm(from_base(base)->stream, committed);
+}
+
+static void close_source(struct source *base, int64_t deadline_us)
+{
+    struct stream_source *s = from_base(base);
+    int64_t now_us = clock_monotonic_us();
+    if (deadline_us > now_us) {
+        struct error err = ERROR_INIT; /* the slot is confirmed by the next start at the latest */
+        buf_reset(&s->status);
+        stream_status_now(s->stream, now_us, clock_wall_us(), &s->status);
+        if (pg_replication_send(s->connection, buf_span(&s->status), &err) == 0)
+            pg_replication_finish(s->connection, deadline_us);
+    }
+    stream_close(s->stream);
+    pg_replication_close(s->connection);
+    buf_fini(&s->status);
+    free(s);
+}
+
+static const struct source_ops stream_source_ops = {
+    .name = "stream",
+    .next = next,
+    .wait = wait,
+    .tick = tick,
+    .confirm = confirm,
+    .close = close_source,
+};
+
+int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
+                       struct source **source, struct error *err)
+{
+    assert(connection != NULL && options != NULL);
+    assert(source != NULL && err != NULL);
+    struct stream_source *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        abort();
+    s->base.ops = &stream_source_ops;
+    s->connection = connection;
+    s->stream = stream_open(options);
+    s->status = BUF_EMPTY;
+    *source = &s->base;
+    return 0;
+}
+
+uint64_t stream_source_received_lsn(const struct source *source)
+{
+    assert(source != NULL && source->ops == &stream_source_ops);
+    return stream_received_lsn(((const struct stream_source *)source)->stream);
+}
