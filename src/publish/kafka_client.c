@@ -1,0 +1,132 @@
+/* publish/kafka_client: see kafka_client.h. A handle's callbacks know their client through
+ * librdkafka's opaque pointer. The error callback only notes; whoever waits on the handle decides.
+ * Log lines come from librdkafka's threads and are handed on as they are. */
+#include "publish/kafka_client.h"
+
+#include "publish/kafka_publisher.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* librdkafka's levels are syslog's. A failed connection is its "error", but our warning: the
+ * reaction to it is decided elsewhere. */
+static enum log_level level_of(int level)
+{
+    if (level <= 4)
+        return LOG_WARN;
+    return level == 5 ? LOG_INFO : LOG_DEBUG;
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    const struct kafka_client *client = rk != NULL ? rd_kafka_opaque(rk) : NULL;
+    if (client == NULL || client->options->log == NULL)
+        return;
+    /* One file serves producers and consumers, so properties of the other kind are no news. */
+    if (strcmp(facility, "CONFWARN") == 0)
+        return;
+    log_event(client->options->log, level_of(level), "kafka.log", "facility", facility, "text",
+              text, NULL);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+    struct kafka_client *client = opaque;
+    snprintf(client->detail, sizeof client->detail, "%s", text);
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        client->brokers_down = true;
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        client->auth_failed = true;
+    if (code == RD_KAFKA_RESP_ERR__FATAL && client->publisher != NULL) {
+        char reason[256];
+        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, reason, sizeof reason);
+        kafka_publisher_fatal(client->publisher, client, cause, reason);
+    }
+}
+
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *report, void *opaque)
+{
+    (void)rk;
+    struct kafka_client *client = opaque;
+    if (client->publisher != NULL)
+        kafka_publisher_report(client->publisher, report);
+}
+
+static bool is_consumer(enum kafka_role role)
+{
+    return role == KAFKA_CONSUMER_COMMITTED || role == KAFKA_CONSUMER_UNCOMMITTED;
+}
+
+int kafka_client_open(struct kafka_client *client, const struct kafka_client_options *how,
+                      struct error *err)
+{
+    assert(how->options != NULL && how->options->relay != NULL);
+    *client = (struct kafka_client){
+        .options = how->options, .publisher = how->publisher, .watch = how->watch};
+    char client_id[128];
+    const char *instance = how->options->instance != NULL ? how->options->instance : "";
+    snprintf(client_id, sizeof client_id, "walferry-%s%s%s", how->options->relay,
+             instance[0] != '\0' ? "-" : "", instance);
+    rd_kafka_conf_t *conf;
+    struct kafka_conf_options settings = {.role = how->role,
+                                          .kafka = how->options->kafka,
+                                          .delivery = how->options->delivery,
+                                          .client_id = client_id,
+                                          .transactional_id = how->transactional_id,
+                                          .batch_bytes = how->batch_bytes};
+    if (kafka_conf_build(&settings, &conf, err) < 0)
+        return -1;
+    rd_kafka_conf_set_opaque(conf, client);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if (how->publisher != NULL)
+        rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    if (how->watch != NULL)
+        kafka_watch_install(conf, how->watch);
+    char text[512];
+    client->rk = rd_kafka_new(is_consumer(how->role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf,
+                              text, sizeof text);
+    if (client->rk != NULL)
+        return 0;
+    rd_kafka_conf_destroy(conf);
+    return error_stop(err, EXIT_USAGE, "kafka_property", "kafka: %s", text);
+}
+
+void kafka_client_close(struct kafka_client *client)
+{
+    if (client->rk == NULL)
+        return;
+    client->publisher = NULL; /* errors and reports of a closed handle never count */
+    rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                   RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    client->rk = NULL;
+}
+
+int kafka_client_init(struct kafka_client *client, const char *transactional_id, struct error *err)
+{
+    assert(client->rk != NULL);
+    assert(transactional_id != NULL);
+    static const char doing[] = "taking over the transactional.id";
+    int64_t deadline_us = kafka_deadline_us(client->options);
+    for (;;) {
+        rd_kafka_error_t *error = rd_kafka_init_transactions(client->rk, KAFKA_SLICE_MS);
+        if (error == NULL) {
+            client->brokers_down = false;
+            return 0;
+        }
+        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+        rd_kafka_poll(client->rk, 0);
+        if (kafka_is_denied(code) && code != RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
+            rd_kafka_error_destroy(error);
+            return kafka_denied(err, client, "transactional-id", transactional_id,
+                                "Describe,Write");
+        }
+        if (!rd_kafka_error_is_retriable(error) && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
+            return kafka_failed_object(err, client, error, doing);
+        snprintf(client->detail, sizeof client->detail, "%s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
+            return -1;
+    }
+}

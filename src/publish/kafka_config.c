@@ -1,0 +1,199 @@
+/* publish/kafka_config: the properties of each kind of handle.
+ *
+ * Three layers: our defaults, then what the user wrote under `kafka:`, then what the guarantee
+ * needs. The keys of the third layer are refused in the file by config/, with the reason. Nothing
+ * here touches the network: a property that librdkafka does not take is found by `check`. */
+#include "publish/kafka_client.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Batches in circulation are far fewer; this only keeps librdkafka's queue from being the limit. */
+#define QUEUE_BATCHES 16
+
+const char *kafka_property(const struct config_kafka *kafka, const char *name)
+{
+    for (uint32_t i = 0; i < kafka->properties.count; i++)
+        if (strcmp(kafka->properties.items[i].name.text, name) == 0)
+            return kafka->properties.items[i].value.text;
+    return NULL;
+}
+
+/* A property of ours that is refused is a bug: the table is fixed and tested. */
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[256];
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, text, sizeof text);
+    assert(result == RD_KAFKA_CONF_OK);
+    (void)result;
+}
+
+static void set_number(rd_kafka_conf_t *conf, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    set(conf, name, text);
+}
+
+static bool is_consumer(enum kafka_role role)
+{
+    return role == KAFKA_CONSUMER_COMMITTED || role == KAFKA_CONSUMER_UNCOMMITTED;
+}
+
+static void set_defaults(rd_kafka_conf_t *conf, const struct kafka_conf_options *how)
+{
+    set(conf, "client.id", how->client_id);
+    set(conf, "socket.keepalive.enable", "true");
+    set(conf, "reconnect.backoff.max.ms", "1000");
+    if (is_consumer(how->role))
+        return;
+    /* librdkafka 2.0 does not wake its sender when a partition has joined the transaction, so that
+     * each commit waits this long; batches grow anyway while requests are in flight. */
+    set(conf, "linger.ms", "0.1");
+    set(conf, "batch.num.messages", "10000");
+    /* The topic's own limit is the only one. */
+    set(conf, "message.max.bytes", "1000000000");
+}
+
+static bool is_bootstrap(const char *name)
+{
+    return strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0;
+}
+
+static int set_from_file(rd_kafka_conf_t *conf, const struct kafka_conf_options *how,
+                         struct error *err)
+{
+    for (uint32_t i = 0; i < how->kafka->properties.count; i++) {
+        const struct config_pair *pair = &how->kafka->properties.items[i];
+        if (how->offline && is_bootstrap(pair->name.text))
+            continue;
+        char text[512];
+        rd_kafka_conf_res_t result =
+            rd_kafka_conf_set(conf, pair->name.text, pair->value.text, text, sizeof text);
+        if (result == RD_KAFKA_CONF_OK)
+            continue;
+        if (result == RD_KAFKA_CONF_UNKNOWN) {
+            config_error(err, &pair->name, "kafka_property",
+                         "kafka.%s: librdkafka %s knows no such property", pair->name.text,
+                         rd_kafka_version_str());
+            return error_hint(err, "correct the name or remove the line; all names: "
+                                   "librdkafka's CONFIGURATION.md");
+        }
+        config_error(err, &pair->value, "kafka_property", "kafka.%s: %s", pair->name.text,
+                     pair->value.secret ? "librdkafka does not take the value" : text);
+        return error_hint(err, "correct the value of kafka.%s", pair->name.text);
+    }
+    return 0;
+}
+
+static void set_consumer(rd_kafka_conf_t *conf, enum kafka_role role)
+{
+    set(conf, "isolation.level",
+        role == KAFKA_CONSUMER_COMMITTED ? "read_committed" : "read_uncommitted");
+    set(conf, "enable.auto.commit", "false");
+    set(conf, "enable.partition.eof", "true");
+    set(conf, "auto.offset.reset", "earliest");
+    /* A fetch at the end of the log waits this long, and so does every start. */
+    set(conf, "fetch.wait.max.ms", "10");
+    set(conf, "fetch.error.backoff.ms", "50");
+}
+
+static void set_producer(rd_kafka_conf_t *conf, const struct kafka_conf_options *how)
+{
+    const struct config_delivery *delivery = how->delivery;
+    if (how->role == KAFKA_TRANSACTIONAL) {
+        set(conf, "transactional.id", how->transactional_id);
+        set_number(conf, "transaction.timeout.ms", delivery->transaction_timeout_ms);
+    }
+    if (how->role != KAFKA_ADMIN)
+        set(conf, "enable.idempotence", "true");
+    /* A message is given up before the broker gives the transaction up. */
+    set_number(conf, "message.timeout.ms", delivery->transaction_timeout_ms * 3 / 4);
+    set_number(conf, "batch.size", how->batch_bytes > 0 ? how->batch_bytes : KAFKA_BATCH_BYTES);
+    int64_t messages = delivery->batch_events * QUEUE_BATCHES + 1000;
+    set_number(conf, "queue.buffering.max.messages", messages);
+    uint64_t kbytes = delivery->memory_limit / 1024 * 2 + 65536;
+    set_number(conf, "queue.buffering.max.kbytes",
+               kbytes > INT32_MAX ? INT32_MAX : (int64_t)kbytes);
+}
+
+static void set_needed(rd_kafka_conf_t *conf, const struct kafka_conf_options *how)
+{
+    set(conf, "log.connection.close", "false");
+    set(conf, "socket.nagle.disable", "true");
+    set(conf, "allow.auto.create.topics", "false");
+    int64_t half = how->delivery->transaction_timeout_ms / 2;
+    set_number(conf, "socket.timeout.ms", half < 30000 ? half : 30000);
+    if (is_consumer(how->role))
+        set_consumer(conf, how->role);
+    else
+        set_producer(conf, how);
+}
+
+int kafka_conf_build(const struct kafka_conf_options *how, rd_kafka_conf_t **conf,
+                     struct error *err)
+{
+    assert(how->kafka != NULL && how->delivery != NULL);
+    assert((how->role == KAFKA_TRANSACTIONAL) == (how->transactional_id != NULL));
+    if (kafka_property(how->kafka, "bootstrap.servers") == NULL &&
+        kafka_property(how->kafka, "metadata.broker.list") == NULL) {
+        error_stop(err, EXIT_USAGE, "kafka_property", "kafka.bootstrap.servers is missing");
+        return error_hint(err, "add bootstrap.servers: \"host:9092\" under kafka:");
+    }
+    rd_kafka_conf_t *made = rd_kafka_conf_new();
+    set_defaults(made, how);
+    if (set_from_file(made, how, err) < 0) {
+        rd_kafka_conf_destroy(made);
+        return -1;
+    }
+    set_needed(made, how);
+    *conf = made;
+    return 0;
+}
+
+static void discard_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    (void)level;
+    (void)facility;
+    (void)text;
+}
+
+/* librdkafka checks properties against each other only when a handle is made. */
+static int try_handle(const struct kafka_conf_options *how, struct error *err)
+{
+    rd_kafka_conf_t *conf;
+    if (kafka_conf_build(how, &conf, err) < 0)
+        return -1;
+    rd_kafka_conf_set_log_cb(conf, discard_log);
+    char text[512];
+    rd_kafka_t *rk = rd_kafka_new(is_consumer(how->role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER,
+                                  conf, text, sizeof text);
+    if (rk == NULL) {
+        rd_kafka_conf_destroy(conf);
+        const struct config_pairs *properties = &how->kafka->properties;
+        config_error(err, &properties->items[0].name, "kafka_property", "kafka: %s", text);
+        return error_hint(err, "correct the properties under kafka:");
+    }
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
+int kafka_check_config(const struct config_kafka *kafka, const struct config_delivery *delivery,
+                       struct error *err)
+{
+    assert(kafka != NULL);
+    assert(delivery != NULL);
+    struct kafka_conf_options how = {.role = KAFKA_TRANSACTIONAL,
+                                     .kafka = kafka,
+                                     .delivery = delivery,
+                                     .client_id = "walferry-check",
+                                     .transactional_id = "walferry.check",
+                                     .offline = true};
+    if (try_handle(&how, err) < 0)
+        return -1;
+    how.role = KAFKA_CONSUMER_COMMITTED;
+    how.transactional_id = NULL;
+    return try_handle(&how, err);
+}

@@ -1,0 +1,211 @@
+/* publish/kafka_prepare: what is checked and created before a relay takes over: the progress topic,
+ * the topics that routes name in plain text, and whether broker and coordinator can be had. Uses no
+ * transactional.id of a relay, so that nobody is fenced. */
+#include "publish/kafka_topics.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+struct preparing {
+    struct kafka_client client;
+    int64_t deadline_us;
+    struct buf *weak; /* may be NULL */
+};
+
+/* The loss of one broker must lose nothing that was acknowledged. */
+static void judge_replication(struct preparing *p, const char *topic,
+                              const struct kafka_topic_facts *facts,
+                              const struct kafka_topic_settings *settings)
+{
+    if (p->weak == NULL)
+        return;
+    bool enough = facts->replicas >= 2 && !settings->unclean_election &&
+                  (!settings->known || settings->min_insync_replicas >= 2);
+    if (enough)
+        return;
+    if (p->weak->len > 0)
+        buf_add_text(p->weak, "; ");
+    buf_add_format(p->weak, "topic %s has replication factor %" PRId32, topic, facts->replicas);
+    if (settings->known)
+        buf_add_format(p->weak, ", min.insync.replicas %" PRId64, settings->min_insync_replicas);
+    if (settings->unclean_election)
+        buf_add_text(p->weak, ", unclean.leader.election.enable");
+}
+
+/* ---- The progress topic ---- */
+
+static int check_progress_topic(const struct preparing *p, const char *topic,
+                                const struct kafka_topic_facts *facts,
+                                const struct kafka_topic_settings *settings, struct error *err)
+{
+    const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
+    if (facts->partitions != 1) {
+        error_stop(err, EXIT_USAGE, "progress_topic_partitions",
+                   "progress topic %s has %" PRId32 " partitions, it must have 1", topic,
+                   facts->partitions);
+        return error_hint(err, "name another topic as delivery.progress_topic; it is created with "
+                               "1 partition");
+    }
+    if (settings->known && (!settings->compacts || settings->clamp.deletes)) {
+        error_stop(err, EXIT_USAGE, "progress_topic_deletes",
+                   "progress topic %s is not compacted only, so Kafka would delete the progress "
+                   "with time",
+                   topic);
+        return error_hint(err,
+                          "kafka-configs.sh --bootstrap-server %s --alter --topic %s "
+                          "--add-config cleanup.policy=compact",
+                          servers != NULL ? servers : "HOST:9092", topic);
+    }
+    return 0;
+}
+
+static int create_progress_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
+                                 struct kafka_topic_facts *facts, struct error *err)
+{
+    if (!p->client.options->delivery->topics.create) {
+        error_stop(err, EXIT_USAGE, "topic_missing",
+                   "progress topic %s does not exist and delivery.topics.create is false", topic);
+        const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
+        return error_hint(err,
+                          "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions "
+                          "1 --config cleanup.policy=compact --config "
+                          "message.timestamp.type=LogAppendTime",
+                          servers != NULL ? servers : "HOST:9092", topic);
+    }
+    bool three = facts->brokers >= 3;
+    const char *settings[] = {"cleanup.policy",
+                              "compact",
+                              "segment.bytes",
+                              "16777216",
+                              "min.cleanable.dirty.ratio",
+                              "0.1",
+                              "message.timestamp.type",
+                              "LogAppendTime",
+                              "unclean.leader.election.enable",
+                              "false",
+                              three ? "min.insync.replicas" : NULL,
+                              three ? "2" : NULL,
+                              NULL};
+    struct kafka_topic_plan plan = {.name = topic,
+                                    .partitions = 1,
+                                    .replication_factor = three ? 3 : facts->brokers,
+                                    .settings = settings};
+    if (plan.replication_factor < 1)
+        plan.replication_factor = 1;
+    return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
+}
+
+/* ---- Any topic ---- */
+
+static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
+                        struct kafka_topic_facts *facts, struct error *err)
+{
+    const struct config_topics *topics = &p->client.options->delivery->topics;
+    if (!topics->create) {
+        error_stop(err, EXIT_USAGE, "topic_missing",
+                   "topic %s does not exist and delivery.topics.create is false", topic);
+        return kafka_topic_missing_hint(err, &p->client, topic);
+    }
+    struct kafka_topic_plan plan = {.name = topic,
+                                    .partitions = topics->partitions,
+                                    .replication_factor = topics->replication_factor};
+    return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
+}
+
+/* A look creates nothing, and what a start would create may be missing. */
+static bool only_looks(const struct preparing *p)
+{
+    const struct kafka_options *options = p->client.options;
+    return options->never_create && options->delivery->topics.create;
+}
+
+static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
+                         bool progress, bool create, struct error *err)
+{
+    struct kafka_topic_facts facts;
+    struct kafka_topic_settings settings;
+    if (kafka_topic_facts(&p->client, rkt, p->deadline_us, "Describe,Write", &facts, err) < 0)
+        return -1;
+    if (facts.partitions == 0) {
+        if (!create || only_looks(p))
+            return 0;
+        int made = progress ? create_progress_topic(p, topic, rkt, &facts, err)
+                            : create_topic(p, topic, rkt, &facts, err);
+        if (made < 0)
+            return -1;
+    }
+    if (kafka_topic_settings(&p->client, topic, p->deadline_us, &settings, err) < 0)
+        return -1;
+    if (progress && check_progress_topic(p, topic, &facts, &settings, err) < 0)
+        return -1;
+    judge_replication(p, topic, &facts, &settings);
+    return 0;
+}
+
+/* A bad name among the routes is the configuration's fault, not one event's. */
+static int stop_instead_of_data(struct error *err)
+{
+    if (err->kind == ERROR_DATA) {
+        err->kind = ERROR_STOP;
+        err->exit_code = EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int prepare_topic(struct preparing *p, const char *topic, bool progress, bool create,
+                         struct error *err)
+{
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->client.rk, topic, NULL);
+    if (rkt == NULL)
+        return error_stop(err, EXIT_USAGE, "topic_illegal", "librdkafka does not take topic %s: %s",
+                          topic, rd_kafka_err2str(rd_kafka_last_error()));
+    int result = prepare_known(p, topic, rkt, progress, create, err);
+    rd_kafka_topic_destroy(rkt);
+    return result < 0 ? stop_instead_of_data(err) : 0;
+}
+
+static int prepare_all(struct preparing *p, const char *const *topics, uint32_t topic_count,
+                       bool create_progress, struct error *err)
+{
+    const char *progress_topic = p->client.options->delivery->progress_topic.text;
+    if (prepare_topic(p, progress_topic, true, create_progress, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < topic_count; i++)
+        if (prepare_topic(p, topics[i], false, true, err) < 0)
+            return -1;
+    return 0;
+}
+
+int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
+                         uint32_t topic_count, bool create_progress, struct buf *weak,
+                         struct error *err)
+{
+    assert(options != NULL && options->delivery != NULL);
+    assert(topic_count == 0 || topics != NULL);
+    struct preparing p = {.deadline_us = kafka_deadline_us(options), .weak = weak};
+    struct kafka_client_options how = {.options = options, .role = KAFKA_ADMIN};
+    if (weak != NULL)
+        buf_reset(weak);
+    if (kafka_client_open(&p.client, &how, err) < 0)
+        return -1;
+    int result = prepare_all(&p, topics, topic_count, create_progress, err);
+    kafka_client_close(&p.client);
+    return result;
+}
+
+int kafka_probe(const struct kafka_options *options, struct error *err)
+{
+    assert(options != NULL);
+    assert(options->relay != NULL);
+    char id[128];
+    snprintf(id, sizeof id, "walferry.%s.check", options->relay);
+    struct kafka_client client;
+    struct kafka_client_options how = {
+        .options = options, .role = KAFKA_TRANSACTIONAL, .transactional_id = id};
+    if (kafka_client_open(&client, &how, err) < 0)
+        return -1;
+    int result = kafka_client_init(&client, id, err);
+    kafka_client_close(&client);
+    return result;
+}

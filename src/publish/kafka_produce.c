@@ -1,0 +1,233 @@
+/* publish/kafka_produce: one message to librdkafka.
+ *
+ * The payload is not copied: it stays in its batch until the report. The partition is ours, the
+ * timestamp is moved into what the topic takes, and what can be seen to be unpublishable is refused
+ * here, where it condemns one record and not a batch. Under suspicion a message is sent alone and
+ * its report waited for. */
+#include "publish/kafka_publisher.h"
+
+#include "base/clock.h"
+#include "base/crash.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- Size ---- */
+
+static int64_t varint_bytes(size_t length)
+{
+    /* Lengths are zigzag-encoded (Kafka documentation, "Record"). */
+    uint64_t value = (uint64_t)length << 1;
+    int64_t bytes = 1;
+    for (; value >= 0x80; value >>= 7)
+        bytes++;
+    return bytes;
+}
+
+int64_t kafka_message_bytes(const struct message *message)
+{
+    int64_t record = 3; /* attributes, timestamp delta, offset delta: a byte each when alone */
+    record += varint_bytes(message->key.len) + (int64_t)message->key.len;
+    record += varint_bytes(message->value.len) + (int64_t)message->value.len;
+    record += varint_bytes(message->header_count);
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        const struct header *header = &message->headers[i];
+        record += varint_bytes(header->name.len) + (int64_t)header->name.len;
+        record += varint_bytes(header->value.len) + (int64_t)header->value.len;
+    }
+    return 61 + varint_bytes((size_t)record) + record;
+}
+
+static bool is_compressed(const struct kafka_publisher *p)
+{
+    const struct config_kafka *kafka = p->options.kafka;
+    const char *codec = kafka_property(kafka, "compression.type");
+    if (codec == NULL)
+        codec = kafka_property(kafka, "compression.codec");
+    return codec != NULL && strcmp(codec, "none") != 0;
+}
+
+/* With compression only the broker knows; its refusal is found out record by record. */
+static int check_size(const struct kafka_publisher *p, const struct kafka_topic *topic,
+                      const struct message *message, struct error *err)
+{
+    int64_t bytes = kafka_message_bytes(message);
+    if (bytes <= topic->max_message_bytes || is_compressed(p))
+        return 0;
+    error_data(err, "message_too_large",
+               "a message of %" PRId64 " bytes for topic %s, which takes %" PRId64
+               " (max.message.bytes)",
+               bytes, topic->name, topic->max_message_bytes);
+    return error_hint(err, "raise max.message.bytes of topic %s", topic->name);
+}
+
+/* ---- Producing ---- */
+
+static rd_kafka_headers_t *headers_of(const struct message *message, const char *true_time)
+{
+    uint32_t count = message->header_count + (true_time != NULL ? 1 : 0);
+    if (count == 0)
+        return NULL;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(count);
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        const struct header *header = &message->headers[i];
+        rd_kafka_header_add(headers, header->name.ptr, (ssize_t)header->name.len, header->value.ptr,
+                            (ssize_t)header->value.len);
+    }
+    if (true_time != NULL)
+        rd_kafka_header_add(headers, "walferry-time", -1, true_time, -1);
+    return headers;
+}
+
+static int64_t clamped_time(struct kafka_publisher *p, const struct kafka_topic *topic,
+                            const struct message *message)
+{
+    int64_t now_ms = p->wall_ms + p->broker_ahead_ms;
+    int64_t timestamp_ms = clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
+    if (timestamp_ms == message->timestamp_ms)
+        return timestamp_ms;
+    /* The clock that was looked at last may be behind. */
+    p->wall_ms = clock_wall_us() / US_PER_MS;
+    now_ms = p->wall_ms + p->broker_ahead_ms;
+    return clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
+}
+
+static int not_produced(struct kafka_publisher *p, const struct kafka_topic *topic,
+                        rd_kafka_resp_err_t code, struct error *err)
+{
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return PUBLISH_AGAIN;
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        return error_data(err, "message_too_large",
+                          "a message for topic %s is larger than kafka.message.max.bytes",
+                          topic->name);
+    kafka_publisher_serve(p, 0); /* the cause may be waiting there */
+    if (p->failed)
+        return kafka_publisher_fail(p, &p->failure, err);
+    char doing[320];
+    snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+        return error_retry(err, "topic_changed", "%s: %s", doing, rd_kafka_err2str(code));
+    return kafka_failed(err, p->events, code, NULL, doing);
+}
+
+static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
+                   const struct message *message, int32_t partition, struct error *err)
+{
+    int64_t timestamp_ms = clamped_time(p, topic, message);
+    bool clamped = timestamp_ms != message->timestamp_ms;
+    char true_time[24];
+    if (clamped)
+        snprintf(true_time, sizeof true_time, "%" PRId64, message->timestamp_ms);
+    rd_kafka_headers_t *headers = headers_of(message, clamped ? true_time : NULL);
+    /* The types are written out: the macros of the header are GNU C under clang. */
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        p->events->rk, RD_KAFKA_VTYPE_RKT, topic->rkt, RD_KAFKA_VTYPE_PARTITION, partition,
+        RD_KAFKA_VTYPE_VALUE, message->value.ptr, message->value.len, RD_KAFKA_VTYPE_KEY,
+        message->key.ptr, message->key.len, RD_KAFKA_VTYPE_TIMESTAMP, timestamp_ms,
+        RD_KAFKA_VTYPE_OPAQUE, message, RD_KAFKA_VTYPE_HEADERS, headers, RD_KAFKA_VTYPE_END);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (clamped && p->options.metrics != NULL)
+            metrics_add(p->options.metrics, METRIC_TIMESTAMPS_CLAMPED, 1);
+        return PUBLISH_DONE;
+    }
+    if (headers != NULL)
+        rd_kafka_headers_destroy(headers);
+    return not_produced(p, topic, code, err);
+}
+
+static void count(struct kafka_publisher *p, struct batch *batch, struct kafka_topic *topic,
+                  const struct message *message)
+{
+    p->last = (struct message_id){message->final_lsn, message->ordinal};
+    if (p->produced++ == 0)
+        p->first = p->last;
+    if (p->batch != batch)
+        kafka_publisher_know_batch(p, batch);
+    batch->outstanding++;
+    p->outstanding++;
+    if (p->small_topics)
+        topic->unreported_bytes += kafka_message_bytes(message);
+}
+
+/* ---- Suspicion ---- */
+
+static bool is_before(uint64_t a_lsn, uint64_t a_ordinal, uint64_t b_lsn, uint64_t b_ordinal)
+{
+    return a_lsn != b_lsn ? a_lsn < b_lsn : a_ordinal < b_ordinal;
+}
+
+static bool is_suspect(const struct kafka_publisher *p, const struct message *m)
+{
+    const struct publish_suspect *s = &p->options.suspect;
+    return s->from_final_lsn != 0 &&
+           !is_before(m->final_lsn, m->ordinal, s->from_final_lsn, s->from_ordinal) &&
+           !is_before(s->to_final_lsn, s->to_ordinal, m->final_lsn, m->ordinal);
+}
+
+/* The report may also have come in by a poll between two calls. */
+static int await_alone(struct kafka_publisher *p, const struct message *message, struct error *err)
+{
+    assert(p->awaited == message);
+    int drained = kafka_drain(p, err);
+    if (drained == PUBLISH_DONE)
+        p->awaited = NULL;
+    return drained;
+}
+
+/* ---- Put ---- */
+
+static int open_if_idle(struct kafka_publisher *p, struct error *err)
+{
+    if (p->phase != KAFKA_IDLE)
+        return 0;
+    if (kafka_between(p, err) < 0)
+        return -1;
+    p->begun_us = clock_monotonic_us();
+    if (p->events == &p->transactional && kafka_begin(p, err) < 0)
+        return -1;
+    p->phase = KAFKA_OPEN;
+    return 0;
+}
+
+/* Batches grow to batch.size whatever the topic takes; so a topic that takes less never has more
+ * than it takes under way. */
+static bool must_wait(struct kafka_publisher *p, const struct kafka_topic *topic,
+                      const struct message *message)
+{
+    if (!p->small_topics || topic->unreported_bytes == 0 ||
+        topic->max_message_bytes >= p->batch_bytes)
+        return false;
+    return topic->unreported_bytes + kafka_message_bytes(message) > topic->max_message_bytes;
+}
+
+int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
+              struct error *err)
+{
+    if (p->awaited != NULL)
+        return await_alone(p, message, err);
+    assert(p->phase == KAFKA_IDLE || p->phase == KAFKA_OPEN);
+    struct kafka_topic *topic;
+    int32_t partition;
+    if (open_if_idle(p, err) < 0 || kafka_topic_of(p, message, &topic, err) < 0 ||
+        check_size(p, topic, message, err) < 0 ||
+        kafka_choose_partition(p, topic, message, &partition, err) < 0)
+        return -1;
+    bool alone = is_suspect(p, message);
+    if ((alone && p->outstanding > 0) || must_wait(p, topic, message)) {
+        int drained = kafka_drain(p, err);
+        if (drained != PUBLISH_DONE)
+            return drained;
+    }
+    int result = produce(p, topic, message, partition, err);
+    if (result != PUBLISH_DONE)
+        return result;
+    count(p, batch, topic, message);
+    if (p->claimed)
+        CRASH_POINT("C2");
+    if (!alone)
+        return PUBLISH_DONE;
+    p->awaited = message;
+    return await_alone(p, message, err);
+}

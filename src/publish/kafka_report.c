@@ -1,0 +1,142 @@
+/* publish/kafka_report: what the broker answered for each record.
+ *
+ * A report lowers its batch's count. A refusal condemns the whole transaction, because a broker
+ * refuses record batches and not records: where its cause can lie in a record, the messages since
+ * the last commit become suspects; only a record that was sent alone becomes a verdict.
+ * Authorisation, unknown topics and time-outs never do. */
+#include "publish/kafka_publisher.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void kafka_publisher_know_batch(struct kafka_publisher *p, struct batch *batch)
+{
+    p->batch = batch;
+    for (uint32_t i = 0; i < p->batch_count; i++)
+        if (p->batches[i] == batch)
+            return;
+    struct batch **batches = realloc(p->batches, (p->batch_count + 1) * sizeof(*batches));
+    if (batches == NULL)
+        abort();
+    p->batches = batches;
+    p->batches[p->batch_count++] = batch;
+}
+
+static bool holds(const struct batch *batch, const struct message *message)
+{
+    return message >= batch->messages && message < batch->messages + batch->capacity;
+}
+
+static struct batch *batch_of(struct kafka_publisher *p, const struct message *message)
+{
+    if (holds(p->batch, message))
+        return p->batch;
+    for (uint32_t i = 0; i < p->batch_count; i++)
+        if (holds(p->batches[i], message))
+            return p->batch = p->batches[i];
+    abort(); /* our bug: a report for a message that was never put */
+}
+
+/* ---- Refusals ---- */
+
+static bool can_be_the_records_fault(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
+           code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+}
+
+static void refuse_record(struct kafka_publisher *p, const struct message *message,
+                          rd_kafka_resp_err_t code, struct error *err)
+{
+    if (p->awaited == message) {
+        p->verdict_known = true;
+        p->verdict = (struct message_id){message->final_lsn, message->ordinal};
+        error_retry(err, "record_refused", "Kafka refuses one record of topic %s: %s",
+                    message->topic.ptr, rd_kafka_err2str(code));
+        return;
+    }
+    p->suspect_known = true;
+    p->suspect = (struct publish_suspect){p->first.final_lsn, p->first.ordinal, p->last.final_lsn,
+                                          p->last.ordinal};
+    error_retry(err, "batch_refused", "Kafka refuses a batch of records of topic %s: %s",
+                message->topic.ptr, rd_kafka_err2str(code));
+}
+
+static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *report,
+                        const char *topic)
+{
+    struct error err;
+    rd_kafka_resp_err_t code = report->err;
+    char cause[256] = "";
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        code = rd_kafka_fatal_error(p->events->rk, cause, sizeof cause);
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        kafka_denied(&err, p->events, "topic", topic, "Write,Describe");
+    } else if (kafka_is_fenced(code) || kafka_is_denied(code) || p->events->auth_failed) {
+        kafka_failed(&err, p->events, code, cause, "producing");
+    } else {
+        const char *reason =
+            code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ? "delivery_timeout" : "delivery_failed";
+        error_retry(&err, reason, "a record of topic %s was not delivered: %s (%s)", topic,
+                    cause[0] != '\0' ? cause : rd_kafka_err2str(code), rd_kafka_err2name(code));
+    }
+    kafka_publisher_fail(p, &err, NULL);
+}
+
+/* ---- Reports ---- */
+
+/* The progress topic is made with LogAppendTime, so its reports tell the broker's clock. */
+static void learn_clock(struct kafka_publisher *p, const rd_kafka_message_t *report)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t broker_ms = rd_kafka_message_timestamp(report, &type);
+    if (type != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME || broker_ms <= 0)
+        return;
+    p->wall_ms = clock_wall_us() / US_PER_MS;
+    p->broker_ahead_ms = broker_ms - p->wall_ms;
+}
+
+static void report_record(struct kafka_publisher *p, const rd_kafka_message_t *report)
+{
+    assert(p->record_outstanding);
+    p->record_outstanding = false;
+    if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        learn_clock(p, report);
+    else if (!p->failed)
+        undelivered(p, report, p->options.delivery->progress_topic.text);
+}
+
+static void report_event(struct kafka_publisher *p, const rd_kafka_message_t *report)
+{
+    const struct message *message = report->_private;
+    struct batch *batch = batch_of(p, message);
+    assert(batch->outstanding > 0);
+    assert(p->outstanding > 0);
+    batch->outstanding--;
+    p->outstanding--;
+    if (p->small_topics) {
+        struct kafka_topic *topic = rd_kafka_topic_opaque(report->rkt);
+        topic->unreported_bytes -= kafka_message_bytes(message);
+    }
+    if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && !p->failed) {
+        if (can_be_the_records_fault(report->err)) {
+            struct error err;
+            refuse_record(p, message, report->err, &err);
+            kafka_publisher_fail(p, &err, NULL);
+        } else {
+            undelivered(p, report, message->topic.ptr);
+        }
+    }
+}
+
+void kafka_publisher_report(struct kafka_publisher *p, const rd_kafka_message_t *report)
+{
+    if (report->_private == p) /* the progress record's mark */
+        report_record(p, report);
+    else
+        report_event(p, report);
+}

@@ -1,0 +1,292 @@
+/* publish/kafka_topics: see kafka_topics.h. Every question is asked in slices, so that the stop
+ * flag is heeded. Nothing is cached here. A topic that was created or has just lost a leader is
+ * waited for; a topic that two answers in a row do not know is missing. */
+#include "publish/kafka_topics.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ASK_AGAIN_US (50 * US_PER_MS)
+
+/* ---- Metadata ---- */
+
+enum answer { ANSWER_READY, ANSWER_MISSING, ANSWER_WAIT };
+
+static enum answer count_partitions(const rd_kafka_metadata_topic_t *topic,
+                                    struct kafka_topic_facts *facts)
+{
+    facts->partitions = topic->partition_cnt;
+    facts->replicas = INT32_MAX;
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        if (topic->partitions[i].leader < 0)
+            return ANSWER_WAIT;
+        if (topic->partitions[i].replica_cnt < facts->replicas)
+            facts->replicas = topic->partitions[i].replica_cnt;
+    }
+    return topic->partition_cnt > 0 ? ANSWER_READY : ANSWER_WAIT;
+}
+
+/* -1: an error that asking again does not mend. */
+static int judge(const struct kafka_client *client, const rd_kafka_metadata_topic_t *topic,
+                 const char *operations, struct kafka_topic_facts *facts, enum answer *answer,
+                 struct error *err)
+{
+    *answer = ANSWER_WAIT;
+    switch (topic->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        *answer = count_partitions(topic, facts);
+        return 0;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        *facts = (struct kafka_topic_facts){.brokers = facts->brokers};
+        *answer = ANSWER_MISSING;
+        return 0;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return kafka_denied(err, client, "topic", topic->topic, operations);
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return error_data(err, "topic_illegal", "Kafka does not take the topic name %s",
+                          topic->topic);
+    default:
+        return 0;
+    }
+}
+
+static int ask(struct kafka_client *client, rd_kafka_topic_t *rkt, const char *operations,
+               struct kafka_topic_facts *facts, enum answer *answer, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    *answer = ANSWER_WAIT;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, rkt, &metadata, KAFKA_SLICE_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    client->brokers_down = false;
+    *facts = (struct kafka_topic_facts){.brokers = metadata->broker_cnt};
+    int result = metadata->topic_cnt == 1
+                     ? judge(client, &metadata->topics[0], operations, facts, answer, err)
+                     : 0;
+    rd_kafka_metadata_destroy(metadata);
+    return result;
+}
+
+int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_t deadline_us,
+                      const char *operations, struct kafka_topic_facts *facts, struct error *err)
+{
+    assert(client->rk != NULL);
+    assert(rkt != NULL);
+    char doing[320];
+    snprintf(doing, sizeof doing, "asking for topic %s", rd_kafka_topic_name(rkt));
+    for (int missing = 0;;) {
+        enum answer answer;
+        if (ask(client, rkt, operations, facts, &answer, err) < 0)
+            return -1;
+        missing = answer == ANSWER_MISSING ? missing + 1 : 0;
+        if (answer == ANSWER_READY || missing == 2)
+            return 0;
+        if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
+            return -1;
+        clock_sleep_us(ASK_AGAIN_US);
+    }
+}
+
+/* ---- Admin requests ---- */
+
+/* Waits for the one event of an admin request. */
+static rd_kafka_event_t *await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
+                                     int64_t deadline_us, const char *doing, struct error *err)
+{
+    for (;;) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS);
+        if (event != NULL)
+            return event;
+        if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
+            return NULL;
+    }
+}
+
+static int64_t number_of(const char *text)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    return *end == '\0' && end != text ? value : -1;
+}
+
+static void apply_setting(struct kafka_topic_settings *s, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    if (strcmp(name, "max.message.bytes") == 0)
+        s->max_message_bytes = number_of(value);
+    else if (strcmp(name, "min.insync.replicas") == 0)
+        s->min_insync_replicas = number_of(value);
+    else if (strcmp(name, "unclean.leader.election.enable") == 0)
+        s->unclean_election = strcmp(value, "true") == 0;
+    else if (strcmp(name, "retention.ms") == 0)
+        s->clamp.retention_ms = number_of(value);
+    else if (strcmp(name, "message.timestamp.before.max.ms") == 0)
+        s->clamp.before_max_ms = number_of(value);
+    else if (strcmp(name, "message.timestamp.after.max.ms") == 0)
+        s->clamp.after_max_ms = number_of(value);
+    else if (strcmp(name, "message.timestamp.difference.max.ms") == 0)
+        s->clamp.difference_max_ms = number_of(value);
+    else if (strcmp(name, "message.timestamp.type") == 0)
+        s->clamp.log_append_time = strcmp(value, "LogAppendTime") == 0;
+    else if (strcmp(name, "cleanup.policy") == 0) {
+        s->compacts = strstr(value, "compact") != NULL;
+        s->clamp.deletes = strstr(value, "delete") != NULL;
+    }
+}
+
+static int take_settings(rd_kafka_event_t *event, struct kafka_topic_settings *settings)
+{
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **resources =
+        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR || count != 1 ||
+        rd_kafka_ConfigResource_error(resources[0]) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return -1;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+    for (size_t i = 0; i < count; i++)
+        apply_setting(settings, rd_kafka_ConfigEntry_name(entries[i]),
+                      rd_kafka_ConfigEntry_value(entries[i]));
+    settings->known = true;
+    return 0;
+}
+
+/* Whether a failed answer may be taken for "not allowed to know". */
+static bool is_final(rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    return code != RD_KAFKA_RESP_ERR__TIMED_OUT && code != RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t deadline_us,
+                         struct kafka_topic_settings *settings, struct error *err)
+{
+    assert(client->rk != NULL);
+    assert(topic != NULL);
+    *settings = (struct kafka_topic_settings){
+        .max_message_bytes = KAFKA_MESSAGE_BYTES_DEFAULT,
+        .min_insync_replicas = -1,
+        .clamp = {
+            .retention_ms = -1, .before_max_ms = -1, .after_max_ms = -1, .difference_max_ms = -1}};
+    char doing[320];
+    snprintf(doing, sizeof doing, "reading the configuration of topic %s", topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(client->rk, &resource, 1, NULL, queue);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_event_t *event = await_event(client, queue, deadline_us, doing, err);
+    int result = event != NULL ? 0 : -1;
+    if (event != NULL && take_settings(event, settings) < 0 && !is_final(event))
+        result = kafka_failed(err, client, rd_kafka_event_error(event),
+                              rd_kafka_event_error_string(event), doing);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    if (settings->max_message_bytes <= 0)
+        settings->max_message_bytes = KAFKA_MESSAGE_BYTES_DEFAULT;
+    return result;
+}
+
+/* ---- Creating ---- */
+
+static int create_refused(const struct kafka_client *client, const char *topic,
+                          rd_kafka_resp_err_t code, const char *text, struct error *err)
+{
+    char doing[320];
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return kafka_denied(err, client, "topic", topic, "Create,Describe,DescribeConfigs,Write");
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return error_data(err, "topic_illegal", "Kafka does not take the topic name %s", topic);
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+        error_stop(err, EXIT_USAGE, "topic_create_refused", "Kafka refuses to create topic %s: %s",
+                   topic, text);
+        return error_hint(err, "correct delivery.topics, or create the topic by hand");
+    default:
+        snprintf(doing, sizeof doing, "creating topic %s", topic);
+        return kafka_failed(err, client, code, text, doing);
+    }
+}
+
+static int take_created(const struct kafka_client *client, rd_kafka_event_t *event,
+                        const char *topic, struct error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL) {
+        size_t count;
+        const rd_kafka_topic_result_t **topics =
+            rd_kafka_CreateTopics_result_topics(result, &count);
+        if (count == 1) {
+            code = rd_kafka_topic_result_error(topics[0]);
+            text = rd_kafka_topic_result_error_string(topics[0]);
+        }
+    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return 0;
+    return create_refused(client, topic, code, text != NULL ? text : rd_kafka_err2str(code), err);
+}
+
+/* A topic is usable a little after it is created. */
+static int await_topic(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_t deadline_us,
+                       struct kafka_topic_facts *facts, struct error *err)
+{
+    char doing[320];
+    snprintf(doing, sizeof doing, "waiting for the new topic %s", rd_kafka_topic_name(rkt));
+    for (;;) {
+        if (kafka_topic_facts(client, rkt, deadline_us, "Describe,Write", facts, err) < 0)
+            return -1;
+        if (facts->partitions > 0)
+            return 0;
+        if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
+            return -1;
+    }
+}
+
+int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_plan *plan,
+                       rd_kafka_topic_t *rkt, int64_t deadline_us, struct kafka_topic_facts *facts,
+                       struct error *err)
+{
+    assert(plan->name != NULL);
+    assert(rkt != NULL);
+    char text[256];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(plan->name, plan->partitions,
+                                                       plan->replication_factor, text, sizeof text);
+    if (topic == NULL)
+        return create_refused(client, plan->name, RD_KAFKA_RESP_ERR_INVALID_CONFIG, text, err);
+    for (const char *const *at = plan->settings; at != NULL && at[0] != NULL; at += 2)
+        rd_kafka_NewTopic_set_config(topic, at[0], at[1]);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_CreateTopics(client->rk, &topic, 1, NULL, queue);
+    rd_kafka_NewTopic_destroy(topic);
+    rd_kafka_event_t *event = await_event(client, queue, deadline_us, "creating a topic", err);
+    int result = event != NULL ? take_created(client, event, plan->name, err) : -1;
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    if (result < 0)
+        return -1;
+    return await_topic(client, rkt, deadline_us, facts, err);
+}
+
+int kafka_topic_missing_hint(struct error *err, const struct kafka_client *client,
+                             const char *topic)
+{
+    const char *servers = kafka_property(client->options->kafka, "bootstrap.servers");
+    return error_hint(err,
+                      "kafka-topics.sh --bootstrap-server %s --create --topic %s, or set "
+                      "delivery.topics.create: true",
+                      servers != NULL ? servers : "HOST:9092", topic);
+}

@@ -1,0 +1,51 @@
+/* publish/kafka_topics: what the brokers say of a topic, and creating one. Internal to the room. */
+#ifndef WALFERRY_PUBLISH_KAFKA_TOPICS_H
+#define WALFERRY_PUBLISH_KAFKA_TOPICS_H
+
+#include "publish/clamp.h"
+#include "publish/kafka_client.h"
+
+/* The broker's default of max.message.bytes, taken where reading the configuration is denied. */
+#define KAFKA_MESSAGE_BYTES_DEFAULT 1048588
+
+struct kafka_topic_facts {
+    int32_t partitions; /* 0: there is no such topic */
+    int32_t replicas;   /* of the partition that has fewest */
+    int32_t brokers;
+};
+
+/* Asks until the topic is known to be there with a leader for each partition, or not to be there.
+ * `operations`: the ACL to name where it is denied. A name that the broker does not take is
+ * ERROR_DATA. */
+int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_t deadline_us,
+                      const char *operations, struct kafka_topic_facts *facts, struct error *err);
+
+struct kafka_topic_settings {
+    bool known; /* false: denied, the rest are defaults */
+    int64_t max_message_bytes;
+    int64_t min_insync_replicas;
+    bool compacts;
+    bool unclean_election;
+    struct clamp_config clamp;
+};
+
+int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t deadline_us,
+                         struct kafka_topic_settings *settings, struct error *err);
+
+struct kafka_topic_plan {
+    const char *name;
+    int32_t partitions;          /* -1: the broker's default */
+    int32_t replication_factor;  /* -1: the broker's default */
+    const char *const *settings; /* names and values in turn, ended by NULL; may be NULL */
+};
+
+/* Creates the topic and waits until it can be used. One that is there already is no error. */
+int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_plan *plan,
+                       rd_kafka_topic_t *rkt, int64_t deadline_us, struct kafka_topic_facts *facts,
+                       struct error *err);
+
+/* The command that creates a topic by hand, for hints. Returns -1. */
+int kafka_topic_missing_hint(struct error *err, const struct kafka_client *client,
+                             const char *topic);
+
+#endif

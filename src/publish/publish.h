@@ -1,0 +1,136 @@
+/* publish/: messages and an opaque progress record become one Kafka transaction.
+ *
+ * The only room that knows librdkafka. A publisher is driven by one thread. It begins a transaction
+ * with the first message (or with a commit that has none), keeps what it was handed uncopied until
+ * it is reported, and tells a time-out, a fencing and a refusal apart. Invariants kept here: I2
+ * (begin only after recover), I4 (events and their progress in one transaction), I5 (after an
+ * unknown outcome the handle is dead: every call fails). It does not know what a position means,
+ * and it never retries across a close. */
+#ifndef WALFERRY_PUBLISH_PUBLISH_H
+#define WALFERRY_PUBLISH_PUBLISH_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "metrics/metrics.h"
+#include "model/batch.h"
+
+#include <stdatomic.h>
+
+struct publisher;
+
+/* Results besides -1 (error). */
+enum publish_result {
+    PUBLISH_DONE = 0,
+    PUBLISH_AGAIN = 1 /* not yet: poll, look at the stop flag, call again */
+};
+
+/* The ops table. Errors: ERROR_RETRY (close the epoch; reason "fenced" where the broker says so),
+ * ERROR_DATA (a verdict about one message; see publisher_verdict), ERROR_STOP. After any error but
+ * a DATA error of put, only close is legal. */
+struct publisher_ops {
+    const char *name;
+    /* The newest committed record under our key, appended to *record; nothing appended where there
+     * is none. Once, before the first put. Blocks until known or failed; heeds the stop flag. */
+    int (*recover)(struct publisher *p, struct buf *record, struct error *err);
+    /* Hands one message of `batch` over and raises batch->outstanding. PUBLISH_AGAIN: queue full. A
+     * message that can be seen to be unpublishable (topic illegal or missing, too large) is
+     * ERROR_DATA; the transaction and the publisher go on. */
+    int (*put)(struct publisher *p, struct batch *batch, const struct message *message,
+               struct error *err);
+    /* Serves reports: lowers batch->outstanding. Waits at most wait_ms (0: not at all) for one. */
+    int (*poll)(struct publisher *p, int wait_ms, struct error *err);
+    /* Ends the transaction with the record as its last message. PUBLISH_AGAIN after a slice of at
+     * most 1 s: call again with the same record. PUBLISH_DONE: all is committed and reported. */
+    int (*commit)(struct publisher *p, struct span record, struct error *err);
+    /* Aborts an open transaction as far as that can be had within abort_ms (0: not at all), frees.
+     * When it has returned, no batch is referred to any more, whatever its count says. */
+    void (*close)(struct publisher *p, int abort_ms);
+};
+
+struct publisher {
+    const struct publisher_ops *ops;
+};
+
+static inline int publisher_recover(struct publisher *p, struct buf *record, struct error *err)
+{
+    return p->ops->recover(p, record, err);
+}
+static inline int publisher_put(struct publisher *p, struct batch *batch,
+                                const struct message *message, struct error *err)
+{
+    return p->ops->put(p, batch, message, err);
+}
+static inline int publisher_poll(struct publisher *p, int wait_ms, struct error *err)
+{
+    return p->ops->poll(p, wait_ms, err);
+}
+static inline int publisher_commit(struct publisher *p, struct span record, struct error *err)
+{
+    return p->ops->commit(p, record, err);
+}
+static inline void publisher_close(struct publisher *p, int abort_ms)
+{
+    if (p != NULL)
+        p->ops->close(p, abort_ms);
+}
+
+/* ---- Kafka ---- */
+
+struct kafka_options {
+    const struct config_kafka *kafka;
+    const struct config_delivery *delivery;
+    const char *relay;
+    uint32_t shard;
+    const char *instance;    /* goes into client.id */
+    struct metrics *metrics; /* may be NULL */
+    const struct log *log;   /* librdkafka's own lines come out as event "kafka.log" */
+    const atomic_bool *stop; /* long waits end early with ERROR_RETRY, reason "stopping" */
+    int64_t timeout_ms;      /* bound of one network question; 0: 30 s */
+    bool never_create; /* kafka_prepare_topics only looks: what would be created may be missing */
+    /* A refused message under suspicion: from the message (final_lsn, ordinal) `from` to `to`, both
+     * included, put() produces one record at a time and waits for its report, so that a record
+     * refused alone is known. final_lsn 0: no suspicion. */
+    struct publish_suspect {
+        uint64_t from_final_lsn, from_ordinal, to_final_lsn, to_ordinal;
+    } suspect;
+};
+
+/* Checks every librdkafka property and the refused ones, with file and line; no network. */
+int kafka_check_config(const struct config_kafka *kafka, const struct config_delivery *delivery,
+                       struct error *err);
+
+/* Step 0 of the open: the progress record as far as the last stable offset, with a plain consumer,
+ * no transactional.id. Appends nothing where there is no record or no topic; *topic_exists tells.
+ */
+int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists,
+               struct error *err);
+/* Makes sure that the progress topic exists (creating it where allowed) with one partition and
+ * compaction, and that literal topics of the routes exist or are created. `weak` (may be NULL)
+ * receives a text where replication is too weak, empty otherwise. Fences nobody. */
+int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
+                         uint32_t topic_count, bool create_progress, struct buf *weak,
+                         struct error *err);
+/* Reaches a broker and a transaction coordinator through the probe id walferry.<relay>.check. */
+int kafka_probe(const struct kafka_options *options, struct error *err);
+
+/* Step 1: creates the producer and init_transactions: fences older instances. */
+int kafka_publisher_open(const struct kafka_options *options, struct publisher **publisher,
+                         struct error *err);
+/* After an error of a Kafka publisher: the range of messages under suspicion where the broker
+ * refused a batch (false: none), and, where a record was refused alone, the verdict on it. */
+bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_suspect *suspect);
+bool kafka_publisher_verdict(const struct publisher *publisher, uint64_t *final_lsn,
+                             uint64_t *ordinal);
+/* The committed record before the one that recover gave, where reading passed it; else empty. Lives
+ * as long as the publisher. */
+struct span kafka_publisher_previous(const struct publisher *publisher);
+
+/* The Java client's DefaultPartitioner: murmur2(key), sign bit cleared, modulo count. */
+int32_t partition_for_key(struct span key, int32_t partition_count);
+
+/* libraries' version, and the known defects of the librdkafka in use, one line each, appended. */
+const char *kafka_library_version(void);
+void kafka_known_defects(struct buf *out);
+
+#endif
