@@ -1,0 +1,41 @@
+/* admin/: what a relay says of itself over HTTP: /healthz, /readyz, /metrics and /status.
+ *
+ * It reads the metrics and the status cell and nothing else, so that no request can reach the
+ * pipeline: it holds no lock longer than one copy takes. One thread, a bounded number of
+ * connections, one request each, nothing uploaded; a client that is slow is hung up on. There is no
+ * way to change anything through this door, hence no authentication; it listens on loopback unless
+ * told otherwise. */
+#ifndef WALFERRY_ADMIN_ADMIN_H
+#define WALFERRY_ADMIN_ADMIN_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "metrics/metrics.h"
+#include "model/status_cell.h"
+
+#include <stdint.h>
+
+/* Connections at the same time, of all clients and of one address. */
+#define ADMIN_CONNECTIONS_MAX 16
+#define ADMIN_CONNECTIONS_PER_ADDRESS 12
+/* A connection that is silent so long, or lives so long, is closed. */
+#define ADMIN_SILENCE_S 5
+#define ADMIN_LIFETIME_MS 10000
+
+struct admin;
+
+struct admin_options {
+    const struct config_admin *config; /* used during admin_open() only */
+    const struct metrics *metrics;     /* must outlive the admin */
+    struct status_cell *status;        /* must outlive the admin */
+    int64_t lifetime_ms;               /* 0: ADMIN_LIFETIME_MS */
+};
+
+/* Listens and serves from a thread of its own. listen "off": *admin is NULL, and that is no error.
+ * An address that cannot be had is ERROR_STOP, EXIT_USAGE, reason "admin_listen". */
+int admin_open(const struct admin_options *options, struct admin **admin, struct error *err);
+/* The port listened on (the one the system chose where the file says 0). */
+uint16_t admin_port(const struct admin *admin);
+void admin_close(struct admin *admin); /* NULL is legal */
+
+#endif

@@ -1,0 +1,178 @@
+/* admin/admin_page: see admin_page.h.
+ *
+ * Absent is null, never 0 or "": a time that has not come, an LSN that is not known, a slot that
+ * has not been looked at. LSNs are texts in PostgreSQL's form, times ISO 8601 in UTC. */
+#include "admin/admin_page.h"
+
+#include "json/json_write.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+
+/* ---- /status ---- */
+
+static void write_time(struct json_writer *w, const char *name, int64_t wall_us)
+{
+    if (wall_us == 0) {
+        json_write_member_null(w, name);
+        return;
+    }
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    char date[32];
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+    char text[48];
+    snprintf(text, sizeof text, "%s.%06dZ", date, (int)(wall_us % 1000000));
+    json_write_member_text(w, name, text);
+}
+
+static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
+{
+    char text[LSN_TEXT_MAX];
+    json_write_member_text(w, name, lsn != 0 ? lsn_format(lsn, text) : NULL);
+}
+
+static void write_name(struct json_writer *w, const char *name, const char *text)
+{
+    json_write_member_text(w, name, text[0] != '\0' ? text : NULL);
+}
+
+static void write_identity(struct json_writer *w, const struct status *s)
+{
+    json_write_member_text(w, "version", WALFERRY_VERSION);
+    json_write_member_text(w, "state", relay_state_name(s->state));
+    write_time(w, "since", s->since_wall_us);
+    json_write_member_bool(w, "ready", s->ready);
+    json_write_member_text(w, "relay", s->relay);
+    write_name(w, "slot", s->slot);
+    write_name(w, "publication", s->publication);
+    write_name(w, "guarantee", s->guarantee);
+    write_name(w, "instance", s->instance);
+    write_name(w, "system_identifier", s->system_identifier);
+    json_write_member_u64(w, "timeline", s->timeline);
+    json_write_member_u64(w, "generation", s->generation);
+    json_write_member_u64(w, "epochs", s->epochs);
+}
+
+static void write_progress(struct json_writer *w, const struct status *s)
+{
+    write_lsn(w, "position", s->committed.lsn);
+    json_write_member_u64(w, "position_seq", s->committed.seq);
+    write_lsn(w, "confirmed_lsn", s->confirmed_lsn);
+    write_lsn(w, "received_lsn", s->received_lsn);
+    json_write_member_bool(w, "in_partial", s->in_partial);
+    write_time(w, "last_commit_at", s->last_commit_wall_us);
+    write_time(w, "source_up_at", s->source_up_wall_us);
+    write_time(w, "publisher_up_at", s->publisher_up_wall_us);
+}
+
+static void write_slot(struct json_writer *w, const struct status *s)
+{
+    if (!s->slot_known) {
+        json_write_member_null(w, "slot_wal_status");
+        json_write_member_null(w, "slot_lag_bytes");
+        json_write_member_null(w, "slot_retained_bytes");
+        return;
+    }
+    write_name(w, "slot_wal_status", s->slot_wal_status);
+    json_write_member_u64(w, "slot_lag_bytes", s->slot_lag_bytes);
+    json_write_member_u64(w, "slot_retained_bytes", s->slot_retained_bytes);
+}
+
+static void write_last_error(struct json_writer *w, const struct status *s)
+{
+    if (s->last_error_reason[0] == '\0') {
+        json_write_member_null(w, "last_error");
+        return;
+    }
+    json_write_name(w, "last_error");
+    json_write_begin_object(w);
+    json_write_member_text(w, "reason", s->last_error_reason);
+    json_write_member_text(w, "text", s->last_error);
+    write_time(w, "at", s->last_error_wall_us);
+    json_write_end_object(w);
+}
+
+void admin_status_json(const struct status *status, struct buf *out)
+{
+    assert(status != NULL && out != NULL);
+    struct json_writer w = json_writer(out);
+    json_write_begin_object(&w);
+    write_identity(&w, status);
+    write_progress(&w, status);
+    write_slot(&w, status);
+    write_last_error(&w, status);
+    json_write_end_object(&w);
+    buf_add_char(out, '\n');
+}
+
+/* ---- The pages ---- */
+
+struct page_input {
+    const struct metrics *metrics;
+    struct status_cell *cell;
+};
+
+/* The process answers, so it lives; whether it gets on is asked at /readyz. */
+static void healthz(const struct page_input *in, struct admin_page *page)
+{
+    (void)in;
+    buf_add_text(&page->body, "ok\n");
+}
+
+static void readyz(const struct page_input *in, struct admin_page *page)
+{
+    struct status status;
+    status_cell_get(in->cell, &status);
+    if (status.ready) {
+        buf_add_text(&page->body, "ready\n");
+        return;
+    }
+    page->status = 503;
+    buf_add_format(&page->body, "not ready: %s", relay_state_name(status.state));
+    if (status.last_error_reason[0] != '\0')
+        buf_add_format(&page->body, ": %s", status.last_error);
+    buf_add_char(&page->body, '\n');
+}
+
+static void metrics(const struct page_input *in, struct admin_page *page)
+{
+    page->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_write(in->metrics, &page->body);
+}
+
+static void status(const struct page_input *in, struct admin_page *page)
+{
+    struct status status;
+    status_cell_get(in->cell, &status);
+    page->content_type = "application/json";
+    admin_status_json(&status, &page->body);
+}
+
+static const struct {
+    const char *path;
+    void (*fill)(const struct page_input *in, struct admin_page *page);
+} pages[] = {
+    {"/healthz", healthz}, {"/readyz", readyz}, {"/metrics", metrics}, {"/status", status}};
+
+void admin_page(const char *path, const struct metrics *counted, struct status_cell *cell,
+                struct admin_page *page)
+{
+    assert(path != NULL && cell != NULL);
+    assert(page != NULL);
+    const struct page_input in = {.metrics = counted, .cell = cell};
+    *page = (struct admin_page){.status = 200, .content_type = text_plain, .body = BUF_EMPTY};
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(path, pages[i].path) == 0) {
+            pages[i].fill(&in, page);
+            return;
+        }
+    }
+    page->status = 404;
+    buf_add_text(&page->body, "there are /healthz, /readyz, /metrics and /status\n");
+}

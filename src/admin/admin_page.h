@@ -1,0 +1,21 @@
+/* admin/admin_page: the pages, as texts; pure. Internal to the room: admin.c serves them. */
+#ifndef WALFERRY_ADMIN_ADMIN_PAGE_H
+#define WALFERRY_ADMIN_ADMIN_PAGE_H
+
+#include "base/buf.h"
+#include "metrics/metrics.h"
+#include "model/status_cell.h"
+
+struct admin_page {
+    unsigned status;          /* of HTTP */
+    const char *content_type; /* a literal */
+    struct buf body;
+};
+
+/* Fills *page for a path; an unknown one is 404. The caller frees page->body. */
+void admin_page(const char *path, const struct metrics *metrics, struct status_cell *cell,
+                struct admin_page *page);
+/* The object of /status and its newline, appended. */
+void admin_status_json(const struct status *status, struct buf *out);
+
+#endif

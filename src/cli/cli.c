@@ -1,0 +1,102 @@
+/* cli/cli: finds the command, parses its arguments and runs it; see cli.h. */
+#include "cli/cli.h"
+
+#include "cli/cli_answer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+int command_help(const struct args *args)
+{
+    struct buf out = BUF_EMPTY;
+    const struct command *command = args->operand != NULL ? command_find(args->operand) : NULL;
+    if (args->operand != NULL && command == NULL) {
+        struct error err = ERROR_INIT;
+        error_stop(&err, EXIT_USAGE, "usage", "there is no command %s", args->operand);
+        error_hint(&err, "see: walferry help");
+        answer_print_error(&err);
+        return EXIT_USAGE;
+    }
+    if (command != NULL)
+        help_command(command, &out);
+    else
+        help_overview(&out);
+    answer_print(&out);
+    buf_fini(&out);
+    return EXIT_OK;
+}
+
+static int no_command(void)
+{
+    struct buf out = BUF_EMPTY;
+    help_overview(&out);
+    fputs(buf_text(&out), stderr);
+    buf_fini(&out);
+    return EXIT_USAGE;
+}
+
+/* The nearest name, for a slip of the finger: a common beginning of two letters or more. */
+static const char *nearest(const char *name)
+{
+    const char *best = NULL;
+    size_t best_length = 1;
+    for (const struct command *c = command_table; c->name != NULL; c++) {
+        size_t length = 0;
+        while (name[length] != '\0' && name[length] == c->name[length])
+            length++;
+        if (length > best_length) {
+            best_length = length;
+            best = c->name;
+        }
+    }
+    return best;
+}
+
+static int unknown_command(const char *name)
+{
+    struct error err = ERROR_INIT;
+    error_stop(&err, EXIT_USAGE, "usage", "there is no command %s", name);
+    const char *near = nearest(name);
+    if (near != NULL)
+        error_hint(&err, "perhaps: walferry %s", near);
+    else
+        error_hint(&err, "see: walferry help");
+    answer_print_error(&err);
+    return EXIT_USAGE;
+}
+
+static int dispatch(const struct command *command, int argc, char **argv)
+{
+    struct args args;
+    struct error err = ERROR_INIT;
+    if (args_parse(command, argc, argv, &args, &err) < 0) {
+        answer_print_error(&err);
+        return (int)err.exit_code;
+    }
+    if (args_has(&args, OPTION_HELP)) {
+        struct buf out = BUF_EMPTY;
+        help_command(command, &out);
+        answer_print(&out);
+        buf_fini(&out);
+        return EXIT_OK;
+    }
+    return command->run(&args);
+}
+
+int cli_main(int argc, char **argv)
+{
+    assert(argc >= 0);
+    assert(argv != NULL);
+    if (argc < 2)
+        return no_command();
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    const struct command *command = command_find(name);
+    if (command == NULL)
+        return unknown_command(name);
+    return dispatch(command, argc - 2, argv + 2);
+}

@@ -1,0 +1,161 @@
+/* cli/cli_answer: see cli_answer.h.
+ *
+ * The one static variable of the program is here: a signal handler is given no context, so the flag
+ * that SIGINT raises must be found through it. It only points; the flag belongs to the command. */
+#include "cli/cli_answer.h"
+
+#include "json/json_write.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_bool *_Atomic interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_bool *flag = atomic_load(&interrupted);
+    if (flag != NULL)
+        atomic_store(flag, true);
+}
+
+static void take_signals(atomic_bool *flag)
+{
+    atomic_store(&interrupted, flag);
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int answer_begin(struct answer *answer, const struct args *args, bool with_config,
+                 struct error *err)
+{
+    assert(answer != NULL && args != NULL);
+    *answer = (struct answer){.args = args,
+                              .log = {.level = LOG_WARN, .format = LOG_LOGFMT, .fd = STDERR_FILENO},
+                              .out = BUF_EMPTY};
+    take_signals(&answer->stop);
+    if (with_config) {
+        if (config_open(args->values[OPTION_CONFIG], &answer->config, err) < 0)
+            return -1;
+        answer->log.format = answer->config->log.format;
+        answer->log.relay = answer->config->relay.text;
+    }
+    answer->options = (struct command_options){.config = answer->config,
+                                               .log = &answer->log,
+                                               .stop = &answer->stop,
+                                               .json = args_has(args, OPTION_JSON),
+                                               .out = &answer->out};
+    return 0;
+}
+
+void answer_print_error(const struct error *err)
+{
+    assert(err->kind != ERROR_NONE);
+    fprintf(stderr, "walferry: %s\n", err->text);
+    if (err->hint[0] != '\0')
+        fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+void answer_print(const struct buf *out)
+{
+    fwrite(buf_span(out).ptr, 1, out->len, stdout);
+    fflush(stdout);
+}
+
+void answer_flush(struct answer *answer)
+{
+    if (args_has(answer->args, OPTION_JSON))
+        return;
+    answer_print(&answer->out);
+    buf_reset(&answer->out);
+}
+
+static void write_lines(struct json_writer *w, struct span text)
+{
+    json_write_name(w, "lines");
+    json_write_begin_array(w);
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        size_t length = end != NULL ? (size_t)(end - text.ptr) : text.len;
+        json_write_string(w, (struct span){text.ptr, length});
+        size_t used = end != NULL ? length + 1 : length;
+        text = (struct span){text.ptr + used, text.len - used};
+    }
+    json_write_end_array(w);
+}
+
+static void write_error(struct json_writer *w, const struct error *err)
+{
+    json_write_name(w, "error");
+    json_write_begin_object(w);
+    json_write_member_text(w, "kind", error_kind_name(err->kind));
+    json_write_member_text(w, "reason", err->reason);
+    json_write_member_text(w, "text", err->text);
+    json_write_member_text(w, "hint", err->hint[0] != '\0' ? err->hint : NULL);
+    json_write_end_object(w);
+}
+
+/* A command that spoke JSON itself has said it all; the lines of the others are wrapped. */
+static void print_json(const struct answer *answer, const struct error *err)
+{
+    struct span said = buf_span(&answer->out);
+    if (err->kind == ERROR_NONE && said.len > 0 && said.ptr[0] == '{') {
+        answer_print(&answer->out);
+        return;
+    }
+    struct buf text = BUF_EMPTY;
+    struct json_writer w = json_writer(&text);
+    json_write_begin_object(&w);
+    json_write_member_text(&w, "command", answer->args->command->name);
+    json_write_member_bool(&w, "ok", err->kind == ERROR_NONE);
+    write_lines(&w, said);
+    if (err->kind != ERROR_NONE)
+        write_error(&w, err);
+    json_write_end_object(&w);
+    buf_add_char(&text, '\n');
+    answer_print(&text);
+    buf_fini(&text);
+}
+
+int answer_end(struct answer *answer, int code, int code_if_transient, const struct error *err)
+{
+    assert(answer != NULL && err != NULL);
+    if (args_has(answer->args, OPTION_JSON))
+        print_json(answer, err);
+    else
+        answer_print(&answer->out);
+    if (err->kind != ERROR_NONE) {
+        answer_print_error(err);
+        code = err->kind == ERROR_STOP ? (int)err->exit_code : code_if_transient;
+    }
+    atomic_store(&interrupted, NULL);
+    buf_fini(&answer->out);
+    config_close(answer->config);
+    answer->config = NULL;
+    return code;
+}
+
+int answer_confirm(struct answer *answer, const char *question, struct error *err)
+{
+    if (args_has(answer->args, OPTION_YES))
+        return 0;
+    if (args_has(answer->args, OPTION_JSON) || isatty(STDIN_FILENO) == 0) {
+        error_stop(err, EXIT_USAGE, "not_confirmed", "%s? nobody is there to be asked", question);
+        return error_hint(err, "add --yes if that is meant");
+    }
+    answer_flush(answer);
+    fprintf(stderr, "%s [y/N] ", question);
+    char line[16] = "";
+    bool yes = fgets(line, sizeof line, stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
+    if (yes && !atomic_load(&answer->stop))
+        return 0;
+    return error_stop(err, EXIT_NO, "not_confirmed", "nothing was changed");
+}

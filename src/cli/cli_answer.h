@@ -1,0 +1,35 @@
+/* cli/cli_answer: what the one-shot commands share: configuration, log, stop flag, and how an
+ * answer or an error is printed. Internal to the room. */
+#ifndef WALFERRY_CLI_CLI_ANSWER_H
+#define WALFERRY_CLI_CLI_ANSWER_H
+
+#include "cli/cli_command.h"
+#include "relay/relay.h"
+
+struct answer {
+    const struct args *args;
+    struct config *config; /* NULL: the command needs none */
+    struct log log;
+    atomic_bool stop; /* set by SIGINT and SIGTERM */
+    struct buf out;
+    struct command_options options; /* for relay/ */
+};
+
+/* Opens the configuration (where with_config) and takes the signals. On failure answer_end() is
+ * still to be called. */
+int answer_begin(struct answer *answer, const struct args *args, bool with_config,
+                 struct error *err);
+/* Prints what was said so far and forgets it; nothing under --json, where one object comes last. */
+void answer_flush(struct answer *answer);
+/* Prints the answer, or the error (err->kind is not NONE), and frees. Returns the exit code:
+ * `code` without an error; the error's own one for ERROR_STOP; else `code_if_transient`. */
+int answer_end(struct answer *answer, int code, int code_if_transient, const struct error *err);
+/* Asks on the terminal unless --yes was given. ERROR_STOP, EXIT_USAGE without a terminal; EXIT_NO
+ * where the answer is no. */
+int answer_confirm(struct answer *answer, const char *question, struct error *err);
+
+/* "walferry: text" and "hint: …" on stderr. */
+void answer_print_error(const struct error *err);
+void answer_print(const struct buf *out);
+
+#endif

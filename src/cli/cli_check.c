@@ -1,0 +1,11 @@
+/* cli/cli_check: the command check. */
+#include "cli/cli_answer.h"
+
+int command_check(const struct args *args)
+{
+    struct answer answer;
+    struct error err = ERROR_INIT;
+    if (answer_begin(&answer, args, true, &err) == 0)
+        (void)relay_check(&answer.options, args_has(args, OPTION_CONNECT), &err);
+    return answer_end(&answer, EXIT_OK, EXIT_NO, &err);
+}

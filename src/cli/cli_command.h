@@ -1,0 +1,94 @@
+/* cli/cli_command: the table of options and commands, and what a command is handed. Internal to the
+ * room: the parser, the help, the man page and the commands all read this table. */
+#ifndef WALFERRY_CLI_CLI_COMMAND_H
+#define WALFERRY_CLI_CLI_COMMAND_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option {
+    OPTION_CONFIG,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_SETUP,
+    OPTION_UNTIL_CAUGHT_UP,
+    OPTION_CONNECT,
+    OPTION_ADMIN_CONNECTION,
+    OPTION_PRINT_SQL,
+    OPTION_READY,
+    OPTION_TO,
+    OPTION_ACCEPT_LOSS,
+    OPTION_ACCEPT_REPEAT,
+    OPTION_YES,
+    OPTION_COUNT
+};
+
+struct option_info {
+    const char *name;  /* without the dashes */
+    char letter;       /* 0: none */
+    const char *value; /* what stands for its value in the help; NULL: it takes none */
+    const char *help;
+};
+
+extern const struct option_info option_table[OPTION_COUNT];
+
+struct args {
+    const struct command *command;
+    const char *values[OPTION_COUNT]; /* NULL: not given; "" where it takes no value */
+    const char *operand;              /* NULL: not given */
+};
+
+static inline bool args_has(const struct args *args, enum option option)
+{
+    return args->values[option] != NULL;
+}
+
+#define COMMAND_OPTIONS_MAX 8
+#define COMMAND_EXAMPLES_MAX 4
+
+struct example {
+    const char *line;
+    const char *meaning;
+};
+
+struct command {
+    const char *name;
+    const char *operand; /* as the help names it; "[X]" is optional; NULL: none */
+    const char *summary; /* one line */
+    const char *text;    /* paragraphs, separated by an empty line */
+    struct {
+        unsigned count;
+        enum option items[COMMAND_OPTIONS_MAX];
+    } options;
+    struct example examples[COMMAND_EXAMPLES_MAX]; /* line NULL: no more */
+    int (*run)(const struct args *args);           /* returns the exit code */
+};
+
+/* Ended by a name that is NULL. */
+extern const struct command command_table[];
+
+const struct command *command_find(const char *name);
+
+/* cli_args.c: argv[0] is the first word behind the command. Fails with ERROR_STOP, EXIT_USAGE. */
+int args_parse(const struct command *command, int argc, char **argv, struct args *args,
+               struct error *err);
+
+/* cli_help.c */
+void help_overview(struct buf *out);
+void help_command(const struct command *command, struct buf *out);
+
+/* One file each. */
+int command_run(const struct args *args);
+int command_check(const struct args *args);
+int command_setup(const struct args *args);
+int command_status(const struct args *args);
+int command_rebase(const struct args *args);
+int command_skip(const struct args *args);
+int command_teardown(const struct args *args);
+int command_version(const struct args *args);
+int command_help(const struct args *args);
+
+#endif

@@ -1,0 +1,13 @@
+/* cli/cli_live: asks the admin port of a running relay. Internal to the room. */
+#ifndef WALFERRY_CLI_CLI_LIVE_H
+#define WALFERRY_CLI_CLI_LIVE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* GET path at host:port, at most 2 s altogether. Appends the body and sets *status (HTTP). Fails
+ * with ERROR_RETRY, reason "admin_no_answer". */
+int live_get(const char *listen, const char *path, int *status, struct buf *body,
+             struct error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/* cli/cli_rebase: the command rebase: first look and say, then ask, then do. */
+#include "cli/cli_answer.h"
+
+#include "model/position.h"
+
+#include <string.h>
+
+static int parse_target(const char *text, struct rebase_options *wish)
+{
+    if (strcmp(text, "slot") == 0) {
+        wish->target = REBASE_SLOT;
+        return 0;
+    }
+    if (strcmp(text, "new-slot") == 0) {
+        wish->target = REBASE_NEW_SLOT;
+        return 0;
+    }
+    wish->target = REBASE_LSN;
+    return strncmp(text, "lsn:", 4) == 0 && lsn_parse(span_of(text + 4), &wish->lsn) &&
+                   wish->lsn != 0
+               ? 0
+               : -1;
+}
+
+static int parse_wish(const struct args *args, struct rebase_options *wish, struct error *err)
+{
+    const char *to = args->values[OPTION_TO];
+    *wish = (struct rebase_options){.accept_loss = args_has(args, OPTION_ACCEPT_LOSS),
+                                    .accept_repeat = args_has(args, OPTION_ACCEPT_REPEAT)};
+    if (to == NULL) {
+        error_stop(err, EXIT_USAGE, "usage", "rebase needs --to slot, new-slot or lsn:X");
+        return error_hint(err, "see: walferry rebase --help");
+    }
+    if (parse_target(to, wish) < 0) {
+        error_stop(err, EXIT_USAGE, "usage", "rebase: --to %s is not slot, new-slot or lsn:X", to);
+        return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
+    }
+    if (!wish->accept_loss && !wish->accept_repeat) {
+        error_stop(err, EXIT_USAGE, "usage", "rebase needs --accept-loss or --accept-repeat");
+        return error_hint(err, "see: walferry rebase --help");
+    }
+    return 0;
+}
+
+static int look_ask_do(struct answer *answer, struct rebase_options *wish, struct error *err)
+{
+    if (relay_rebase(&answer->options, wish, err) < 0)
+        return -1;
+    if (answer_confirm(answer, "rebase the relay", err) < 0)
+        return -1;
+    answer_flush(answer);
+    wish->apply = true;
+    return relay_rebase(&answer->options, wish, err);
+}
+
+int command_rebase(const struct args *args)
+{
+    struct answer answer;
+    struct rebase_options wish;
+    struct error err = ERROR_INIT;
+    if (answer_begin(&answer, args, false, &err) == 0 && parse_wish(args, &wish, &err) == 0 &&
+        answer_begin(&answer, args, true, &err) == 0)
+        (void)look_ask_do(&answer, &wish, &err);
+    return answer_end(&answer, EXIT_OK, EXIT_GAVE_UP, &err);
+}

@@ -1,0 +1,261 @@
+/* cli/cli_run: the command run: wires configuration, metrics, admin and relay together, then waits
+ * for signals and for the relay's end.
+ *
+ * Signals are taken by one descriptor in this thread; every other thread inherits them blocked, so
+ * no call of a library is ever interrupted by one. Configurations are kept until the end, because
+ * the relay may still look at an older one. */
+#include "cli/cli_command.h"
+
+#include "admin/admin.h"
+#include "base/clock.h"
+#include "relay/relay.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* The relay itself leaves within 10 s; this is for the case that it cannot, inside a resolver, say.
+ * Leaving is safe at any moment. */
+#define STOP_US (INT64_C(9500) * US_PER_MS)
+
+/* Every configuration that the relay was ever handed; the newest first. */
+struct kept_config {
+    struct config *config;
+    struct kept_config *older;
+};
+
+struct daemon {
+    const struct args *args;
+    struct kept_config *configs;
+    struct log log;
+    struct metrics *metrics;
+    struct status_cell status;
+    struct admin *admin;
+    struct relay *relay;
+    int signal_fd;
+    int64_t stop_by_us; /* 0: not asked to end */
+};
+
+static void keep(struct daemon *d, struct config *config)
+{
+    struct kept_config *kept = malloc(sizeof *kept);
+    if (kept == NULL)
+        abort();
+    *kept = (struct kept_config){.config = config, .older = d->configs};
+    d->configs = kept;
+}
+
+static void let_go(struct daemon *d)
+{
+    while (d->configs != NULL) {
+        struct kept_config *kept = d->configs;
+        d->configs = kept->older;
+        config_close(kept->config);
+        free(kept);
+    }
+}
+
+/* ---- Reload ---- */
+
+/* What `check` would say, without a server. */
+static int check(const struct daemon *d, const struct config *config, struct error *err)
+{
+    struct buf ignored = BUF_EMPTY;
+    const struct command_options options = {.config = config, .log = &d->log, .out = &ignored};
+    int result = relay_check(&options, false, err);
+    buf_fini(&ignored);
+    return result;
+}
+
+static int read_next(const struct daemon *d, struct config **next, struct error *err)
+{
+    const struct config *running = d->configs->config;
+    if (config_open(d->args->values[OPTION_CONFIG], next, err) < 0)
+        return -1;
+    const char *key = config_needs_restart(running, *next);
+    if (key == NULL)
+        return check(d, *next, err);
+    error_stop(err, EXIT_USAGE, "needs_restart", "%s: a change of %s needs a restart",
+               (*next)->path, key);
+    return error_hint(err, "restart the relay, or put %s back", key);
+}
+
+static void reload(struct daemon *d)
+{
+    struct config *next = NULL;
+    struct error err = ERROR_INIT;
+    if (read_next(d, &next, &err) < 0) {
+        log_error(&d->log, LOG_ERROR, "config.refused", &err);
+        config_close(next);
+        return;
+    }
+    keep(d, next);
+    /* Other threads read these two without a lock; each is one word. */
+    __atomic_store_n(&d->log.level, next->log.level, __ATOMIC_RELAXED);
+    __atomic_store_n(&d->log.format, next->log.format, __ATOMIC_RELAXED);
+    relay_reload(d->relay, next);
+}
+
+/* ---- Signals ---- */
+
+static int take_signals(struct daemon *d, struct error *err)
+{
+    sigset_t taken;
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGINT);
+    sigaddset(&taken, SIGHUP);
+    sigprocmask(SIG_BLOCK, &taken, NULL);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+    d->signal_fd = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (d->signal_fd < 0)
+        return error_retry(err, "no_signalfd", "cannot make a signalfd: %s", strerror(errno));
+    return 0;
+}
+
+static void stop(struct daemon *d, uint32_t number)
+{
+    if (d->stop_by_us != 0)
+        return;
+    d->stop_by_us = clock_monotonic_us() + STOP_US;
+    log_event(&d->log, LOG_INFO, "relay.stopping", "signal",
+              number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+    relay_stop(d->relay);
+}
+
+static void on_signals(struct daemon *d)
+{
+    struct signalfd_siginfo info;
+    while (read(d->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP && d->stop_by_us == 0)
+            reload(d);
+        else if (info.ssi_signo != SIGHUP)
+            stop(d, info.ssi_signo);
+    }
+}
+
+/* True once the relay has ended; false where it did not in time. */
+static bool wait_for_end(struct daemon *d)
+{
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = d->signal_fd, .events = POLLIN},
+                                {.fd = relay_fd(d->relay), .events = POLLIN}};
+        int64_t left_us = d->stop_by_us - clock_monotonic_us();
+        if (d->stop_by_us != 0 && left_us <= 0)
+            return false;
+        poll(fds, 2, d->stop_by_us != 0 ? (int)(left_us / US_PER_MS) + 1 : -1);
+        if ((fds[1].revents & POLLIN) != 0)
+            return true;
+        if ((fds[0].revents & POLLIN) != 0)
+            on_signals(d);
+    }
+}
+
+/* ---- Life ---- */
+
+static void log_started(const struct daemon *d)
+{
+    char pid[24];
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    char port[8] = "off";
+    if (d->admin != NULL)
+        snprintf(port, sizeof port, "%u", (unsigned)admin_port(d->admin));
+    log_event(&d->log, LOG_INFO, "relay.started", "version", WALFERRY_VERSION, "librdkafka",
+              relay_kafka_version(), "libpq", relay_pg_version(), "config",
+              d->configs->config->path, "admin_port", port, "pid", pid, NULL);
+}
+
+static void open_metrics(struct daemon *d, const struct config *config)
+{
+    const char **names = calloc((size_t)config->routes.count + 1, sizeof *names);
+    if (names == NULL)
+        abort();
+    for (uint32_t i = 0; i < config->routes.count; i++)
+        names[i] = config->routes.items[i].name.text;
+    d->metrics = metrics_open(config->relay.text, config->routes.count, names);
+    metrics_set_build_info(d->metrics, WALFERRY_VERSION, relay_kafka_version(), relay_pg_version());
+    free(names);
+}
+
+static int start(struct daemon *d, struct error *err)
+{
+    struct config *config = NULL;
+    if (take_signals(d, err) < 0 || config_open(d->args->values[OPTION_CONFIG], &config, err) < 0)
+        return -1;
+    keep(d, config);
+    d->log = (struct log){.level = config->log.level,
+                          .format = config->log.format,
+                          .fd = STDERR_FILENO,
+                          .relay = config->relay.text};
+    if (check(d, config, err) < 0)
+        return -1;
+    open_metrics(d, config);
+    const struct admin_options admin = {
+        .config = &config->admin, .metrics = d->metrics, .status = &d->status};
+    if (admin_open(&admin, &d->admin, err) < 0)
+        return -1;
+    log_started(d);
+    const struct relay_options relay = {.config = config,
+                                        .metrics = d->metrics,
+                                        .status = &d->status,
+                                        .log = &d->log,
+                                        .setup = args_has(d->args, OPTION_SETUP),
+                                        .until_caught_up =
+                                            args_has(d->args, OPTION_UNTIL_CAUGHT_UP)};
+    return relay_open(&relay, &d->relay, err);
+}
+
+static int log_stopped(const struct daemon *d, const struct error *err, bool abandoned)
+{
+    bool failed = err->kind != ERROR_NONE;
+    int code = failed ? (int)err->exit_code : EXIT_OK;
+    char text[16];
+    snprintf(text, sizeof text, "%d", code);
+    log_event(&d->log, failed ? LOG_ERROR : LOG_INFO, "relay.stopped", "exit_code", text,
+              "abandoned", abandoned ? "true" : NULL, "kind",
+              failed ? error_kind_name(err->kind) : NULL, "reason", failed ? err->reason : NULL,
+              "error", failed ? err->text : NULL, "hint", err->hint[0] != '\0' ? err->hint : NULL,
+              NULL);
+    return code;
+}
+
+static void end(struct daemon *d)
+{
+    relay_close(d->relay);
+    admin_close(d->admin);
+    metrics_close(d->metrics);
+    status_cell_fini(&d->status);
+    if (d->signal_fd >= 0)
+        close(d->signal_fd);
+    let_go(d);
+}
+
+int command_run(const struct args *args)
+{
+    assert(args != NULL);
+    struct daemon d = {.args = args,
+                       .log = {.level = LOG_INFO, .format = LOG_LOGFMT, .fd = STDERR_FILENO},
+                       .signal_fd = -1};
+    struct error err = ERROR_INIT;
+    bool abandoned = false;
+    status_cell_init(&d.status);
+    if (start(&d, &err) == 0) {
+        if (wait_for_end(&d))
+            relay_result(d.relay, &err, &abandoned);
+        else
+            abandoned = true;
+    }
+    int code = log_stopped(&d, &err, abandoned);
+    if (abandoned)
+        _exit(code); /* a thread still uses what would be freed */
+    end(&d);
+    return code;
+}

@@ -1,0 +1,11 @@
+/* cli/cli_skip: the command skip. */
+#include "cli/cli_answer.h"
+
+int command_skip(const struct args *args)
+{
+    struct answer answer;
+    struct error err = ERROR_INIT;
+    if (answer_begin(&answer, args, true, &err) == 0)
+        (void)relay_skip(&answer.options, args->operand, &err);
+    return answer_end(&answer, EXIT_OK, EXIT_GAVE_UP, &err);
+}

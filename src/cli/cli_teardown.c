@@ -1,0 +1,21 @@
+/* cli/cli_teardown: the command teardown: says what it would do, asks, does it. */
+#include "cli/cli_answer.h"
+
+static int look_ask_do(struct answer *answer, struct error *err)
+{
+    if (relay_teardown(&answer->options, false, err) < 0)
+        return -1;
+    if (answer_confirm(answer, "tear the relay down", err) < 0)
+        return -1;
+    answer_flush(answer);
+    return relay_teardown(&answer->options, true, err);
+}
+
+int command_teardown(const struct args *args)
+{
+    struct answer answer;
+    struct error err = ERROR_INIT;
+    if (answer_begin(&answer, args, true, &err) == 0)
+        (void)look_ask_do(&answer, &err);
+    return answer_end(&answer, EXIT_OK, EXIT_GAVE_UP, &err);
+}
