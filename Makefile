@@ -1,0 +1,141 @@
+# walferry: build, test, install. `make help` lists the targets.
+#
+# Variants, each in a directory of its own below build/:
+#   release  build/walferry        optimised and hardened
+#   asan     build/asan/walferry   AddressSanitizer + UBSan, crash points (WALFERRY_TEST)
+#   tsan     build/tsan/walferry   ThreadSanitizer, crash points
+#   gcc, clang                     objects only, to see that neither has a warning
+#
+# Nothing but make and a shell is assumed: a compiler or library that is not there is installed by
+# tools/deps.sh, which says so first.
+
+CC ?= cc
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+WERROR ?=
+KEEP ?=
+V ?=
+VERSION := 0.1.0
+B := build
+
+# V=1 shows the commands, otherwise a line says what is being made.
+Q := $(if $(filter-out 0,$(V)),,@)
+
+all: $(B)/walferry ## build the relay: build/walferry
+
+# Asked for when the first recipe needs it, not at every start of make, and only once.
+PKGS := libpq rdkafka jansson yaml-0.1 libmicrohttpd
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) | \
+               sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread -lm)$(PKG_LIBS)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla $(if $(WERROR),-Werror)
+BASE_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DWALFERRY_VERSION='"$(VERSION)"' -Isrc \
+              $(PKG_CFLAGS) -g -MMD -MP
+
+CFLAGS_release := -O2 -fPIE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+               -fno-sanitize-recover=undefined -DWALFERRY_TEST
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread -DWALFERRY_TEST
+LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_gcc := -O2 -Werror
+CFLAGS_clang := -O2 -Werror
+
+# A variant may insist on its compiler.
+CC_gcc := gcc
+CC_clang := clang
+
+ROOMS := base model json config pg types metrics decode source route encode publish progress \
+         relay admin cli
+LIB_SRCS := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
+
+# $(1): variant, $(2): path of the program
+define variant
+LIB_OBJS_$(1) := $$(patsubst src/%.c,$(B)/$(1)/obj/%.o,$$(LIB_SRCS))
+
+$(B)/$(1)/obj/%.o: src/%.c | toolchain
+	@mkdir -p $$(@D)
+	$(if $(Q),@echo "  CC  $$@")
+	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+
+$(B)/$(1)/libwalferry.a: $$(LIB_OBJS_$(1))
+	@rm -f $$@
+	$(Q)$$(AR) rcs $$@ $$^
+
+$(2): $(B)/$(1)/obj/main.o $(B)/$(1)/libwalferry.a
+	$(if $(Q),@echo "  LD  $$@")
+	$(Q)$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) $$(LDFLAGS_$(1)) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+
+-include $$(LIB_OBJS_$(1):.o=.d) $(B)/$(1)/obj/main.d
+endef
+
+$(eval $(call variant,release,$(B)/walferry))
+$(eval $(call variant,asan,$(B)/asan/walferry))
+$(eval $(call variant,tsan,$(B)/tsan/walferry))
+$(eval $(call variant,gcc,$(B)/gcc/walferry))
+$(eval $(call variant,clang,$(B)/clang/walferry))
+
+asan: $(B)/asan/walferry ## build it with AddressSanitizer, UBSan and crash points
+tsan: $(B)/tsan/walferry ## build it with ThreadSanitizer and crash points
+
+toolchain:
+	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS); } >/dev/null 2>&1 || tools/deps.sh build
+
+include tests/tests.mk
+-include src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk
+
+# --- demo and bench: what they need is installed first, then make starts again to build -----------
+
+demo: ## private PostgreSQL and Kafka, a small shop, a kill -9, a count; KEEP=1 leaves it running
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -u tools/demo.py $(if $(filter-out 0,$(KEEP)),--keep)
+
+bench: ## measure throughput, latency and CPU beside a discarding reader
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@if [ -x bench/run ]; then bench/run; else $(PYTHON) -u bench/bench.py; fi
+
+deps: ## install everything that building, testing and developing needs
+	@tools/deps.sh all
+	@$(PYTHON) tools/lab/cache.py fetch kafka
+	@$(PYTHON) tools/lab/cache.py fetch postgres
+
+# --- install --------------------------------------------------------------------------------------
+
+bindir = $(PREFIX)/bin
+mandir = $(PREFIX)/share/man
+datadir = $(PREFIX)/share/walferry
+unitdir = $(PREFIX)/lib/systemd/system
+INSTALL ?= install
+
+install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local)
+	$(INSTALL) -D -m 755 $(B)/walferry "$(DESTDIR)$(bindir)/walferry"
+	$(INSTALL) -D -m 644 docs/man/walferry.1 "$(DESTDIR)$(mandir)/man1/walferry.1"
+	$(INSTALL) -D -m 644 docs/man/walferry.yaml.5 "$(DESTDIR)$(mandir)/man5/walferry.yaml.5"
+	$(INSTALL) -d -m 755 "$(DESTDIR)$(datadir)/sql" "$(DESTDIR)$(unitdir)"
+	$(INSTALL) -m 644 config/walferry.yaml config/walferry.schema.json "$(DESTDIR)$(datadir)"
+	$(INSTALL) -m 644 sql/*.sql "$(DESTDIR)$(datadir)/sql"
+	sed 's|^\(Exec[A-Za-z]*=\)[^ ]*/walferry|\1$(bindir)/walferry|' config/walferry.service \
+	    >"$(DESTDIR)$(unitdir)/walferry.service"
+	chmod 644 "$(DESTDIR)$(unitdir)/walferry.service"
+
+uninstall: ## remove what install put there
+	rm -f "$(DESTDIR)$(bindir)/walferry" "$(DESTDIR)$(mandir)/man1/walferry.1" \
+	    "$(DESTDIR)$(mandir)/man5/walferry.yaml.5" "$(DESTDIR)$(unitdir)/walferry.service"
+	rm -rf "$(DESTDIR)$(datadir)"
+
+clean: ## remove build/ (downloads live elsewhere and stay)
+	rm -rf $(B)
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort -u | \
+	    while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: all asan tsan toolchain demo bench deps install uninstall clean help
+.SECONDARY:

@@ -1,0 +1,126 @@
+-- The outbox table with one partition a day, instead of 001_outbox.sql: old events go by dropping a
+-- partition, which costs nothing and leaves no bloat. Choose one of the two at the start; this file
+-- refuses to touch an outbox that is not partitioned. May be applied again at any time.
+--
+--   psql -v ON_ERROR_STOP=1 -d shop -f 001_outbox_partitioned.sql
+--
+-- A primary key must contain the partition column, so both keys here end in created_at. An id is
+-- therefore unique within a moment only; the default, a random UUID, is unique without any key.
+--
+-- Call both functions once a day (cron, pg_cron, the application):
+--   SELECT walferry.outbox_add_partitions(7);                        -- for the next seven days
+--   SELECT walferry.outbox_drop_partitions(now() - interval '3 days');
+-- A row of a day without a partition goes to outbox_default; nothing is refused.
+--
+-- The publication publishes by the root (publish_via_partition_root), so partitions may come and go
+-- while the relay runs. Undo: 001_outbox_partitioned.undo.sql.
+
+BEGIN;
+SET LOCAL client_min_messages = warning;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_class
+               WHERE oid = to_regclass('public.outbox') AND relkind <> 'p') THEN
+        RAISE EXCEPTION 'public.outbox exists and is not partitioned'
+            USING HINT = 'Keep it, or apply 001_outbox.undo.sql first; that drops its rows.';
+    END IF;
+END
+$$;
+
+CREATE SCHEMA IF NOT EXISTS walferry;
+
+-- Insert into public.outbox, never into a partition: before PostgreSQL 17 a partition has no default
+-- for seq.
+CREATE TABLE IF NOT EXISTS public.outbox (
+    seq           bigint      GENERATED ALWAYS AS IDENTITY,
+    id            uuid        NOT NULL DEFAULT gen_random_uuid(),
+    aggregatetype text        NOT NULL,
+    aggregateid   text        NOT NULL,
+    type          text        NOT NULL,
+    payload       jsonb,
+    headers       jsonb,
+    xid           xid8        NOT NULL DEFAULT pg_current_xact_id(),
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (seq, created_at),
+    UNIQUE (id, created_at)
+) PARTITION BY RANGE (created_at);
+
+CREATE TABLE IF NOT EXISTS public.outbox_default PARTITION OF public.outbox DEFAULT;
+
+COMMENT ON TABLE public.outbox IS
+    'Events of the application, inserted in the transaction they belong to; read by walferry.';
+COMMENT ON COLUMN public.outbox.seq IS
+    'Order of insertion. Not the order of the events: that is the order of commits.';
+COMMENT ON COLUMN public.outbox.id IS 'Identity of the event, for consumers.';
+COMMENT ON COLUMN public.outbox.aggregatetype IS 'Kind of thing the event is about; the topic.';
+COMMENT ON COLUMN public.outbox.aggregateid IS 'Which one; the Kafka key, so order holds for it.';
+COMMENT ON COLUMN public.outbox.type IS 'What happened, as in OrderPlaced.';
+COMMENT ON COLUMN public.outbox.payload IS 'The event itself. NULL becomes a tombstone.';
+COMMENT ON COLUMN public.outbox.headers IS 'A JSON object: one Kafka header for each member.';
+COMMENT ON COLUMN public.outbox.xid IS 'The transaction that inserted the row. Leave the default.';
+
+-- Makes the partitions of today and of the days ahead, in UTC; returns how many are new. A day whose
+-- first rows are in outbox_default already is left there, with a warning.
+CREATE OR REPLACE FUNCTION walferry.outbox_add_partitions(days_ahead integer)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    made  integer := 0;
+    name  text;
+BEGIN
+    FOR offset_days IN 0 .. days_ahead LOOP
+        name := 'outbox_p' || to_char(today + offset_days, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('public.' || name) IS NOT NULL;
+        BEGIN
+            EXECUTE format(
+                'CREATE TABLE public.%I PARTITION OF public.outbox FOR VALUES FROM (%L) TO (%L)',
+                name, (today + offset_days)::text || ' 00:00:00+00',
+                (today + offset_days + 1)::text || ' 00:00:00+00');
+            made := made + 1;
+        EXCEPTION WHEN check_violation THEN
+            RAISE WARNING 'rows of % are in public.outbox_default; % was not made',
+                today + offset_days, name;
+        END;
+    END LOOP;
+    RETURN made;
+END
+$$;
+
+-- Drops the partitions whose whole day lies before the moment; returns how many. What they hold must
+-- have been committed (it was, for any moment in the past) and consumers must not need it from here.
+CREATE OR REPLACE FUNCTION walferry.outbox_drop_partitions(before timestamptz)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dropped integer := 0;
+    name    text;
+BEGIN
+    FOR name IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'public.outbox'::regclass AND c.relname ~ '^outbox_p[0-9]{8}$'
+          AND to_date(substr(c.relname, 9), 'YYYYMMDD') + 1 <= (before AT TIME ZONE 'UTC')::date
+    LOOP
+        EXECUTE format('DROP TABLE public.%I', name);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END
+$$;
+
+COMMENT ON FUNCTION walferry.outbox_add_partitions(integer) IS
+    'Makes the daily partitions of public.outbox, today and the days ahead.';
+COMMENT ON FUNCTION walferry.outbox_drop_partitions(timestamptz) IS
+    'Drops the daily partitions of public.outbox that end before the moment.';
+
+REVOKE ALL ON FUNCTION walferry.outbox_add_partitions(integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION walferry.outbox_drop_partitions(timestamptz) FROM PUBLIC;
+
+SELECT walferry.outbox_add_partitions(7);
+
+COMMIT;

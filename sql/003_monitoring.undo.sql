@@ -1,0 +1,30 @@
+-- Undo of 003_monitoring.sql. May be applied again.
+
+BEGIN;
+SET LOCAL client_min_messages = warning;
+
+DROP FUNCTION IF EXISTS walferry.lag_bytes(text);
+DROP VIEW IF EXISTS walferry.slot_lag;
+
+DO $$
+DECLARE
+    reader text;
+BEGIN
+    FOR reader IN SELECT rolname FROM pg_catalog.pg_roles
+                  WHERE rolname IN ('walferry', 'pg_monitor')
+                    AND to_regnamespace('walferry') IS NOT NULL LOOP
+        EXECUTE format('REVOKE USAGE ON SCHEMA walferry FROM %I', reader);
+    END LOOP;
+END
+$$;
+
+-- The schema goes with the last thing in it.
+DO $$
+BEGIN
+    DROP SCHEMA IF EXISTS walferry;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    NULL;
+END
+$$;
+
+COMMIT;

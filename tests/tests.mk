@@ -1,0 +1,61 @@
+# Test programs and the targets that run them. A test tests/{unit,golden,contract}/<name>_test.c is
+# one cmocka program, linked with the whole library of the asan variant; shared helpers of the tests
+# live in tests/lib/*.c. tools/test.py runs the suites, times each test and counts.
+
+UNIT_SRCS := $(sort $(wildcard tests/unit/*_test.c tests/golden/*_test.c tests/contract/*_test.c))
+TEST_LIB_SRCS := $(sort $(wildcard tests/lib/*.c))
+TEST_LIB_OBJS := $(patsubst tests/%.c,$(B)/asan/tests/%.o,$(TEST_LIB_SRCS))
+UNIT_BINS := $(patsubst tests/%.c,$(B)/asan/tests/%,$(UNIT_SRCS))
+UNIT_OBJS := $(addsuffix .o,$(UNIT_BINS))
+
+# $(1): variant
+define test_objects
+$(B)/$(1)/tests/%.o: tests/%.c | toolchain
+	@mkdir -p $$(@D)
+	$(if $(Q),@echo "  CC  $$@")
+	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) -Itests/lib $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+endef
+
+$(foreach v,asan gcc clang,$(eval $(call test_objects,$(v))))
+
+$(UNIT_BINS): $(B)/asan/tests/%: $(B)/asan/tests/%.o $(TEST_LIB_OBJS) $(B)/asan/libwalferry.a
+	$(if $(Q),@echo "  LD  $@")
+	$(Q)$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+-include $(UNIT_OBJS:.o=.d) $(TEST_LIB_OBJS:.o=.d)
+
+unit-build: $(UNIT_BINS)
+
+# Everything through both compilers, warnings as errors.
+ALL_TEST_SRCS := $(UNIT_SRCS) $(TEST_LIB_SRCS)
+lint-gcc: $(LIB_OBJS_gcc) $(B)/gcc/obj/main.o $(patsubst %.c,$(B)/gcc/%.o,$(ALL_TEST_SRCS))
+lint-clang: $(LIB_OBJS_clang) $(B)/clang/obj/main.o $(patsubst %.c,$(B)/clang/%.o,$(ALL_TEST_SRCS))
+lint-build: lint-gcc lint-clang ## compile everything with gcc and clang, warnings as errors
+
+# $(1): what to hand to the runner. Installs first, because a missing library is seen by make's
+# second start only.
+define run_tests
+@tools/deps.sh test
+@$(PYTHON) -u tools/test.py --make "$(MAKE)" $(1)
+endef
+
+test: ## install what is missing, build, run every suite
+	$(call run_tests,)
+
+unit: ## unit, golden and contract tests only
+	$(call run_tests,unit)
+
+e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks some
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory all asan tsan
+	@tests/e2e/run $(ARGS)
+
+format: ## clang-format over all C
+	clang-format -i $(LIB_SRCS) $(wildcard src/*.c src/*/*.h tests/*/*.c tests/*/*.h bench/*.c)
+
+tidy: ## the rules of the house, and clang-tidy
+	@tools/deps.sh test
+	tests/tidy.sh
+	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS)
+
+.PHONY: test unit unit-build e2e format tidy lint-gcc lint-clang lint-build

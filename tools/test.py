@@ -1,0 +1,288 @@
+"""Run the test suites, time every test, count, and say which ones took longest.
+
+  tools/test.py [SUITE...]      default: all of them, in this order:
+    build      release, asan, tsan; gcc and clang with warnings as errors; size; make install
+    lint       shellcheck, man pages, Python files that do not compile
+    tidy       tests/tidy.sh
+    unit       cmocka programs in tests/unit, tests/golden, tests/contract
+    sim        the simulator and its mutants (make sim, make mutants)
+    sql        the migrations on every PostgreSQL major
+    demo       what make demo runs, for a shorter time
+    e2e        tests/e2e/run; it leaves build/reports/e2e.json
+
+A suite that does not exist is an error, a test that cannot run here is "skipped" and counted. The
+last line is `N passed, N failed, N skipped`; the exit code is 1 where anything failed.
+
+A program counts as many tests as it reports: cmocka through its XML file, others as TAP lines
+("ok 1 - name", "not ok 2 - name", "ok 3 - name # SKIP why"); one test where it reports none.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPORTS = os.path.join(ROOT, "build", "reports")
+SIZE_LIMIT = 15 * 1000 * 1000
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+Result = collections.namedtuple("Result", "suite name seconds ok skipped output",
+                                defaults=(False, ""))
+
+
+def run(suite, name, command, timeout=600, env=None):
+    """Run a command to its end; one Result for each test that it reports."""
+    started = time.monotonic()
+    xml = os.path.join(REPORTS, suite, re.sub(r"[^A-Za-z0-9_.-]", "_", name) + "-%g.xml")
+    os.makedirs(os.path.dirname(xml), exist_ok=True)
+    for old in glob.glob(xml.replace("%g", "*")):
+        os.unlink(old)
+    environment = dict(os.environ, **SANITIZERS)
+    if "jobserver" in environment.get("MAKEFLAGS", ""):
+        del environment["MAKEFLAGS"]  # its pipes are not handed down
+    environment.update({"CMOCKA_MESSAGE_OUTPUT": "XML", "CMOCKA_XML_FILE": xml})
+    environment.update(env or {})
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                              check=False)
+        code, output = done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as error:
+        code = -1
+        output = (error.stdout or b"").decode(errors="replace") + "\nno end within %d s" % timeout
+    except OSError as error:
+        code, output = -1, str(error)
+    seconds = time.monotonic() - started
+    found = []
+    for file in sorted(glob.glob(xml.replace("%g", "*"))):
+        found += from_xml(suite, name, file)
+    if not found:
+        found = from_tap(suite, name, output, seconds)
+    if code != 0 and all(result.ok for result in found):
+        found.append(Result(suite, name, seconds, False, False, output))
+    if not found:
+        found.append(Result(suite, name, seconds, True, False, output))
+    return found
+
+
+def from_xml(suite, program, path):
+    """The tests of one cmocka XML report."""
+    results = []
+    try:
+        tree = ElementTree.parse(path)
+    except ElementTree.ParseError:
+        # The text of a failure is not always well-formed; the exit code says the rest.
+        return []
+    for case in tree.iter("testcase"):
+        failure = case.find("failure")
+        if failure is None:
+            failure = case.find("error")
+        results.append(Result(suite, "%s: %s" % (program, case.get("name")),
+                              float(case.get("time") or 0), failure is None,
+                              case.find("skipped") is not None,
+                              (failure.text or "") if failure is not None else ""))
+    return results
+
+
+def from_tap(suite, program, output, seconds):
+    """The tests of TAP output; the time of the program is shared out among them."""
+    lines = re.findall(r"^(not )?ok\b(?: \d+)?(?: -)? ([^#\n]*?)\s*(?:# *(.*))?$", output, re.M)
+    results = []
+    for bad, name, directive in lines:
+        skipped = directive.lower().startswith("skip")
+        time_given = re.search(r"time=([0-9.]+)", directive)
+        each = float(time_given.group(1)) if time_given else seconds / len(lines)
+        results.append(Result(suite, "%s: %s" % (program, name), each, not bad, skipped,
+                              output if bad else ""))
+    return results
+
+
+class Runner:
+    def __init__(self, make):
+        self.make = shlex.split(make)
+        self.results = []
+        self.started = time.monotonic()
+
+    def add(self, results):
+        for result in results:
+            self.results.append(result)
+            if not result.ok:
+                print("FAIL  %s/%s\n%s" % (result.suite, result.name,
+                                           indent(result.output[-6000:])), flush=True)
+
+    def say(self, suite, started):
+        mine = [result for result in self.results if result.suite == suite]
+        failed = sum(not result.ok for result in mine)
+        print("%-6s %4d tests, %d failed, %.1f s" % (suite, len(mine), failed,
+                                                     time.monotonic() - started), flush=True)
+
+    def target(self, suite, *targets, timeout=900):
+        """A make target as a test."""
+        self.add(run(suite, "make " + " ".join(targets),
+                     self.make + ["--no-print-directory", "-j%d" % (os.cpu_count() or 2)]
+                     + list(targets), timeout))
+
+    def build(self):
+        self.target("build", "all")
+        self.target("build", "asan", "WERROR=1")
+        self.target("build", "tsan", "WERROR=1")
+        self.target("build", "lint-gcc")
+        self.target("build", "lint-clang")
+        self.add([stripped_size()])
+        self.add(run("build", "make install, uninstall", [
+            "sh", "-ec", """
+            dir=$(mktemp -d)
+            trap 'rm -rf "$dir"' EXIT
+            "$0" --no-print-directory install DESTDIR="$dir" PREFIX=/usr >/dev/null
+            "$dir"/usr/bin/walferry version
+            test -s "$dir"/usr/share/man/man1/walferry.1
+            test -s "$dir"/usr/share/walferry/walferry.yaml
+            test -s "$dir"/usr/share/walferry/sql/001_outbox.sql
+            grep -q '^ExecStart=/usr/bin/walferry' "$dir"/usr/lib/systemd/system/walferry.service
+            "$0" --no-print-directory uninstall DESTDIR="$dir" PREFIX=/usr >/dev/null
+            test -z "$(find "$dir" -type f)"
+            """, self.make[0]]))
+
+    def lint(self):
+        scripts = [path for path in tracked() if is_shell(path)]
+        self.add(run("lint", "shellcheck", ["shellcheck"] + scripts))
+        self.add(run("lint", "python compiles", [
+            sys.executable, "-c",
+            "import sys\nfor p in sys.argv[1:]: compile(open(p).read(), p, 'exec')"]
+            + [path for path in tracked() if path.endswith(".py")]))
+        for page in sorted(glob.glob("docs/man/*.[15]", root_dir=ROOT)):
+            self.add(run("lint", page, ["mandoc", "-T", "lint", "-W", "warning", page]))
+
+    def tidy(self):
+        self.add(run("tidy", "tests/tidy.sh", ["tests/tidy.sh"]))
+
+    def unit(self):
+        self.target("unit", "unit-build", "WERROR=1")
+        sources = sorted(sum((glob.glob("tests/%s/*_test.c" % part, root_dir=ROOT)
+                              for part in ("unit", "golden", "contract")), []))
+        programs = [(source[len("tests/"):-2], "build/asan/" + source[:-2]) for source in sources]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+            for results in pool.map(lambda job: run("unit", job[0], [job[1]], 120), programs):
+                self.add(results)
+
+    def sim(self):
+        self.target("sim", "sim")
+        self.target("sim", "mutants")
+
+    def sql(self):
+        self.add(run("sql", "tests/sql/migrations.py",
+                     [sys.executable, "tests/sql/migrations.py"]))
+
+    def demo(self):
+        self.add(run("demo", "tools/demo.py",
+                     [sys.executable, "-u", "tools/demo.py", "--seconds", "6"], 180))
+
+    def e2e(self):
+        report = os.path.join(REPORTS, "e2e.json")
+        if os.path.exists(report):
+            os.unlink(report)
+        started = time.monotonic()
+        code = subprocess.run(["tests/e2e/run"], cwd=ROOT, stdin=subprocess.DEVNULL,
+                              check=False).returncode
+        seconds = time.monotonic() - started
+        try:
+            with open(report) as file:
+                rows = json.load(file)
+        except (OSError, ValueError) as error:
+            rows = []
+            print("e2e: no report: %s" % error)
+        self.results += [Result("e2e", row["name"], row["seconds"], row["ok"],
+                                row.get("skipped", False)) for row in rows]
+        if (code != 0 and all(row["ok"] for row in rows)) or not rows:
+            self.add([Result("e2e", "tests/e2e/run", seconds, False, False, "exit %d" % code)])
+
+    def close(self):
+        slowest = sorted(self.results, key=lambda result: -result.seconds)[:10]
+        print("\nThe ten slowest:")
+        for result in slowest:
+            print("  %7.1f s  %s/%s" % (result.seconds, result.suite, result.name))
+        skipped = [result for result in self.results if result.ok and result.skipped]
+        failed = [result for result in self.results if not result.ok]
+        for title, chosen in (("Skipped:", skipped), ("Failed:", failed)):
+            if chosen:
+                print("\n" + title)
+                for result in chosen:
+                    print("  %s/%s" % (result.suite, result.name))
+        with open(os.path.join(REPORTS, "tests.json"), "w") as file:
+            json.dump([result._replace(output="")._asdict() for result in self.results], file,
+                      indent=1)
+        passed = len(self.results) - len(failed) - len(skipped)
+        print("\nin %.0f s" % (time.monotonic() - self.started))
+        print("%d passed, %d failed, %d skipped" % (passed, len(failed), len(skipped)), flush=True)
+        return 1 if failed or not passed else 0
+
+
+def indent(text):
+    return "".join("    " + line + "\n" for line in text.rstrip().splitlines())
+
+
+def tracked():
+    """The files of the project, as git sees them, or as the tree has them without git."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if listed.returncode == 0:
+        names = listed.stdout.split("\n")
+    else:
+        names = [os.path.relpath(os.path.join(base, name), ROOT)
+                 for base, dirs, files in os.walk(ROOT) for name in files
+                 if "/build" not in base and "/.git" not in base]
+    return [name for name in sorted(set(names)) if name and os.path.isfile(os.path.join(ROOT, name))]
+
+
+def is_shell(path):
+    with open(os.path.join(ROOT, path), "rb") as file:
+        first = file.readline(80)
+    return re.match(rb"#! *(/usr)?/bin/(env )?(ba|da)?sh\b", first) is not None
+
+
+def stripped_size():
+    """The release binary, stripped, is smaller than SIZE_LIMIT."""
+    stripped = os.path.join(REPORTS, "walferry.stripped")
+    os.makedirs(REPORTS, exist_ok=True)
+    done = subprocess.run(["strip", "-o", stripped, os.path.join(ROOT, "build", "walferry")],
+                          stderr=subprocess.STDOUT, stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        return Result("build", "stripped size", 0.0, False, False, done.stdout.decode())
+    size = os.path.getsize(stripped)
+    os.unlink(stripped)
+    return Result("build", "stripped size", 0.0, size < SIZE_LIMIT, False, "%d bytes" % size)
+
+
+def main():
+    suites = ("build", "lint", "tidy", "unit", "sim", "sql", "demo", "e2e")
+    parser = argparse.ArgumentParser(description="run the test suites")
+    parser.add_argument("--make", default="make", help="the make to build with")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(suites))
+    arguments = parser.parse_args()
+    for suite in arguments.suites:
+        if suite not in suites:
+            parser.error("no suite %s; there are: %s" % (suite, " ".join(suites)))
+    os.chdir(ROOT)
+    os.makedirs(REPORTS, exist_ok=True)
+    runner = Runner(arguments.make)
+    for suite in arguments.suites or suites:
+        started = time.monotonic()
+        getattr(runner, suite)()
+        runner.say(suite, started)
+    return runner.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
