@@ -87,7 +87,7 @@ toolchain:
 	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS); } >/dev/null 2>&1 || tools/deps.sh build
 
 include tests/tests.mk
--include src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk
+-include src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
 
 # --- demo and bench: what they need is installed first, then make starts again to build -----------
 
@@ -99,7 +99,8 @@ demo: ## private PostgreSQL and Kafka, a small shop, a kill -9, a count; KEEP=1 
 bench: ## measure throughput, latency and CPU beside a discarding reader
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory all
-	@if [ -x bench/run ]; then bench/run; else $(PYTHON) -u bench/bench.py; fi
+	@$(MAKE) --no-print-directory $(B)/bench/discard
+	@$(PYTHON) -u bench/run --out $(B)/bench/report.md $(BENCH)
 
 deps: ## install everything that building, testing and developing needs
 	@tools/deps.sh all

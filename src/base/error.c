@@ -31,48 +31,46 @@ static void flatten(char *text)
             *c = ' ';
 }
 
-static void fill(struct error *err, enum error_kind kind, enum exit_code code, const char *reason)
+/* The arguments may point into *err itself (a text that is told anew), so it is replaced last. */
+static int fill(struct error *err, enum error_kind kind, enum exit_code code, const char *reason,
+                const char *format, va_list args)
 {
     assert(err != NULL);
     assert(reason != NULL && reason[0] != '\0');
-    *err = ERROR_INIT;
-    err->kind = kind;
-    err->exit_code = code;
-    snprintf(err->reason, sizeof err->reason, "%s", reason);
+    struct error made = {.kind = kind, .exit_code = code};
+    snprintf(made.reason, sizeof made.reason, "%s", reason);
+    vsnprintf(made.text, sizeof made.text, format, args);
+    flatten(made.text);
+    *err = made;
+    return -1;
 }
 
 int error_retry(struct error *err, const char *reason, const char *format, ...)
 {
-    fill(err, ERROR_RETRY, EXIT_GAVE_UP, reason);
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    int result = fill(err, ERROR_RETRY, EXIT_GAVE_UP, reason, format, args);
     va_end(args);
-    flatten(err->text);
-    return -1;
+    return result;
 }
 
 int error_data(struct error *err, const char *reason, const char *format, ...)
 {
-    fill(err, ERROR_DATA, EXIT_DATA, reason);
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    int result = fill(err, ERROR_DATA, EXIT_DATA, reason, format, args);
     va_end(args);
-    flatten(err->text);
-    return -1;
+    return result;
 }
 
 int error_stop(struct error *err, enum exit_code code, const char *reason, const char *format, ...)
 {
     assert(code != EXIT_OK);
-    fill(err, ERROR_STOP, code, reason);
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    int result = fill(err, ERROR_STOP, code, reason, format, args);
     va_end(args);
-    flatten(err->text);
-    return -1;
+    return result;
 }
 
 int error_wrap(struct error *err, const char *format, ...)

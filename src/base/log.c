@@ -1,5 +1,6 @@
-/* base/log: see log.h. A line is built in one buffer on the stack and cut at its end, because a log
- * that blocks or allocates without bound would disturb the pipeline. */
+/* base/log: see log.h. A line is built in one buffer on the stack, because a log that blocks or
+ * allocates without bound would disturb the pipeline. What does not fit is cut inside its value,
+ * and the pairs behind it are left out, so that a cut line is still logfmt or JSON. */
 #include "base/log.h"
 
 #include "base/error.h"
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
+#define VALUE_END (LINE_MAX_BYTES - 16) /* no value goes beyond: quote, brace and newline fit */
+#define PAIR_END (LINE_MAX_BYTES - 128) /* no pair begins beyond: its key and quotes fit */
 
 struct line {
     char text[LINE_MAX_BYTES];
@@ -28,9 +31,7 @@ const char *log_level_name(enum log_level level)
 
 static void add(struct line *line, const char *bytes, size_t len)
 {
-    size_t room = sizeof line->text - 8 - line->len; /* 8: the closing bytes always fit */
-    if (len > room)
-        len = room;
+    assert(line->len + len <= sizeof line->text);
     memcpy(line->text + line->len, bytes, len);
     line->len += len;
 }
@@ -38,6 +39,22 @@ static void add(struct line *line, const char *bytes, size_t len)
 static void add_text(struct line *line, const char *text)
 {
     add(line, text, strlen(text));
+}
+
+static bool continues(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* The value was cut before `next`: takes the rest of a character in two back as well. */
+static void drop_half_character(struct line *line, char next)
+{
+    if (!continues(next))
+        return;
+    while (line->len > 0 && continues(line->text[line->len - 1]))
+        line->len--;
+    if (line->len > 0 && ((unsigned char)line->text[line->len - 1] & 0x80) != 0)
+        line->len--;
 }
 
 /* JSON escapes serve logfmt's quoted values as well. */
@@ -51,6 +68,10 @@ static void add_escaped(struct line *line, const char *value)
             snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)(unsigned char)*c);
         else
             snprintf(escaped, sizeof escaped, "%c", *c);
+        if (line->len + strlen(escaped) > VALUE_END) {
+            drop_half_character(line, *c);
+            return;
+        }
         add_text(line, escaped);
     }
 }
@@ -67,25 +88,22 @@ static bool is_bare(const char *value)
 
 static void add_pair(const struct log *log, struct line *line, const char *key, const char *value)
 {
-    if (log->format == LOG_JSON) {
-        add_text(line, line->len > 0 ? ",\"" : "{\"");
-        add_text(line, key);
-        add_text(line, "\":\"");
-        add_escaped(line, value);
-        add_text(line, "\"");
+    assert(strlen(key) <= 64);
+    if (line->len > PAIR_END)
         return;
-    }
-    if (line->len > 0)
+    bool json = log->format == LOG_JSON;
+    bool quoted = json || !is_bare(value);
+    if (json)
+        add_text(line, line->len > 0 ? ",\"" : "{\"");
+    else if (line->len > 0)
         add_text(line, " ");
     add_text(line, key);
-    add_text(line, "=");
-    if (is_bare(value)) {
-        add_text(line, value);
-        return;
-    }
-    add_text(line, "\"");
+    add_text(line, json ? "\":" : "=");
+    if (quoted)
+        add_text(line, "\"");
     add_escaped(line, value);
-    add_text(line, "\"");
+    if (quoted)
+        add_text(line, "\"");
 }
 
 static void begin(const struct log *log, struct line *line, enum log_level level, const char *event)

@@ -2,7 +2,7 @@
  *
  * Protocol version 1 without in-progress streaming (PostgreSQL 15 documentation, 55.5 and 55.9).
  * The decoder keeps the relations of one connection and the state of the transaction at hand, and
- * refuses what cannot come (a row outside BEGIN … COMMIT, an unknown relation or message type). It
+ * refuses what cannot come (a row outside BEGIN to COMMIT, an unknown relation or message type). It
  * does not know positions: those are the source's. */
 #ifndef WALFERRY_DECODE_DECODE_H
 #define WALFERRY_DECODE_DECODE_H

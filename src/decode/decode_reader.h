@@ -1,4 +1,4 @@
-/* decode_reader: a cursor over one message that can not leave it.
+/* decode_reader: a cursor over one message that cannot leave it.
  *
  * Every length comes from the wire, so every read checks what is left. The first failure is kept
  * and puts the cursor at the end: later reads fail too and give zeros, so a parser may read a run

@@ -13,6 +13,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define TIME_HEADER "walferry-time"
+#define TIME_DIGITS_MAX 20
+/* What a record batch has before its records (Kafka documentation, "Record Batch"). */
+#define BATCH_HEADER_BYTES 61
+
 /* ---- Size ---- */
 
 static int64_t varint_bytes(size_t length)
@@ -25,19 +30,54 @@ static int64_t varint_bytes(size_t length)
     return bytes;
 }
 
-int64_t kafka_message_bytes(const struct message *message)
+static int64_t header_bytes(size_t name, size_t value)
+{
+    return varint_bytes(name) + (int64_t)name + varint_bytes(value) + (int64_t)value;
+}
+
+int64_t kafka_message_bytes(const struct message *message, size_t true_time)
 {
     int64_t record = 3; /* attributes, timestamp delta, offset delta: a byte each when alone */
     record += varint_bytes(message->key.len) + (int64_t)message->key.len;
     record += varint_bytes(message->value.len) + (int64_t)message->value.len;
-    record += varint_bytes(message->header_count);
-    for (uint32_t i = 0; i < message->header_count; i++) {
-        const struct header *header = &message->headers[i];
-        record += varint_bytes(header->name.len) + (int64_t)header->name.len;
-        record += varint_bytes(header->value.len) + (int64_t)header->value.len;
-    }
-    return 61 + varint_bytes((size_t)record) + record;
+    record += varint_bytes(message->header_count + (true_time > 0 ? 1 : 0));
+    for (uint32_t i = 0; i < message->header_count; i++)
+        record += header_bytes(message->headers[i].name.len, message->headers[i].value.len);
+    if (true_time > 0)
+        record += header_bytes(sizeof TIME_HEADER - 1, true_time);
+    return BATCH_HEADER_BYTES + varint_bytes((size_t)record) + record;
 }
+
+int64_t kafka_message_bytes_max(const struct message *message)
+{
+    return kafka_message_bytes(message, TIME_DIGITS_MAX);
+}
+
+/* ---- Time ---- */
+
+struct stamp {
+    int64_t timestamp_ms;
+    char true_time[TIME_DIGITS_MAX + 4]; /* empty where the timestamp is the true time */
+};
+
+static struct stamp stamp_of(struct kafka_publisher *p, const struct kafka_topic *topic,
+                             const struct message *message)
+{
+    struct stamp stamp = {.true_time = ""};
+    int64_t now_ms = p->wall_ms + p->broker_ahead_ms;
+    stamp.timestamp_ms = clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
+    if (stamp.timestamp_ms == message->timestamp_ms)
+        return stamp;
+    /* The clock that was looked at last may be behind. */
+    p->wall_ms = clock_wall_us() / US_PER_MS;
+    now_ms = p->wall_ms + p->broker_ahead_ms;
+    stamp.timestamp_ms = clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
+    if (stamp.timestamp_ms != message->timestamp_ms)
+        snprintf(stamp.true_time, sizeof stamp.true_time, "%" PRId64, message->timestamp_ms);
+    return stamp;
+}
+
+/* ---- Limits ---- */
 
 static bool is_compressed(const struct kafka_publisher *p)
 {
@@ -50,9 +90,9 @@ static bool is_compressed(const struct kafka_publisher *p)
 
 /* With compression only the broker knows; its refusal is found out record by record. */
 static int check_size(const struct kafka_publisher *p, const struct kafka_topic *topic,
-                      const struct message *message, struct error *err)
+                      const struct message *message, const struct stamp *stamp, struct error *err)
 {
-    int64_t bytes = kafka_message_bytes(message);
+    int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
     if (bytes <= topic->max_message_bytes || is_compressed(p))
         return 0;
     error_data(err, "message_too_large",
@@ -64,9 +104,10 @@ static int check_size(const struct kafka_publisher *p, const struct kafka_topic 
 
 /* ---- Producing ---- */
 
-static rd_kafka_headers_t *headers_of(const struct message *message, const char *true_time)
+static rd_kafka_headers_t *headers_of(const struct message *message, const struct stamp *stamp)
 {
-    uint32_t count = message->header_count + (true_time != NULL ? 1 : 0);
+    const char *true_time = stamp->true_time;
+    uint32_t count = message->header_count + (true_time[0] != '\0' ? 1 : 0);
     if (count == 0)
         return NULL;
     rd_kafka_headers_t *headers = rd_kafka_headers_new(count);
@@ -75,22 +116,9 @@ static rd_kafka_headers_t *headers_of(const struct message *message, const char 
         rd_kafka_header_add(headers, header->name.ptr, (ssize_t)header->name.len, header->value.ptr,
                             (ssize_t)header->value.len);
     }
-    if (true_time != NULL)
-        rd_kafka_header_add(headers, "walferry-time", -1, true_time, -1);
+    if (true_time[0] != '\0')
+        rd_kafka_header_add(headers, TIME_HEADER, -1, true_time, -1);
     return headers;
-}
-
-static int64_t clamped_time(struct kafka_publisher *p, const struct kafka_topic *topic,
-                            const struct message *message)
-{
-    int64_t now_ms = p->wall_ms + p->broker_ahead_ms;
-    int64_t timestamp_ms = clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
-    if (timestamp_ms == message->timestamp_ms)
-        return timestamp_ms;
-    /* The clock that was looked at last may be behind. */
-    p->wall_ms = clock_wall_us() / US_PER_MS;
-    now_ms = p->wall_ms + p->broker_ahead_ms;
-    return clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
 }
 
 static int not_produced(struct kafka_publisher *p, const struct kafka_topic *topic,
@@ -113,22 +141,18 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
 }
 
 static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
-                   const struct message *message, int32_t partition, struct error *err)
+                   const struct message *message, int32_t partition, const struct stamp *stamp,
+                   struct error *err)
 {
-    int64_t timestamp_ms = clamped_time(p, topic, message);
-    bool clamped = timestamp_ms != message->timestamp_ms;
-    char true_time[24];
-    if (clamped)
-        snprintf(true_time, sizeof true_time, "%" PRId64, message->timestamp_ms);
-    rd_kafka_headers_t *headers = headers_of(message, clamped ? true_time : NULL);
+    rd_kafka_headers_t *headers = headers_of(message, stamp);
     /* The types are written out: the macros of the header are GNU C under clang. */
     rd_kafka_resp_err_t code = rd_kafka_producev(
         p->events->rk, RD_KAFKA_VTYPE_RKT, topic->rkt, RD_KAFKA_VTYPE_PARTITION, partition,
         RD_KAFKA_VTYPE_VALUE, message->value.ptr, message->value.len, RD_KAFKA_VTYPE_KEY,
-        message->key.ptr, message->key.len, RD_KAFKA_VTYPE_TIMESTAMP, timestamp_ms,
+        message->key.ptr, message->key.len, RD_KAFKA_VTYPE_TIMESTAMP, stamp->timestamp_ms,
         RD_KAFKA_VTYPE_OPAQUE, message, RD_KAFKA_VTYPE_HEADERS, headers, RD_KAFKA_VTYPE_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (clamped && p->options.metrics != NULL)
+        if (stamp->true_time[0] != '\0' && p->options.metrics != NULL)
             metrics_add(p->options.metrics, METRIC_TIMESTAMPS_CLAMPED, 1);
         return PUBLISH_DONE;
     }
@@ -148,7 +172,7 @@ static void count(struct kafka_publisher *p, struct batch *batch, struct kafka_t
     batch->outstanding++;
     p->outstanding++;
     if (p->small_topics)
-        topic->unreported_bytes += kafka_message_bytes(message);
+        topic->unreported_bytes += kafka_message_bytes_max(message);
 }
 
 /* ---- Suspicion ---- */
@@ -199,7 +223,7 @@ static bool must_wait(struct kafka_publisher *p, const struct kafka_topic *topic
     if (!p->small_topics || topic->unreported_bytes == 0 ||
         topic->max_message_bytes >= p->batch_bytes)
         return false;
-    return topic->unreported_bytes + kafka_message_bytes(message) > topic->max_message_bytes;
+    return topic->unreported_bytes + kafka_message_bytes_max(message) > topic->max_message_bytes;
 }
 
 int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
@@ -210,8 +234,10 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     assert(p->phase == KAFKA_IDLE || p->phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
-    if (open_if_idle(p, err) < 0 || kafka_topic_of(p, message, &topic, err) < 0 ||
-        check_size(p, topic, message, err) < 0 ||
+    if (open_if_idle(p, err) < 0 || kafka_topic_of(p, message, &topic, err) < 0)
+        return -1;
+    struct stamp stamp = stamp_of(p, topic, message);
+    if (check_size(p, topic, message, &stamp, err) < 0 ||
         kafka_choose_partition(p, topic, message, &partition, err) < 0)
         return -1;
     bool alone = is_suspect(p, message);
@@ -220,7 +246,7 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
         if (drained != PUBLISH_DONE)
             return drained;
     }
-    int result = produce(p, topic, message, partition, err);
+    int result = produce(p, topic, message, partition, &stamp, err);
     if (result != PUBLISH_DONE)
         return result;
     count(p, batch, topic, message);

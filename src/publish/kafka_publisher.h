@@ -105,8 +105,11 @@ void kafka_publisher_know_batch(struct kafka_publisher *p, struct batch *batch);
 /* kafka_produce.c */
 int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
               struct error *err);
-/* Bytes of the message as a record batch of its own. */
-int64_t kafka_message_bytes(const struct message *message);
+/* Bytes of the message as a record batch of its own. true_time: digits of the header walferry-time,
+ * 0 where it goes without. */
+int64_t kafka_message_bytes(const struct message *message, size_t true_time);
+/* The same at most, for what is counted while it is under way. */
+int64_t kafka_message_bytes_max(const struct message *message);
 
 /* kafka_txn.c */
 int kafka_begin(struct kafka_publisher *p, struct error *err);

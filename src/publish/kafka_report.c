@@ -120,7 +120,7 @@ static void report_event(struct kafka_publisher *p, const rd_kafka_message_t *re
     p->outstanding--;
     if (p->small_topics) {
         struct kafka_topic *topic = rd_kafka_topic_opaque(report->rkt);
-        topic->unreported_bytes -= kafka_message_bytes(message);
+        topic->unreported_bytes -= kafka_message_bytes_max(message);
     }
     if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && !p->failed) {
         if (can_be_the_records_fault(report->err)) {

@@ -179,7 +179,7 @@ static int32_t sticky_partition(struct kafka_publisher *p, struct kafka_topic *t
         topic->sticky_partition = (int32_t)(next_random(p) % (uint32_t)topic->partitions);
         topic->sticky_bytes = 0;
     }
-    topic->sticky_bytes += kafka_message_bytes(message);
+    topic->sticky_bytes += kafka_message_bytes_max(message);
     return topic->sticky_partition;
 }
 

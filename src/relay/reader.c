@@ -12,6 +12,12 @@
 
 #define CHANGES_PER_STEP 4096
 #define SCRATCH_BYTES (64 * 1024)
+/* A transaction that the server sends so long after its commit is part of a backlog. Then nobody waits
+ * for its latency, and a Kafka transaction may grow for so many commit intervals: each costs the broker
+ * and librdkafka the same, however large it is. */
+#define BEHIND_US (INT64_C(1) * 1000000)
+#define BEHIND_INTERVALS 20
+#define NAP_MAX_US 1000
 
 void reader_init(struct reader *reader, const struct reader_options *options)
 {
@@ -19,6 +25,7 @@ void reader_init(struct reader *reader, const struct reader_options *options)
     assert(options->circuit != NULL && options->log != NULL);
     *reader = (struct reader){
         .o = *options,
+        .open_parts = options->start.seq != 0,
         .cursor = options->start,
         .committed = options->start,
         .last_change_us = options->now_us,
@@ -110,7 +117,7 @@ static bool is_condemned(const struct reader *r, const struct change *change)
     return false;
 }
 
-/* A change that cannot be published: passed over and counted, or the end. 0 or -1 (err stays). */
+/* A change that cannot be published: passed over and counted (*err is empty then), or the end. */
 static int on_data_error(struct reader *r, const struct change *change, uint32_t route,
                          struct error *err)
 {
@@ -126,6 +133,7 @@ static int on_data_error(struct reader *r, const struct change *change, uint32_t
             metrics_add_route(r->o.metrics, METRIC_SKIPPED, route, 1);
         log_event(r->o.log, LOG_WARN, "event.skipped", "route", config->name.text, "id", id,
                   "reason", err->reason, "error", err->text, NULL);
+        *err = ERROR_INIT;
         return 0;
     }
     error_wrap(err, "route %s, change %s", config->name.text, id);
@@ -219,6 +227,8 @@ static void take_commit(struct reader *r, const struct change *change)
     r->batch->transactions++;
     r->boundary = change->position;
     r->boundary_count = r->batch->count;
+    r->behind = change->commit_time_us != 0 &&
+                change->sent_time_us - change->commit_time_us > BEHIND_US;
     if (r->open_parts) {
         seal(r, true);
         return;
@@ -262,9 +272,11 @@ static int take_change(struct reader *r, const struct change *change, int64_t no
         break;
     }
     assert(r->in_txn);
-    if (r->batch->count == 0 && r->batch->opened_us == 0)
+    bool empty = r->batch->count == 0;
+    int result = take_row(r, change, err);
+    if (empty && r->batch->count > 0)
         r->batch->opened_us = now_us;
-    return take_row(r, change, err);
+    return result;
 }
 
 /* ---- Sealing ---- */
@@ -274,15 +286,24 @@ static bool at_boundary(const struct reader *r)
     return r->batch != NULL && !r->in_txn && r->batch->count > 0;
 }
 
-/* The soft limits, asked at each COMMIT under backlog. With two commits on their way already,
- * waiting for half a batch costs no time and saves the broker a transaction. */
+/* When the batch at hand is sealed at the next COMMIT although the input is not empty. */
+static int64_t interval_end_us(const struct reader *r)
+{
+    return r->batch->opened_us + r->o.commit_interval_us * (r->behind ? BEHIND_INTERVALS : 1);
+}
+
+/* The soft limits, asked at each COMMIT under backlog. With two commits on their way already, waiting
+ * for half a batch costs no time and saves the broker a transaction. */
 static bool past_soft_limit(const struct reader *r, int64_t now_us)
 {
     const struct batch *batch = r->batch;
-    if (batch->count >= (r->o.circuit->events_max + 1) / 2 ||
-        batch->bytes >= r->o.circuit->bytes_max / 2)
+    uint32_t events = r->o.circuit->events_max;
+    size_t bytes = r->o.circuit->bytes_max;
+    uint32_t eighths = r->behind ? 7 : 4;
+    if (batch->count >= events - events / 8 * (8 - eighths) ||
+        batch->bytes >= bytes / 8 * eighths)
         return true;
-    return r->commits_in_flight < 2 && now_us - batch->opened_us >= r->o.commit_interval_us;
+    return r->commits_in_flight < 2 && now_us >= interval_end_us(r);
 }
 
 static void seal_if_due(struct reader *r, int64_t now_us, bool input_empty)
@@ -322,7 +343,7 @@ static bool may_stop(const struct reader *r)
 {
     if (r->stop == READER_STOP || r->failure.kind != ERROR_NONE)
         return true;
-    return r->stop == READER_STOP_WHOLE && !(r->in_txn && r->open_parts);
+    return r->stop == READER_STOP_WHOLE && !r->open_parts;
 }
 
 /* Sends what ends on a COMMIT and drops the rest; then the writer is told that nothing follows. */
@@ -359,6 +380,16 @@ static bool have_batch(struct reader *r)
     return r->batch != NULL;
 }
 
+/* A source that paces its reading gives nothing during a nap, although there is more: that is no reason
+ * to end a Kafka transaction. */
+static bool is_napping(struct reader *r, int64_t now_us)
+{
+    int fd = -1;
+    int64_t deadline_us = now_us + 1000000;
+    source_wait(r->o.source, &fd, &deadline_us);
+    return fd < 0 && deadline_us - now_us < NAP_MAX_US;
+}
+
 /* Takes changes until the input is dry, no batch is free or the step is long enough. */
 static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
 {
@@ -371,11 +402,12 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
         struct change change;
         int got = source_next(r->o.source, now_us, &change, err);
         if (got <= 0) {
-            *input_empty = got == 0;
+            *input_empty = got == 0 && !is_napping(r, now_us);
             return got;
         }
         if (take_change(r, &change, now_us, err) < 0) {
             r->failure = *err;
+            *err = ERROR_INIT;
             return 0;
         }
         seal_if_due(r, now_us, false);
@@ -401,13 +433,11 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
     wait_for_fd(wait, channel_fd(r->o.circuit->empty));
     if (r->draining || r->batch == NULL)
         return; /* only a batch that comes home, or the clock, changes anything */
-    if (!input_empty) {
-        wait_until(wait, now_us);
-        return;
-    }
     wait_for_fd(wait, fd);
+    if (!input_empty && fd >= 0)
+        wait_until(wait, now_us);
     if (at_boundary(r) && r->commits_in_flight < 2)
-        wait_until(wait, r->batch->opened_us + r->o.commit_interval_us);
+        wait_until(wait, interval_end_us(r));
     if (position_compare(r->mark, r->committed) > 0 && all_home(r))
         wait_until(wait, r->progress_us + r->o.idle_interval_us);
     if (r->in_txn)
@@ -439,8 +469,9 @@ int reader_step(struct reader *r, int64_t now_us, struct wait *wait, struct erro
     if (!r->draining && !may_stop(r)) {
         if (take_changes(r, now_us, &input_empty, err) < 0)
             return -1;
-        seal_if_due(r, now_us, input_empty);
-        if (have_batch(r))
+        if (r->failure.kind == ERROR_NONE)
+            seal_if_due(r, now_us, input_empty);
+        if (r->failure.kind == ERROR_NONE && have_batch(r))
             seal_mark_if_due(r, now_us);
         if (check_stall(r, now_us, err) < 0)
             return -1;

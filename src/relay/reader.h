@@ -61,13 +61,14 @@ struct reader {
     uint32_t commits_in_flight; /* sealed batches with ends_txn that are not home */
 
     bool in_txn;
-    bool open_parts;    /* batches of the transaction at hand are with the writer */
+    bool open_parts;    /* parts of the transaction at hand are with the writer or committed */
     uint64_t final_lsn; /* of the transaction at hand */
     uint32_t xid;
     struct position cursor;   /* of the last change taken */
     uint32_t boundary_count;  /* messages of `batch` up to its last COMMIT */
     struct position boundary; /* and its position; lsn 0: none in this batch */
     int64_t last_change_us;
+    bool behind; /* the last transaction was sent long after it was committed */
 
     struct position committed; /* newest committed progress */
     int64_t progress_us;       /* when it moved */

@@ -173,6 +173,7 @@ static int on_refused(struct writer *w, const struct message *message, struct er
             metrics_add_route(w->o.metrics, METRIC_SKIPPED, message->route, 1);
         log_event(w->o.log, LOG_WARN, "message.skipped", "route", route->name.text, "id", id,
                   "reason", err->reason, "error", err->text, NULL);
+        *err = ERROR_INIT;
         return 0;
     }
     error_wrap(err, "route %s, change %s", route->name.text, id);

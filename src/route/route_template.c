@@ -82,7 +82,7 @@ static int add_braces(struct compiler *c)
     const char *first = c->at;
     size_t len = strcspn(first, "{}");
     if (first[len] != '}') {
-        wrong(c, "a { is not closed", (struct span){first, len});
+        wrong(c, "a { is not closed", (struct span){first - 1, len + 1});
         return error_hint(c->err, "write {{ for a brace that is meant as one");
     }
     c->at = first + len + 1;

@@ -24,6 +24,9 @@
 #define XLOGDATA_HEADER_BYTES 25
 #define KEEPALIVE_BYTES 18
 
+/* 2000-01-01 00:00 UTC, PostgreSQL's epoch, in microseconds of the Unix epoch. */
+#define PG_EPOCH_US INT64_C(946684800000000)
+
 /* A transaction that was committed in parts up to `done` changes must come first. */
 enum partial_state { PARTIAL_NONE, PARTIAL_AWAITED, PARTIAL_AT_HAND };
 
@@ -188,8 +191,10 @@ static int feed_xlogdata(struct stream *s, struct span data, struct error *err)
     received(s, u64_at(data.ptr + 9));
     struct span message = {data.ptr + XLOGDATA_HEADER_BYTES, data.len - XLOGDATA_HEADER_BYTES};
     int result = decoder_next(s->decoder, message, &s->change, err);
-    if (result > 0)
+    if (result > 0) {
+        s->change.sent_time_us = (int64_t)u64_at(data.ptr + 17) + PG_EPOCH_US;
         result = feed_change(s, err);
+    }
     if (result == 0)
         return 0;
     char text[LSN_TEXT_MAX];

@@ -21,11 +21,18 @@
 #include <stdlib.h>
 
 enum {
-    /* A backlog is a read that brought much, or reads that bring something and follow each other
-       fast. */
-    BACKLOG_BYTES = 8 * 1024, /* half of what libpq reads at once */
-    BACKLOG_INTERVAL_US = 200,
-    NAP_US = 100
+    /* A backlog is a read that brought much, or small ones whose bytes were there at once. */
+    BACKLOG_BYTES = 8 * 1024,
+    BACKLOG_GAP_US = 200,
+    /* The nap grows while reads come back less than full and shrinks slowly while they are full, so
+     * that it settles where we are just slower than the walsender, and at nothing where we are so
+     * anyway. libpq reads up to 16 KB at once. */
+    FULL_BYTES = 14 * 1024,
+    NAP_START_US = 100,
+    NAP_MIN_US = 16,
+    NAP_MAX_US = 400,
+    NAP_GROWTH = 8, /* by 1/8 */
+    NAP_DECAY = 32  /* by 1/32 */
 };
 
 struct stream_source {
@@ -34,9 +41,11 @@ struct stream_source {
     struct stream *stream;
     struct buf status;
     /* Pacing, in monotonic time. */
-    int64_t fill_us;      /* the last read; 0: none yet */
-    size_t filled_bytes;  /* what was taken since then */
-    int64_t nap_until_us; /* no read before it; 0: no nap */
+    int64_t nap_us;       /* how long a nap is now */
+    int64_t nap_until_us; /* no read before it; 0: awake */
+    int64_t awake_us;     /* since when the next read might have been */
+    int64_t gap_us;       /* from then to the last read */
+    size_t filled_bytes;  /* what the last read brought */
     bool reading;         /* next was called last, not tick: the caller has room for changes */
 };
 
@@ -78,17 +87,39 @@ static int tick(struct source *base, int64_t now_us, struct error *err)
 
 /* ---- Reading ---- */
 
-/* libpq's buffer is dry. True: read now; false: nap first. */
+/* The last read is used up: sleep before the next one? */
+static bool start_nap(struct stream_source *s, int64_t now_us)
+{
+    if (s->filled_bytes == 0 || (s->filled_bytes < BACKLOG_BYTES && s->gap_us > BACKLOG_GAP_US))
+        return false;
+    if (s->filled_bytes >= FULL_BYTES)
+        s->nap_us -= s->nap_us / NAP_DECAY + 1;
+    else
+        s->nap_us += s->nap_us / NAP_GROWTH + 1;
+    if (s->nap_us < NAP_MIN_US)
+        s->nap_us = NAP_MIN_US;
+    if (s->nap_us > NAP_MAX_US)
+        s->nap_us = NAP_MAX_US;
+    s->nap_until_us = now_us + s->nap_us;
+    return true;
+}
+
+/* libpq's buffer is dry. True: read now; false: there is a nap first. */
 static bool may_fill(struct stream_source *s)
 {
     int64_t now_us = clock_monotonic_us();
-    if (s->nap_until_us == 0 && s->filled_bytes > 0 &&
-        (s->filled_bytes >= BACKLOG_BYTES || now_us - s->fill_us < BACKLOG_INTERVAL_US))
-        s->nap_until_us = now_us + NAP_US;
+    if (s->nap_until_us == 0) {
+        if (s->filled_bytes > 0)
+            s->awake_us = now_us;
+        if (start_nap(s, now_us)) {
+            s->awake_us = s->nap_until_us;
+            return false;
+        }
+    }
     if (now_us < s->nap_until_us)
         return false;
     s->nap_until_us = 0;
-    s->fill_us = now_us;
+    s->gap_us = now_us - s->awake_us;
     s->filled_bytes = 0;
     return true;
 }
@@ -190,6 +221,7 @@ int stream_source_open(struct pg_replication *connection, const struct stream_op
     s->connection = connection;
     s->stream = stream_open(options);
     s->status = BUF_EMPTY;
+    s->nap_us = NAP_START_US;
     *source = &s->base;
     return 0;
 }
