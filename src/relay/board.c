@@ -39,12 +39,12 @@ void board_epoch(struct epoch *epoch)
              exactly_once ? "exactly_once" : "at_least_once");
     snprintf(b->instance, sizeof b->instance, "%s", relay->instance);
     snprintf(b->system_identifier, sizeof b->system_identifier, "%" PRIu64,
-             epoch->system.system_identifier);
-    b->timeline = epoch->system.timeline;
-    b->generation = epoch->progress.generation;
-    b->committed = epoch->progress.position;
-    b->confirmed_lsn = epoch->progress.position.lsn;
-    b->in_partial = epoch->progress.partial.final_lsn != 0;
+             epoch->facts.system.system_identifier);
+    b->timeline = epoch->facts.system.timeline;
+    b->generation = epoch->facts.progress.generation;
+    b->committed = epoch->facts.progress.position;
+    b->confirmed_lsn = epoch->facts.progress.position.lsn;
+    b->in_partial = epoch->facts.progress.partial.final_lsn != 0;
     publish(relay);
     pthread_mutex_unlock(&relay->mutex);
 }

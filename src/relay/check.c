@@ -60,19 +60,18 @@ static int check_topics(struct check *c, struct error *err)
 
 static int check_progress(struct check *c, struct error *err)
 {
-    struct progress progress;
-    struct pg_system system;
-    struct pg_slot slot;
-    bool have_progress = false;
+    struct relay_facts facts;
     bool topic_exists = false;
-    if (relay_look(&c->kafka, &c->arena, &progress, &have_progress, &topic_exists, err) < 0) {
+    if (relay_look(&c->kafka, &c->arena, &facts.progress, &facts.have_progress, &topic_exists,
+                   err) < 0) {
         relay_complete_hint(c->o->config, err);
         return -1;
     }
-    if (relay_judge(c->sql, c->o->config, have_progress, &progress, &system, &slot, err) == 0) {
+    if (relay_judge(c->sql, c->o->config, &c->kafka, &c->arena, &facts, err) == 0) {
         char position[LSN_TEXT_MAX];
         command_say(c->o->out, "progress: at %s, slot %s can go on from there",
-                    lsn_format(progress.position.lsn, position), c->o->config->source.slot.text);
+                    lsn_format(facts.progress.position.lsn, position),
+                    c->o->config->source.slot.text);
         return 0;
     }
     if (strcmp(err->reason, "not_set_up") != 0 && strcmp(err->reason, "closed") != 0)

@@ -42,7 +42,7 @@ static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
     const struct config_delivery *delivery = &e->config->delivery;
-    drop_old_verdicts(relay, e->progress.position.lsn);
+    drop_old_verdicts(relay, e->facts.progress.position.lsn);
     struct reader_options reader = {
         .source = e->source,
         .router = e->router,
@@ -52,14 +52,14 @@ static void make_loops(struct epoch *e)
         .circuit = &e->circuit,
         .metrics = relay->o.metrics,
         .log = relay->o.log,
-        .start = e->progress.position,
-        .system_identifier = e->system.system_identifier,
+        .start = e->facts.progress.position,
+        .system_identifier = e->facts.system.system_identifier,
         .commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
         .idle_bytes = delivery->idle_progress_bytes,
         .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
-        .skips = e->progress.skips,
-        .skip_count = e->progress.skip_count,
+        .skips = e->facts.progress.skips,
+        .skip_count = e->facts.progress.skip_count,
         .verdicts = relay->verdicts,
         .verdict_count = relay->verdict_count,
         .until_lsn = relay->until_lsn,
@@ -72,7 +72,7 @@ static void make_loops(struct epoch *e)
         .routes = &e->config->routes,
         .metrics = relay->o.metrics,
         .log = relay->o.log,
-        .claim = &e->progress,
+        .claim = &e->facts.progress,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);

@@ -37,7 +37,7 @@ struct relay {
     bool claimed; /* this process has written a claim */
     bool worked;  /* an epoch has been opened: credentials were good once */
     bool warned_weak;
-    uint64_t until_lsn; /* --until-caught-up; known from the first epoch on */
+    uint64_t until_lsn;                    /* --until-caught-up; known from the first epoch on */
     struct verdict verdicts[VERDICTS_MAX]; /* on changes that are still ahead */
     uint32_t verdict_count;
     struct publish_suspect suspect;
@@ -46,17 +46,22 @@ struct relay {
     bool abandoned;
 };
 
+/* What is known before a relay is taken over. */
+struct relay_facts {
+    bool have_progress;
+    struct progress progress;
+    struct pg_system system;
+    struct pg_slot slot;
+};
+
 /* One connection to the database, one producer. */
 struct epoch {
     struct relay *relay;
     const struct config *config;
     struct arena arena;
     struct kafka_options kafka;
-    struct pg_system system;
-    struct pg_slot slot;
+    struct relay_facts facts;           /* progress as looked at, recovered, then claimed */
     struct pg_replication *replication; /* until the source has taken it over */
-    struct progress progress;           /* as recovered, then as claimed */
-    bool have_progress;
     struct publisher *publisher;
     struct source *source;
     struct router *router;
@@ -95,9 +100,11 @@ struct kafka_options relay_kafka_options(const struct config *config, const stru
 /* Reads and decodes the progress as far as the last stable offset. */
 int relay_look(const struct kafka_options *kafka, struct arena *arena, struct progress *progress,
                bool *have_progress, bool *topic_exists, struct error *err);
-/* Asks the server for system and slot, and for its history where timelines differ; then judges. */
-int relay_judge(struct pg_connection *sql, const struct config *config, bool have_progress,
-                const struct progress *progress, struct pg_system *system, struct pg_slot *slot,
+/* Asks the server for system and slot, and for its history where timelines differ; then judges the
+ * progress in *facts. Where that was only looked at (kafka not NULL) a relay may be running beside
+ * us: it is read again before the slot is said to be ahead of it. */
+int relay_judge(struct pg_connection *sql, const struct config *config,
+                const struct kafka_options *kafka, struct arena *arena, struct relay_facts *facts,
                 struct error *err);
 /* Takes over: new producer, recovery. *record is what the topic holds. */
 int relay_take_over(const struct kafka_options *kafka, struct arena *arena,

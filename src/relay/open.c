@@ -106,30 +106,57 @@ int relay_write_record(struct publisher *publisher, const struct progress *recor
 
 /* ---- The server's side ---- */
 
-int relay_judge(struct pg_connection *sql, const struct config *config, bool have_progress,
-                const struct progress *progress, struct pg_system *system, struct pg_slot *slot,
-                struct error *err)
+static int judge_facts(struct pg_connection *sql, const struct config *config,
+                       const struct relay_facts *f, struct error *err)
 {
-    if (pg_identify(sql, system, err) < 0 ||
-        pg_slot_state(sql, config->source.slot.text, slot, err) < 0)
-        return -1;
     struct judge_facts facts = {.relay = config->relay.text,
                                 .slot_name = config->source.slot.text,
                                 .topic = config->delivery.progress_topic.text,
                                 .config_hash = config->hash,
-                                .have_progress = have_progress,
-                                .progress = progress,
-                                .system = system,
-                                .slot = slot};
-    bool same_system = have_progress && progress->system_identifier == system->system_identifier;
-    if (same_system &&
-        timeline_switch(sql, system->timeline, progress->timeline, &facts.timeline_switch, err) < 0)
+                                .have_progress = f->have_progress,
+                                .progress = &f->progress,
+                                .system = &f->system,
+                                .slot = &f->slot};
+    bool same_system =
+        f->have_progress && f->progress.system_identifier == f->system.system_identifier;
+    if (same_system && timeline_switch(sql, f->system.timeline, f->progress.timeline,
+                                       &facts.timeline_switch, err) < 0)
         return -1;
-    if (judge_start(&facts, err) < 0) {
-        relay_complete_hint(config, err);
+    return judge_start(&facts, err);
+}
+
+/* Beside a running relay the slot may have moved since progress was read. Progress that is read
+ * after the slot is never behind it (I1), and never beyond a WAL position that is read after that.
+ */
+static int look_again(struct pg_connection *sql, const struct config *config,
+                      const struct kafka_options *kafka, struct arena *arena, struct relay_facts *f,
+                      struct error *err)
+{
+    uint64_t confirmed_flush_lsn = f->slot.confirmed_flush_lsn;
+    bool topic_exists = false;
+    if (relay_look(kafka, arena, &f->progress, &f->have_progress, &topic_exists, err) < 0 ||
+        pg_slot_state(sql, config->source.slot.text, &f->slot, err) < 0)
         return -1;
+    if (f->slot.state == SLOT_PRESENT)
+        f->slot.confirmed_flush_lsn = confirmed_flush_lsn;
+    return judge_facts(sql, config, f, err);
+}
+
+int relay_judge(struct pg_connection *sql, const struct config *config,
+                const struct kafka_options *kafka, struct arena *arena, struct relay_facts *f,
+                struct error *err)
+{
+    if (pg_identify(sql, &f->system, err) < 0 ||
+        pg_slot_state(sql, config->source.slot.text, &f->slot, err) < 0)
+        return -1;
+    int result = judge_facts(sql, config, f, err);
+    if (result < 0 && kafka != NULL && strcmp(err->reason, "slot_ahead") == 0) {
+        *err = ERROR_INIT;
+        result = look_again(sql, config, kafka, arena, f, err);
     }
-    return 0;
+    if (result < 0)
+        relay_complete_hint(config, err);
+    return result;
 }
 
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
@@ -145,27 +172,38 @@ int relay_prepare_topics(const struct kafka_options *kafka, const struct router 
 
 /* ---- Steps ---- */
 
+/* A zombie must not fence its successor. */
+static int check_successor(const struct epoch *e, struct error *err)
+{
+    const struct progress *p = &e->facts.progress;
+    if (!e->relay->claimed || !e->facts.have_progress ||
+        strcmp(p->instance, e->relay->instance) == 0)
+        return 0;
+    error_stop(err, EXIT_FENCED, "fenced",
+               "another instance (%s, generation %" PRIu64 ") has taken relay %s over", p->instance,
+               p->generation, e->config->relay.text);
+    return error_hint(err, "run one instance of a relay; this one has ended");
+}
+
 static int look(struct epoch *e, struct error *err)
 {
     bool topic_exists = false;
-    if (relay_look(&e->kafka, &e->arena, &e->progress, &e->have_progress, &topic_exists, err) < 0) {
+    if (relay_look(&e->kafka, &e->arena, &e->facts.progress, &e->facts.have_progress, &topic_exists,
+                   err) < 0) {
         relay_complete_hint(e->config, err);
         return -1;
     }
+    if (check_successor(e, err) < 0)
+        return -1;
     const struct relay *relay = e->relay;
-    if (relay->claimed && e->have_progress && strcmp(e->progress.instance, relay->instance) != 0) {
-        error_stop(err, EXIT_FENCED, "fenced",
-                   "another instance (%s, generation %" PRIu64 ") has taken relay %s over",
-                   e->progress.instance, e->progress.generation, e->config->relay.text);
-        return error_hint(err, "run one instance of a relay; this one has ended");
-    }
     struct pg_options pg = {.connection = e->config->source.connection.text,
                             .application_name = relay->application,
                             .stop = &relay->stop};
     if (pg_replication_open(&pg, &e->replication, err) < 0)
         return -1;
-    if (relay_judge(pg_replication_sql(e->replication), e->config, e->have_progress, &e->progress,
-                    &e->system, &e->slot, err) < 0)
+    if (relay_judge(pg_replication_sql(e->replication), e->config, &e->kafka, &e->arena, &e->facts,
+                    err) < 0 ||
+        check_successor(e, err) < 0)
         return -1;
     return relay_check_publication(pg_replication_sql(e->replication), e->config, err);
 }
@@ -177,7 +215,7 @@ static int prepare(struct epoch *e, struct error *err)
                                      .progress_topic = e->config->delivery.progress_topic.text};
     if (router_open(&options, &e->router, err) < 0)
         return -1;
-    e->encoding = (struct encoder_options){.system_identifier = e->system.system_identifier,
+    e->encoding = (struct encoder_options){.system_identifier = e->facts.system.system_identifier,
                                            .id_header = e->config->delivery.id_header.text};
     if (encoder_open(FORMAT_RAW, &e->encoding, &e->encoder, err) < 0)
         return -1;
@@ -195,12 +233,12 @@ static int prepare(struct epoch *e, struct error *err)
 /* Step 3. Skips that are behind the position have done their work. */
 static int claim(struct epoch *e, struct error *err)
 {
-    struct progress *p = &e->progress;
+    struct progress *p = &e->facts.progress;
     p->generation++;
     snprintf(p->instance, sizeof p->instance, "%s", e->relay->instance);
     snprintf(p->slot, sizeof p->slot, "%s", e->config->source.slot.text);
     snprintf(p->config_hash, sizeof p->config_hash, "%s", e->config->hash);
-    p->timeline = e->system.timeline;
+    p->timeline = e->facts.system.timeline;
     p->rebased.present = false;
     p->at_us = clock_wall_us();
     if (relay_write_record(e->publisher, p, &e->relay->stop,
@@ -212,13 +250,13 @@ static int claim(struct epoch *e, struct error *err)
 
 static int take_over(struct epoch *e, struct error *err)
 {
-    uint64_t seen = e->progress.generation;
-    if (relay_take_over(&e->kafka, &e->arena, &e->publisher, &e->progress, &e->have_progress, err) <
-        0) {
+    uint64_t seen = e->facts.progress.generation;
+    if (relay_take_over(&e->kafka, &e->arena, &e->publisher, &e->facts.progress,
+                        &e->facts.have_progress, err) < 0) {
         relay_complete_hint(e->config, err);
         return -1;
     }
-    if (!e->have_progress || e->progress.generation < seen)
+    if (!e->facts.have_progress || e->facts.progress.generation < seen)
         return error_retry(err, "progress_vanished",
                            "the progress record that was there a moment ago is gone");
     return claim(e, err);
@@ -233,23 +271,23 @@ static int win_slot(struct epoch *e, struct error *err)
     int64_t give_up_us = clock_monotonic_us() + SLOT_WAIT_US;
     bool told = false;
     for (;;) {
-        if (relay_judge(sql, e->config, true, &e->progress, &e->system, &e->slot, err) < 0)
+        if (relay_judge(sql, e->config, NULL, NULL, &e->facts, err) < 0)
             return -1;
-        if (!e->slot.active)
+        if (!e->facts.slot.active)
             return 0;
         bool ended = false;
         if (pg_terminate_slot_owner(sql, slot, e->relay->application, &ended, err) < 0)
             return -1;
         if (ended && !told) {
             char pid[16];
-            snprintf(pid, sizeof pid, "%" PRId32, e->slot.active_pid);
+            snprintf(pid, sizeof pid, "%" PRId32, e->facts.slot.active_pid);
             log_event(e->relay->o.log, LOG_WARN, "slot.owner_ended", "slot", slot, "pid", pid,
                       NULL);
             told = true;
         }
         if (atomic_load(&e->relay->stop) || clock_monotonic_us() > give_up_us)
             return error_retry(err, "slot_active", "slot %s is in use by process %" PRId32 " (%s)",
-                               slot, e->slot.active_pid, e->slot.active_application);
+                               slot, e->facts.slot.active_pid, e->facts.slot.active_application);
         clock_sleep_us(SLOT_POLL_US);
     }
 }
@@ -257,12 +295,13 @@ static int win_slot(struct epoch *e, struct error *err)
 static int start_stream(struct epoch *e, struct error *err)
 {
     if (pg_replication_start(e->replication, e->config->source.slot.text,
-                             e->config->source.publication.text, e->progress.position.lsn, err) < 0)
+                             e->config->source.publication.text, e->facts.progress.position.lsn,
+                             err) < 0)
         return -1;
-    struct stream_options options = {.start = e->progress.position,
-                                     .partial = e->progress.partial,
+    struct stream_options options = {.start = e->facts.progress.position,
+                                     .partial = e->facts.progress.partial,
                                      .server_timeout_us =
-                                         e->system.wal_sender_timeout_ms * US_PER_MS,
+                                         e->facts.system.wal_sender_timeout_ms * US_PER_MS,
                                      .now_us = clock_monotonic_us()};
     struct pg_replication *replication = e->replication;
     e->replication = NULL; /* the source's, even where it fails */
@@ -277,6 +316,6 @@ int epoch_open(struct epoch *e, struct error *err)
     if (win_slot(e, err) < 0)
         return -1;
     if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
-        e->relay->until_lsn = e->system.flush_lsn;
+        e->relay->until_lsn = e->facts.system.flush_lsn;
     return start_stream(e, err);
 }

@@ -12,9 +12,9 @@
 
 #define CHANGES_PER_STEP 4096
 #define SCRATCH_BYTES (64 * 1024)
-/* A transaction that the server sends so long after its commit is part of a backlog. Then nobody waits
- * for its latency, and a Kafka transaction may grow for so many commit intervals: each costs the broker
- * and librdkafka the same, however large it is. */
+/* A transaction that the server sends so long after its commit is part of a backlog. Then nobody
+ * waits for its latency, and a Kafka transaction may grow for so many commit intervals: each costs
+ * the broker and librdkafka the same, however large it is. */
 #define BEHIND_US (INT64_C(1) * 1000000)
 #define BEHIND_INTERVALS 20
 #define NAP_MAX_US 1000
@@ -227,8 +227,8 @@ static void take_commit(struct reader *r, const struct change *change)
     r->batch->transactions++;
     r->boundary = change->position;
     r->boundary_count = r->batch->count;
-    r->behind = change->commit_time_us != 0 &&
-                change->sent_time_us - change->commit_time_us > BEHIND_US;
+    r->behind =
+        change->commit_time_us != 0 && change->sent_time_us - change->commit_time_us > BEHIND_US;
     if (r->open_parts) {
         seal(r, true);
         return;
@@ -292,16 +292,15 @@ static int64_t interval_end_us(const struct reader *r)
     return r->batch->opened_us + r->o.commit_interval_us * (r->behind ? BEHIND_INTERVALS : 1);
 }
 
-/* The soft limits, asked at each COMMIT under backlog. With two commits on their way already, waiting
- * for half a batch costs no time and saves the broker a transaction. */
+/* The soft limits, asked at each COMMIT under backlog. With two commits on their way already,
+ * waiting for half a batch costs no time and saves the broker a transaction. */
 static bool past_soft_limit(const struct reader *r, int64_t now_us)
 {
     const struct batch *batch = r->batch;
     uint32_t events = r->o.circuit->events_max;
     size_t bytes = r->o.circuit->bytes_max;
     uint32_t eighths = r->behind ? 7 : 4;
-    if (batch->count >= events - events / 8 * (8 - eighths) ||
-        batch->bytes >= bytes / 8 * eighths)
+    if (batch->count >= events - events / 8 * (8 - eighths) || batch->bytes >= bytes / 8 * eighths)
         return true;
     return r->commits_in_flight < 2 && now_us >= interval_end_us(r);
 }
@@ -380,8 +379,8 @@ static bool have_batch(struct reader *r)
     return r->batch != NULL;
 }
 
-/* A source that paces its reading gives nothing during a nap, although there is more: that is no reason
- * to end a Kafka transaction. */
+/* A source that paces its reading gives nothing during a nap, although there is more: that is no
+ * reason to end a Kafka transaction. */
 static bool is_napping(struct reader *r, int64_t now_us)
 {
     int fd = -1;
@@ -417,6 +416,9 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
 
 static int check_stall(struct reader *r, int64_t now_us, struct error *err)
 {
+    /* What a restart skips of a split transaction is no change, but it is life. */
+    if (r->last_change_us < r->o.source->data_us)
+        r->last_change_us = r->o.source->data_us;
     if (!r->in_txn || r->batch == NULL || now_us - r->last_change_us < r->o.stall_us)
         return 0;
     return error_retry(err, "stalled",

@@ -30,19 +30,20 @@ static bool is_unreadable(const struct error *err)
     return strncmp(err->reason, "progress_", 9) == 0 && err->kind == ERROR_STOP;
 }
 
+/* The slot first: beside a running relay progress that is read later is never behind it. */
 static int look(struct rebase *r, struct error *err)
 {
     bool topic_exists = false;
     bool have = false;
+    if (pg_identify(r->sql, &r->system, err) < 0 ||
+        pg_slot_state(r->sql, r->o->config->source.slot.text, &r->slot, err) < 0)
+        return -1;
     r->before = (struct progress){0};
     int result = relay_look(&r->kafka, &r->arena, &r->before, &have, &topic_exists, err);
     if (result < 0 && !is_unreadable(err))
         return -1;
     r->known = result == 0 && have && r->before.mode == PROGRESS_WAL;
     *err = ERROR_INIT;
-    if (pg_identify(r->sql, &r->system, err) < 0 ||
-        pg_slot_state(r->sql, r->o->config->source.slot.text, &r->slot, err) < 0)
-        return -1;
     return 0;
 }
 

@@ -111,6 +111,8 @@ static bool react(struct life *life, struct error *err)
         *err = ERROR_INIT; /* asked to end: what could not be done now is done at the next start */
         return false;
     }
+    if (err->kind == ERROR_DATA)
+        relay_complete_hint(relay->config, err);
     soften_auth(life, now_us, err);
     give_up_if_due(life, now_us, err);
     metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);
@@ -128,10 +130,10 @@ static void log_opened(const struct epoch *e)
 {
     char position[LSN_TEXT_MAX];
     char generation[24];
-    snprintf(generation, sizeof generation, "%" PRIu64, e->progress.generation);
+    snprintf(generation, sizeof generation, "%" PRIu64, e->facts.progress.generation);
     log_event(e->relay->o.log, LOG_INFO, "epoch.opened", "position",
-              lsn_format(e->progress.position.lsn, position), "generation", generation, "slot",
-              e->config->source.slot.text, "instance", e->relay->instance, NULL);
+              lsn_format(e->facts.progress.position.lsn, position), "generation", generation,
+              "slot", e->config->source.slot.text, "instance", e->relay->instance, NULL);
 }
 
 static void take_next_config(struct relay *relay)
@@ -176,7 +178,7 @@ static int one_epoch(struct life *life, struct error *err)
         relay->worked = true;
         life->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
-        struct position before = e->progress.position;
+        struct position before = e->facts.progress.position;
         result = epoch_run(e, &relay->abandoned, err);
         if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
             (e->made && position_compare(e->reader.committed, before) > 0)) {

@@ -24,10 +24,7 @@ struct setup {
     struct router *router;
     struct pg_connection *sql;
     struct publisher *publisher;
-    struct pg_system system;
-    struct pg_slot slot;
-    struct progress progress;
-    bool have_progress;
+    struct relay_facts facts;
 };
 
 /* ---- Creating a slot ---- */
@@ -79,13 +76,14 @@ int relay_create_slot(const struct command_options *o, uint64_t *consistent_lsn,
 static int look(struct setup *s, struct error *err)
 {
     bool topic_exists = false;
-    if (relay_look(&s->kafka, &s->arena, &s->progress, &s->have_progress, &topic_exists, err) < 0 ||
-        pg_identify(s->sql, &s->system, err) < 0 ||
-        pg_slot_state(s->sql, s->o->config->source.slot.text, &s->slot, err) < 0)
+    if (relay_look(&s->kafka, &s->arena, &s->facts.progress, &s->facts.have_progress, &topic_exists,
+                   err) < 0 ||
+        pg_identify(s->sql, &s->facts.system, err) < 0 ||
+        pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0)
         return -1;
-    if (strcmp(s->system.wal_level, "logical") != 0) {
+    if (strcmp(s->facts.system.wal_level, "logical") != 0) {
         error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
-                   s->system.wal_level);
+                   s->facts.system.wal_level);
         return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the "
                                "server");
     }
@@ -122,26 +120,26 @@ static int ensure_topics(struct setup *s, bool create_progress, struct error *er
 
 static bool is_first_run(const struct setup *s)
 {
-    return !s->have_progress || s->progress.mode == PROGRESS_CLOSED ||
-           s->progress.mode == PROGRESS_INTENT;
+    return !s->facts.have_progress || s->facts.progress.mode == PROGRESS_CLOSED ||
+           s->facts.progress.mode == PROGRESS_INTENT;
 }
 
 /* Beside a relay that has progress: judge, add what is missing, fence nobody. */
 static int complete_existing(struct setup *s, struct error *err)
 {
-    if (relay_judge(s->sql, s->o->config, true, &s->progress, &s->system, &s->slot, err) < 0 ||
+    if (relay_judge(s->sql, s->o->config, &s->kafka, &s->arena, &s->facts, err) < 0 ||
         ensure_publication(s, err) < 0 || ensure_topics(s, false, err) < 0)
         return -1;
     char position[LSN_TEXT_MAX];
     command_say(s->o->out, "slot %s: in place", s->o->config->source.slot.text);
-    command_say(s->o->out, "progress: at %s", lsn_format(s->progress.position.lsn, position));
+    command_say(s->o->out, "progress: at %s", lsn_format(s->facts.progress.position.lsn, position));
     return 0;
 }
 
 static int refuse_foreign_slot(const struct setup *s, struct error *err)
 {
-    bool intent = s->have_progress && s->progress.mode == PROGRESS_INTENT;
-    if (intent || s->slot.state == SLOT_ABSENT)
+    bool intent = s->facts.have_progress && s->facts.progress.mode == PROGRESS_INTENT;
+    if (intent || s->facts.slot.state == SLOT_ABSENT)
         return 0;
     error_stop(err, EXIT_REFUSED, "slot_without_progress",
                "slot %s exists already, but relay %s has no progress: whose it is and what was "
@@ -155,17 +153,18 @@ static int refuse_foreign_slot(const struct setup *s, struct error *err)
 
 static int write_intent(struct setup *s, struct error *err)
 {
-    if (s->have_progress && s->progress.mode == PROGRESS_INTENT)
+    if (s->facts.have_progress && s->facts.progress.mode == PROGRESS_INTENT)
         return 0;
     struct progress intent;
-    command_first_record(s->o->config, &s->system, s->have_progress ? &s->progress : NULL, &intent);
+    command_first_record(s->o->config, &s->facts.system,
+                         s->facts.have_progress ? &s->facts.progress : NULL, &intent);
     intent.mode = PROGRESS_INTENT;
-    intent.position.lsn = s->system.flush_lsn;
+    intent.position.lsn = s->facts.system.flush_lsn;
     if (relay_write_record(s->publisher, &intent, s->o->stop,
                            s->o->config->delivery.transaction_timeout_ms, err) < 0)
         return error_wrap(err, "recording the intent");
-    s->progress = intent;
-    s->have_progress = true;
+    s->facts.progress = intent;
+    s->facts.have_progress = true;
     return 0;
 }
 
@@ -173,15 +172,15 @@ static int write_intent(struct setup *s, struct error *err)
 static int adopt_slot(struct setup *s, uint64_t *position, struct error *err)
 {
     const char *name = s->o->config->source.slot.text;
-    if (s->slot.active && s->slot.confirmed_flush_lsn == 0)
+    if (s->facts.slot.active && s->facts.slot.confirmed_flush_lsn == 0)
         return error_retry(err, "slot_in_creation",
                            "slot %s is still being created by process "
                            "%" PRId32,
-                           name, s->slot.active_pid);
-    if (s->slot.active)
+                           name, s->facts.slot.active_pid);
+    if (s->facts.slot.active)
         return error_retry(err, "slot_active", "slot %s is in use by process %" PRId32, name,
-                           s->slot.active_pid);
-    if (s->slot.confirmed_flush_lsn < s->progress.position.lsn) {
+                           s->facts.slot.active_pid);
+    if (s->facts.slot.confirmed_flush_lsn < s->facts.progress.position.lsn) {
         error_stop(err, EXIT_REFUSED, "slot_without_progress",
                    "slot %s is older than the setup of relay %s: it is not ours", name,
                    s->o->config->relay.text);
@@ -190,16 +189,16 @@ static int adopt_slot(struct setup *s, uint64_t *position, struct error *err)
         relay_complete_hint(s->o->config, err);
         return -1;
     }
-    *position = s->slot.confirmed_flush_lsn;
+    *position = s->facts.slot.confirmed_flush_lsn;
     command_say(s->o->out, "slot %s: taken over from an interrupted setup", name);
     return 0;
 }
 
 static int ensure_slot(struct setup *s, uint64_t *position, struct error *err)
 {
-    if (pg_slot_state(s->sql, s->o->config->source.slot.text, &s->slot, err) < 0)
+    if (pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0)
         return -1;
-    if (s->slot.state == SLOT_PRESENT)
+    if (s->facts.slot.state == SLOT_PRESENT)
         return adopt_slot(s, position, err);
     if (relay_create_slot(s->o, position, err) < 0)
         return -1;
@@ -210,7 +209,7 @@ static int ensure_slot(struct setup *s, uint64_t *position, struct error *err)
 static int write_progress(struct setup *s, uint64_t position, struct error *err)
 {
     struct progress first;
-    command_first_record(s->o->config, &s->system, &s->progress, &first);
+    command_first_record(s->o->config, &s->facts.system, &s->facts.progress, &first);
     first.position.lsn = position;
     if (relay_write_record(s->publisher, &first, s->o->stop,
                            s->o->config->delivery.transaction_timeout_ms, err) < 0)
@@ -224,8 +223,8 @@ static int first_run(struct setup *s, struct error *err)
 {
     if (refuse_foreign_slot(s, err) < 0 || ensure_topics(s, true, err) < 0)
         return -1;
-    if (relay_take_over(&s->kafka, &s->arena, &s->publisher, &s->progress, &s->have_progress, err) <
-        0)
+    if (relay_take_over(&s->kafka, &s->arena, &s->publisher, &s->facts.progress,
+                        &s->facts.have_progress, err) < 0)
         return -1;
     if (!is_first_run(s))
         return error_retry(err, "setup_raced", "another setup of relay %s has just finished",

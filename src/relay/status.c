@@ -9,23 +9,21 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct facts {
-    bool have_progress;
-    struct progress progress;
-    struct pg_system system;
-    struct pg_slot slot;
+struct answer {
+    struct relay_facts facts;
     struct error verdict; /* kind NONE: a relay could go on from here */
     bool live;
     bool live_ready;
     struct span live_state;
 };
 
-static int gather(const struct command_options *o, struct arena *arena, struct facts *f,
+static int gather(const struct command_options *o, struct arena *arena, struct answer *f,
                   struct error *err)
 {
     struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
     bool topic_exists = false;
-    if (relay_look(&kafka, arena, &f->progress, &f->have_progress, &topic_exists, err) < 0) {
+    if (relay_look(&kafka, arena, &f->facts.progress, &f->facts.have_progress, &topic_exists, err) <
+        0) {
         if (err->kind != ERROR_STOP)
             return -1;
         relay_complete_hint(o->config, err);
@@ -37,38 +35,38 @@ static int gather(const struct command_options *o, struct arena *arena, struct f
     int result = 0;
     if (f->verdict.kind == ERROR_NONE) {
         struct error verdict = ERROR_INIT;
-        result = relay_judge(sql, o->config, f->have_progress, &f->progress, &f->system, &f->slot,
-                             &verdict);
+        result = relay_judge(sql, o->config, &kafka, arena, &f->facts, &verdict);
         f->verdict = verdict;
         if (result < 0 && verdict.kind == ERROR_STOP)
             result = 0; /* that is an answer */
         if (result < 0)
             *err = verdict;
     } else {
-        result = pg_slot_state(sql, o->config->source.slot.text, &f->slot, err);
+        result = pg_slot_state(sql, o->config->source.slot.text, &f->facts.slot, err);
     }
     pg_close(sql);
     return result;
 }
 
-static void write_json(const struct command_options *o, const struct facts *f, struct span live)
+static void write_json(const struct command_options *o, const struct answer *f, struct span live)
 {
     char lsn[LSN_TEXT_MAX];
     struct json_writer w = json_writer(o->out);
     json_write_begin_object(&w);
     json_write_member_text(&w, "relay", o->config->relay.text);
     json_write_member_text(&w, "slot", o->config->source.slot.text);
-    json_write_member_bool(&w, "slot_exists", f->slot.state == SLOT_PRESENT);
-    json_write_member_bool(&w, "slot_active", f->slot.active);
-    json_write_member_text(&w, "slot_wal_status", f->slot.wal_status);
-    json_write_member_text(&w, "confirmed_flush_lsn", lsn_format(f->slot.confirmed_flush_lsn, lsn));
-    json_write_member_text(&w, "restart_lsn", lsn_format(f->slot.restart_lsn, lsn));
-    json_write_member_text(&w, "current_lsn", lsn_format(f->slot.current_lsn, lsn));
-    if (f->have_progress) {
-        json_write_member_text(&w, "mode", progress_mode_name(f->progress.mode));
-        json_write_member_text(&w, "position", lsn_format(f->progress.position.lsn, lsn));
-        json_write_member_u64(&w, "generation", f->progress.generation);
-        json_write_member_text(&w, "instance", f->progress.instance);
+    json_write_member_bool(&w, "slot_exists", f->facts.slot.state == SLOT_PRESENT);
+    json_write_member_bool(&w, "slot_active", f->facts.slot.active);
+    json_write_member_text(&w, "slot_wal_status", f->facts.slot.wal_status);
+    json_write_member_text(&w, "confirmed_flush_lsn",
+                           lsn_format(f->facts.slot.confirmed_flush_lsn, lsn));
+    json_write_member_text(&w, "restart_lsn", lsn_format(f->facts.slot.restart_lsn, lsn));
+    json_write_member_text(&w, "current_lsn", lsn_format(f->facts.slot.current_lsn, lsn));
+    if (f->facts.have_progress) {
+        json_write_member_text(&w, "mode", progress_mode_name(f->facts.progress.mode));
+        json_write_member_text(&w, "position", lsn_format(f->facts.progress.position.lsn, lsn));
+        json_write_member_u64(&w, "generation", f->facts.progress.generation);
+        json_write_member_text(&w, "instance", f->facts.progress.instance);
     }
     if (f->verdict.kind != ERROR_NONE) {
         json_write_member_text(&w, "refused", f->verdict.reason);
@@ -83,11 +81,11 @@ static void write_json(const struct command_options *o, const struct facts *f, s
     buf_add_char(o->out, '\n');
 }
 
-static void write_text(const struct command_options *o, const struct facts *f)
+static void write_text(const struct command_options *o, const struct answer *f)
 {
     char a[LSN_TEXT_MAX];
     char b[LSN_TEXT_MAX];
-    const struct pg_slot *slot = &f->slot;
+    const struct pg_slot *slot = &f->facts.slot;
     command_say(o->out, "relay       %s", o->config->relay.text);
     if (slot->state == SLOT_ABSENT)
         command_say(o->out, "slot        %s: absent", o->config->source.slot.text);
@@ -99,10 +97,11 @@ static void write_text(const struct command_options *o, const struct facts *f)
                     slot->current_lsn > slot->confirmed_flush_lsn
                         ? slot->current_lsn - slot->confirmed_flush_lsn
                         : 0);
-    if (f->have_progress)
+    if (f->facts.have_progress)
         command_say(o->out, "progress    %s, mode %s, generation %" PRIu64 ", instance %s",
-                    lsn_format(f->progress.position.lsn, b), progress_mode_name(f->progress.mode),
-                    f->progress.generation, f->progress.instance);
+                    lsn_format(f->facts.progress.position.lsn, b),
+                    progress_mode_name(f->facts.progress.mode), f->facts.progress.generation,
+                    f->facts.progress.instance);
     else
         command_say(o->out, "progress    none");
     if (f->verdict.kind != ERROR_NONE)
@@ -117,7 +116,7 @@ static void write_text(const struct command_options *o, const struct facts *f)
 int relay_status(const struct command_options *o, struct span live, bool *ready, struct error *err)
 {
     assert(o->config != NULL && o->out != NULL);
-    struct facts f = {.have_progress = false};
+    struct answer f = {.live = false};
     struct arena arena;
     struct json_tree *tree = NULL;
     struct error ignored = ERROR_INIT;

@@ -35,6 +35,9 @@ struct source_ops {
 
 struct source {
     const struct source_ops *ops;
+    /* Monotonic time at which a part of a transaction came last, handed on or skipped; the
+     * implementation keeps it. Keepalives do not count. */
+    int64_t data_us;
 };
 
 static inline int source_next(struct source *s, int64_t now_us, struct change *change,

@@ -133,6 +133,8 @@ static int drain(struct stream_source *s, int64_t now_us, struct change *change,
         if (taken <= 0)
             return taken;
         s->filled_bytes += data.len;
+        if (data.len > 0 && data.ptr[0] == 'w')
+            s->base.data_us = now_us;
         if (stream_feed(s->stream, data, now_us, err) < 0)
             return -1;
         if (stream_next(s->stream, change) > 0)

@@ -102,6 +102,8 @@ static int sim_next(struct source *base, int64_t now_us, struct change *change, 
         buf_reset(&s->current);
         if (random_once_in(&s->world->random, 6) || !model_pg_send(&s->world->pg, &s->current))
             return 0;
+        if (s->current.ptr[0] == 'w')
+            s->base.data_us = now_us;
         if (stream_feed(s->stream, buf_span(&s->current), now_us, err) < 0)
             return -1;
     }
