@@ -167,7 +167,16 @@ int relay_prepare_topics(const struct kafka_options *kafka, const struct router 
     while (count < WRITER_ROUTES_MAX &&
            (topics[count] = router_literal_topic(router, count)) != NULL)
         count++;
-    return kafka_prepare_topics(kafka, topics, count, create_progress, weak, err);
+    if (kafka_prepare_topics(kafka, topics, count, create_progress, weak, err) < 0)
+        return -1;
+    if (weak->len == 0 || !kafka->delivery->require_replication)
+        return 0;
+    error_stop(err, EXIT_USAGE, "replication_weak",
+               "%s: exactly-once does not survive the loss of "
+               "a broker",
+               buf_text(weak));
+    return error_hint(err, "raise replication factor and min.insync.replicas of the topic, or take "
+                           "delivery.require_replication out");
 }
 
 /* ---- Steps ---- */
