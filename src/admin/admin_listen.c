@@ -69,7 +69,7 @@ int admin_listen(const char *address, int *fd, uint16_t *port, struct error *err
 {
     assert(address != NULL);
     assert(fd != NULL && port != NULL);
-    char host[256];
+    char host[256] = "";
     const char *service = NULL;
     if (split(address, host, &service) < 0)
         return fail(err, address, "it is not host:port");

@@ -1,5 +1,6 @@
 /* base/arena: see arena.h. Chunks are a singly linked chain; `current` is the one being filled and
- * everything behind it is empty. A chunk that is too small for a request is passed over, not split. */
+ * everything behind it is empty. A chunk that is too small for a request is passed over, not split.
+ */
 #include "base/arena.h"
 
 #include <assert.h>

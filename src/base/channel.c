@@ -1,5 +1,5 @@
-/* base/channel: see channel.h. One mutex, a ring, and an eventfd that is written when the queue stops
- * being empty and drained when it becomes empty again. */
+/* base/channel: see channel.h. One mutex, a ring, and an eventfd that is written when the queue
+ * stops being empty and drained when it becomes empty again. */
 #include "base/channel.h"
 
 #include <assert.h>

@@ -2,8 +2,8 @@
  *
  * The consumer sleeps in poll(2) on channel_fd(), which is readable while the queue is not empty or
  * the channel is closed. Sending never blocks: the capacity is the number of things in circulation,
- * so a full queue is a bug (asserted). Closing carries an error from the sender to the receiver; what
- * was sent before the close can still be taken. */
+ * so a full queue is a bug (asserted). Closing carries an error from the sender to the receiver;
+ * what was sent before the close can still be taken. */
 #ifndef WALFERRY_BASE_CHANNEL_H
 #define WALFERRY_BASE_CHANNEL_H
 

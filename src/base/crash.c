@@ -18,7 +18,7 @@ void crash_point(const char *point)
     size_t length = strlen(point);
     if (strncmp(wanted, point, length) != 0 || (wanted[length] != ':' && wanted[length] != '\0'))
         return;
-    int at = wanted[length] == ':' ? atoi(wanted + length + 1) : 1;
+    long at = wanted[length] == ':' ? strtol(wanted + length + 1, NULL, 10) : 1;
     if (atomic_fetch_add(&passages, 1) + 1 == at)
         kill(getpid(), SIGKILL);
 }

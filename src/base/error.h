@@ -43,8 +43,8 @@ struct error {
 
 const char *error_kind_name(enum error_kind kind);
 
-/* Each fills *err anew and returns -1, so that callers can `return error_retry(err, …)`. `reason` is
- * a stable slug of [a-z_]. */
+/* Each fills *err anew and returns -1, so that callers can `return error_retry(err, …)`. `reason`
+ * is a stable slug of [a-z_]. */
 int error_retry(struct error *err, const char *reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int error_data(struct error *err, const char *reason, const char *format, ...)

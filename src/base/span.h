@@ -1,8 +1,8 @@
 /* base/span: a view of bytes owned by somebody else.
  *
  * Inside the pipeline there are no NUL-terminated strings: a length comes from the wire and travels
- * with the pointer. A span with ptr NULL is "absent" (SQL NULL, no key, tombstone); a span of length
- * 0 with a non-NULL ptr is "empty". The two differ on Kafka's wire. */
+ * with the pointer. A span with ptr NULL is "absent" (SQL NULL, no key, tombstone); a span of
+ * length 0 with a non-NULL ptr is "empty". The two differ on Kafka's wire. */
 #ifndef WALFERRY_BASE_SPAN_H
 #define WALFERRY_BASE_SPAN_H
 

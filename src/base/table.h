@@ -1,7 +1,7 @@
 /* base/table: a hash table from bytes to a pointer.
  *
- * Keys are copied into the arena given at init and live as long as it does; there is no removal of a
- * single key, the whole table goes with its arena. Open addressing, grown at 70 %. */
+ * Keys are copied into the arena given at init and live as long as it does; there is no removal of
+ * a single key, the whole table goes with its arena. Open addressing, grown at 70 %. */
 #ifndef WALFERRY_BASE_TABLE_H
 #define WALFERRY_BASE_TABLE_H
 

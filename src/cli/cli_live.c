@@ -51,7 +51,7 @@ static int try_connect(const struct addrinfo *at, int64_t deadline_us)
 /* host:port or [v6]:port; an empty host, 0.0.0.0 and :: reach this machine itself. */
 static int dial(const char *listen, int64_t deadline_us, struct error *err)
 {
-    char host[256];
+    char host[256] = "";
     const char *colon = strrchr(listen, ':');
     const char *begin = listen[0] == '[' ? listen + 1 : listen;
     if (colon == NULL || colon - begin >= (ptrdiff_t)sizeof host)

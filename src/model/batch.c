@@ -28,8 +28,8 @@ void batch_reset(struct batch *batch)
 {
     struct arena arena = batch->arena;
     arena_reset(&arena);
-    *batch = (struct batch){
-        .arena = arena, .messages = batch->messages, .capacity = batch->capacity};
+    *batch =
+        (struct batch){.arena = arena, .messages = batch->messages, .capacity = batch->capacity};
 }
 
 struct message *batch_next(struct batch *batch)

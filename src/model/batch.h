@@ -1,7 +1,8 @@
 /* model/batch: what circulates between reader and writer.
  *
  * A fixed set of batches goes full from the reader to the writer and comes home empty. The reader
- * fills one at a time, in order; after batch_seal() only the writer touches it, until it is home. */
+ * fills one at a time, in order; after batch_seal() only the writer touches it, until it is home.
+ */
 #ifndef WALFERRY_MODEL_BATCH_H
 #define WALFERRY_MODEL_BATCH_H
 
@@ -48,7 +49,8 @@ static inline bool batch_full(const struct batch *batch, size_t bytes_max)
     return batch->count == batch->capacity || batch->bytes >= bytes_max;
 }
 
-/* The next free message, cleared; the caller fills it and then calls batch_add(). Never when full. */
+/* The next free message, cleared; the caller fills it and then calls batch_add(). Never when full.
+ */
 struct message *batch_next(struct batch *batch);
 /* Counts the message that batch_next() gave. */
 void batch_add(struct batch *batch);

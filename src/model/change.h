@@ -39,13 +39,13 @@ struct row {
 
 struct change {
     enum change_op op;
-    /* Where the relay is once this change is done. BEGIN: the position before the transaction, seq 0.
-     * Row, truncate, transactional message: that lsn with seq = ordinal. COMMIT: {end_lsn, 0}.
+    /* Where the relay is once this change is done. BEGIN: the position before the transaction, seq
+     * 0. Row, truncate, transactional message: that lsn with seq = ordinal. COMMIT: {end_lsn, 0}.
      * MARK: {lsn, 0}. Non-transactional message: its own lsn field, outside the order. */
     struct position position;
-    uint64_t ordinal;   /* of the change within its transaction, from 1; 0 for BEGIN, COMMIT, MARK */
-    uint64_t final_lsn; /* Begin.final_lsn of its transaction: the start of the commit record */
-    uint32_t xid;       /* 0 outside a transaction */
+    uint64_t ordinal; /* of the change within its transaction, from 1; 0 for BEGIN, COMMIT, MARK */
+    uint64_t final_lsn;     /* Begin.final_lsn of its transaction: the start of the commit record */
+    uint32_t xid;           /* 0 outside a transaction */
     int64_t commit_time_us; /* of the transaction, Unix epoch; 0 where unknown */
     int64_t sent_time_us;   /* the server's clock when it sent the change, Unix epoch; 0: unknown */
     const struct relation *relation; /* rows; of TRUNCATE the first relation */

@@ -13,12 +13,12 @@ struct header {
 
 struct event {
     const struct change *change;
-    uint32_t route;     /* index into the configured routes */
-    uint32_t index;     /* among the events of this change, from 1 */
-    struct span topic;  /* a legal topic name; NUL-terminated behind its length */
-    struct span key;    /* absent: a null key */
-    struct span id;     /* text of the mapped id column; absent where there is none */
-    struct span type;   /* text of the mapped type column; absent where there is none */
+    uint32_t route;    /* index into the configured routes */
+    uint32_t index;    /* among the events of this change, from 1 */
+    struct span topic; /* a legal topic name; NUL-terminated behind its length */
+    struct span key;   /* absent: a null key */
+    struct span id;    /* text of the mapped id column; absent where there is none */
+    struct span type;  /* text of the mapped type column; absent where there is none */
     struct cell payload;
     uint32_t payload_type_oid;
     int32_t partition;    /* a mapped partition column, or -1 */

@@ -7,10 +7,10 @@
 #include "model/event.h"
 
 struct message {
-    struct span topic;    /* NUL-terminated behind its length */
-    struct span key;      /* absent: null key */
-    struct span value;    /* absent: tombstone */
-    int32_t partition;    /* -1: by key */
+    struct span topic; /* NUL-terminated behind its length */
+    struct span key;   /* absent: null key */
+    struct span value; /* absent: tombstone */
+    int32_t partition; /* -1: by key */
     uint32_t route;
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;

@@ -1,9 +1,9 @@
 /* model/position: how far a relay is in the write-ahead log.
  *
- * lsn is the end LSN of a Commit message, or the LSN of a non-transactional message or of a keepalive
- * (PostgreSQL 15 documentation, 55.5.3 and 55.9). seq is 0 at such a place; inside the transaction
- * that follows it, seq is the number of its changes that are done (rows, truncates and messages, from
- * 1). Positions are totally ordered by (lsn, seq). lsn 0 means "none". */
+ * lsn is the end LSN of a Commit message, or the LSN of a non-transactional message or of a
+ * keepalive (PostgreSQL 15 documentation, 55.5.3 and 55.9). seq is 0 at such a place; inside the
+ * transaction that follows it, seq is the number of its changes that are done (rows, truncates and
+ * messages, from 1). Positions are totally ordered by (lsn, seq). lsn 0 means "none". */
 #ifndef WALFERRY_MODEL_POSITION_H
 #define WALFERRY_MODEL_POSITION_H
 

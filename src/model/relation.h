@@ -1,8 +1,8 @@
 /* model/relation: a table as the stream described it before its first row.
  *
- * Lives in the epoch's arena. When the server describes the same oid anew and differently, the cached
- * struct is updated in place and `version` grows, so whoever compiled something for a relation
- * compares (pointer, version). An identical description changes nothing. */
+ * Lives in the epoch's arena. When the server describes the same oid anew and differently, the
+ * cached struct is updated in place and `version` grows, so whoever compiled something for a
+ * relation compares (pointer, version). An identical description changes nothing. */
 #ifndef WALFERRY_MODEL_RELATION_H
 #define WALFERRY_MODEL_RELATION_H
 

@@ -22,15 +22,15 @@ struct status {
     char system_identifier[24];
     uint32_t timeline;
     uint64_t generation;
-    uint64_t epochs; /* opened since the start */
-    struct position committed; /* progress that Kafka has committed */
-    uint64_t confirmed_lsn;    /* what PostgreSQL has been told */
-    uint64_t received_lsn;     /* the newest LSN seen on the wire */
-    bool in_partial;           /* inside a split transaction */
-    int64_t last_commit_wall_us;   /* our clock at the last Kafka commit; 0: none */
-    int64_t source_up_wall_us;     /* last time the database answered; 0: never */
-    int64_t publisher_up_wall_us;  /* last time the broker answered; 0: never */
-    int64_t since_wall_us;         /* when `state` was entered */
+    uint64_t epochs;              /* opened since the start */
+    struct position committed;    /* progress that Kafka has committed */
+    uint64_t confirmed_lsn;       /* what PostgreSQL has been told */
+    uint64_t received_lsn;        /* the newest LSN seen on the wire */
+    bool in_partial;              /* inside a split transaction */
+    int64_t last_commit_wall_us;  /* our clock at the last Kafka commit; 0: none */
+    int64_t source_up_wall_us;    /* last time the database answered; 0: never */
+    int64_t publisher_up_wall_us; /* last time the broker answered; 0: never */
+    int64_t since_wall_us;        /* when `state` was entered */
     /* From the watch's SQL connection. */
     bool slot_known;
     char slot_wal_status[16];

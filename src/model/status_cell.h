@@ -1,4 +1,5 @@
-/* model/status_cell: one struct status under a mutex. relay/ writes it whole, admin/ reads it whole. */
+/* model/status_cell: one struct status under a mutex. relay/ writes it whole, admin/ reads it
+ * whole. */
 #ifndef WALFERRY_MODEL_STATUS_CELL_H
 #define WALFERRY_MODEL_STATUS_CELL_H
 

@@ -1,9 +1,9 @@
 /* pg/: everything that touches libpq: connecting, queries, the replication COPY, slots, catalogue.
  *
- * Errors are sorted by SQLSTATE and by libpq's own state into the kinds of base/error: what may heal by
- * itself is ERROR_RETRY; credentials, privileges, wal_level and the like are ERROR_STOP (EXIT_USAGE)
- * with the exact mend as hint; refused credentials have reason "auth_failed". Passwords never appear.
- * The room knows nothing of batches, topics or progress. */
+ * Errors are sorted by SQLSTATE and by libpq's own state into the kinds of base/error: what may
+ * heal by itself is ERROR_RETRY; credentials, privileges, wal_level and the like are ERROR_STOP
+ * (EXIT_USAGE) with the exact mend as hint; refused credentials have reason "auth_failed".
+ * Passwords never appear. The room knows nothing of batches, topics or progress. */
 #ifndef WALFERRY_PG_PG_H
 #define WALFERRY_PG_PG_H
 
@@ -18,10 +18,11 @@ struct pg_connection;  /* an ordinary SQL session */
 struct pg_replication; /* a walsender session (replication=database) */
 
 struct pg_options {
-    const char *connection;       /* libpq conninfo or URI */
-    const char *application_name; /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
-    int64_t timeout_ms;           /* of connecting and of each query; 0: 10 s */
-    const atomic_bool *stop;      /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
+    const char *connection; /* libpq conninfo or URI */
+    const char
+        *application_name;   /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
+    int64_t timeout_ms;      /* of connecting and of each query; 0: 10 s */
+    const atomic_bool *stop; /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
 };
 
 /* Session settings are pinned (client_encoding, datestyle, intervalstyle, extra_float_digits,
@@ -62,20 +63,20 @@ struct pg_slot {
     char wal_status[16]; /* reserved extended unreserved lost; empty: unknown */
     bool active;
     bool temporary;
-    int32_t active_pid;              /* 0: none */
-    char active_application[64];     /* of active_pid, as far as we may see it */
+    int32_t active_pid;          /* 0: none */
+    char active_application[64]; /* of active_pid, as far as we may see it */
     char active_user[64];
-    uint64_t restart_lsn;            /* 0: NULL */
-    uint64_t confirmed_flush_lsn;    /* 0: NULL, the slot is in creation or not logical */
-    uint64_t current_lsn;            /* pg_current_wal_lsn(), or the replay LSN in recovery */
+    uint64_t restart_lsn;         /* 0: NULL */
+    uint64_t confirmed_flush_lsn; /* 0: NULL, the slot is in creation or not logical */
+    uint64_t current_lsn;         /* pg_current_wal_lsn(), or the replay LSN in recovery */
 };
 
 /* Both questions work on either kind of session. */
 int pg_identify(struct pg_connection *connection, struct pg_system *system, struct error *err);
 int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_slot *state,
                   struct error *err);
-/* Ends the session that holds the slot, only where its application_name is `application` and its role
- * is ours. *ended tells whether a signal was sent. */
+/* Ends the session that holds the slot, only where its application_name is `application` and its
+ * role is ours. *ended tells whether a signal was sent. */
 int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
                             const char *application, bool *ended, struct error *err);
 
@@ -99,15 +100,17 @@ int pg_replication_open(const struct pg_options *options, struct pg_replication 
 struct pg_connection *pg_replication_sql(struct pg_replication *replication);
 void pg_replication_close(struct pg_replication *replication); /* NULL is legal */
 /* CREATE_REPLICATION_SLOT … LOGICAL pgoutput NOEXPORT_SNAPSHOT. Waits for every open writing
- * transaction of the cluster: returns 1 after wait_ms if it is not there yet (call again), 0 done with
- * *consistent_lsn. */
-int pg_replication_create_slot(struct pg_replication *replication, const char *slot, int64_t wait_ms,
-                               uint64_t *consistent_lsn, struct error *err);
-/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages 'true'). */
+ * transaction of the cluster: returns 1 after wait_ms if it is not there yet (call again), 0 done
+ * with *consistent_lsn. */
+int pg_replication_create_slot(struct pg_replication *replication, const char *slot,
+                               int64_t wait_ms, uint64_t *consistent_lsn, struct error *err);
+/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages 'true').
+ */
 int pg_replication_start(struct pg_replication *replication, const char *slot,
                          const char *publication, uint64_t start_lsn, struct error *err);
-/* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered; call
- * pg_replication_fill when the descriptor is readable. -1: error or end of the stream (ERROR_RETRY). */
+/* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered;
+ * call pg_replication_fill when the descriptor is readable. -1: error or end of the stream
+ * (ERROR_RETRY). */
 int pg_replication_take(struct pg_replication *replication, struct span *data, struct error *err);
 /* Reads what has arrived, at most one buffer; never blocks. */
 int pg_replication_fill(struct pg_replication *replication, struct error *err);
@@ -120,7 +123,8 @@ int pg_replication_send(struct pg_replication *replication, struct span data, st
 void pg_replication_finish(struct pg_replication *replication, int64_t deadline_us);
 
 /* The transactions that slot creation waits for: pid, application, state, age; one line each. */
-int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines, struct error *err);
+int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines,
+                             struct error *err);
 
 const char *pg_library_version(void);
 

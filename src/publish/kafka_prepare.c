@@ -113,13 +113,6 @@ static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 
-/* A look creates nothing, and what a start would create may be missing. */
-static bool only_looks(const struct preparing *p)
-{
-    const struct kafka_options *options = p->client.options;
-    return options->never_create && options->delivery->topics.create;
-}
-
 static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                          bool progress, bool create, struct error *err)
 {
@@ -128,7 +121,7 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
     if (kafka_topic_facts(&p->client, rkt, p->deadline_us, "Describe,Write", &facts, err) < 0)
         return -1;
     if (facts.partitions == 0) {
-        if (!create || only_looks(p))
+        if (!create)
             return 0;
         int made = progress ? create_progress_topic(p, topic, rkt, &facts, err)
                             : create_topic(p, topic, rkt, &facts, err);

@@ -87,7 +87,6 @@ struct kafka_options {
     const struct log *log;   /* librdkafka's own lines come out as event "kafka.log" */
     const atomic_bool *stop; /* long waits end early with ERROR_RETRY, reason "stopping" */
     int64_t timeout_ms;      /* bound of one network question; 0: 30 s */
-    bool never_create; /* kafka_prepare_topics only looks: what would be created may be missing */
     /* A refused message under suspicion: from the message (final_lsn, ordinal) `from` to `to`, both
      * included, put() produces one record at a time and waits for its report, so that a record
      * refused alone is known. final_lsn 0: no suspicion. */

@@ -1,5 +1,5 @@
 /* relay/command: what the commands share: sessions, a first record, lines for a person. */
-#include "relay/life.h"
+#include "relay/command.h"
 
 #include "base/clock.h"
 

@@ -6,7 +6,7 @@
  * hold on the slot 5 (first run: setup.c) 6 START_REPLICATION from the recorded position
  *
  * Keeps I2 and I6. A refused start fences nobody, because every refusal stands before step 1. */
-#include "relay/life.h"
+#include "relay/command.h"
 
 #include "base/clock.h"
 

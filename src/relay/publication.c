@@ -2,7 +2,7 @@
  *
  * Which table belongs to a route is the router's word alone, so a glob means the same here as it
  * does for a row. Nothing is ever taken out of a publication: it may be somebody else's, too. */
-#include "relay/life.h"
+#include "relay/command.h"
 
 #include <assert.h>
 #include <stdio.h>

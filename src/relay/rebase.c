@@ -3,7 +3,7 @@
  *
  * The position may go back: the generation grows, so (generation, position) still increases (I3). A
  * record that cannot be read counts as an unknown position. */
-#include "relay/life.h"
+#include "relay/command.h"
 
 #include "base/clock.h"
 

@@ -4,7 +4,7 @@
  * The intent says "from here on a slot of this name is ours"; a slot without intent or progress is
  * somebody's and is refused. Beside a running relay only what is missing is added and nobody is
  * fenced, because the relay's transactional id is not touched. */
-#include "relay/life.h"
+#include "relay/command.h"
 
 #include "base/clock.h"
 #include "base/crash.h"

@@ -1,6 +1,6 @@
 /* relay/teardown: fences the relay, drops slot and publication, marks progress closed. Idempotent:
  * what is gone already is passed over. Topics with events stay; they belong to their consumers. */
-#include "relay/life.h"
+#include "relay/command.h"
 
 #include <assert.h>
 #include <string.h>

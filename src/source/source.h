@@ -1,10 +1,10 @@
 /* source/: where changes come from. Every source speaks BEGIN … COMMIT, so nobody downstream knows
  * which one runs.
  *
- * source/stream is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and status
- * bytes out, told the time, never asking for it; it keeps I1 on the status bytes, drops what is behind
- * the start position, skips the done part of a split transaction and notices silence. The source
- * around it (stream_source) moves the bytes through pg/ and paces its reading. */
+ * source/stream is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and
+ * status bytes out, told the time, never asking for it; it keeps I1 on the status bytes, drops what
+ * is behind the start position, skips the done part of a split transaction and notices silence. The
+ * source around it (stream_source) moves the bytes through pg/ and paces its reading. */
 #ifndef WALFERRY_SOURCE_SOURCE_H
 #define WALFERRY_SOURCE_SOURCE_H
 
@@ -21,8 +21,8 @@ struct source_ops {
     const char *name;
     /* 1: *change filled, valid until the next call. 0: nothing now, see wait. -1: error. */
     int (*next)(struct source *s, int64_t now_us, struct change *change, struct error *err);
-    /* What to wait for when next gave 0: a descriptor that becomes readable (-1: none) and a deadline
-     * (monotonic) at which next or tick should be called whatever happens. */
+    /* What to wait for when next gave 0: a descriptor that becomes readable (-1: none) and a
+     * deadline (monotonic) at which next or tick should be called whatever happens. */
     void (*wait)(struct source *s, int *fd, int64_t *deadline_us);
     /* Keeps the connection alive without taking changes; to be called at least once a second. */
     int (*tick)(struct source *s, int64_t now_us, struct error *err);
@@ -68,8 +68,8 @@ static inline void source_close(struct source *s, int64_t deadline_us)
 struct stream;
 
 struct stream_options {
-    struct position start;  /* recorded progress; seq 0 unless partial */
-    struct partial partial; /* of the recorded progress */
+    struct position start;     /* recorded progress; seq 0 unless partial */
+    struct partial partial;    /* of the recorded progress */
     int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: none */
     int64_t now_us;
 };
@@ -81,8 +81,9 @@ void stream_close(struct stream *stream); /* NULL is legal */
  * until stream_next() has given 0. 0, or -1 with ERROR_RETRY/ERROR_STOP (undecodable, unknown type,
  * another transaction where the partial one must come). */
 int stream_feed(struct stream *stream, struct span copy_data, int64_t now_us, struct error *err);
-/* The change of what was fed: 1 or 0. At most one for each feed, to be taken before the next. An urgent
- * MARK may repeat the position of the COMMIT or MARK before it, where that is not yet confirmed. */
+/* The change of what was fed: 1 or 0. At most one for each feed, to be taken before the next. An
+ * urgent MARK may repeat the position of the COMMIT or MARK before it, where that is not yet
+ * confirmed. */
 int stream_next(struct stream *stream, struct change *change);
 /* Appends the CopyData payload of a standby status update ('r') where one is due at now_us (a reply
  * was asked for, a new confirmation, the interval); true if it did. wall_us: Unix epoch. */

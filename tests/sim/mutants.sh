@@ -1,11 +1,12 @@
 #!/bin/sh
 # Breaks one invariant at a time in a copy of a source file and demands that the simulator notices.
 #
-#   COMPILE='cc …' LINK='cc … objects libraries' tests/sim/mutants.sh DIRECTORY
+#   COMPILE='cc …' LINK_BEFORE='cc … objects' LINK_AFTER=libraries tests/sim/mutants.sh DIRECTORY
 #
-# exit 0: every mutant was caught. A mutant is a sed script on one file; its object is linked before the
-# library and so takes the place of the real one. A script that changes nothing is an error: the source
-# has moved on and the mutant must follow.
+# exit 0: every mutant was caught. A mutant is a sed script on one file; its object is linked before
+# the library and so takes the place of the real one. A script that changes nothing is an error: the
+# source has moved on and the mutant must follow.
+# shellcheck disable=SC2086 # commands are meant to be split into words
 set -eu
 out=${1:?usage: mutants.sh DIRECTORY}
 seeds=${MUTANT_SEEDS:-200}
@@ -42,7 +43,7 @@ mutant confirm-before-commit src/relay/reader.c \
 # I4: Kafka commits in the middle of a PostgreSQL transaction and does not say so.
 mutant commit-in-mid-transaction src/relay/writer.c \
     's|^    if (batch->ends_txn .. too_old(w, now_us))$|    if (batch != NULL)|
-     s|^    if (w->last.partial.final_lsn == 0 .. message->final_lsn .*|    if (w != NULL)|'
+     s|^    if (w->last.partial.final_lsn == 0 .. message->final.*|    if (w != NULL)|'
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,0 +1,347 @@
+#!/bin/bash
+# The rules of the house, each one a test: prints "ok <rule>", or "not ok <rule>: …" with the
+# offenders, and at the end "tidy: ok". A rule is a function rule_<name> that prints one line for
+# each offence.
+# Needs bash, grep with -P, awk and sed; clang-format and shellcheck where they are installed.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
+export LC_ALL=C.UTF-8
+
+LINE_MAX=100
+FUNCTION_MAX=70
+SOURCE_MAX=700
+HEADER_MAX=160
+
+# Rooms and their layers; a room includes only rooms of a smaller layer.
+declare -A LAYER=(
+    [base]=0 [model]=1 [json]=1 [config]=2 [pg]=2 [types]=2 [metrics]=2 [http]=2
+    [decode]=3 [source]=3 [route]=3 [encode]=3 [publish]=3 [progress]=3
+    [relay]=4 [admin]=4 [cli]=5 [main.c]=6
+)
+# Rooms that may include another one of their own layer.
+declare -A ALSO=([source]=decode)
+# The homes of the external libraries: a pattern of headers, then the paths that may include them.
+LIBRARIES=(
+    'libpq-fe\.h|libpq/.*|pg_config.*\.h ^src/pg/'
+    'librdkafka/.* ^src/publish/'
+    'yaml\.h ^src/config/'
+    'jansson\.h ^src/json/'
+    'microhttpd\.h ^src/admin/'
+    'curl/.* ^src/http/'
+    'openssl/.* ^$'
+    'pthread\.h ^src/(base|relay|metrics|admin)/|^src/model/status_cell\.h'
+)
+BANNED='strcpy strcat sprintf vsprintf gets strtok system popen alloca atoi atol atof rand srand'
+
+src_files() {
+    find src -name '*.c' -o -name '*.h' | sort
+}
+all_c_files() {
+    find src tests bench tools \( -name '*.c' -o -name '*.h' \) 2>/dev/null | sort
+}
+room_of() {
+    local rest=${1#src/}
+    echo "${rest%%/*}"
+}
+# Lines "file:including room:included path" of all includes of our own.
+own_includes() {
+    src_files | while read -r file; do
+        sed -nE 's/^ *# *include "([^"]+)".*/\1/p' "$file" | sed "s|^|$file |"
+    done
+}
+# The calls of functions whose name matches, each on one line with its file before it. base/ only
+# defines them.
+calls() {
+    src_files | grep -v '^src/base/' | while read -r file; do
+        tr '\n' ' ' <"$file" | grep -oP "\b($1)\([^;]*?;" | sed "s|^|$file: |"
+    done
+}
+
+rule_every_room_has_a_layer() {
+    for path in src/*; do
+        [ -n "${LAYER[$(room_of "$path")]:-}" ] || echo "$path is no known room"
+    done
+}
+
+rule_layers() {
+    own_includes | while read -r file path; do
+        from=$(room_of "$file")
+        to=${path%%/*}
+        [ "$from" = "$to" ] && continue
+        [ "${ALSO[$from]:-}" = "$to" ] && continue
+        if [ -z "${LAYER[$to]:-}" ] || [ "${LAYER[$to]}" -ge "${LAYER[$from]:-0}" ]; then
+            echo "$file includes $path"
+        fi
+    done
+}
+
+# From layer 2 on a room has one door.
+rule_doors() {
+    own_includes | while read -r file path; do
+        to=${path%%/*}
+        [ "$(room_of "$file")" = "$to" ] && continue
+        [ "${LAYER[$to]:-0}" -lt 2 ] && continue
+        [ "$path" = "$to/$to.h" ] || echo "$file includes $path, which is not the door of $to/"
+    done
+}
+
+rule_doors_open_with_their_purpose() {
+    for room in "${!LAYER[@]}"; do
+        door=src/$room/$room.h
+        if [ "${LAYER[$room]}" -lt 2 ] || [ ! -f "$door" ]; then continue; fi
+        awk -v door="$door" '
+            NR == 1 && !/^\/\*/ { print door " does not open with a comment"; exit }
+            /\*\// {
+                if (NR < 3 || NR > 12) print door " opens with " NR " lines, not 3 to 12"
+                exit
+            }
+        ' "$door"
+    done
+}
+
+rule_files_open_with_a_comment() {
+    all_c_files | while read -r file; do
+        head -c 2 "$file" | grep -q '^/\*' || echo "$file"
+    done
+}
+
+rule_library_homes() {
+    for entry in "${LIBRARIES[@]}"; do
+        grep -rnE "^ *# *include [<\"](${entry% *})[>\"]" src --include='*.c' --include='*.h' |
+            grep -vE "${entry##* }[^:]*:|${entry##* }"
+    done
+}
+
+rule_clock() {
+    own_includes | grep ' base/clock\.h$' |
+        grep -vE '^src/(base|relay|pg|publish|cli|admin|source)/' || true
+}
+
+rule_line_length() {
+    { all_c_files; scripts; } | while read -r file; do
+        grep -nP "^.{$((LINE_MAX + 1)),}" "$file" | sed -E "s|^([0-9]+):.*|$file:\1|"
+    done
+}
+
+rule_function_length() {
+    src_files | while read -r file; do
+        awk -v file="$file" -v max=$FUNCTION_MAX '
+            /^\{/ { start = NR }
+            /^\}$/ { if (start && NR - start - 1 > max)
+                         print file ":" start ": a function of " NR - start - 1 " lines"
+                     start = 0 }
+        ' "$file"
+    done
+}
+
+rule_file_length() {
+    src_files | while read -r file; do
+        lines=$(wc -l <"$file")
+        max=$SOURCE_MAX
+        [ "${file##*.}" = h ] && max=$HEADER_MAX
+        [ "$lines" -le "$max" ] || echo "$file: $lines lines, not at most $max"
+    done
+}
+
+rule_banned_calls() {
+    for name in $BANNED; do
+        grep -rnE "(^|[^a-zA-Z0-9_.>\"])$name *\(" src --include='*.c' --include='*.h' |
+            grep -vE '^[^:]*:[0-9]*: *(/?\*|//)'
+    done
+}
+
+rule_no_struct_typedefs() {
+    grep -rnE '^ *typedef +(struct|enum|union)\b' src
+}
+
+# The flag that a signal handler needs is the one exception (cli/cli_answer.c).
+rule_no_globals() {
+    src_files | grep '\.c$' | while read -r file; do
+        grep -nE '^(static +)?[a-z_][a-zA-Z0-9_ *]*[ *][a-z_0-9]+(\[[^]]*\])?( *=.*)?;' "$file" |
+            grep -vE '\b(const|extern|typedef|return|struct [a-z_]+;)|\(' |
+            grep -vE 'atomic_bool \*_Atomic interrupted;' | sed "s|^|$file:|"
+    done
+}
+
+rule_no_tabs_or_trailing_blanks() {
+    { all_c_files; scripts; find docs sql -name '*.md' -o -name '*.sql'; } |
+        xargs grep -nP '\t| $' | head -20
+}
+
+scripts() {
+    { find tests tools bench .ci docker -name '*.sh' 2>/dev/null
+      grep -rlE --include='*' '^#!/bin/(ba)?sh' .ci tests tools bench docker 2>/dev/null; } |
+        grep -vE '\.(py|c|h|md)$' | sort -u
+}
+
+rule_shellcheck() {
+    command -v shellcheck >/dev/null || return 0
+    scripts | while read -r file; do
+        shellcheck -f gcc "$file"
+    done
+}
+
+rule_clang_format() {
+    command -v clang-format >/dev/null || return 0
+    all_c_files | while read -r file; do
+        clang-format --dry-run -Werror "$file" >/dev/null 2>&1 || echo "$file: run make format"
+    done
+}
+
+# ---- Log events ----
+
+# The first dotted text of each call is the event.
+log_events() {
+    calls 'log_event|log_error' | sed -E 's/^[^:]*: //' |
+        grep -oP '^log_(event|error)\([^"]*"\K[a-z]+\.[a-z_]+(?=")'
+}
+
+rule_log_events_occur_once() {
+    log_events | sort | uniq -d
+}
+
+rule_log_events_are_documented() {
+    log_events | sort -u | while read -r event; do
+        grep -qF "\`$event\`" docs/OPERATIONS.md || echo "$event is not in docs/OPERATIONS.md"
+    done
+}
+
+rule_documented_log_events_exist() {
+    known=$(log_events)
+    sed -n '/^## Log events/,/^## /p' docs/OPERATIONS.md | grep -oP '^\| `\K[a-z]+\.[a-z_]+' |
+        while read -r event; do
+            grep -qxF "$event" <<<"$known" || echo "$event is nowhere in src/"
+        done
+}
+
+rule_logging_rooms() {
+    grep -rlE '\blog_(event|error)\(' src | grep -vE '^src/(base|relay|cli|publish)/'
+}
+
+# ---- Metrics ----
+
+metric_names() {
+    grep -oP '^METRIC\([A-Z_0-9]+, "\K[a-z_0-9]+' src/metrics/metrics.def
+    echo walferry_build_info
+}
+
+rule_metrics_are_documented() {
+    metric_names | sort -u | while read -r name; do
+        grep -qE "\`$name(\{|\`)" docs/OPERATIONS.md || echo "$name is not in docs/OPERATIONS.md"
+    done
+}
+
+rule_documented_metrics_exist() {
+    known=$(metric_names)
+    sed -n '/^## Metrics/,/^## /p' docs/OPERATIONS.md | grep -oP '^\| `\Kwalferry_[a-z_]+' |
+        while read -r name; do
+            grep -qxF "$name" <<<"$known" || echo "$name is not in metrics.def"
+        done
+}
+
+rule_metrics_are_counted() {
+    grep -oP '^METRIC\(\K[A-Z_0-9]+' src/metrics/metrics.def | while read -r id; do
+        grep -rqw "$id" src --include='*.c' || echo "$id is never counted"
+    done
+}
+
+# ---- Configuration ----
+
+config_keys() {
+    tr '\n' ' ' <src/config/config.def |
+        grep -oP '\bKEY_[A-Z]+\("\K[a-z_.\[\]]+(?=",)'
+}
+
+rule_config_keys_are_in_the_schema() {
+    config_keys | while read -r key; do
+        grep -qF "\"${key##*.}\":" config/walferry.schema.json || echo "$key"
+    done
+}
+
+# As itself or, where it has no default, as a comment.
+rule_config_keys_are_in_the_sample() {
+    config_keys | while read -r key; do
+        grep -qE "(^|[ #{,-])${key##*.}:" config/walferry.yaml || echo "$key"
+    done
+}
+
+rule_config_keys_are_in_the_man_page() {
+    config_keys | while read -r key; do
+        grep -qxF ".It Cm \"$key\"" docs/man/walferry.yaml.5 || echo "$key"
+    done
+}
+
+# ---- Documents ----
+
+rule_commands_are_in_the_man_page() {
+    grep -oP '\{\.name = "\K[a-z]+' src/cli/cli_table.c | while read -r name; do
+        grep -qE "^\.Ss walferry $name( |$)" docs/man/walferry.1 || echo "$name"
+    done
+}
+
+rule_exit_codes_are_documented() {
+    sed -n '/^enum exit_code/,/^}/p' src/base/error.h | grep -oP '= \K[0-9]+' |
+        while read -r code; do
+            grep -qE "^\| $code +\|" docs/OPERATIONS.md || echo "$code: docs/OPERATIONS.md"
+            grep -qE "^\.It $code$" docs/man/walferry.1 || echo "$code: docs/man/walferry.1"
+        done
+}
+
+# Of every error that ends the relay or concerns one change; and what pg/ has in its table.
+reasons() {
+    calls 'error_stop|error_data' | sed -E 's/^[^:]*: //' |
+        grep -oP '^error_(stop|data)\([^"]*"\K[a-z_]+(?=")'
+    calls 'config_error' | sed -E 's/^[^:]*: //' | grep -oP '^config_error\([^"]*"\K[a-z_]+(?=")'
+    grep -oP '(USAGE|REFUSED), "\K[a-z_]+(?=")' src/pg/pg_errors.c
+}
+
+rule_refusals_are_documented() {
+    reasons | sort -u | while read -r reason; do
+        grep -qE "\`$reason\`" docs/OPERATIONS.md || echo "$reason is not in docs/OPERATIONS.md"
+    done
+}
+
+rule_crash_points_are_documented() {
+    grep -rhoP 'CRASH_POINT\([^")]*"\K[A-Z0-9]+' src | sort -u | while read -r point; do
+        grep -qE "^\| $point +\|" docs/ARCHITECTURE.md || echo "$point: docs/ARCHITECTURE.md"
+    done
+}
+
+rule_links_lead_somewhere() {
+    find . -name '*.md' -not -path './build/*' -not -path './.git/*' | while read -r file; do
+        grep -oP '\]\(\K[^)#]+(?=[)#])' "$file" | grep -vE '^[a-z]+:' | while read -r target; do
+            [ -e "$(dirname "$file")/$target" ] || echo "$file: $target"
+        done
+    done
+}
+
+# The relay's own loops are driven by the simulator and the end-to-end suite.
+rule_every_room_has_unit_tests() {
+    for path in src/*/; do
+        room=$(basename "$path")
+        [ "$room" = relay ] && continue
+        ls tests/unit/"$room"_*_test.c >/dev/null 2>&1 || echo "$room has no unit test"
+    done
+}
+
+# ---- Running them ----
+
+failed=0
+count=0
+for rule in $(declare -F | sed -nE 's/^declare -f rule_//p'); do
+    count=$((count + 1))
+    offences=$("rule_$rule" 2>&1 | sort -u)
+    if [ -z "$offences" ]; then
+        echo "ok $rule"
+    else
+        failed=$((failed + 1))
+        echo "not ok $rule: $(wc -l <<<"$offences") found"
+        # Indented lines belong to the rule above them.
+        while IFS= read -r line; do echo "    $line"; done <<<"$offences"
+    fi
+done
+if [ "$failed" -gt 0 ]; then
+    echo "tidy: $failed of $count rules broken"
+    exit 1
+fi
+echo "tidy: ok"
