@@ -86,6 +86,12 @@ static bool is_bare(const char *value)
     return true;
 }
 
+/* A reload may change level and format while other threads log. */
+static bool is_json(const struct log *log)
+{
+    return __atomic_load_n(&log->format, __ATOMIC_RELAXED) == LOG_JSON;
+}
+
 static void add_pair(const struct log *log, struct line *line, const char *key, const char *value)
 {
     assert(strlen(key) <= 64);
@@ -126,7 +132,7 @@ static void begin(const struct log *log, struct line *line, enum log_level level
 
 static void end(const struct log *log, struct line *line)
 {
-    if (log->format == LOG_JSON)
+    if (is_json(log))
         line->text[line->len++] = '}';
     line->text[line->len++] = '\n';
     /* Nothing sensible can be done about a failing stderr. */
@@ -137,7 +143,7 @@ static void end(const struct log *log, struct line *line)
 void log_event(const struct log *log, enum log_level level, const char *event, ...)
 {
     assert(event != NULL);
-    if (level < log->level)
+    if (level < __atomic_load_n(&log->level, __ATOMIC_RELAXED))
         return;
     struct line line;
     begin(log, &line, level, event);

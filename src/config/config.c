@@ -108,6 +108,11 @@ static int read_routes(struct config_reader *reader, const struct config_key *ke
         config_fail(err, reader, node->line, key->path, "config_missing", "there is no route");
         return error_hint(err, "add one, such as - {name: outbox, from: public.outbox}");
     }
+    if (node->count > CONFIG_ROUTES_MAX) {
+        config_fail(err, reader, node->line, key->path, "config_value",
+                    "%u routes are more than %d", node->count, CONFIG_ROUTES_MAX);
+        return error_hint(err, "use globs in routes[].from, or split the relay in two");
+    }
     struct config_route *routes = arena_alloc_zero(reader->arena, node->count * sizeof *routes);
     reader->item = 0;
     for (const struct node_child *child = node->first; child != NULL; child = child->next) {

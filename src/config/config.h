@@ -102,6 +102,8 @@ struct config_route {
     bool continue_matching; /* continue: true */
 };
 
+#define CONFIG_ROUTES_MAX 256
+
 struct config_routes {
     uint32_t count;
     const struct config_route *items;

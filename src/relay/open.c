@@ -162,9 +162,9 @@ int relay_judge(struct pg_connection *sql, const struct config *config,
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
                          bool create_progress, struct buf *weak, struct error *err)
 {
-    const char *topics[WRITER_ROUTES_MAX];
+    const char *topics[CONFIG_ROUTES_MAX];
     uint32_t count = 0;
-    while (count < WRITER_ROUTES_MAX &&
+    while (count < CONFIG_ROUTES_MAX &&
            (topics[count] = router_literal_topic(router, count)) != NULL)
         count++;
     if (kafka_prepare_topics(kafka, topics, count, create_progress, weak, err) < 0)

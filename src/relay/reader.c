@@ -227,8 +227,9 @@ static void take_commit(struct reader *r, const struct change *change)
     r->batch->transactions++;
     r->boundary = change->position;
     r->boundary_count = r->batch->count;
-    r->behind =
-        change->commit_time_us != 0 && change->sent_time_us - change->commit_time_us > BEHIND_US;
+    /* Both are the server's, so neither may be trusted with a difference. */
+    r->behind = change->commit_time_us > 0 && change->sent_time_us > 0 &&
+                change->sent_time_us - change->commit_time_us > BEHIND_US;
     if (r->open_parts) {
         seal(r, true);
         return;

@@ -121,7 +121,10 @@ static bool react(struct life *life, struct error *err)
         return false;
     log_error(relay->o.log, LOG_WARN, "epoch.failed", err);
     back_off(life, err);
-    return !atomic_load(&relay->stop);
+    if (!atomic_load(&relay->stop))
+        return true;
+    *err = ERROR_INIT; /* asked to end in the meantime */
+    return false;
 }
 
 /* ---- One epoch ---- */
@@ -136,6 +139,16 @@ static void log_opened(const struct epoch *e)
               "slot", e->config->source.slot.text, "instance", e->relay->instance, NULL);
 }
 
+static void name_routes(struct relay *relay)
+{
+    const struct config_routes *routes = &relay->config->routes;
+    const char *names[CONFIG_ROUTES_MAX];
+    assert(routes->count <= CONFIG_ROUTES_MAX);
+    for (uint32_t i = 0; i < routes->count; i++)
+        names[i] = routes->items[i].name.text;
+    metrics_set_routes(relay->o.metrics, routes->count, names);
+}
+
 static void take_next_config(struct relay *relay)
 {
     pthread_mutex_lock(&relay->mutex);
@@ -147,6 +160,7 @@ static void take_next_config(struct relay *relay)
     if (next == NULL)
         return;
     lower_fd(relay->reload_fd);
+    name_routes(relay);
     relay->verdict_count = 0; /* what a changed file makes of a record is not known */
     relay->suspect = (struct publish_suspect){0};
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->path, NULL);

@@ -19,7 +19,7 @@ void writer_init(struct writer *writer, const struct writer_options *options)
 {
     assert(options->publisher != NULL && options->circuit != NULL);
     assert(options->claim != NULL && options->split_us > 0);
-    assert(options->routes->count <= WRITER_ROUTES_MAX);
+    assert(options->routes->count <= CONFIG_ROUTES_MAX);
     *writer = (struct writer){.o = *options, .last = *options->claim};
 }
 

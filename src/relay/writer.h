@@ -12,8 +12,6 @@
 #include "relay/circuit.h"
 #include "relay/wait.h"
 
-#define WRITER_ROUTES_MAX 256
-
 struct writer_options {
     struct publisher *publisher;
     struct circuit *circuit;
@@ -45,8 +43,8 @@ struct writer {
     bool committed_uncounted;  /* metrics of the last commit wait for the time of the next step */
     int64_t wall_us;           /* set by the loop before each step */
 
-    uint64_t txn_events[WRITER_ROUTES_MAX]; /* of the open Kafka transaction, by route */
-    uint64_t txn_bytes[WRITER_ROUTES_MAX];
+    uint64_t txn_events[CONFIG_ROUTES_MAX]; /* of the open Kafka transaction, by route */
+    uint64_t txn_bytes[CONFIG_ROUTES_MAX];
 };
 
 void writer_init(struct writer *writer, const struct writer_options *options);

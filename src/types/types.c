@@ -120,10 +120,7 @@ static struct span timestamp_text(int64_t since_2000_us, bool offset, struct are
     if (since_2000_us == INT64_MIN)
         return SPAN_LITERAL("-infinity");
     char text[TIMESTAMP_TEXT_MAX];
-    /* 294276-12-31 is the last legal day, far below an overflow of the sum. */
-    if (since_2000_us > INT64_MAX - POSTGRES_EPOCH_US)
-        return SPAN_LITERAL("infinity");
-    size_t len = timestamp_format(since_2000_us + POSTGRES_EPOCH_US, offset, text);
+    size_t len = timestamp_format(since_2000_us, offset, text);
     return arena_copy(arena, (struct span){text, len});
 }
 
@@ -328,9 +325,11 @@ int types_timestamp_us(const struct cell *cell, uint32_t type_oid, int64_t *unix
     number = binary_int(cell->bytes);
     if (!timestamp)
         return from_ms(number, unix_us, err);
-    if (number == INT64_MIN || number > INT64_MAX - POSTGRES_EPOCH_US)
+    if (number == INT64_MIN || number == INT64_MAX)
         return error_data(err, "bad_value", "\"%sinfinity\" is not a timestamp",
                           number < 0 ? "-" : "");
+    if (number > INT64_MAX - POSTGRES_EPOCH_US)
+        return error_data(err, "bad_value", "a timestamp later than the year 294246");
     *unix_us = number + POSTGRES_EPOCH_US;
     return 0;
 }

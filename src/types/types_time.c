@@ -7,7 +7,7 @@
 
 #define US_PER_SECOND INT64_C(1000000)
 #define SECONDS_PER_DAY INT64_C(86400)
-#define YEAR_MAX 294276 /* the last that a PostgreSQL timestamp holds */
+#define YEAR_MAX 294246 /* the last whole one that 64 bits of microseconds since 1970 hold */
 
 /* Days since 1970-01-01 of a date with astronomical year (0 is 1 BC). Years begin in March here, so
  * that the leap day is the last of its year. */
@@ -135,11 +135,11 @@ bool timestamp_parse(struct span text, int64_t *unix_us)
     return true;
 }
 
-size_t timestamp_format(int64_t unix_us, bool offset, char text[TIMESTAMP_TEXT_MAX])
+size_t timestamp_format(int64_t postgres_us, bool offset, char text[TIMESTAMP_TEXT_MAX])
 {
     const int64_t us_per_day = SECONDS_PER_DAY * US_PER_SECOND;
-    int64_t days = unix_us / us_per_day;
-    int64_t us = unix_us % us_per_day;
+    int64_t days = postgres_us / us_per_day + POSTGRES_EPOCH_US / us_per_day;
+    int64_t us = postgres_us % us_per_day;
     if (us < 0) {
         us += us_per_day;
         days--;

@@ -16,9 +16,10 @@
 
 /* "2024-02-29 13:14:15.000016+05:30", with T for the blank, Z for the offset, a fraction of one to
  * nine digits (cut to microseconds), offsets to the second, " BC" behind it. Without offset: UTC.
- * False where it is anything else, infinity among it. */
+ * False where it is anything else: infinity, a year above 294246. */
 bool timestamp_parse(struct span text, int64_t *unix_us);
-/* In UTC; with "+00" where offset is asked for. Returns the length. */
-size_t timestamp_format(int64_t unix_us, bool offset, char text[TIMESTAMP_TEXT_MAX]);
+/* Of microseconds since 2000, because those since 1970 do not hold PostgreSQL's last 29 years. In
+ * UTC; with "+00" where offset is asked for. Returns the length. */
+size_t timestamp_format(int64_t postgres_us, bool offset, char text[TIMESTAMP_TEXT_MAX]);
 
 #endif
