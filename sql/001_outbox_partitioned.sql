@@ -30,8 +30,8 @@ $$;
 
 CREATE SCHEMA IF NOT EXISTS walferry;
 
--- Insert into public.outbox, never into a partition: before PostgreSQL 17 a partition has no default
--- for seq.
+-- Insert into public.outbox, never into a partition: before PostgreSQL 17 a partition has no
+-- default for seq.
 CREATE TABLE IF NOT EXISTS public.outbox (
     seq           bigint      GENERATED ALWAYS AS IDENTITY,
     id            uuid        NOT NULL DEFAULT gen_random_uuid(),
@@ -60,8 +60,8 @@ COMMENT ON COLUMN public.outbox.payload IS 'The event itself. NULL becomes a tom
 COMMENT ON COLUMN public.outbox.headers IS 'A JSON object: one Kafka header for each member.';
 COMMENT ON COLUMN public.outbox.xid IS 'The transaction that inserted the row. Leave the default.';
 
--- Makes the partitions of today and of the days ahead, in UTC; returns how many are new. A day whose
--- first rows are in outbox_default already is left there, with a warning.
+-- Makes the partitions of today and of the days ahead, in UTC; returns how many are new. A day
+-- whose first rows are in outbox_default already is left there, with a warning.
 CREATE OR REPLACE FUNCTION walferry.outbox_add_partitions(days_ahead integer)
 RETURNS integer
 LANGUAGE plpgsql
@@ -90,8 +90,8 @@ BEGIN
 END
 $$;
 
--- Drops the partitions whose whole day lies before the moment; returns how many. What they hold must
--- have been committed (it was, for any moment in the past) and consumers must not need it from here.
+-- Drops the partitions whose whole day lies before the moment; returns how many. The relay needs
+-- only the write-ahead log, so what they hold is delivered even if it lags.
 CREATE OR REPLACE FUNCTION walferry.outbox_drop_partitions(before timestamptz)
 RETURNS integer
 LANGUAGE plpgsql

@@ -1,6 +1,6 @@
 -- The role that the relay logs in as. It replicates and reads, nothing else: it owns nothing and
--- writes nothing in this database. Apply after 001, as a superuser or as the administrator that your
--- provider gives you. May be applied again; a role that exists keeps its password.
+-- writes nothing in this database. Apply after 001, as a superuser or as the administrator that
+-- your provider gives you. May be applied again; a role that exists keeps its password.
 --
 --   psql -v ON_ERROR_STOP=1 -d shop -f 002_role.sql
 --

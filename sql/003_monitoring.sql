@@ -4,8 +4,8 @@
 --   SELECT * FROM walferry.slot_lag;
 --   SELECT walferry.lag_bytes('orders');
 --
--- Alert on safe_wal_size before it reaches 0 and on any wal_status but reserved and extended: a slot
--- that is "lost" cannot be resumed. Undo: 003_monitoring.undo.sql.
+-- Alert on safe_wal_size before it reaches 0 and on any wal_status but reserved and extended: a
+-- slot that is "lost" cannot be resumed. Undo: 003_monitoring.undo.sql.
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -42,7 +42,8 @@ RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT s.lag_bytes FROM walferry.slot_lag AS s WHERE s.slot_name = 'walferry_' || lag_bytes.relay
+    SELECT s.lag_bytes FROM walferry.slot_lag AS s
+    WHERE s.slot_name = 'walferry_' || lag_bytes.relay
 $$;
 
 COMMENT ON FUNCTION walferry.lag_bytes(text) IS 'Bytes that the relay of this name is behind.';

@@ -6,7 +6,7 @@ Starts a private PostgreSQL and a private Apache Kafka on free loopback ports, s
 between them, and lets a small shop place, pay and ship orders: each step is one transaction that
 changes the shop's own table and inserts outbox rows, and some are rolled back. A read_committed
 consumer shows what arrives. In the middle the relay gets a SIGKILL. At the end: committed in
-PostgreSQL, seen in Kafka, lost, twice. With --keep (KEEP=1) it all stays up and says how to reach it.
+PostgreSQL, seen in Kafka, lost, twice. With --keep (KEEP=1) it all stays up.
 """
 
 import argparse
@@ -49,8 +49,10 @@ def step(text):
 
 
 class Shop(threading.Thread):
-    """Writes orders at a steady pace until told to stop. Each of its transactions is one step of one
-    order; every sixth is rolled back after everything was written."""
+    """Writes orders at a steady pace until told to stop.
+
+    Each transaction is one step of one order; every sixth is rolled back after its last write.
+    """
 
     def __init__(self, server, transactions_a_second):
         super().__init__(name="shop", daemon=True)
@@ -123,7 +125,7 @@ class Shop(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """A read_committed consumer of every event topic; shows some of what comes and counts it all."""
+    """A read_committed consumer of every event topic; shows some of it, counts it all."""
 
     def __init__(self, bootstrap):
         super().__init__(name="watcher", daemon=True)
@@ -294,8 +296,9 @@ class Demo:
                  " VALUES ('order', '1', 'OrderCancelled', '{}')")
         stop = os.path.join(self.dir, "stop")
         with open(stop, "w") as file:
-            file.write("#!/bin/sh\nkill %d\nsleep 1\nkill -INT %d\nkill %d\nsleep 3\nrm -rf %s\n" % (
-                self.relay.pid, self.server.pid, self.broker.pid, shlex.quote(self.dir)))
+            file.write("#!/bin/sh\nkill %d\nsleep 1\nkill -INT %d\nkill %d\nsleep 3\nrm -rf %s\n"
+                       % (self.relay.pid, self.server.pid, self.broker.pid,
+                          shlex.quote(self.dir)))
         os.chmod(stop, 0o755)
         say("Left running:")
         say("  PostgreSQL    %s" % self.server.dsn(DATABASE))

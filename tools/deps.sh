@@ -16,9 +16,9 @@ set -eu
 build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev libyaml-dev
        libmicrohttpd-dev"
 demo="python3 python3-psycopg2 python3-confluent-kafka postgresql-15 openjdk-17-jre-headless maven
-      util-linux xz-utils"
+      kcat util-linux xz-utils"
 test="openjdk-17-jdk-headless libcmocka-dev clang clang-tidy clang-format libclang-rt-14-dev
-      shellcheck mandoc faketime kcat iproute2 binutils prometheus"
+      shellcheck mandoc faketime iproute2 binutils prometheus"
 all="valgrind git"
 
 level=${1:-}

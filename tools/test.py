@@ -98,14 +98,17 @@ def from_xml(suite, program, path):
 
 def from_tap(suite, program, output, seconds):
     """The tests of TAP output; the time of the program is shared out among them."""
-    lines = re.findall(r"^(not )?ok\b(?: \d+)?(?: -)? ([^#\n]*?)\s*(?:# *(.*))?$", output, re.M)
+    found = list(re.finditer(r"^(not )?ok\b(?: \d+)?(?: -)? ([^#\n]*?)\s*(?:# *(.*))?$", output,
+                             re.M))
+    ends = [match.start() for match in found[1:]] + [len(output)]
     results = []
-    for bad, name, directive in lines:
+    for match, end in zip(found, ends):
+        bad, name, directive = match.group(1), match.group(2), match.group(3) or ""
         skipped = directive.lower().startswith("skip")
         time_given = re.search(r"time=([0-9.]+)", directive)
-        each = float(time_given.group(1)) if time_given else seconds / len(lines)
+        each = float(time_given.group(1)) if time_given else seconds / len(found)
         results.append(Result(suite, "%s: %s" % (program, name), each, not bad, skipped,
-                              output if bad else ""))
+                              output[match.end():end].strip("\n") if bad else ""))
     return results
 
 
@@ -243,7 +246,8 @@ def tracked():
         names = [os.path.relpath(os.path.join(base, name), ROOT)
                  for base, dirs, files in os.walk(ROOT) for name in files
                  if "/build" not in base and "/.git" not in base]
-    return [name for name in sorted(set(names)) if name and os.path.isfile(os.path.join(ROOT, name))]
+    return [name for name in sorted(set(names))
+            if name and os.path.isfile(os.path.join(ROOT, name))]
 
 
 def is_shell(path):

@@ -26,7 +26,8 @@ enum json_tree_kind {
     JSON_TREE_OBJECT
 };
 
-/* Any value may be the root. ERROR_DATA, reason "bad_json", text "line <n>, column <n>: <what>". */
+/* Any value may be the root. ERROR_DATA, reason "bad_json", text "line <n>, column <n>: <what>" (or
+ * "byte <n>: a zero byte"). */
 int json_tree_parse(struct span text, struct json_tree **tree, struct error *err);
 void json_tree_free(struct json_tree *tree); /* of the root only; NULL is legal */
 

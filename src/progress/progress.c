@@ -60,6 +60,9 @@ bool progress_follows(const struct progress *a, const struct progress *b)
     /* A first run after a teardown starts wherever its new slot does. */
     if (!same_generation && (b->rebased.present || a->mode == PROGRESS_CLOSED))
         return true;
+    /* A teardown forgets what is done of a split transaction. */
+    if (!same_generation && b->mode == PROGRESS_CLOSED)
+        return a->position.lsn <= b->position.lsn;
     int order = position_compare(a->position, b->position);
     return same_generation ? order < 0 || (order == 0 && a->mode != b->mode) : order <= 0;
 }

@@ -17,10 +17,27 @@ static enum log_level level_of(int level)
     return level == 5 ? LOG_INFO : LOG_DEBUG;
 }
 
+/* "Failed to add partition "<topic>" [<n>] to transaction: Broker: Topic authorization failed" */
+static void note_denied_topic(struct kafka_client *client, const char *text)
+{
+    const char *denied = rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    const char *from = strchr(text, '"');
+    const char *to = from != NULL ? strchr(from + 1, '"') : NULL;
+    if (to == NULL || strstr(to, denied) == NULL || atomic_load(&client->denied_topic_known))
+        return;
+    snprintf(client->denied_topic, sizeof client->denied_topic, "%.*s", (int)(to - from - 1),
+             from + 1);
+    atomic_store(&client->denied_topic_known, true);
+}
+
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    const struct kafka_client *client = rk != NULL ? rd_kafka_opaque(rk) : NULL;
-    if (client == NULL || client->options->log == NULL)
+    struct kafka_client *client = rk != NULL ? rd_kafka_opaque(rk) : NULL;
+    if (client == NULL)
+        return;
+    if (strcmp(facility, "ADDPARTS") == 0)
+        note_denied_topic(client, text);
+    if (client->options->log == NULL)
         return;
     /* One file serves producers and consumers, so properties of the other kind are no news. */
     if (strcmp(facility, "CONFWARN") == 0)
@@ -124,7 +141,8 @@ int kafka_client_init(struct kafka_client *client, const char *transactional_id,
         }
         if (!rd_kafka_error_is_retriable(error) && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
             return kafka_failed_object(err, client, error, doing);
-        snprintf(client->detail, sizeof client->detail, "%s", rd_kafka_error_string(error));
+        if (client->detail[0] == '\0')
+            snprintf(client->detail, sizeof client->detail, "%s", rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
         if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
             return -1;

@@ -38,6 +38,10 @@ struct kafka_client {
     bool brokers_down;                 /* librdkafka said so, and nothing has worked since */
     bool auth_failed;
     char detail[384]; /* librdkafka's newest error text */
+    /* The topic that the broker does not let into a transaction: only a log line names it. Written
+     * once, by librdkafka's thread, before the flag is set. */
+    char denied_topic[256];
+    atomic_bool denied_topic_known;
 };
 
 struct kafka_client_options {

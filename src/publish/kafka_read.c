@@ -227,17 +227,28 @@ int kafka_read_progress(const struct kafka_options *options, bool to_high_waterm
     return result;
 }
 
-int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists_out,
-               struct error *err)
+int kafka_look_closely(const struct kafka_options *options, bool through, struct buf *record,
+                       struct buf *previous, bool *topic_exists_out, struct error *err)
 {
-    assert(record != NULL);
+    assert(record != NULL && previous != NULL);
     assert(topic_exists_out != NULL);
     struct kafka_progress progress = {.topic_exists = false};
-    int result = kafka_read_progress(options, false, &progress, err);
+    int result = kafka_read_progress(options, through, &progress, err);
     if (result == 0) {
         buf_add(record, buf_span(&progress.newest));
+        buf_add(previous, buf_span(&progress.previous));
         *topic_exists_out = progress.topic_exists;
     }
     kafka_progress_fini(&progress);
+    return result;
+}
+
+int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists_out,
+               struct error *err)
+{
+    struct buf previous = BUF_EMPTY;
+    int result =
+        kafka_look_closely(options, false, record, &previous, topic_exists_out, err);
+    buf_fini(&previous);
     return result;
 }

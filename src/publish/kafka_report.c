@@ -66,6 +66,25 @@ static void refuse_record(struct kafka_publisher *p, const struct message *messa
                 message->topic.ptr, rd_kafka_err2str(code));
 }
 
+/* When librdkafka condemns a transaction, it purges what is queued; the cause is what any call of
+ * the transaction API then returns. Beginning one is the call that does nothing while one is open.
+ */
+static rd_kafka_resp_err_t cause_of_purge(struct kafka_publisher *p, rd_kafka_resp_err_t purged,
+                                          char *text, size_t text_size)
+{
+    rd_kafka_error_t *error =
+        p->in_transaction ? rd_kafka_begin_transaction(p->transactional.rk) : NULL;
+    if (error == NULL)
+        return purged;
+    rd_kafka_resp_err_t code = purged;
+    if (rd_kafka_error_txn_requires_abort(error) || rd_kafka_error_is_fatal(error)) {
+        code = rd_kafka_error_code(error);
+        snprintf(text, text_size, "%s", rd_kafka_error_string(error));
+    }
+    rd_kafka_error_destroy(error);
+    return code;
+}
+
 static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *report,
                         const char *topic)
 {
@@ -74,7 +93,11 @@ static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *rep
     char cause[256] = "";
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         code = rd_kafka_fatal_error(p->events->rk, cause, sizeof cause);
+    else if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+        code = cause_of_purge(p, code, cause, sizeof cause);
     if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        if (atomic_load(&p->transactional.denied_topic_known))
+            topic = p->transactional.denied_topic;
         kafka_denied(&err, p->events, "topic", topic, "Write,Describe");
     } else if (kafka_is_fenced(code) || kafka_is_denied(code) || p->events->auth_failed) {
         kafka_failed(&err, p->events, code, cause, "producing");

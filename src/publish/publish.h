@@ -104,6 +104,11 @@ int kafka_check_config(const struct config_kafka *kafka, const struct config_del
  */
 int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists,
                struct error *err);
+/* The same, and the committed record before that one where reading passed it (else nothing is
+ * appended). through: waits until every transaction that is open in the topic has ended, as recovery
+ * does; a commit that was answered may still be invisible at the last stable offset. */
+int kafka_look_closely(const struct kafka_options *options, bool through, struct buf *record,
+                       struct buf *previous, bool *topic_exists, struct error *err);
 /* Makes sure that the progress topic exists (creating it where allowed) with one partition and
  * compaction, and that literal topics of the routes exist or are created. `weak` (may be NULL)
  * receives a text where replication is too weak, empty otherwise. Fences nobody. */

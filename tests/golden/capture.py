@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Capture what real servers send: tests/golden/pg<major>.frames and pg<major>_binary.frames.
 
-A private server of each major runs one fixed history of changes; then the slot is read over a bare
-socket, so that every CopyData payload is kept exactly as it came, keepalives included. A file is the
+A private server of each major runs one fixed history; then the slot is read over a bare socket, so
+that every CopyData payload is kept exactly as it came, keepalives included. A file is the
 Int64 LSN at which the stream was started, then each payload behind its Int32 length, big-endian.
 
   python3 tests/golden/capture.py [MAJOR ...]        default: 14 15 18
@@ -54,7 +54,8 @@ TABLES = ['plain', 'whole', 'indexed', 'toasted', 'anonymous', 'no_columns', 'pa
 
 # One string is one transaction, unless it begins with a name and a colon (see run()).
 HISTORY = [
-    """INSERT INTO plain VALUES (1, 'Zoë', 'x', 'sad', '\\x00ff27', 1.10, '2020-02-29 12:00:00.5+00',
+    """INSERT INTO plain VALUES (1, 'Zoë', 'x', 'sad', '\\x00ff27', 1.10,
+                                 '2020-02-29 12:00:00.5+00',
                                  '{"a": [1, null]}', 'postgres=r/postgres');
        INSERT INTO plain VALUES (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
        INSERT INTO plain VALUES (3, '', '', 'ok', '', 0, 'infinity', '{}', NULL)""",
@@ -232,8 +233,8 @@ def capture(major, directory):
                        "true%s)" % (", ".join(TABLES), extra))
         starts = {}
         for slot in ("golden_text", "golden_binary"):
-            cursor.execute("SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')",
-                           (slot,))
+            cursor.execute(
+                "SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
             starts[slot] = cursor.fetchone()[0]
         for step in HISTORY:
             run(server, cursor, step)

@@ -1,0 +1,192 @@
+/* The contract of encoder_ops, which every encoder keeps: a new one is a line in `encoders` below.
+ */
+#include "encode/encode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+/* What each makes of the same payloads. */
+static const struct {
+    enum route_format format;
+    const char *name;
+    const char *text;  /* of the text cell "{\"a\": 1.50}" of type jsonb */
+    const char *bytea; /* of the bytea "hi" */
+    bool tombstone;    /* NULL gives an absent value */
+} encoders[] = {
+    {FORMAT_RAW, "raw", "{\"a\": 1.50}", "hi", true},
+};
+#define ENCODERS (sizeof encoders / sizeof encoders[0])
+
+static const struct encoder_options options = {7318349394477056000, "walferry-id"};
+
+struct run {
+    struct encoder *encoder;
+    struct arena arena;
+    struct change change;
+    struct event event;
+    struct message message;
+    struct error err;
+};
+
+static void begin(struct run *r, enum route_format format)
+{
+    *r = (struct run){.err = ERROR_INIT};
+    arena_init(&r->arena, 64, 64);
+    assert_int_equal(encoder_open(format, &options, &r->encoder, &r->err), 0);
+    r->change = (struct change){.op = CHANGE_INSERT, .ordinal = 1, .final_lsn = 16};
+    r->event = (struct event){.change = &r->change,
+                              .index = 1,
+                              .topic = SPAN_LITERAL("t"),
+                              .partition = -1,
+                              .payload_type_oid = TYPE_JSONB};
+}
+
+static int encode(struct run *r, enum cell_kind kind, struct span bytes, uint32_t type_oid)
+{
+    r->event.payload = (struct cell){kind, bytes};
+    r->event.payload_type_oid = type_oid;
+    r->message = (struct message){.partition = -1};
+    return encode_message(r->encoder, &options, &r->event, &r->arena, &r->message, &r->err);
+}
+
+static void end(struct run *r)
+{
+    encoder_close(r->encoder);
+    arena_fini(&r->arena);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENCODERS; i++) {
+        struct run r;
+        begin(&r, encoders[i].format);
+        assert_string_equal(r.encoder->ops->name, encoders[i].name);
+        end(&r);
+    }
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENCODERS; i++) {
+        struct run r;
+        begin(&r, encoders[i].format);
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("{\"a\": 1.50}"), TYPE_JSONB), 0);
+        assert_span(r.message.value, encoders[i].text);
+        assert_int_equal(encode(&r, CELL_BINARY, SPAN_LITERAL("\1{\"a\": 1.50}"), TYPE_JSONB), 0);
+        assert_span(r.message.value, encoders[i].text);
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("\\x6869"), TYPE_BYTEA), 0);
+        assert_span(r.message.value, encoders[i].bytea);
+        assert_int_equal(encode(&r, CELL_BINARY, SPAN_LITERAL("hi"), TYPE_BYTEA), 0);
+        assert_span(r.message.value, encoders[i].bytea);
+        end(&r);
+    }
+}
+
+/* A value is in the arena whatever it was made from, because the event's memory goes first. */
+static void test_values_are_copies(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cell_kind kind;
+        uint32_t type_oid;
+        struct span bytes;
+        const char *value;
+    } cells[] = {
+        {CELL_TEXT, TYPE_TEXT, {"abcdefgh", 8}, "abcdefgh"},
+        {CELL_BINARY, TYPE_BYTEA, {"abcdefgh", 8}, "abcdefgh"},
+        {CELL_BINARY, TYPE_TEXT, {"abcdefgh", 8}, "abcdefgh"},
+        {CELL_BINARY, TYPE_INT4, {"\0\0\0\7", 4}, "7"},
+        {CELL_BINARY, TYPE_BOOL, {"\1", 1}, "t"},
+        {CELL_BINARY, TYPE_TIMESTAMPTZ, {"\177\377\377\377\377\377\377\377", 8}, "infinity"},
+        {CELL_TEXT, TYPE_BYTEA, {"\\x6162", 6}, "ab"},
+    };
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        struct run r;
+        char memory[16];
+        begin(&r, FORMAT_RAW);
+        memcpy(memory, cells[i].bytes.ptr, cells[i].bytes.len);
+        struct span bytes = {memory, cells[i].bytes.len};
+        assert_int_equal(encode(&r, cells[i].kind, bytes, cells[i].type_oid), 0);
+        memset(memory, '!', sizeof memory);
+        assert_span(r.message.value, cells[i].value);
+        end(&r);
+    }
+}
+
+static void test_null_and_empty(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENCODERS; i++) {
+        struct run r;
+        begin(&r, encoders[i].format);
+        assert_int_equal(encode(&r, CELL_NULL, span_null(), TYPE_TEXT), 0);
+        assert_int_equal(r.message.value.ptr == NULL, encoders[i].tombstone);
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL(""), TYPE_TEXT), 0);
+        assert_span(r.message.value, "");
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("\\x"), TYPE_BYTEA), 0);
+        assert_span(r.message.value, "");
+        end(&r);
+    }
+}
+
+/* Errors are the change's, and the encoder goes on after them. */
+static void test_errors(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENCODERS; i++) {
+        struct run r;
+        begin(&r, encoders[i].format);
+        assert_int_equal(encode(&r, CELL_UNCHANGED, span_null(), TYPE_TEXT), -1);
+        assert_error(
+            r.err, ERROR_DATA, "value_unchanged",
+            "the payload was not sent by the server, because the change left it as it was");
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("\\x6"), TYPE_BYTEA), -1);
+        assert_error(r.err, ERROR_DATA, "bad_value",
+                     "payload: \"\\x6\" is not a bytea in hexadecimal form");
+        assert_int_equal(encode(&r, CELL_BINARY, SPAN_LITERAL("x"), 1700), -1);
+        assert_error(r.err, ERROR_DATA, "bad_value",
+                     "payload: the binary form of type oid 1700 is not known");
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), 0);
+        end(&r);
+    }
+}
+
+/* A value of a megabyte, whatever the size of the arena's chunks. */
+static void test_large(void **state)
+{
+    (void)state;
+    const size_t size = 1024 * 1024;
+    char *memory = malloc(size);
+    assert_non_null(memory);
+    memset(memory, 'x', size);
+    struct run r;
+    begin(&r, FORMAT_RAW);
+    assert_int_equal(encode(&r, CELL_TEXT, (struct span){memory, size}, TYPE_TEXT), 0);
+    assert_int_equal(r.message.value.len, size);
+    assert_memory_equal(r.message.value.ptr, memory, size);
+    end(&r);
+    free(memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_values_are_copies),
+        cmocka_unit_test(test_null_and_empty),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,446 @@
+/* What only Kafka has: refusals by the broker and how they are traced to one record, topics that
+ * take little, timestamps, changed partition counts, strict mode, at_least_once, servers that are
+ * not there. Looks into the publisher where a fault cannot be had from a healthy broker. Needs
+ * WALFERRY_TEST_BOOTSTRAP. */
+#include "publish/kafka_publisher.h"
+#include "publish_fixture.h"
+
+#include "base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct kafka_publisher *inside(struct fixture *f)
+{
+    return (struct kafka_publisher *)f->publisher;
+}
+
+/* Text that no codec makes smaller than about three quarters. */
+static char *noise(struct fixture *f, size_t length)
+{
+    char *text = arena_alloc_bytes(&f->arena, length + 1);
+    uint32_t x = 12345;
+    for (size_t i = 0; i < length; i++) {
+        x = x * 1664525 + 1013904223;
+        text[i] = (char)('!' + (x >> 20) % 94);
+    }
+    text[length] = '\0';
+    return text;
+}
+
+static const char *const takes_little[] = {"max.message.bytes", "2000", NULL};
+
+/* ---- Sizes ---- */
+
+static void a_message_of_exactly_the_limit_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, takes_little);
+    fixture_open(f);
+    struct message *m = fixture_message(f, f->topic, "key", noise(f, 1900));
+    m->value.len += (size_t)(2000 - kafka_message_bytes(m, 0));
+    m->value.ptr = noise(f, m->value.len);
+    assert_int_equal(kafka_message_bytes(m, 0), 2000);
+    fixture_must_put(f, m);
+    fixture_must_commit(f, "r");
+    struct message *n = fixture_message(f, f->topic, "key", noise(f, m->value.len + 1));
+    assert_int_equal(kafka_message_bytes(n, 0), 2001);
+    assert_int_equal(fixture_put(f, n), -1);
+    char wanted[256];
+    snprintf(wanted, sizeof wanted,
+             "a message of 2001 bytes for topic %s, which takes 2000 (max.message.bytes)",
+             f->topic);
+    assert_string_equal(f->err.text, wanted);
+    /* The header with the true time counts. */
+    struct message *old = fixture_message(f, f->topic, "key", noise(f, 1900));
+    old->timestamp_ms = 1000000000000;
+    old->value.len += (size_t)(2000 - kafka_message_bytes(old, 13));
+    old->value.ptr = noise(f, old->value.len);
+    fixture_must_put(f, old);
+    fixture_must_commit(f, "s");
+    old = fixture_message(f, f->topic, "key", noise(f, old->value.len + 1));
+    old->timestamp_ms = 1000000000000;
+    assert_int_equal(fixture_put(f, old), -1);
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 2);
+}
+
+static void many_small_messages_do_not_add_up_to_a_refusal(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, takes_little);
+    fixture_open(f);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 100; i++)
+            fixture_must_put(f, fixture_message(f, f->topic, "k", noise(f, 150)));
+        fixture_must_commit(f, round == 0 ? "one" : "two");
+    }
+    /* The second round ran with smaller batches. */
+    assert_int_equal(inside(f)->batch_bytes, 2000);
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 200);
+}
+
+static void a_message_larger_than_a_megabyte_is_taken_where_the_topic_takes_it(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const takes_much[] = {"max.message.bytes", "8000000", NULL};
+    peer_create_topic(f->topic, 1, takes_much);
+    fixture_open(f);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", noise(f, 5000000)));
+    fixture_must_commit(f, "r");
+    assert_int_equal(fixture_read(f, f->topic, 1)->items[0].value.len, 5000000);
+}
+
+/* ---- Refusals ---- */
+
+/* Ten small messages, one that the broker will refuse, ten more. Under compression the publisher
+ * does not judge sizes. */
+static int put_with_a_bad_one(struct fixture *f)
+{
+    f->next_lsn = 1000;
+    for (int i = 0; i < 21; i++) {
+        const char *value = noise(f, i == 10 ? 4000 : 20);
+        if (fixture_put(f, fixture_message(f, f->topic, "k", value)) < 0)
+            return -1;
+    }
+    return fixture_commit(f, "r");
+}
+
+static void a_refused_batch_is_traced_to_its_record(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t final_lsn, ordinal;
+    fixture_property(f, "compression.type", "lz4");
+    peer_create_topic(f->topic, 1, takes_little);
+    fixture_open(f);
+    assert_int_equal(put_with_a_bad_one(f), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_string_equal(f->err.reason, "batch_refused");
+    assert_true(kafka_publisher_suspect(f->publisher, &f->options.suspect));
+    assert_int_equal(f->options.suspect.from_final_lsn, 1000);
+    assert_true(f->options.suspect.to_final_lsn >= 1010);
+    assert_false(kafka_publisher_verdict(f->publisher, &final_lsn, &ordinal));
+    fixture_reopen(f);
+    assert_int_equal(put_with_a_bad_one(f), -1);
+    assert_string_equal(f->err.reason, "record_refused");
+    assert_true(kafka_publisher_verdict(f->publisher, &final_lsn, &ordinal));
+    assert_int_equal(final_lsn, 1010);
+    assert_int_equal(ordinal, 1);
+    fixture_close(f, 5000);
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
+}
+
+static void good_suspects_go_out_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_close(f, 0);
+    f->options.suspect = (struct publish_suspect){1005, 1, 1007, 1};
+    fixture_reopen(f);
+    for (int i = 0; i < 12; i++) {
+        struct message *m = fixture_message(f, f->topic, "k", "v");
+        fixture_must_put(f, m);
+        if (m->final_lsn >= 1005 && m->final_lsn <= 1007)
+            assert_int_equal(f->batch->outstanding, 0);
+    }
+    fixture_must_commit(f, "r");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 12);
+}
+
+/* ---- Timestamps ---- */
+
+static void timestamps_are_moved_into_what_the_topic_takes(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const week[] = {"retention.ms", "604800000", NULL};
+    peer_create_topic(f->topic, 1, week);
+    fixture_open(f);
+    fixture_must_commit(f, "claim"); /* tells the broker's clock */
+    int64_t now_ms = clock_wall_us() / 1000;
+    struct message *m = fixture_message(f, f->topic, "k", "future");
+    m->timestamp_ms = now_ms + 7200000;
+    fixture_must_put(f, m);
+    m = fixture_message(f, f->topic, "k", "past");
+    m->timestamp_ms = 1000000000000;
+    fixture_must_put(f, m);
+    m = fixture_message(f, f->topic, "k", "now");
+    m->timestamp_ms = now_ms;
+    fixture_must_put(f, m);
+    fixture_must_commit(f, "r");
+    const struct peer_records *seen = fixture_read(f, f->topic, 1);
+    assert_int_equal(seen->count, 3);
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "%lld", (long long)now_ms + 7200000);
+    assert_true(span_equal_text(peer_header(&seen->items[0], "walferry-time"), wanted));
+    assert_in_range(seen->items[0].timestamp_ms, now_ms - 1000, clock_wall_us() / 1000 + 1000);
+    assert_true(span_equal_text(peer_header(&seen->items[1], "walferry-time"), "1000000000000"));
+    assert_in_range(seen->items[1].timestamp_ms, now_ms - 302400000 - 1000, now_ms - 302390000);
+    assert_int_equal(seen->items[2].timestamp_ms, now_ms);
+    assert_int_equal(seen->items[2].header_count, 0);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TIMESTAMPS_CLAMPED), 2);
+}
+
+/* ---- Partitions ---- */
+
+static void a_changed_partition_count_is_switched_to_between_transactions(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_put(f, fixture_message(f, f->topic, "abcd", "one"));
+    peer_add_partitions(f->topic, 3);
+    inside(f)->refreshed_us = 0;
+    inside(f)->newest_topic->checked_us = 0;
+    fixture_must_put(f, fixture_message(f, f->topic, "abcd", "two"));
+    fixture_must_commit(f, "one");
+    fixture_must_put(f, fixture_message(f, f->topic, "abcd", "three"));
+    fixture_must_commit(f, "two");
+    const struct peer_records *seen = fixture_read(f, f->topic, 3);
+    assert_int_equal(seen->count, 3);
+    assert_int_equal(seen->items[1].partition, 0);
+    assert_int_equal(seen->items[2].partition, partition_for_key(SPAN_LITERAL("abcd"), 3));
+    assert_int_not_equal(seen->items[2].partition, 0);
+    assert_int_equal(metrics_get(f->metrics, METRIC_PARTITION_CHANGES), 1);
+}
+
+static void null_keys_are_spread(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 4, NULL);
+    fixture_open(f);
+    for (int i = 0; i < 1000; i++)
+        fixture_must_put(f, fixture_message(f, f->topic, NULL, noise(f, 1000)));
+    fixture_must_commit(f, "r");
+    const struct peer_records *seen = fixture_read(f, f->topic, 4);
+    uint32_t counts[4] = {0};
+    for (uint32_t i = 0; i < seen->count; i++)
+        counts[seen->items[i].partition]++;
+    for (int p = 0; p < 4; p++)
+        assert_true(counts[p] >= 30); /* about 250; runs of 16 */
+}
+
+/* ---- Strict ---- */
+
+static void a_tainted_transaction_has_the_producer_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    assert_int_equal(atomic_load(&inside(f)->watch.end_txn_sent), 1);
+    assert_int_equal(atomic_load(&inside(f)->watch.transport_failures), 0);
+    atomic_store(&inside(f)->watch.end_txn_sent, 2);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+    fixture_must_commit(f, "two");
+    assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
+    fixture_must_commit(f, "three");
+    assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
+    assert_string_equal(fixture_reopen(f), "three");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 1);
+}
+
+static void a_zombie_in_strict_mode_fences_nobody(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    struct kafka_publisher *zombie = inside(f);
+    atomic_store(&zombie->watch.transport_failures, 1);
+    f->publisher = NULL;
+    fixture_reopen(f);
+    fixture_must_commit(f, "two");
+    assert_int_equal(publisher_commit(&zombie->base, SPAN_LITERAL("x"), &f->err), -1);
+    assert_string_equal(f->err.reason, "progress_moved");
+    publisher_close(&zombie->base, 0);
+    fixture_must_commit(f, "three");
+}
+
+static void without_strict_a_taint_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    f->delivery.strict = false;
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    atomic_store(&inside(f)->watch.end_txn_sent, 2);
+    fixture_must_commit(f, "two");
+    assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 0);
+}
+
+/* ---- at_least_once ---- */
+
+static void at_least_once_events_are_seen_before_the_commit(void **state)
+{
+    struct fixture *f = *state;
+    f->delivery.guarantee = GUARANTEE_AT_LEAST_ONCE;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+    for (int i = 0; i < 100 && f->batch->outstanding > 0; i++)
+        assert_int_equal(publisher_poll(f->publisher, 20, &f->err), 0);
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 1);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "w"));
+    fixture_must_commit(f, "r");
+    assert_int_equal(f->batch->outstanding, 0);
+    assert_string_equal(fixture_reopen(f), "r");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 2);
+}
+
+static void at_least_once_is_fenced_at_its_progress(void **state)
+{
+    struct fixture *f = *state;
+    f->delivery.guarantee = GUARANTEE_AT_LEAST_ONCE;
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    struct publisher *zombie = f->publisher;
+    f->publisher = NULL;
+    fixture_reopen(f);
+    int result;
+    while ((result = publisher_commit(zombie, SPAN_LITERAL("x"), &f->err)) == PUBLISH_AGAIN)
+        ;
+    assert_int_equal(result, -1);
+    assert_string_equal(f->err.reason, "fenced");
+    publisher_close(zombie, 1000);
+    fixture_must_commit(f, "two");
+}
+
+/* ---- Recovery from far back, and servers that are not there ---- */
+
+static void a_record_far_from_the_end_is_found(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_must_commit(f, "old");
+    f->options.shard = 1;
+    fixture_reopen(f);
+    for (int i = 0; i < 700; i++) /* two offsets each: the record and its marker */
+        fixture_must_commit(f, "other");
+    f->options.shard = 0;
+    assert_string_equal(fixture_reopen(f), "old");
+}
+
+static void nobody_there(void **state)
+{
+    struct fixture *f = *state;
+    struct buf record = BUF_EMPTY;
+    bool exists;
+    f->properties[0].value.text = "127.0.0.1:1";
+    assert_int_equal(kafka_look(&f->options, &record, &exists, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_string_equal(f->err.reason, "broker_unreachable");
+    assert_non_null(strstr(f->err.text, "bootstrap.servers=127.0.0.1:1"));
+    assert_int_equal(kafka_publisher_open(&f->options, &f->publisher, &f->err), -1);
+    assert_string_equal(f->err.reason, "broker_unreachable");
+    assert_int_equal(kafka_probe(&f->options, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
+    assert_string_equal(f->err.reason, "broker_unreachable");
+    f->publisher = NULL;
+}
+
+static void a_stop_ends_the_waiting(void **state)
+{
+    struct fixture *f = *state;
+    struct buf record = BUF_EMPTY;
+    bool exists;
+    f->properties[0].value.text = "203.0.113.1:9092"; /* answers nothing at all */
+    atomic_store(&f->stop, true);
+    int64_t began_us = clock_monotonic_us();
+    assert_int_equal(kafka_look(&f->options, &record, &exists, &f->err), -1);
+    assert_string_equal(f->err.reason, "stopping");
+    assert_true(clock_monotonic_us() - began_us < 5 * US_PER_S);
+}
+
+static void the_probe_fences_nobody(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    assert_int_equal(kafka_probe(&f->options, &f->err), 0);
+    fixture_must_commit(f, "two");
+}
+
+/* ---- Preparing ---- */
+
+static void the_progress_topic_is_made_as_it_must_be(void **state)
+{
+    struct fixture *f = *state;
+    struct buf weak = BUF_EMPTY;
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, &weak, &f->err), 0);
+    assert_non_null(strstr(buf_text(&weak), "has replication factor 1"));
+    struct kafka_client client;
+    struct kafka_client_options how = {.options = &f->options, .role = KAFKA_ADMIN};
+    struct kafka_topic_settings settings;
+    assert_int_equal(kafka_client_open(&client, &how, &f->err), 0);
+    assert_int_equal(kafka_topic_settings(&client, f->progress_topic,
+                                          kafka_deadline_us(&f->options), &settings, &f->err),
+                     0);
+    assert_true(settings.known);
+    assert_true(settings.compacts);
+    assert_false(settings.clamp.deletes);
+    assert_false(settings.unclean_election);
+    assert_true(settings.clamp.log_append_time);
+    kafka_client_close(&client);
+    buf_fini(&weak);
+}
+
+static void a_wrong_progress_topic_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->progress_topic, 2, NULL);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_STOP);
+    assert_string_equal(f->err.reason, "progress_topic_partitions");
+    f->delivery.progress_topic.text = f->topic;
+    peer_create_topic(f->topic, 1, NULL);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
+    assert_string_equal(f->err.reason, "progress_topic_deletes");
+    assert_non_null(strstr(f->err.hint, "--add-config cleanup.policy=compact"));
+}
+
+static void topics_that_may_not_be_made_are_missed(void **state)
+{
+    struct fixture *f = *state;
+    const char *topics[] = {f->topic};
+    f->delivery.topics.create = false;
+    assert_int_equal(kafka_prepare_topics(&f->options, topics, 1, false, NULL, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_STOP);
+    assert_int_equal(f->err.exit_code, EXIT_USAGE);
+    assert_string_equal(f->err.reason, "topic_missing");
+}
+
+int main(void)
+{
+    if (peer_bootstrap() == NULL) {
+        printf("skipped: WALFERRY_TEST_BOOTSTRAP is not set\n");
+        return 0;
+    }
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_message_of_exactly_the_limit_is_taken),
+        T(many_small_messages_do_not_add_up_to_a_refusal),
+        T(a_message_larger_than_a_megabyte_is_taken_where_the_topic_takes_it),
+        T(a_refused_batch_is_traced_to_its_record),
+        T(good_suspects_go_out_one_by_one),
+        T(timestamps_are_moved_into_what_the_topic_takes),
+        T(a_changed_partition_count_is_switched_to_between_transactions),
+        T(null_keys_are_spread),
+        T(a_tainted_transaction_has_the_producer_made_anew),
+        T(a_zombie_in_strict_mode_fences_nobody),
+        T(without_strict_a_taint_is_passed_over),
+        T(at_least_once_events_are_seen_before_the_commit),
+        T(at_least_once_is_fenced_at_its_progress),
+        T(a_record_far_from_the_end_is_found),
+        T(nobody_there),
+        T(a_stop_ends_the_waiting),
+        T(the_probe_fences_nobody),
+        T(the_progress_topic_is_made_as_it_must_be),
+        T(a_wrong_progress_topic_is_refused),
+        T(topics_that_may_not_be_made_are_missed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,28 @@
+/* assert_text: assertions on spans and errors that print what they found. Include after cmocka.h.
+ */
+#ifndef WALFERRY_TESTS_ASSERT_TEXT_H
+#define WALFERRY_TESTS_ASSERT_TEXT_H
+
+#include "base/error.h"
+#include "base/span.h"
+
+#define assert_span(value, text)                                                                   \
+    do {                                                                                           \
+        struct span found_ = (value);                                                              \
+        if (found_.ptr == NULL)                                                                    \
+            fail_msg("%s is absent, not \"%s\"", #value, (text));                                  \
+        if (!span_equal_text(found_, (text)))                                                      \
+            fail_msg("%s is \"%.*s\", not \"%s\"", #value, SPAN_ARG(found_), (text));              \
+    } while (0)
+
+#define assert_absent(value) assert_null((value).ptr)
+
+/* kind, reason and the whole text. */
+#define assert_error(err, wanted_kind, wanted_reason, wanted_text)                                 \
+    do {                                                                                           \
+        assert_int_equal((err).kind, (wanted_kind));                                               \
+        assert_string_equal((err).reason, (wanted_reason));                                        \
+        assert_string_equal((err).text, (wanted_text));                                            \
+    } while (0)
+
+#endif

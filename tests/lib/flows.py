@@ -1,0 +1,55 @@
+"""Courses of events that several tests share."""
+
+import time
+
+import e2e
+import oracle
+
+
+def basic(case, read="python", setup=()):
+    """Set up twice, run, write, see everything once and in order, look at all that tells, stop."""
+    relay = case.relay()
+    case.command(relay, "setup", *setup)
+    case.command(relay, "setup", *setup, says="slot .*: in place")
+    case.command(relay, "check", "--connect", says="can go on from there")
+    began_ms = time.time() * 1000
+    case.start(relay)
+    case.shop(writers=2).run(30)
+    case.put(rows=10)
+    count = case.drain(relay=relay)
+    relay.wait_ready()
+    case.command(relay, "status", "--ready")
+    assert relay.admin("/healthz")[0] == 200
+    assert relay.metric("walferry_events_total", route="outbox") == count
+    for event in case.tail.events:
+        assert oracle.header(event, "eventType") == "Put"
+        system = case.one("SELECT system_identifier::text FROM pg_control_system()")
+        assert oracle.header(event, "walferry-id").startswith(system + "-")
+        assert began_ms - 60000 < event.timestamp < time.time() * 1000 + 60000, event
+    end = case.current_lsn()
+    case.put()
+    case.drain(relay=relay)
+    case.wait_confirmed(end)
+    case.stop(relay)
+    assert not case.slot()["active"]
+    case.judge(read)
+
+
+def kills(case, count, least, most, dice, **shop):
+    """kill -9 that often, least to most seconds apart, with writers going on; then the oracle."""
+    relay = case.relay()
+    case.setup(relay)
+    shop = case.shop(**dict({"writers": 2, "rate": 40}, **shop)).start()
+    for number in range(count):
+        relay.start()
+        if number % 10 == 9:
+            before = case.position()
+            e2e.wait("no progress in spite of kills", lambda: case.position() > before, 30)
+        time.sleep(dice.uniform(least, most))
+        assert relay.running(), "ended by itself%s" % e2e.lab.process.tail(relay.log)
+        relay.kill()
+    shop.stop()
+    case.start(relay)
+    case.drain(relay=relay)
+    case.stop(relay)
+    return shop

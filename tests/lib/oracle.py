@@ -1,0 +1,348 @@
+"""The one judge of every end-to-end run: PostgreSQL is the truth, Kafka is held against it.
+
+The truth is the table e2e.truth, which a test's writers fill in the transactions that make the
+events. Kafka is read three times over: by a read_committed consumer from start to end, as progress
+records, and as the broker's own segment files (segments.py). Each disagreement is one Fault with a
+kind; no faults is the only pass. The oracle never looks at the relay itself.
+
+  lost           committed in PostgreSQL, not in Kafka
+  alien          in Kafka, not committed in PostgreSQL
+  twice          one event more than once
+  reordered      per key n goes back, or per partition the commit order does
+  changed        topic, key or value is not what was written
+  torn           a PostgreSQL transaction has not one walferry-id LSN, or shares it
+  regressed      progress does not strictly increase
+  ahead          the slot is confirmed beyond the newest committed progress
+  split          a control record between two events of one PostgreSQL transaction
+  uncommitted    an event outside a range that a COMMIT marker ends
+  disagree       consumer and segment files do not show the same events
+"""
+
+import collections
+import hashlib
+import json
+import time
+
+import confluent_kafka
+
+import segments as segment_files
+
+Fault = collections.namedtuple("Fault", "kind text")
+Event = collections.namedtuple("Event", "topic partition offset timestamp key value headers")
+Truth = collections.namedtuple("Truth", "id topic key n md5 xid")
+WalferryId = collections.namedtuple("WalferryId", "system lsn ordinal nth")
+
+FAULTS_SHOWN = 10
+
+
+class OracleError(AssertionError):
+    def __init__(self, faults):
+        self.faults = faults
+        count = collections.Counter(fault.kind for fault in faults)
+        lines = ["oracle: " + ", ".join("%d %s" % (n, kind) for kind, n in count.items())]
+        lines += ["  %s: %s" % fault for fault in faults[:FAULTS_SHOWN]]
+        super().__init__("\n".join(lines))
+
+
+def header(event, name):
+    """The text of a header, or None."""
+    for key, value in event.headers:
+        if key == name:
+            return None if value is None else value.decode()
+    return None
+
+
+def walferry_id(text):
+    """<system identifier>-<16 hex digits>-<ordinal>[.<n>]"""
+    system, lsn, rest = text.split("-")
+    ordinal, _, nth = rest.partition(".")
+    if len(lsn) != 16:
+        raise ValueError("not a walferry-id: " + text)
+    return WalferryId(int(system), int(lsn, 16), int(ordinal), int(nth or 1))
+
+
+def lsn_number(text):
+    """"16/B374D848" as a number; numbers stay."""
+    if isinstance(text, int):
+        return text
+    high, low = text.split("/")
+    return (int(high, 16) << 32) | int(low, 16)
+
+
+def lsn_text(number):
+    return "%X/%X" % (number >> 32, number & 0xFFFFFFFF)
+
+
+# ---- reading Kafka ----
+
+def consumer(bootstrap, isolation="read_committed", **more):
+    conf = {"bootstrap.servers": bootstrap, "group.id": "oracle", "isolation.level": isolation,
+            "enable.auto.commit": False, "enable.auto.offset.store": False,
+            "enable.partition.eof": True, "fetch.wait.max.ms": 20, "fetch.error.backoff.ms": 20,
+            "auto.offset.reset": "earliest", "broker.address.family": "v4",
+            "reconnect.backoff.max.ms": 500}
+    conf.update(more)
+    return confluent_kafka.Consumer(conf)
+
+
+def topics_like(bootstrap, prefix):
+    """Names of the topics that begin with prefix."""
+    reader = consumer(bootstrap)
+    try:
+        names = reader.list_topics(timeout=20).topics
+        return sorted(name for name in names if name.startswith(prefix))
+    finally:
+        reader.close()
+
+
+def _event(message):
+    return Event(message.topic(), message.partition(), message.offset(), message.timestamp()[1],
+                 message.key(), message.value(), message.headers() or [])
+
+
+def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start=None):
+    """Every event of the topics, in order of partition and offset, as far as the end at the call.
+
+    The end of a partition is where a fetch comes back empty there: markers occupy offsets, so that
+    the last offset says nothing. start: an offset to begin at, negative counts from the end.
+    """
+    reader = consumer(bootstrap, isolation)
+    try:
+        known = reader.list_topics(timeout=timeout).topics
+        parts = [confluent_kafka.TopicPartition(topic, number, 0)
+                 for topic in topics if topic in known and known[topic].error is None
+                 for number in known[topic].partitions]
+        if start is not None:
+            for part in parts:
+                low, high = reader.get_watermark_offsets(part, timeout=timeout)
+                part.offset = max(low, high + start if start < 0 else start)
+        if not parts:
+            return []
+        reader.assign(parts)
+        waiting = {(part.topic, part.partition) for part in parts}
+        events, deadline = [], time.monotonic() + timeout
+        while waiting:
+            for message in reader.consume(10000, 0.2):
+                if message.error() is None:
+                    events.append(_event(message))
+                elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                    waiting.discard((message.topic(), message.partition()))
+                elif not message.error().retriable():
+                    raise confluent_kafka.KafkaException(message.error())
+            if time.monotonic() > deadline:
+                raise TimeoutError("no end of %s within %d s" % (sorted(waiting), timeout))
+        events.sort(key=lambda event: event[:3])
+        return events
+    finally:
+        reader.close()
+
+
+def progress_records(bootstrap, topic, start=None):
+    """[(offset, key, record as a dict)] of the committed progress."""
+    out = []
+    for event in read_topics(bootstrap, [topic], start=start):
+        if event.value is not None:
+            out.append((event.offset, (event.key or b"").decode(), json.loads(event.value)))
+    return out
+
+
+def progress_place(record):
+    """(lsn, changes done of the transaction behind it)"""
+    position = record["position"]
+    if isinstance(position, dict):
+        lsn, seq = lsn_number(position["lsn"]), int(position.get("seq", 0))
+    else:
+        lsn, seq = lsn_number(position), 0
+    partial = record.get("partial")
+    if partial:
+        seq = int(partial["done"])
+    return lsn, seq
+
+
+# ---- the checks; each is a function of what was read and gives faults ----
+
+def check_events(truth, events, keys_move=False):
+    """lost, alien, twice, changed, reordered per key. keys_move: partitions were added meanwhile, so
+    that a key's events are in order by walferry-id only."""
+    faults, seen, last_n = [], {}, {}
+    if keys_move:
+        events = sorted(events, key=lambda event: walferry_id(header(event, "walferry-id"))[1:])
+    for event in events:
+        identity = header(event, "id")
+        where = "%s[%d]@%d" % event[:3]
+        row = truth.get(identity)
+        if row is None:
+            faults.append(Fault("alien", "%s id %s" % (where, identity)))
+            continue
+        if identity in seen:
+            faults.append(Fault("twice", "id %s at %s and %s" % (identity, seen[identity], where)))
+            continue
+        seen[identity] = where
+        key = None if event.key is None else event.key.decode()
+        if event.topic != row.topic or key != row.key:
+            faults.append(Fault("changed", "%s: %s key %s, written was %s key %s" % (
+                where, event.topic, key, row.topic, row.key)))
+        if row.md5 is not None:
+            md5 = "null" if event.value is None else hashlib.md5(event.value).hexdigest()
+            if md5 != row.md5:
+                faults.append(Fault("changed", "%s: value %r" % (where, event.value)))
+        place = (event.topic, row.key)
+        if place in last_n and row.n <= last_n[place]:
+            faults.append(Fault("reordered", "%s: n %d of key %s after %d" % (
+                where, row.n, row.key, last_n[place])))
+        last_n[place] = row.n
+    for identity in truth.keys() - seen.keys():
+        faults.append(Fault("lost", "%s" % (truth[identity],)))
+    return faults
+
+
+def check_transactions(truth, events, ordered=True):
+    """torn; and per partition the order of commit. Needs the header walferry-id."""
+    faults, lsn_of, xid_of, last = [], {}, {}, {}
+    for event in events:
+        row = truth.get(header(event, "id"))
+        text = header(event, "walferry-id")
+        if row is None or text is None:
+            continue
+        identity, where = walferry_id(text), "%s[%d]@%d" % event[:3]
+        if lsn_of.setdefault(row.xid, identity.lsn) != identity.lsn:
+            faults.append(Fault("torn", "%s: xid %s has %s and %s" % (
+                where, row.xid, lsn_text(lsn_of[row.xid]), lsn_text(identity.lsn))))
+        elif xid_of.setdefault(identity.lsn, row.xid) != row.xid:
+            faults.append(Fault("torn", "%s: %s is of xid %s and %s" % (
+                where, lsn_text(identity.lsn), xid_of[identity.lsn], row.xid)))
+        place, now = event[:2], identity[1:]
+        if ordered and place in last and now <= last[place]:
+            faults.append(Fault("reordered", "%s: %s after %s" % (where, now, last[place])))
+        last[place] = now
+    return faults
+
+
+def check_progress(records):
+    """(generation, position) strictly increases; position falls only in a rebase, and stays only in
+    a claim or a rebase."""
+    faults, last = [], {}
+    for offset, key, record in records:
+        generation, place = int(record["generation"]), progress_place(record)
+        mode, before = record.get("mode"), last.get(key)
+        last[key] = (generation, place, mode)
+        if before is None:
+            continue
+        claimed = generation > before[0]
+        anywhere = claimed and (record.get("rebased") or before[2] == "closed")
+        same_is_right = claimed or mode != before[2]  # a claim, or what follows an intent
+        if generation < before[0] or (place < before[1] and not anywhere) or \
+                (place == before[1] and not same_is_right):
+            faults.append(Fault("regressed", "offset %d of %s: generation %d at %s after %d at %s" % (
+                offset, key, generation, place, before[0], before[1])))
+    return faults
+
+
+def check_confirmed(slot, confirmed, records):
+    """I1, as far as it shows at rest. `confirmed` must have been read before `records`."""
+    newest = progress_place(records[-1][2])[0] if records else 0
+    if confirmed is not None and lsn_number(confirmed) > newest:
+        return [Fault("ahead", "slot %s is confirmed at %s, progress is %s" % (
+            slot, confirmed, lsn_text(newest)))]
+    return []
+
+
+def check_segments(layout, events, progress_topic=None):
+    """split, uncommitted, disagree. layout: as segments.py reads it, of the events' topics."""
+    faults = []
+    by_partition = collections.defaultdict(list)
+    for event in events:
+        by_partition[event[:2]].append(event)
+    for place, batches in layout.items():
+        visible = {event.offset for event in by_partition.get(place, [])}
+        faults += _check_ranges(place, batches, visible, place[0] == progress_topic)
+        faults += _check_split(place, batches, by_partition.get(place, []))
+    for place in by_partition.keys() - layout.keys():
+        faults.append(Fault("disagree", "%s[%d] has no segment files" % place))
+    return faults
+
+
+def _check_ranges(place, batches, visible, compacted):
+    faults, fate = [], {}
+    on_disk = set()
+    for batch in reversed(batches):  # the next marker of a producer decides on what is before it
+        if batch.control:
+            fate[batch.pid] = (batch.marker, batch.epoch)
+            continue
+        offsets = range(batch.first, batch.last + 1)
+        committed = batch.transactional and \
+            fate.get(batch.pid) == (segment_files.COMMIT, batch.epoch)
+        if committed or not batch.transactional:
+            on_disk.update(offsets)
+        if not committed:
+            faults += [Fault("uncommitted", "%s[%d]@%d: producer %d epoch %d, next marker %s" % (
+                *place, offset, batch.pid, batch.epoch, fate.get(batch.pid)))
+                       for offset in offsets if offset in visible]
+    missing = visible - on_disk
+    surplus = set() if compacted else on_disk - visible
+    uncommitted = {fault.text.split(":")[0].rsplit("@")[1] for fault in faults}
+    missing = {offset for offset in missing if str(offset) not in uncommitted}
+    if missing or surplus:
+        faults.append(Fault("disagree", "%s[%d]: only the consumer shows %s, only the segments %s" % (
+            *place, sorted(missing)[:5], sorted(surplus)[:5])))
+    return faults
+
+
+def _check_split(place, batches, events):
+    markers = [(batch.first, batch.marker) for batch in batches if batch.control]
+    faults, first = [], {}
+    at = 0
+    seen_before = collections.defaultdict(lambda: -1)  # transaction: index of the last marker
+    for event in events:
+        text = header(event, "walferry-id")
+        if text is None or header(event, "walferry-part") is not None:
+            continue
+        while at < len(markers) and markers[at][0] < event.offset:
+            at += 1
+        lsn = walferry_id(text).lsn
+        if lsn in first and seen_before[lsn] != at:
+            faults.append(Fault("split", "%s[%d]: %s marker at %d between offsets %d and %d of %s" % (
+                *place, markers[at - 1][1], markers[at - 1][0], first[lsn], event.offset,
+                lsn_text(lsn))))
+        first[lsn], seen_before[lsn] = event.offset, at
+    return faults
+
+
+# ---- the whole ----
+
+def read_truth(connection, topic_prefix=""):
+    """{id: Truth}; the table keeps topics without the test's own prefix."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, topic, key, n, md5, xid::text FROM e2e.truth")
+        return {row[0]: Truth(row[0], topic_prefix + row[1], *row[2:]) for row in cursor.fetchall()}
+
+
+def judge(connection, kafka, slot, progress_topic, topic_prefix, read="python",
+          guarantee="exactly_once", keys_move=False):
+    """All checks on a relay that has drained. Returns (faults, events, progress records).
+
+    read: "python", "dump" (Kafka's own tool) or "both" for the segment files.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT confirmed_flush_lsn::text FROM pg_replication_slots"
+                       " WHERE slot_name = %s", (slot,))
+        row = cursor.fetchone()
+    confirmed = row[0] if row else None
+    truth = read_truth(connection, topic_prefix)
+    records = progress_records(kafka.bootstrap, progress_topic)
+    topics = topics_like(kafka.bootstrap, topic_prefix)
+    events = read_topics(kafka.bootstrap, topics)
+    exactly_once = guarantee == "exactly_once"
+    faults = check_events(truth, events, keys_move) + check_transactions(truth, events)
+    faults += check_progress(records) + check_confirmed(slot, confirmed, records)
+    if exactly_once:
+        for layout in _layouts(kafka, topics, read):
+            faults += check_segments(layout, events)
+    return faults, events, records
+
+
+def _layouts(kafka, topics, read):
+    if read in ("python", "both"):
+        yield segment_files.read_python(kafka.data_dir, topics)
+    if read in ("dump", "both"):
+        yield segment_files.read_dump(kafka, topics)

@@ -1,0 +1,369 @@
+/* admin/: the pages over real sockets, and clients that are slow, rude or many. */
+#include "admin/admin.h"
+#include "json/json_read.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+struct server {
+    struct metrics *metrics;
+    struct status_cell cell;
+    struct config_admin config;
+    struct admin *admin;
+};
+
+static void server_start(struct server *s, int64_t lifetime_ms)
+{
+    struct error err = ERROR_INIT;
+    s->metrics = metrics_open("orders", 0, NULL);
+    status_cell_init(&s->cell);
+    s->config = (struct config_admin){.listen = {.text = "127.0.0.1:0"}};
+    const struct admin_options options = {.config = &s->config,
+                                          .metrics = s->metrics,
+                                          .status = &s->cell,
+                                          .lifetime_ms = lifetime_ms};
+    if (admin_open(&options, &s->admin, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_non_null(s->admin);
+}
+
+static void server_stop(struct server *s)
+{
+    admin_close(s->admin);
+    status_cell_fini(&s->cell);
+    metrics_close(s->metrics);
+}
+
+static int dial(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+/* What the server says until it hangs up; waits for it no longer than 8 s. */
+static char *read_all(int fd)
+{
+    struct buf reply = BUF_EMPTY;
+    for (;;) {
+        struct pollfd in = {.fd = fd, .events = POLLIN};
+        if (poll(&in, 1, 8000) != 1)
+            fail_msg("the server neither answers nor hangs up");
+        ssize_t got = read(fd, buf_reserve(&reply, 4096), 4096);
+        if (got <= 0)
+            break;
+        reply.len += (size_t)got;
+    }
+    close(fd);
+    buf_text(&reply);
+    return reply.ptr;
+}
+
+static char *ask(uint16_t port, const char *request)
+{
+    int fd = dial(port);
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    return read_all(fd);
+}
+
+static void assert_reply(uint16_t port, const char *request, const char *status, const char *part)
+{
+    char *reply = ask(port, request);
+    char first[64];
+    snprintf(first, sizeof first, "HTTP/1.1 %s", status);
+    if (strncmp(reply, first, strlen(first)) != 0 || strstr(reply, part) == NULL)
+        fail_msg("asked %s\nwanted %s … %s\ngot %s", request, status, part, reply);
+    free(reply);
+}
+
+static void test_pages(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    uint16_t port = admin_port(s.admin);
+    assert_reply(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200", "\r\n\r\nok\n");
+    assert_reply(port, "GET /healthz?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", "200", "\r\n\r\nok\n");
+    assert_reply(port, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "503", "\nnot ready: starting\n");
+    assert_reply(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200",
+                 "text/plain; version=0.0.4");
+    assert_reply(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200",
+                 "walferry_ready{relay=\"orders\"} 0\n");
+    assert_reply(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404", "/healthz");
+    server_stop(&s);
+}
+
+static void test_readiness(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    struct status status = {.state = STATE_BACKOFF, .last_error_reason = "broker_down"};
+    snprintf(status.last_error, sizeof status.last_error, "no broker answers");
+    status_cell_set(&s.cell, &status);
+    assert_reply(admin_port(s.admin), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "503",
+                 "\nnot ready: backoff: no broker answers\n");
+    status.ready = true;
+    status_cell_set(&s.cell, &status);
+    assert_reply(admin_port(s.admin), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "200",
+                 "\r\n\r\nready\n");
+    server_stop(&s);
+}
+
+static void test_methods_and_bodies(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    uint16_t port = admin_port(s.admin);
+    char *head = ask(port, "HEAD /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(head, "200 OK"));
+    assert_null(strstr(head, "{"));
+    free(head);
+    assert_reply(port, "POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "405",
+                 "Allow: GET, HEAD");
+    assert_reply(port, "DELETE /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "405", "Allow: GET, HEAD");
+    assert_reply(port, "GET /status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", "413",
+                 "no body");
+    assert_reply(port, "GET /status HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+                 "413", "no body");
+    server_stop(&s);
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    struct status status = {.state = STATE_STREAMING,
+                            .relay = "orders",
+                            .slot = "walferry_orders",
+                            .generation = 7,
+                            .committed = {.lsn = UINT64_C(0x16B374D848), .seq = 3},
+                            .last_commit_wall_us = INT64_C(1700000000123456),
+                            .slot_known = true,
+                            .slot_wal_status = "reserved",
+                            .slot_lag_bytes = 99,
+                            .ready = true,
+                            .last_error_reason = "fenced",
+                            .last_error_wall_us = INT64_C(1700000000000000)};
+    snprintf(status.last_error, sizeof status.last_error, "a \"quoted\" text");
+    status_cell_set(&s.cell, &status);
+    char *reply = ask(admin_port(s.admin), "GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(reply, "Content-Type: application/json"));
+    struct json_tree *tree = NULL;
+    struct error err = ERROR_INIT;
+    if (json_tree_parse(span_of(strstr(reply, "\r\n\r\n") + 4), &tree, &err) < 0)
+        fail_msg("%s in %s", err.text, reply);
+    static const char *const texts[][2] = {
+        {"state", "streaming"},          {"relay", "orders"},
+        {"slot", "walferry_orders"},     {"position", "16/B374D848"},
+        {"slot_wal_status", "reserved"}, {"last_commit_at", "2023-11-14T22:13:20.123456Z"}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct span value;
+        assert_true(json_tree_member_string(tree, texts[i][0], &value));
+        assert_string_equal(value.ptr, texts[i][1]);
+    }
+    uint64_t number = 0;
+    assert_true(json_tree_member_u64(tree, "generation", &number) && number == 7);
+    assert_true(json_tree_member_u64(tree, "slot_lag_bytes", &number) && number == 99);
+    assert_true(json_tree_is_null(json_tree_member(tree, "confirmed_lsn")));
+    struct span text;
+    assert_true(json_tree_member_string(json_tree_member(tree, "last_error"), "text", &text));
+    assert_string_equal(text.ptr, "a \"quoted\" text");
+    json_tree_free(tree);
+    free(reply);
+    server_stop(&s);
+}
+
+/* Every member that is promised is there from the first moment on. */
+static void test_status_of_a_start(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"state",
+                                          "relay",
+                                          "slot",
+                                          "publication",
+                                          "guarantee",
+                                          "instance",
+                                          "system_identifier",
+                                          "timeline",
+                                          "generation",
+                                          "epochs",
+                                          "position",
+                                          "confirmed_lsn",
+                                          "received_lsn",
+                                          "in_partial",
+                                          "last_commit_at",
+                                          "slot_lag_bytes",
+                                          "slot_retained_bytes",
+                                          "slot_wal_status",
+                                          "ready",
+                                          "last_error",
+                                          "version"};
+    struct server s;
+    server_start(&s, 0);
+    char *reply = ask(admin_port(s.admin), "GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct json_tree *tree = NULL;
+    struct error err = ERROR_INIT;
+    assert_int_equal(json_tree_parse(span_of(strstr(reply, "\r\n\r\n") + 4), &tree, &err), 0);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (json_tree_member(tree, members[i]) == NULL)
+            fail_msg("no member %s in %s", members[i], reply);
+    json_tree_free(tree);
+    free(reply);
+    server_stop(&s);
+}
+
+static void test_garbage(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    uint16_t port = admin_port(s.admin);
+    free(ask(port, "\x16\x03\x01\x02\x00\r\n\r\n"));
+    struct buf big = BUF_EMPTY;
+    buf_add_text(&big, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: ");
+    memset(buf_reserve(&big, 100000), 'a', 100000);
+    big.len += 100000;
+    buf_add_text(&big, "\r\n\r\n");
+    int fd = dial(port);
+    send(fd, big.ptr, big.len, MSG_NOSIGNAL); /* it may be cut off in the middle */
+    close(fd);
+    buf_fini(&big);
+    assert_reply(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200", "ok");
+    server_stop(&s);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A client that sends a byte now and then is never silent; its age ends it. */
+static void test_trickle(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 1000);
+    int fd = dial(admin_port(s.admin));
+    int64_t began_ms = now_ms();
+    bool ended = false;
+    while (!ended && now_ms() - began_ms < 8000) {
+        struct pollfd in = {.fd = fd, .events = POLLIN};
+        send(fd, "G", 1, MSG_NOSIGNAL);
+        ended = poll(&in, 1, 100) == 1;
+    }
+    assert_true(ended);
+    assert_true(now_ms() - began_ms >= 900);
+    close(fd);
+    server_stop(&s);
+}
+
+/* All places taken by silent clients: a good one waits until they are hung up on, and no longer. */
+static void test_crowd(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 1000);
+    int crowd[40];
+    for (int i = 0; i < 40; i++)
+        crowd[i] = dial(admin_port(s.admin));
+    poll(NULL, 0, 2000);
+    assert_reply(admin_port(s.admin), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200", "ok");
+    for (int i = 0; i < 40; i++)
+        close(crowd[i]);
+    server_stop(&s);
+}
+
+static void test_close_with_clients(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    int fd = dial(admin_port(s.admin));
+    int64_t began_ms = now_ms();
+    server_stop(&s);
+    assert_true(now_ms() - began_ms < 2000);
+    close(fd);
+}
+
+static void test_off_and_bad_addresses(void **state)
+{
+    (void)state;
+    struct status_cell cell;
+    status_cell_init(&cell);
+    struct config_admin config = {.listen = {.text = "off"}};
+    const struct admin_options options = {.config = &config, .status = &cell};
+    struct admin *admin = NULL;
+    struct error err = ERROR_INIT;
+    assert_int_equal(admin_open(&options, &admin, &err), 0);
+    assert_null(admin);
+    admin_close(admin);
+    static const char *const bad[] = {"nonsense", "127.0.0.1:", "192.0.2.1:9187", "[::1:9"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        config.listen.text = bad[i];
+        assert_int_equal(admin_open(&options, &admin, &err), -1);
+        assert_int_equal(err.kind, ERROR_STOP);
+        assert_int_equal(err.exit_code, EXIT_USAGE);
+        assert_string_equal(err.reason, "admin_listen");
+        assert_non_null(strstr(err.text, bad[i]));
+        assert_non_null(strstr(err.hint, "off"));
+    }
+    status_cell_fini(&cell);
+}
+
+static void test_port_in_use(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%u", admin_port(s.admin));
+    struct config_admin config = {.listen = {.text = address}};
+    const struct admin_options options = {.config = &config, .status = &s.cell};
+    struct admin *second = NULL;
+    struct error err = ERROR_INIT;
+    assert_int_equal(admin_open(&options, &second, &err), -1);
+    char wanted[96];
+    snprintf(wanted, sizeof wanted, "admin.listen: cannot listen on %s: Address already in use",
+             address);
+    assert_string_equal(err.text, wanted);
+    server_stop(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_readiness),
+        cmocka_unit_test(test_methods_and_bodies),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status_of_a_start),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_trickle),
+        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_close_with_clients),
+        cmocka_unit_test(test_off_and_bad_addresses),
+        cmocka_unit_test(test_port_in_use),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+/* base/error: what went wrong, as a reaction. */
+#include "base/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    assert_int_equal(error_retry(&err, "socket_lost", "port %d", 5432), -1);
+    assert_error(err, ERROR_RETRY, "socket_lost", "port 5432");
+    assert_int_equal(err.exit_code, EXIT_GAVE_UP);
+    assert_int_equal(error_data(&err, "bad_value", "x"), -1);
+    assert_error(err, ERROR_DATA, "bad_value", "x");
+    assert_int_equal(err.exit_code, EXIT_DATA);
+    assert_int_equal(error_stop(&err, EXIT_REFUSED, "slot_lost", "y"), -1);
+    assert_error(err, ERROR_STOP, "slot_lost", "y");
+    assert_int_equal(err.exit_code, EXIT_REFUSED);
+    assert_string_equal(error_kind_name(ERROR_NONE), "none");
+    assert_string_equal(error_kind_name(ERROR_RETRY), "retry");
+    assert_string_equal(error_kind_name(ERROR_DATA), "data");
+    assert_string_equal(error_kind_name(ERROR_STOP), "stop");
+}
+
+static void test_wrap_and_hint(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    error_stop(&err, EXIT_USAGE, "bad", "inner");
+    assert_int_equal(error_hint(&err, "run %s", "this"), -1);
+    assert_int_equal(error_wrap(&err, "outer %d", 1), -1);
+    assert_error(err, ERROR_STOP, "bad", "outer 1: inner");
+    assert_string_equal(err.hint, "run this");
+    assert_int_equal(err.exit_code, EXIT_USAGE);
+    /* Filled anew, nothing of the old one is left. */
+    error_retry(&err, "new", "new");
+    assert_string_equal(err.hint, "");
+}
+
+static void test_retold(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    error_data(&err, "bad_json", "byte 7: what");
+    error_stop(&err, EXIT_REFUSED, err.reason, "progress: %s", err.text);
+    assert_error(err, ERROR_STOP, "bad_json", "progress: byte 7: what");
+}
+
+static void test_one_line(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    error_retry(&err, "r", "FATAL:  no\n\tHINT:\ryes \n\n");
+    assert_string_equal(err.text, "FATAL:  no  HINT: yes");
+    error_hint(&err, "a\nb\n");
+    assert_string_equal(err.hint, "a b");
+    error_retry(&err, "r", "%s", "\n\n");
+    assert_string_equal(err.text, "");
+}
+
+static void test_long_texts_are_cut(void **state)
+{
+    (void)state;
+    char long_text[3000];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    struct error err = ERROR_INIT;
+    error_data(&err, long_text, "%s", long_text);
+    assert_int_equal(strlen(err.reason), ERROR_REASON_MAX - 1);
+    assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+    error_wrap(&err, "outer");
+    assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+    assert_memory_equal(err.text, "outer: xxx", 10);
+    error_hint(&err, "%s", long_text);
+    assert_int_equal(strlen(err.hint), ERROR_HINT_MAX - 1);
+    error_wrap(&err, "%s", long_text);
+    assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_wrap_and_hint),
+        cmocka_unit_test(test_retold),
+        cmocka_unit_test(test_one_line),
+        cmocka_unit_test(test_long_texts_are_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,145 @@
+/* json/json_write, json/json_utf8: what is written can be read by anybody. */
+#include "json/json_write.h"
+
+#include "json/json_read.h"
+#include "json/json_utf8.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+static void test_document(void **state)
+{
+    (void)state;
+    struct buf out = BUF_EMPTY;
+    struct json_writer w = json_writer(&out);
+    json_write_begin_object(&w);
+    json_write_member_u64(&w, "u", UINT64_MAX);
+    json_write_member_i64(&w, "i", INT64_MIN);
+    json_write_member_u64(&w, "zero", 0);
+    json_write_member_bool(&w, "t", true);
+    json_write_member_bool(&w, "f", false);
+    json_write_member_null(&w, "n");
+    json_write_member_text(&w, "text", "x");
+    json_write_member_text(&w, "no text", NULL);
+    json_write_member_string(&w, "s", SPAN_LITERAL(""));
+    json_write_member_string(&w, "absent", span_null());
+    json_write_member_raw(&w, "raw", SPAN_LITERAL("{\"a\": 1.0}"));
+    json_write_name(&w, "a");
+    json_write_begin_array(&w);
+    json_write_u64(&w, 1);
+    json_write_begin_object(&w);
+    json_write_end_object(&w);
+    json_write_begin_array(&w);
+    json_write_end_array(&w);
+    json_write_raw(&w, SPAN_LITERAL("2"));
+    json_write_end_array(&w);
+    json_write_name(&w, "o");
+    json_write_begin_object(&w);
+    json_write_member_null(&w, "q\"");
+    json_write_end_object(&w);
+    json_write_end_object(&w);
+    assert_int_equal(w.depth, 0);
+    assert_string_equal(
+        buf_text(&out),
+        "{\"u\":18446744073709551615,\"i\":-9223372036854775808,\"zero\":0,\"t\":true,\"f\":false,"
+        "\"n\":null,\"text\":\"x\",\"no text\":null,\"s\":\"\",\"absent\":null,"
+        "\"raw\":{\"a\": 1.0},\"a\":[1,{},[],2],\"o\":{\"q\\\"\":null}}");
+    buf_fini(&out);
+}
+
+static void expect_written(struct span text, const char *wanted)
+{
+    struct buf out = BUF_EMPTY;
+    struct json_writer w = json_writer(&out);
+    json_write_string(&w, text);
+    assert_string_equal(buf_text(&out), wanted);
+    buf_fini(&out);
+}
+
+static void test_strings(void **state)
+{
+    (void)state;
+    expect_written(SPAN_LITERAL("plain"), "\"plain\"");
+    expect_written(SPAN_LITERAL("\"\\/"), "\"\\\"\\\\/\"");
+    expect_written(SPAN_LITERAL("\n\r\t\b\f\x1F\0"), "\"\\n\\r\\t\\u0008\\u000c\\u001f\\u0000\"");
+    expect_written(SPAN_LITERAL("\x7F"), "\"\\u007f\"");
+    expect_written(SPAN_LITERAL("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"),
+                   "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\"");
+    expect_written(SPAN_LITERAL("a\xFF"
+                                "b\xC3"),
+                   "\"a\xEF\xBF\xBD"
+                   "b\xEF\xBF\xBD\"");
+}
+
+static size_t length(const char *bytes)
+{
+    return json_utf8_length(bytes, bytes + strlen(bytes));
+}
+
+static void test_utf8(void **state)
+{
+    (void)state;
+    const char *const good[] = {"a",
+                                "\x7F",
+                                "\xC2\x80",
+                                "\xDF\xBF",
+                                "\xE0\xA0\x80",
+                                "\xED\x9F\xBF",
+                                "\xEE\x80\x80",
+                                "\xEF\xBF\xBF",
+                                "\xF0\x90\x80\x80",
+                                "\xF1\x80\x80\x80",
+                                "\xF4\x8F\xBF\xBF"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(length(good[i]), strlen(good[i]));
+    const char *const bad[] = {"\x80",
+                               "\xBF",
+                               "\xC0\x80",
+                               "\xC1\xBF",
+                               "\xC2",
+                               "\xC2\x41",
+                               "\xE0\x80\x80",
+                               "\xE0\x9F\xBF",
+                               "\xE2\x82",
+                               "\xE2\x82\x41",
+                               "\xED\xA0\x80",
+                               "\xED\xBF\xBF",
+                               "\xF0\x8F\xBF\xBF",
+                               "\xF0\x90\x80",
+                               "\xF4\x90\x80\x80",
+                               "\xF5\x80\x80\x80",
+                               "\xFF",
+                               "\xF0\x90\x80\x41"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(length(bad[i]), 0);
+}
+
+static void test_every_code_point(void **state)
+{
+    (void)state;
+    for (uint32_t code = 1; code <= 0x10FFFF; code++) {
+        char bytes[4];
+        if (code >= 0xD800 && code <= 0xDFFF)
+            continue;
+        size_t len = json_utf8_encode(code, bytes);
+        if (json_utf8_length(bytes, bytes + len) != len)
+            fail_msg("U+%04X", code);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_document),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_every_code_point),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* progress: how one record follows another (I3), and which skips a new position leaves behind. */
+#include "progress/progress.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct progress at(uint64_t generation, uint64_t lsn)
+{
+    return (struct progress){
+        .generation = generation, .mode = PROGRESS_WAL, .position = {lsn, 0}, .slot = "s"};
+}
+
+static struct batch ending(uint64_t lsn)
+{
+    return (struct batch){.end = {lsn, 0}, .ends_txn = true, .xid = 5};
+}
+
+static void an_advance_takes_the_batchs_end(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next;
+    last.rebased.present = true;
+    last.xid = 4;
+    last.partial = (struct partial){120, 7, 1};
+    last.position.seq = 7;
+    struct batch batch = ending(200);
+    batch.resume = SPAN_LITERAL("{}");
+    progress_advance(&last, &batch, 99, &next);
+    assert_int_equal(next.position.lsn, 200);
+    assert_int_equal(next.position.seq, 0);
+    assert_int_equal(next.partial.final_lsn, 0);
+    assert_int_equal(next.xid, 5);
+    assert_int_equal(next.generation, 3);
+    assert_int_equal(next.at_us, 99);
+    assert_false(next.rebased.present);
+    assert_true(span_equal_text(next.resume, "{}"));
+    assert_string_equal(next.slot, "s");
+    assert_true(progress_follows(&last, &next));
+}
+
+static void a_part_keeps_the_lsn_and_counts(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next, after;
+    struct batch batch = {.end = {100, 40}, .partial = {150, 40, 1}, .xid = 9};
+    progress_advance(&last, &batch, 1, &next);
+    assert_int_equal(next.position.lsn, 100);
+    assert_int_equal(next.position.seq, 40);
+    assert_int_equal(next.partial.final_lsn, 150);
+    assert_int_equal(next.partial.done, 40);
+    assert_int_equal(next.partial.part, 1);
+    batch.end.seq = batch.partial.done = 80;
+    batch.partial.part = 2;
+    progress_advance(&next, &batch, 2, &after);
+    assert_true(progress_follows(&next, &after));
+    assert_false(progress_follows(&after, &next));
+}
+
+static void a_mark_keeps_the_xid(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next;
+    last.xid = 4;
+    struct batch batch = ending(200);
+    batch.xid = 0;
+    batch.mark = true;
+    progress_advance(&last, &batch, 1, &next);
+    assert_int_equal(next.xid, 4);
+}
+
+static void skips_behind_the_position_go(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next;
+    last.skip_count = 4;
+    last.skips[0] = (struct skip){150, 1}; /* its transaction is done */
+    last.skips[1] = (struct skip){200, 1}; /* commit record right at the position: still ahead */
+    last.skips[2] = (struct skip){199, 9};
+    last.skips[3] = (struct skip){300, 2};
+    struct batch batch = ending(200);
+    progress_advance(&last, &batch, 1, &next);
+    assert_int_equal(next.skip_count, 2);
+    assert_int_equal(next.skips[0].final_lsn, 200);
+    assert_int_equal(next.skips[1].final_lsn, 300);
+}
+
+static void skips_among_the_changes_of_a_part_go(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next;
+    last.skip_count = 2;
+    last.skips[0] = (struct skip){150, 40};
+    last.skips[1] = (struct skip){150, 41};
+    struct batch batch = {.end = {100, 40}, .partial = {150, 40, 1}};
+    progress_advance(&last, &batch, 1, &next);
+    assert_int_equal(next.skip_count, 1);
+    assert_int_equal(next.skips[0].ordinal, 41);
+}
+
+static void within_a_generation_the_position_grows(void **state)
+{
+    (void)state;
+    struct progress a = at(3, 100), b = at(3, 101);
+    assert_true(progress_follows(&a, &b));
+    assert_false(progress_follows(&b, &a));
+    assert_false(progress_follows(&a, &a));
+}
+
+static void a_claim_may_repeat_the_position(void **state)
+{
+    (void)state;
+    struct progress a = at(3, 100), claim = at(4, 100);
+    assert_true(progress_follows(&a, &claim));
+    assert_false(progress_follows(&claim, &a)); /* an older generation never comes back */
+    claim.position.lsn = 99;
+    assert_false(progress_follows(&a, &claim));
+}
+
+static void a_rebase_may_go_back(void **state)
+{
+    (void)state;
+    struct progress a = at(3, 100), rebase = at(4, 50);
+    rebase.rebased.present = true;
+    assert_true(progress_follows(&a, &rebase));
+    rebase.generation = 3;
+    assert_false(progress_follows(&a, &rebase));
+}
+
+static void an_intent_comes_first_or_after_a_close(void **state)
+{
+    (void)state;
+    struct progress wal = at(3, 100), intent = at(4, 100), closed = at(4, 100);
+    intent.mode = PROGRESS_INTENT;
+    closed.mode = PROGRESS_CLOSED;
+    assert_false(progress_follows(&wal, &intent));
+    assert_true(progress_follows(&wal, &closed));
+    intent.generation = 5;
+    intent.position.lsn = 7; /* a new slot, perhaps on a restored server */
+    assert_true(progress_follows(&closed, &intent));
+    wal = at(5, 7);
+    assert_true(progress_follows(&intent, &wal)); /* the slot's consistent point may be the same */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_advance_takes_the_batchs_end),
+        cmocka_unit_test(a_part_keeps_the_lsn_and_counts),
+        cmocka_unit_test(a_mark_keeps_the_xid),
+        cmocka_unit_test(skips_behind_the_position_go),
+        cmocka_unit_test(skips_among_the_changes_of_a_part_go),
+        cmocka_unit_test(within_a_generation_the_position_grows),
+        cmocka_unit_test(a_claim_may_repeat_the_position),
+        cmocka_unit_test(a_rebase_may_go_back),
+        cmocka_unit_test(an_intent_comes_first_or_after_a_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

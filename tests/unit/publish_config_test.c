@@ -1,0 +1,165 @@
+/* publish/kafka_config: librdkafka's properties are found wrong by a check, with the line, without
+ * a network; and the versions' list of defects. */
+#include "publish/publish.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define PROPERTIES_MAX 4
+
+struct properties {
+    struct config_pair items[PROPERTIES_MAX];
+    struct config_kafka kafka;
+};
+
+static const struct config_delivery delivery = {
+    .guarantee = GUARANTEE_EXACTLY_ONCE,
+    .commit_interval_ms = 10,
+    .transaction_timeout_ms = 60000,
+    .strict = true,
+    .memory_limit = 64 << 20,
+    .batch_events = 10000,
+    .progress_topic = {.text = "walferry.orders.progress"},
+    .transactional_id = {.text = "walferry.orders"},
+};
+
+static void add(struct properties *p, const char *name, const char *value, bool secret)
+{
+    uint32_t i = p->kafka.properties.count++;
+    uint32_t line = 10 + i;
+    p->items[i] = (struct config_pair){
+        .name = {.text = name, .file = "w.yaml", .line = line},
+        .value = {.text = value, .file = "w.yaml", .line = line, .secret = secret}};
+    p->kafka.properties.items = p->items;
+}
+
+static int check(struct properties *p, struct error *err)
+{
+    *err = ERROR_INIT;
+    return kafka_check_config(&p->kafka, &delivery, err);
+}
+
+static void good_properties_are_taken(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err;
+    add(&p, "bootstrap.servers", "203.0.113.1:9092", false); /* nobody there: no network is used */
+    add(&p, "compression.type", "lz4", false);
+    add(&p, "linger.ms", "3", false);
+    add(&p, "fetch.min.bytes", "1", false); /* a consumer's */
+    assert_int_equal(check(&p, &err), 0);
+}
+
+static void an_unknown_property_is_named_with_its_line(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err;
+    add(&p, "bootstrap.servers", "h:9092", false);
+    add(&p, "compresion.type", "lz4", false);
+    assert_int_equal(check(&p, &err), -1);
+    assert_int_equal(err.kind, ERROR_STOP);
+    assert_int_equal(err.exit_code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "w.yaml:11: kafka.compresion.type: librdkafka "));
+    assert_non_null(strstr(err.text, "knows no such property"));
+}
+
+static void a_wrong_value_is_named_with_its_line(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err;
+    add(&p, "bootstrap.servers", "h:9092", false);
+    add(&p, "compression.type", "pkzip", false);
+    assert_int_equal(check(&p, &err), -1);
+    assert_int_equal(err.kind, ERROR_STOP);
+    assert_non_null(strstr(err.text, "w.yaml:11: kafka.compression.type: "));
+    assert_non_null(strstr(err.text, "pkzip"));
+}
+
+static void a_secret_value_is_never_printed(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err;
+    add(&p, "bootstrap.servers", "h:9092", false);
+    add(&p, "security.protocol", "hunter2", true);
+    assert_int_equal(check(&p, &err), -1);
+    assert_non_null(strstr(err.text, "w.yaml:11: kafka.security.protocol: "));
+    assert_null(strstr(err.text, "hunter2"));
+    assert_null(strstr(err.hint, "hunter2"));
+}
+
+static void properties_that_contradict_each_other_are_found(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err;
+    add(&p, "bootstrap.servers", "h:9092", false);
+    add(&p, "security.protocol", "ssl", false);
+    add(&p, "ssl.ca.location", "/nonexistent/ca.pem", false);
+    assert_int_equal(check(&p, &err), -1);
+    assert_int_equal(err.kind, ERROR_STOP);
+    assert_int_equal(err.exit_code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "kafka: "));
+}
+
+static void bootstrap_servers_must_be_there(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err;
+    add(&p, "linger.ms", "3", false);
+    assert_int_equal(check(&p, &err), -1);
+    assert_int_equal(err.kind, ERROR_STOP);
+    assert_string_equal(err.text, "kafka.bootstrap.servers is missing");
+    assert_string_equal(err.hint, "add bootstrap.servers: \"host:9092\" under kafka:");
+}
+
+static void the_shortest_and_longest_time_outs_are_taken(void **state)
+{
+    (void)state;
+    struct properties p = {0};
+    struct error err = ERROR_INIT;
+    add(&p, "bootstrap.servers", "h:9092", false);
+    struct config_delivery extreme = delivery;
+    extreme.transaction_timeout_ms = 1000;
+    extreme.batch_events = 1;
+    extreme.memory_limit = 8 << 20;
+    assert_int_equal(kafka_check_config(&p.kafka, &extreme, &err), 0);
+    extreme.transaction_timeout_ms = 900000;
+    extreme.batch_events = 1000000;
+    extreme.memory_limit = UINT64_C(1) << 40;
+    assert_int_equal(kafka_check_config(&p.kafka, &extreme, &err), 0);
+}
+
+static void defects_come_one_a_line(void **state)
+{
+    (void)state;
+    struct buf out = BUF_EMPTY;
+    kafka_known_defects(&out);
+    assert_true(out.len > 0); /* one is not mended in any release */
+    assert_int_equal(out.ptr[out.len - 1], '\n');
+    assert_true(strlen(kafka_library_version()) > 0);
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_properties_are_taken),
+        cmocka_unit_test(an_unknown_property_is_named_with_its_line),
+        cmocka_unit_test(a_wrong_value_is_named_with_its_line),
+        cmocka_unit_test(a_secret_value_is_never_printed),
+        cmocka_unit_test(properties_that_contradict_each_other_are_found),
+        cmocka_unit_test(bootstrap_servers_must_be_there),
+        cmocka_unit_test(the_shortest_and_longest_time_outs_are_taken),
+        cmocka_unit_test(defects_come_one_a_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/* relay/judge: every refusal with its kind, exit code, reason, text and hint, and what is let
+ * through. The texts are what an operator reads at a bad start, so they are compared whole. */
+#include "relay/judge.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct progress progress;
+    struct pg_system system;
+    struct pg_slot slot;
+    struct judge_facts facts;
+    struct error err;
+};
+
+/* A relay at 0/2000 on a healthy server, with everything in agreement. */
+static int setup(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){
+        .progress = {.relay = "orders",
+                     .system_identifier = 42,
+                     .timeline = 1,
+                     .slot = "walferry_orders",
+                     .mode = PROGRESS_WAL,
+                     .position = {0x2000, 0},
+                     .config_hash = "0123456789abcdef"},
+        .system = {.system_identifier = 42, .timeline = 1, .database = "shop"},
+        .slot = {.state = SLOT_PRESENT,
+                 .plugin = "pgoutput",
+                 .database = "shop",
+                 .wal_status = "reserved",
+                 .confirmed_flush_lsn = 0x1000,
+                 .current_lsn = 0x3000},
+    };
+    f.facts = (struct judge_facts){.relay = "orders",
+                                   .slot_name = "walferry_orders",
+                                   .topic = "walferry.orders.progress",
+                                   .config_hash = "0123456789abcdef",
+                                   .have_progress = true,
+                                   .progress = &f.progress,
+                                   .system = &f.system,
+                                   .slot = &f.slot};
+    *state = &f;
+    return 0;
+}
+
+static void accepted(struct fixture *f)
+{
+    int result = judge_start(&f->facts, &f->err);
+    if (result != 0)
+        fail_msg("refused: %s", f->err.text);
+}
+
+static void refused(struct fixture *f, enum exit_code code, const char *reason, const char *text,
+                    const char *hint)
+{
+    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_STOP);
+    assert_string_equal(f->err.reason, reason);
+    assert_string_equal(f->err.text, text);
+    assert_string_equal(f->err.hint, hint);
+    assert_int_equal(f->err.exit_code, code);
+}
+
+static void agreement_is_accepted(void **state)
+{
+    accepted(*state);
+}
+
+static void equal_positions_are_accepted(void **state)
+{
+    struct fixture *f = *state;
+    f->slot.confirmed_flush_lsn = 0x2000;
+    f->slot.current_lsn = 0x2000;
+    accepted(f);
+}
+
+static void wal_status_short_of_lost_is_accepted(void **state)
+{
+    struct fixture *f = *state;
+    snprintf(f->slot.wal_status, sizeof f->slot.wal_status, "unreserved");
+    accepted(f);
+    f->slot.wal_status[0] = '\0';
+    accepted(f);
+}
+
+static void nothing_at_all_is_not_set_up(void **state)
+{
+    struct fixture *f = *state;
+    f->facts.have_progress = false;
+    f->facts.progress = NULL;
+    f->slot = (struct pg_slot){.state = SLOT_ABSENT};
+    refused(f, EXIT_USAGE, "not_set_up",
+            "relay orders has neither progress in topic walferry.orders.progress nor slot "
+            "walferry_orders: it has not been set up",
+            "run: walferry setup (or walferry run --setup)");
+}
+
+static void a_slot_without_progress_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->facts.have_progress = false;
+    f->facts.progress = NULL;
+    refused(f, EXIT_REFUSED, "progress_missing",
+            "slot walferry_orders exists, but topic walferry.orders.progress holds no progress of "
+            "relay orders: what was published already is not known",
+            "publish again from where the slot stands: walferry rebase --to slot --accept-repeat");
+}
+
+static void a_relay_torn_down_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->progress.mode = PROGRESS_CLOSED;
+    refused(f, EXIT_USAGE, "closed", "relay orders was torn down", "run: walferry setup");
+}
+
+static void an_unfinished_setup_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->progress.mode = PROGRESS_INTENT;
+    refused(f, EXIT_USAGE, "setup_unfinished", "the setup of relay orders has not finished",
+            "run: walferry setup (it goes on where it stopped)");
+}
+
+static void another_system_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->system.system_identifier = 43;
+    refused(f, EXIT_REFUSED, "other_system",
+            "progress is of the database system 42, this server is 43",
+            "connect to the right server, or start anew on this one: walferry rebase --to slot "
+            "--accept-loss");
+    f->slot.state = SLOT_ABSENT;
+    refused(f, EXIT_REFUSED, "other_system",
+            "progress is of the database system 42, this server is 43",
+            "connect to the right server, or start anew on this one: walferry rebase --to "
+            "new-slot --accept-loss");
+}
+
+static void a_switch_behind_the_position_is_accepted(void **state)
+{
+    struct fixture *f = *state;
+    f->system.timeline = 3;
+    f->facts.timeline_switch = 0x2000;
+    accepted(f);
+    f->facts.timeline_switch = 0x2800;
+    accepted(f);
+}
+
+static void a_timeline_that_lost_the_position_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->system.timeline = 3;
+    const char *text = "the server is on timeline 3 and its history does not hold position 0/2000 "
+                       "of timeline 1: a tail of the write-ahead log was lost in a failover";
+    const char *hint = "go on from the slot: walferry rebase --to slot --accept-loss";
+    f->facts.timeline_switch = 0x1fff;
+    refused(f, EXIT_REFUSED, "timeline_changed", text, hint);
+    f->facts.timeline_switch = 0;
+    refused(f, EXIT_REFUSED, "timeline_changed", text, hint);
+    f->slot.state = SLOT_ABSENT;
+    refused(f, EXIT_REFUSED, "timeline_changed", text,
+            "go on from the slot: walferry rebase --to new-slot --accept-loss");
+}
+
+static void a_missing_slot_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->slot = (struct pg_slot){.state = SLOT_ABSENT, .current_lsn = 0x3000};
+    refused(f, EXIT_REFUSED, "slot_missing",
+            "slot walferry_orders does not exist, but progress stands at 0/2000: changes since "
+            "then may be gone",
+            "go on with a new slot: walferry rebase --to new-slot --accept-loss");
+}
+
+static void another_plugin_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    snprintf(f->slot.plugin, sizeof f->slot.plugin, "test_decoding");
+    refused(f, EXIT_USAGE, "slot_plugin",
+            "slot walferry_orders has the plugin test_decoding, not pgoutput",
+            "name another slot in source.slot");
+    f->slot.plugin[0] = '\0';
+    refused(f, EXIT_USAGE, "slot_plugin",
+            "slot walferry_orders has the plugin (physical), not pgoutput",
+            "name another slot in source.slot");
+}
+
+static void a_slot_of_another_database_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    snprintf(f->slot.database, sizeof f->slot.database, "bank");
+    refused(f, EXIT_USAGE, "slot_database",
+            "slot walferry_orders belongs to database bank, the connection is to shop",
+            "name that database in source.connection, or another slot");
+}
+
+static void a_lost_slot_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    snprintf(f->slot.wal_status, sizeof f->slot.wal_status, "lost");
+    refused(f, EXIT_REFUSED, "slot_lost",
+            "slot walferry_orders is lost: the server has removed write-ahead log that it needs "
+            "(max_slot_wal_keep_size)",
+            "go on with a new slot: walferry rebase --to new-slot --accept-loss");
+}
+
+static void a_slot_in_creation_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    f->slot.confirmed_flush_lsn = 0;
+    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_string_equal(f->err.reason, "slot_in_creation");
+    assert_string_equal(f->err.text, "slot walferry_orders is still being created");
+}
+
+static void a_slot_advanced_behind_our_back_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->slot.confirmed_flush_lsn = 0x2001;
+    refused(f, EXIT_REFUSED, "slot_ahead",
+            "slot walferry_orders was advanced to 0/2001 behind our back, progress stands at "
+            "0/2000: changes between them are gone",
+            "go on behind the gap: walferry rebase --to slot --accept-loss");
+}
+
+static void a_position_in_the_future_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->slot.current_lsn = 0x1fff;
+    refused(f, EXIT_REFUSED, "position_in_future",
+            "progress stands at 0/2000, but the write-ahead log of the server ends at 0/1FFF: it "
+            "was restored to an earlier time",
+            "go on from the slot: walferry rebase --to slot --accept-repeat");
+}
+
+static void a_partial_asks_for_its_own_configuration(void **state)
+{
+    struct fixture *f = *state;
+    f->progress.partial = (struct partial){.final_lsn = 0x2100, .done = 5, .part = 1};
+    f->progress.position.seq = 5;
+    accepted(f);
+    f->facts.config_hash = "fedcba9876543210";
+    refused(f, EXIT_REFUSED, "partial_config_changed",
+            "a split transaction is half published and the configuration of routes, publication "
+            "or slot has changed since",
+            "restore the file with which it began (config hash 0123456789abcdef), let the "
+            "transaction end, then change it");
+    f->progress.partial = (struct partial){0};
+    f->progress.position.seq = 0;
+    accepted(f);
+}
+
+/* What is missing is said before what disagrees, whose it is before where it stands. */
+static void the_first_cause_is_named(void **state)
+{
+    struct fixture *f = *state;
+    f->progress.mode = PROGRESS_CLOSED;
+    f->system.system_identifier = 43;
+    f->slot.state = SLOT_ABSENT;
+    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_string_equal(f->err.reason, "closed");
+    f->progress.mode = PROGRESS_WAL;
+    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_string_equal(f->err.reason, "other_system");
+    f->system.system_identifier = 42;
+    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_string_equal(f->err.reason, "slot_missing");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(agreement_is_accepted, setup),
+        cmocka_unit_test_setup(equal_positions_are_accepted, setup),
+        cmocka_unit_test_setup(wal_status_short_of_lost_is_accepted, setup),
+        cmocka_unit_test_setup(nothing_at_all_is_not_set_up, setup),
+        cmocka_unit_test_setup(a_slot_without_progress_is_refused, setup),
+        cmocka_unit_test_setup(a_relay_torn_down_is_refused, setup),
+        cmocka_unit_test_setup(an_unfinished_setup_is_refused, setup),
+        cmocka_unit_test_setup(another_system_is_refused, setup),
+        cmocka_unit_test_setup(a_switch_behind_the_position_is_accepted, setup),
+        cmocka_unit_test_setup(a_timeline_that_lost_the_position_is_refused, setup),
+        cmocka_unit_test_setup(a_missing_slot_is_refused, setup),
+        cmocka_unit_test_setup(another_plugin_is_refused, setup),
+        cmocka_unit_test_setup(a_slot_of_another_database_is_refused, setup),
+        cmocka_unit_test_setup(a_lost_slot_is_refused, setup),
+        cmocka_unit_test_setup(a_slot_in_creation_is_waited_for, setup),
+        cmocka_unit_test_setup(a_slot_advanced_behind_our_back_is_refused, setup),
+        cmocka_unit_test_setup(a_position_in_the_future_is_refused, setup),
+        cmocka_unit_test_setup(a_partial_asks_for_its_own_configuration, setup),
+        cmocka_unit_test_setup(the_first_cause_is_named, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,518 @@
+/* relay/reader: when a batch is sealed: at a COMMIT with the input empty, past the soft limits,
+ * when it is full; and when a position alone is. The test plays the writer, in model time. */
+#include "reader_bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    *state = bench_open(1);
+    return 0;
+}
+
+static int setup_two_routes(void **state)
+{
+    *state = bench_open(3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench_close(*state);
+    return 0;
+}
+
+/* One step, and what was sealed by it, one batch. */
+static struct batch *stepped(struct reader_bench *b)
+{
+    assert_int_equal(bench_step(b), 0);
+    return bench_take(b);
+}
+
+static void sealed(struct reader_bench *b, const struct batch *batch, const char *shown)
+{
+    assert_string_equal(bench_show(b, batch), shown);
+}
+
+/* ---- Sealing ---- */
+
+static void empty_input_is_committed_at_once(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 2);
+    script_transaction(&b->source, 0x1200, 1);
+    struct batch *batch = stepped(b);
+    sealed(b, batch, "[1 2 1] 1210/0");
+    assert_int_equal(batch->transactions, 2);
+    assert_int_equal(batch->xid, 702);
+    assert_int_equal(batch->commit_time_us, INT64_C(1700000000000000));
+    assert_int_equal(batch->opened_us, b->now_us);
+    assert_null(bench_take(b));
+    assert_int_equal(b->source.confirms, 0);
+    bench_commit(b, batch);
+    assert_null(stepped(b));
+    assert_int_equal(b->source.confirmed.lsn, 0x1210);
+    assert_int_equal(b->source.confirms, 1);
+}
+
+static void messages_carry_what_the_writer_needs(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    script_other(&b->source);
+    script_insert(&b->source, "x");
+    script_commit(&b->source);
+    struct batch *batch = stepped(b);
+    const struct message *m = &batch->messages[0];
+    assert_true(span_equal_text(m->topic, "outbox.event.shop"));
+    assert_true(span_equal_text(m->key, "k1"));
+    assert_int_equal(m->final_lsn, 0x1100);
+    assert_int_equal(m->ordinal, 2);
+    assert_int_equal(m->xid, 701);
+    const struct header *id = &m->headers[m->header_count - 1];
+    assert_true(span_equal_text(id->name, "walferry-id"));
+    assert_true(span_equal_text(id->value, "7000-0000000000001100-2"));
+    assert_int_equal(metrics_get(b->metrics, METRIC_IGNORED_UNROUTED), 1);
+}
+
+static void a_commit_in_flight_holds_the_next_back(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    struct batch *first = stepped(b);
+    assert_non_null(first);
+    script_transaction(&b->source, 0x1200, 1);
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.deadline_us, b->now_us + BENCH_INTERVAL_US);
+    script_transaction(&b->source, 0x1300, 1);
+    b->now_us += BENCH_INTERVAL_US - 1;
+    assert_null(stepped(b));
+    bench_commit(b, first);
+    sealed(b, stepped(b), "[1 1] 1310/0");
+}
+
+static void the_interval_ends_the_wait(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    assert_non_null(stepped(b));
+    script_transaction(&b->source, 0x1200, 1);
+    assert_null(stepped(b));
+    b->now_us += BENCH_INTERVAL_US;
+    sealed(b, stepped(b), "[1] 1210/0");
+    /* With two on their way a third waits for half a batch. */
+    script_transaction(&b->source, 0x1300, 1);
+    b->now_us += 10 * BENCH_INTERVAL_US;
+    assert_null(stepped(b));
+    assert_true(b->wait.deadline_us > b->now_us);
+    b->now_us += BENCH_INTERVAL_US;
+    assert_null(stepped(b));
+    script_transaction(&b->source, 0x1400, BENCH_EVENTS / 2);
+    sealed(b, stepped(b), "[1 1 2 3 4] 1410/0");
+}
+
+static void half_a_batch_is_sealed_under_backlog(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    for (uint64_t lsn = 0x1100; lsn <= 0x1500; lsn += 0x100)
+        script_transaction(&b->source, lsn, 1);
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[1 1 1 1] 1410/0");
+    assert_null(bench_take(b)); /* the fifth waits for the commit of the others */
+}
+
+static void half_the_memory_is_sealed_under_backlog(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->circuit.bytes_max = 1000; /* one small message counts above 500 */
+    script_transaction(&b->source, 0x1100, 1);
+    script_transaction(&b->source, 0x1200, 1);
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[1] 1110/0");
+    sealed(b, bench_take(b), "[1] 1210/0");
+}
+
+static void a_full_batch_is_sealed_in_mid_transaction(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    script_transaction(&b->source, 0x1200, 10);
+    assert_int_equal(bench_step(b), 0);
+    struct batch *part = bench_take(b);
+    sealed(b, part, "[1 1 2 3 4 5 6 7] 1110/7 open 1200");
+    assert_int_equal(part->partial.done, 7);
+    assert_int_equal(part->transactions, 1);
+    /* The first COMMIT behind it ends the Kafka transaction, whatever is in flight. */
+    struct batch *rest = bench_take(b);
+    sealed(b, rest, "[8 9 10] 1210/0");
+    assert_int_equal(rest->partial.final_lsn, 0);
+}
+
+static void a_commit_right_behind_a_full_batch_has_a_batch_of_its_own(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, BENCH_EVENTS);
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[1 2 3 4 5 6 7 8] 1000/8 open 1100");
+    sealed(b, bench_take(b), "[] 1110/0");
+}
+
+static void what_gives_no_event_counts_for_the_position(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    for (int i = 0; i < BENCH_EVENTS; i++) {
+        script_row(&b->source, CHANGE_DELETE, "shop", "gone");
+        script_insert(&b->source, "x");
+    }
+    script_commit(&b->source);
+    assert_int_equal(bench_step(b), 0);
+    struct batch *part = bench_take(b);
+    assert_int_equal(part->count, BENCH_EVENTS);
+    assert_int_equal(part->end.seq, 2 * BENCH_EVENTS);
+    assert_int_equal(part->messages[0].ordinal, 2);
+    assert_int_equal(metrics_get(b->metrics, METRIC_IGNORED_UPDATE), BENCH_EVENTS);
+}
+
+static void the_events_of_a_change_stay_together(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    script_row(&b->source, CHANGE_INSERT, "shop", "0");
+    for (int i = 1; i <= BENCH_EVENTS; i++)
+        script_insert(&b->source, i % 2 ? "odd" : "even");
+    script_message(&b->source, "outbox",
+                   "{\"id\":\"1\",\"aggregatetype\":\"shop\",\"payload\":\"m\"}", true);
+    script_commit(&b->source);
+    assert_int_equal(bench_step(b), 0);
+    struct batch *part = bench_take(b);
+    sealed(b, part, "[0 0 odd odd even even odd odd] 1000/4 open 1100");
+    assert_true(span_equal_text(part->messages[1].headers[1].value, "7000-0000000000001100-1.2"));
+}
+
+/* The interval counts from the first message of the batch and not from a row without event. */
+static void a_row_without_event_starts_no_interval(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    script_other(&b->source);
+    script_commit(&b->source);
+    assert_null(stepped(b));
+    b->now_us += 10 * BENCH_INTERVAL_US;
+    script_transaction(&b->source, 0x1200, 1);
+    script_transaction(&b->source, 0x1300, 1);
+    struct batch *batch = stepped(b);
+    sealed(b, batch, "[1 1] 1310/0");
+    assert_int_equal(batch->opened_us, b->now_us);
+}
+
+/* ---- A backlog ---- */
+
+/* What the server sends long after its commit waits for nobody: fewer and larger transactions. */
+static void a_backlog_makes_larger_batches(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.sent_time_us = b->source.commit_time_us + 1000001;
+    for (uint64_t lsn = 0x1100; lsn <= 0x1800; lsn += 0x100)
+        script_transaction(&b->source, lsn, 1);
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[1 1 1 1 1 1 1] 1710/0"); /* seven eighths */
+    assert_null(bench_take(b));
+    assert_int_equal(b->wait.deadline_us, b->now_us + 20 * BENCH_INTERVAL_US);
+    b->now_us += 20 * BENCH_INTERVAL_US - 1;
+    assert_null(stepped(b));
+    b->now_us += 1;
+    sealed(b, stepped(b), "[1] 1810/0");
+}
+
+static void a_second_behind_is_no_backlog(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.sent_time_us = b->source.commit_time_us + 1000000;
+    for (uint64_t lsn = 0x1100; lsn <= 0x1500; lsn += 0x100)
+        script_transaction(&b->source, lsn, 1);
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[1 1 1 1] 1410/0");
+}
+
+/* The times come from the wire: any difference of them is taken. */
+static void mad_clocks_do_no_harm(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.sent_time_us = INT64_MAX;
+    b->source.commit_time_us = INT64_MIN;
+    script_transaction(&b->source, 0x1100, 1);
+    b->source.sent_time_us = INT64_MIN;
+    b->source.commit_time_us = INT64_MAX;
+    script_transaction(&b->source, 0x1200, 1);
+    sealed(b, stepped(b), "[1 1] 1210/0");
+}
+
+/* A paced source gives nothing for a moment although there is more: that ends no batch. */
+static void a_nap_is_no_empty_input(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    b->source.deadline_us = b->now_us + 400;
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.deadline_us, b->now_us + 400);
+    b->now_us += 400;
+    b->source.deadline_us = b->now_us + 1000000;
+    sealed(b, stepped(b), "[1] 1110/0");
+}
+
+/* ---- Back-pressure ---- */
+
+static void without_a_batch_nothing_is_taken_but_the_source_lives(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.fd = 99;
+    script_transaction(&b->source, 0x1100, CIRCUIT_BATCHES * BENCH_EVENTS + 3);
+    assert_int_equal(bench_step(b), 0);
+    assert_int_equal(channel_count(b->circuit.full), CIRCUIT_BATCHES);
+    assert_int_equal(b->source.next, 1 + CIRCUIT_BATCHES * BENCH_EVENTS);
+    uint32_t ticks = b->source.ticks;
+    uint32_t nexts = b->source.nexts;
+    b->source.deadline_us = b->now_us + 300;
+    b->now_us += 10 * INT64_C(1000000);
+    assert_int_equal(bench_step(b), 0);
+    assert_int_equal(b->source.ticks, ticks + 1);
+    assert_int_equal(b->source.nexts, nexts);
+    /* Only the writer, or the source's own deadline, wakes it. */
+    assert_int_equal(b->wait.fd_count, 1);
+    assert_int_equal(b->wait.fds[0], channel_fd(b->circuit.empty));
+    assert_int_equal(b->wait.deadline_us, b->source.deadline_us);
+    bench_home(b, bench_take(b), BENCH_START, 0);
+    assert_int_equal(bench_step(b), 0);
+    assert_true(b->source.nexts > nexts);
+    assert_int_equal(metrics_get(b->metrics, METRIC_BATCHES_IN_FLIGHT), 3);
+}
+
+static void being_slow_ourselves_is_no_stall(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, CIRCUIT_BATCHES * BENCH_EVENTS + 3);
+    b->source.count -= 1; /* its COMMIT has not come yet */
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += 10 * BENCH_STALL_US;
+    assert_int_equal(bench_step(b), 0);
+    bench_home(b, bench_take(b), BENCH_START, 0);
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += BENCH_STALL_US - 1;
+    assert_int_equal(bench_step(b), 0);
+}
+
+static void silence_inside_a_transaction_is_a_stall(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 3);
+    b->source.count -= 1;
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += BENCH_STALL_US - 1;
+    assert_int_equal(bench_step(b), 0);
+    assert_true(b->wait.deadline_us <= b->now_us + 1);
+    b->now_us += 1;
+    assert_int_equal(bench_step(b), -1);
+    assert_int_equal(b->err.kind, ERROR_RETRY);
+    assert_string_equal(b->err.reason, "stalled");
+    assert_string_equal(b->err.text, "no change for 15000 ms inside a transaction of the database");
+}
+
+/* Bytes of changes that the source passes over, done before the start, are life. */
+static void what_the_source_skips_is_no_stall(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += BENCH_STALL_US;
+    b->source.base.data_us = b->now_us - 1;
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += BENCH_STALL_US - 1;
+    assert_int_equal(bench_step(b), -1);
+    assert_string_equal(b->err.reason, "stalled");
+}
+
+static void silence_between_transactions_is_none(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    assert_non_null(stepped(b));
+    b->now_us += 10 * BENCH_STALL_US;
+    assert_null(stepped(b));
+}
+
+/* ---- Idle progress ---- */
+
+static void a_small_mark_waits_for_the_interval(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_mark(&b->source, BENCH_START + 0x100, false);
+    assert_null(stepped(b));
+    b->now_us += BENCH_IDLE_US - 1;
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.deadline_us, b->now_us + 1);
+    b->now_us += 1;
+    struct batch *batch = stepped(b);
+    sealed(b, batch, "[] 1100/0 mark");
+    bench_commit(b, batch);
+    assert_null(stepped(b));
+    assert_int_equal(b->source.confirmed.lsn, 0x1100);
+    /* Once is enough. */
+    b->now_us += 10 * BENCH_IDLE_US;
+    assert_null(stepped(b));
+}
+
+static void much_wal_is_marked_at_once(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_mark(&b->source, BENCH_START + BENCH_IDLE_BYTES - 1, false);
+    assert_null(stepped(b));
+    script_mark(&b->source, BENCH_START + BENCH_IDLE_BYTES, false);
+    sealed(b, stepped(b), "[] 11000/0 mark");
+}
+
+static void an_urgent_mark_is_sealed_at_once(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_mark(&b->source, BENCH_START + 1, true);
+    sealed(b, stepped(b), "[] 1001/0 mark");
+}
+
+static void a_mark_waits_until_everything_is_home(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    struct batch *batch = stepped(b);
+    script_mark(&b->source, 0x1200, true);
+    assert_null(stepped(b));
+    b->now_us += 2 * BENCH_IDLE_US;
+    assert_null(stepped(b));
+    bench_commit(b, batch);
+    sealed(b, stepped(b), "[] 1200/0 mark");
+}
+
+static void a_mark_at_or_below_the_position_is_ignored(void **state)
+{
+    struct reader_bench *b = *state;
+    b->options.start.lsn = 0x3000;
+    bench_start(b);
+    script_mark(&b->source, 0x2000, true);
+    script_mark(&b->source, 0x3000, true);
+    assert_null(stepped(b));
+    script_mark(&b->source, 0x3001, false);
+    assert_null(stepped(b)); /* the hurry of the others is not its own */
+    b->now_us += BENCH_IDLE_US;
+    sealed(b, stepped(b), "[] 3001/0 mark");
+}
+
+static void transactions_without_events_are_marks(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    script_other(&b->source);
+    script_commit(&b->source);
+    assert_null(stepped(b));
+    b->now_us += BENCH_IDLE_US;
+    sealed(b, stepped(b), "[] 1110/0 mark");
+}
+
+static void no_mark_inside_a_transaction(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_mark(&b->source, 0x1100, true);
+    script_begin(&b->source, 0x1200);
+    script_other(&b->source);
+    assert_null(stepped(b));
+    script_commit(&b->source);
+    sealed(b, stepped(b), "[] 1210/0 mark");
+}
+
+static void until_stops_once_progress_is_there(void **state)
+{
+    struct reader_bench *b = *state;
+    b->options.until_lsn = 0x1200;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    script_mark(&b->source, 0x1150, false);
+    script_mark(&b->source, 0x1200, false);
+    struct batch *batch = stepped(b);
+    sealed(b, batch, "[1] 1110/0");
+    bench_commit(b, batch);
+    batch = stepped(b);
+    sealed(b, batch, "[] 1200/0 mark"); /* although neither bytes nor interval ask for it */
+    assert_false(channel_finished(b->circuit.full, NULL));
+    bench_commit(b, batch);
+    assert_null(stepped(b));
+    assert_true(channel_finished(b->circuit.full, NULL));
+    channel_finish(b->circuit.empty, NULL);
+    assert_int_equal(bench_step(b), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(empty_input_is_committed_at_once),
+        TEST(messages_carry_what_the_writer_needs),
+        TEST(a_commit_in_flight_holds_the_next_back),
+        TEST(the_interval_ends_the_wait),
+        TEST(half_a_batch_is_sealed_under_backlog),
+        TEST(half_the_memory_is_sealed_under_backlog),
+        TEST(a_full_batch_is_sealed_in_mid_transaction),
+        TEST(a_commit_right_behind_a_full_batch_has_a_batch_of_its_own),
+        TEST(what_gives_no_event_counts_for_the_position),
+        cmocka_unit_test_setup_teardown(the_events_of_a_change_stay_together, setup_two_routes,
+                                        teardown),
+        TEST(a_row_without_event_starts_no_interval),
+        TEST(a_backlog_makes_larger_batches),
+        TEST(a_second_behind_is_no_backlog),
+        TEST(mad_clocks_do_no_harm),
+        TEST(a_nap_is_no_empty_input),
+        TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
+        TEST(being_slow_ourselves_is_no_stall),
+        TEST(silence_inside_a_transaction_is_a_stall),
+        TEST(what_the_source_skips_is_no_stall),
+        TEST(silence_between_transactions_is_none),
+        TEST(a_small_mark_waits_for_the_interval),
+        TEST(much_wal_is_marked_at_once),
+        TEST(an_urgent_mark_is_sealed_at_once),
+        TEST(a_mark_waits_until_everything_is_home),
+        TEST(a_mark_at_or_below_the_position_is_ignored),
+        TEST(transactions_without_events_are_marks),
+        TEST(no_mark_inside_a_transaction),
+        TEST(until_stops_once_progress_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,596 @@
+/* relay/writer: batches in, Kafka transactions out, against a publisher that writes down what it
+ * was handed and answers as the test says. Time is the test's. */
+#include "relay/writer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scripted_source.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SPLIT_US 30000000
+#define SYSTEM UINT64_C(7000)
+
+/* ---- A publisher that is told how to answer ---- */
+
+struct fake_publisher {
+    struct publisher base;
+    char journal[2000]; /* "put <value> [part=<n>]; " and "commit <lsn>/<seq> …; " in order */
+    uint32_t calls;     /* of put, poll and commit */
+    struct batch *unreported[64];
+    uint32_t unreported_count;
+    bool hold_reports;
+    uint32_t queue_full;    /* puts that find the queue full */
+    uint32_t slices;        /* commits that are not done yet */
+    const char *refuse;     /* value of the message that is refused */
+    struct error commits;   /* with a kind: what commit gives */
+    struct error polls;     /* the same for poll */
+    struct progress record; /* the last committed */
+    struct arena arena;
+};
+
+static void note(struct fake_publisher *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void note(struct fake_publisher *p, const char *format, ...)
+{
+    size_t len = strlen(p->journal);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->journal + len, sizeof p->journal - len, format, args);
+    va_end(args);
+}
+
+static void report(struct fake_publisher *p)
+{
+    while (p->unreported_count > 0)
+        p->unreported[--p->unreported_count]->outstanding--;
+}
+
+static int fake_put(struct publisher *base, struct batch *batch, const struct message *message,
+                    struct error *err)
+{
+    struct fake_publisher *p = (struct fake_publisher *)base;
+    p->calls++;
+    if (p->queue_full > 0) {
+        p->queue_full--;
+        return PUBLISH_AGAIN;
+    }
+    if (p->refuse != NULL && span_equal_text(message->value, p->refuse))
+        return error_data(err, "too_large", "the record has 9 bytes, the topic takes 5");
+    note(p, "put %.*s", SPAN_ARG(message->value));
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (span_equal_text(message->headers[i].name, "walferry-part"))
+            note(p, " part=%.*s", SPAN_ARG(message->headers[i].value));
+    note(p, "; ");
+    batch->outstanding++;
+    p->unreported[p->unreported_count++] = batch;
+    return PUBLISH_DONE;
+}
+
+static int fake_poll(struct publisher *base, int wait_ms, struct error *err)
+{
+    struct fake_publisher *p = (struct fake_publisher *)base;
+    p->calls++;
+    assert_int_equal(wait_ms, 0);
+    if (p->polls.kind != ERROR_NONE) {
+        *err = p->polls;
+        return -1;
+    }
+    if (!p->hold_reports)
+        report(p);
+    return 0;
+}
+
+static int fake_commit(struct publisher *base, struct span record, struct error *err)
+{
+    struct fake_publisher *p = (struct fake_publisher *)base;
+    p->calls++;
+    if (p->slices > 0) {
+        p->slices--;
+        return PUBLISH_AGAIN;
+    }
+    if (p->commits.kind != ERROR_NONE) {
+        *err = p->commits;
+        return -1;
+    }
+    assert_int_equal(progress_decode(record, &p->arena, &p->record, err), 0);
+    note(p, "commit %llx/%llu", (unsigned long long)p->record.position.lsn,
+         (unsigned long long)p->record.position.seq);
+    if (p->record.partial.final_lsn != 0)
+        note(p, " partial %llx done %llu", (unsigned long long)p->record.partial.final_lsn,
+             (unsigned long long)p->record.partial.done);
+    note(p, "; ");
+    report(p);
+    return PUBLISH_DONE;
+}
+
+static const struct publisher_ops fake_ops = {
+    .name = "fake", .put = fake_put, .poll = fake_poll, .commit = fake_commit};
+
+/* ---- The fixture ---- */
+
+struct fixture {
+    struct fake_publisher publisher;
+    struct circuit circuit;
+    struct config_route routes_items[2];
+    struct config_routes routes;
+    struct metrics *metrics;
+    struct log log;
+    struct progress claim;
+    struct writer writer;
+    struct wait wait;
+    struct error err;
+    int64_t now_us;
+};
+
+static int setup(void **state)
+{
+    static const char *const names[] = {"outbox", "lax"};
+    struct fixture *f = calloc(1, sizeof *f);
+    f->publisher.base.ops = &fake_ops;
+    arena_init(&f->publisher.arena, 4096, 4096);
+    assert_int_equal(circuit_open(&f->circuit, 8, 2, 1 << 20, &f->err), 0);
+    f->routes_items[0] = script_route();
+    f->routes_items[1] = script_route();
+    f->routes_items[1].name = script_text("lax");
+    f->routes_items[1].on_error = ON_ERROR_SKIP;
+    f->routes = (struct config_routes){2, f->routes_items};
+    f->metrics = metrics_open("orders", 2, names);
+    f->log = (struct log){.level = LOG_DEBUG, .fd = memfd_create("log", MFD_CLOEXEC)};
+    f->claim = (struct progress){.relay = "orders",
+                                 .generation = 3,
+                                 .instance = "me",
+                                 .system_identifier = SYSTEM,
+                                 .timeline = 1,
+                                 .slot = "walferry_orders",
+                                 .mode = PROGRESS_WAL,
+                                 .position = {0x1000, 0},
+                                 .config_hash = "0123456789abcdef"};
+    struct writer_options options = {.publisher = &f->publisher.base,
+                                     .circuit = &f->circuit,
+                                     .routes = &f->routes,
+                                     .metrics = f->metrics,
+                                     .log = &f->log,
+                                     .claim = &f->claim,
+                                     .split_us = SPLIT_US};
+    writer_init(&f->writer, &options);
+    f->now_us = 1000000;
+    f->writer.wall_us = INT64_C(1700000001000000);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    writer_fini(&f->writer);
+    circuit_close(&f->circuit);
+    arena_fini(&f->publisher.arena);
+    metrics_close(f->metrics);
+    close(f->log.fd);
+    free(f);
+    return 0;
+}
+
+/* A writer that starts from another claim. */
+static void start_over(struct fixture *f)
+{
+    struct writer_options options = f->writer.o;
+    options.claim = &f->claim;
+    writer_fini(&f->writer);
+    writer_init(&f->writer, &options);
+    f->writer.wall_us = INT64_C(1700000001000000);
+}
+
+static bool logged(const struct fixture *f, const char *part)
+{
+    char text[4096] = "";
+    ssize_t len = pread(f->log.fd, text, sizeof text - 1, 0);
+    return len > 0 && strstr(text, part) != NULL;
+}
+
+/* ---- Batches by hand ---- */
+
+static struct batch *take(struct fixture *f)
+{
+    struct batch *batch = channel_take(f->circuit.empty);
+    assert_non_null(batch);
+    return batch;
+}
+
+static void put_text(struct batch *batch, uint32_t route, uint64_t final_lsn, uint64_t ordinal,
+                     const char *value)
+{
+    struct message *message = batch_next(batch);
+    message->topic = SPAN_LITERAL("t");
+    message->key = SPAN_LITERAL("key");
+    message->value = span_of(value);
+    message->route = route;
+    message->final_lsn = final_lsn;
+    message->ordinal = ordinal;
+    batch_add(batch);
+}
+
+static void send_whole(struct fixture *f, struct batch *batch, uint64_t end_lsn)
+{
+    batch->end = (struct position){end_lsn, 0};
+    batch->xid = 77;
+    batch->commit_time_us = INT64_C(1700000000000000);
+    batch->transactions++;
+    batch->ends_txn = true;
+    channel_send(f->circuit.full, batch);
+}
+
+static void send_part(struct fixture *f, struct batch *batch, uint64_t lsn, uint64_t final_lsn,
+                      uint64_t done)
+{
+    batch->end = (struct position){lsn, done};
+    batch->partial = (struct partial){.final_lsn = final_lsn, .done = done};
+    batch->xid = 77;
+    batch->ends_txn = false;
+    channel_send(f->circuit.full, batch);
+}
+
+static int step(struct fixture *f)
+{
+    return writer_step(&f->writer, f->now_us, &f->wait, &f->err);
+}
+
+/* Steps until the writer waits for something; 0, 1 or -1 as the last step said. */
+static int run(struct fixture *f)
+{
+    for (int i = 0; i < 100; i++) {
+        int result = step(f);
+        if (result != 0 || f->wait.deadline_us > f->now_us)
+            return result;
+    }
+    fail_msg("the writer does not come to rest");
+    return -1;
+}
+
+static void journal_is(const struct fixture *f, const char *journal)
+{
+    assert_string_equal(f->publisher.journal, journal);
+}
+
+/* ---- Tests ---- */
+
+static void a_whole_transaction_is_committed_and_sent_home(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    put_text(batch, 0, 0x1100, 2, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; put b; commit 1110/0; ");
+    assert_int_equal(f->publisher.record.generation, 3);
+    assert_int_equal(f->publisher.record.xid, 77);
+    assert_int_equal(f->publisher.record.at_us, f->writer.wall_us);
+    assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES);
+    assert_int_equal(batch->committed.lsn, 0x1110);
+    assert_false(writer_busy(&f->writer));
+}
+
+static void an_idle_writer_sleeps_on_the_channel(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->wait.fd_count, 1);
+    assert_int_equal(f->wait.fds[0], channel_fd(f->circuit.full));
+    assert_true(f->wait.deadline_us - f->now_us >= 100000);
+    journal_is(f, "");
+}
+
+static void kafka_commits_only_behind_the_end_of_a_transaction(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *first = take(f);
+    put_text(first, 0, 0x1100, 1, "a");
+    send_part(f, first, 0x1000, 0x1100, 1);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; ");
+    /* Its reports are in, so it is home, stamped with what was committed before. */
+    assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES);
+    assert_int_equal(first->committed.lsn, 0x1000);
+    assert_int_equal(first->committed.seq, 0);
+    struct batch *last = take(f);
+    send_whole(f, last, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; commit 1110/0; ");
+    assert_int_equal(last->committed.lsn, 0x1110);
+}
+
+static void an_unreported_batch_stays(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.hold_reports = true;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_part(f, batch, 0x1000, 0x1100, 1);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES - 1);
+    assert_true(writer_busy(&f->writer));
+    f->publisher.hold_reports = false;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES);
+}
+
+static void a_mark_is_a_commit_without_messages(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    batch->end = (struct position){0x9000, 0};
+    batch->mark = true;
+    batch->ends_txn = true;
+    channel_send(f->circuit.full, batch);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "commit 9000/0; ");
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_IDLE), 1);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_KAFKA), 0);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_POSTGRES), 0);
+}
+
+static void a_full_queue_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.queue_full = 2;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "");
+    assert_true(f->wait.deadline_us > f->now_us);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; commit 1110/0; ");
+}
+
+static void a_commit_is_called_again_with_the_same_record(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.slices = 3;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_whole(f, batch, 0x1110);
+    struct batch *next = take(f);
+    put_text(next, 0, 0x1200, 1, "b");
+    send_whole(f, next, 0x1210);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(step(f), 0);
+    /* What comes behind waits until the outcome is known. */
+    journal_is(f, "put a; ");
+    assert_true(writer_busy(&f->writer));
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; commit 1110/0; put b; commit 1210/0; ");
+    assert_int_equal(batch->committed.lsn, 0x1110);
+    assert_int_equal(next->committed.lsn, 0x1210);
+}
+
+static void a_long_transaction_is_split(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_part(f, batch, 0x1000, 0x1100, 1);
+    assert_int_equal(run(f), 0);
+    f->now_us += SPLIT_US - 1;
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; ");
+    f->now_us += 1;
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; commit 1000/1 partial 1100 done 1; ");
+    assert_int_equal(f->publisher.record.partial.part, 1);
+    assert_true(logged(f, "transaction.split"));
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_SPLIT), 1);
+
+    batch = take(f);
+    put_text(batch, 0, 0x1100, 2, "b");
+    send_part(f, batch, 0x1000, 0x1100, 2);
+    assert_int_equal(run(f), 0);
+    f->now_us += SPLIT_US;
+    assert_int_equal(run(f), 0);
+    assert_int_equal(f->publisher.record.partial.part, 2);
+    batch = take(f);
+    put_text(batch, 0, 0x1100, 3, "c");
+    send_whole(f, batch, 0x1110);
+    batch = take(f);
+    put_text(batch, 0, 0x1200, 1, "d");
+    send_whole(f, batch, 0x1210);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; commit 1000/1 partial 1100 done 1; "
+                  "put b part=2; commit 1000/2 partial 1100 done 2; "
+                  "put c part=3; commit 1110/0; put d; commit 1210/0; ");
+    assert_int_equal(f->publisher.record.partial.part, 0);
+}
+
+/* The age counts from the first message of the Kafka transaction and not from its first batch. */
+static void an_old_batch_is_cut_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.queue_full = 1;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    put_text(batch, 0, 0x1100, 2, "b");
+    send_part(f, batch, 0x1000, 0x1100, 2);
+    assert_int_equal(run(f), 0);
+    f->now_us += SPLIT_US;
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; put b; commit 1000/2 partial 1100 done 2; ");
+    assert_int_equal(batch->committed.seq, 2);
+}
+
+static void what_follows_a_recovered_part_is_flagged(void **state)
+{
+    struct fixture *f = *state;
+    f->claim.position.seq = 4;
+    f->claim.partial = (struct partial){.final_lsn = 0x1100, .done = 4, .part = 2};
+    start_over(f);
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 5, "e");
+    put_text(batch, 0, 0x1200, 1, "f");
+    f->publisher.queue_full = 1;
+    send_whole(f, batch, 0x1210);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put e part=3; put f; commit 1210/0; ");
+}
+
+static void a_refused_message_stops_the_relay(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    put_text(batch, 0, 0x1100, 2, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    journal_is(f, "put a; ");
+    assert_int_equal(f->err.kind, ERROR_DATA);
+    assert_int_equal(f->err.exit_code, EXIT_DATA);
+    assert_string_equal(f->err.reason, "too_large");
+    assert_string_equal(f->err.text, "route outbox, change 7000-0000000000001100-2: the record has "
+                                     "9 bytes, the topic takes 5");
+    assert_string_equal(f->err.hint, "mend the cause, or pass this change over: walferry skip "
+                                     "7000-0000000000001100-2");
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 0), 0);
+}
+
+static void a_refused_message_is_skipped_where_its_route_says_so(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "a");
+    put_text(batch, 1, 0x1100, 2, "b");
+    put_text(batch, 1, 0x1100, 3, "c");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; put c; commit 1110/0; ");
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 1), 2);
+    assert_true(logged(f, "message.skipped"));
+    assert_true(logged(f, "id=7000-0000000000001100-2"));
+}
+
+static void an_error_of_the_broker_is_not_the_messages(void **state)
+{
+    struct fixture *f = *state;
+    error_retry(&f->publisher.polls, "fenced", "fenced");
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "a");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    assert_string_equal(f->err.reason, "fenced");
+    assert_string_equal(f->err.text, "fenced");
+    assert_int_equal(f->publisher.calls, 1); /* I5: the poll that failed was the last */
+}
+
+static void an_unknown_outcome_is_handed_up(void **state)
+{
+    struct fixture *f = *state;
+    error_retry(&f->publisher.commits, "unknown_outcome", "the outcome is not known");
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    assert_string_equal(f->err.reason, "unknown_outcome");
+    /* I1: nobody is told of a commit, the batch does not come home. */
+    assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES - 1);
+    assert_int_equal(f->writer.last.position.lsn, 0x1000);
+    uint32_t calls = f->publisher.calls;
+    writer_fini(&f->writer);
+    assert_int_equal(f->publisher.calls, calls);
+    f->writer.record_json = f->writer.tail_resume = BUF_EMPTY;
+}
+
+static void commits_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "abcd");
+    put_text(batch, 1, 0x1200, 1, "ef");
+    batch->transactions = 4;
+    send_whole(f, batch, 0x1210);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_KAFKA), 1);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_POSTGRES), 5);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 0), 1);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENT_BYTES, 0), 7);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENT_BYTES, 1), 5);
+    struct buf page = BUF_EMPTY;
+    metrics_write(f->metrics, &page);
+    assert_non_null(strstr(buf_text(&page), "walferry_visible_seconds_sum{relay=\"orders\"} 1"));
+    assert_non_null(strstr(buf_text(&page), "walferry_commit_seconds_count{relay=\"orders\"} 1"));
+    buf_fini(&page);
+}
+
+/* Nothing counts that was not committed. */
+static void events_are_counted_with_their_commit(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_part(f, batch, 0x1000, 0x1100, 1);
+    assert_int_equal(run(f), 0);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 0), 0);
+}
+
+static void it_ends_once_the_reader_has_ended_and_all_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_whole(f, batch, 0x1110);
+    channel_finish(f->circuit.full, NULL);
+    assert_int_equal(run(f), 1);
+    journal_is(f, "put a; commit 1110/0; ");
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_KAFKA), 1);
+}
+
+static void what_ends_in_mid_transaction_is_left_to_be_aborted(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_part(f, batch, 0x1000, 0x1100, 1);
+    channel_finish(f->circuit.full, NULL);
+    assert_int_equal(run(f), 1);
+    journal_is(f, "put a; ");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_whole_transaction_is_committed_and_sent_home),
+        TEST(an_idle_writer_sleeps_on_the_channel),
+        TEST(kafka_commits_only_behind_the_end_of_a_transaction),
+        TEST(an_unreported_batch_stays),
+        TEST(a_mark_is_a_commit_without_messages),
+        TEST(a_full_queue_is_waited_for),
+        TEST(a_commit_is_called_again_with_the_same_record),
+        TEST(a_long_transaction_is_split),
+        TEST(an_old_batch_is_cut_at_its_end),
+        TEST(what_follows_a_recovered_part_is_flagged),
+        TEST(a_refused_message_stops_the_relay),
+        TEST(a_refused_message_is_skipped_where_its_route_says_so),
+        TEST(an_error_of_the_broker_is_not_the_messages),
+        TEST(an_unknown_outcome_is_handed_up),
+        TEST(commits_are_counted),
+        TEST(events_are_counted_with_their_commit),
+        TEST(it_ends_once_the_reader_has_ended_and_all_is_committed),
+        TEST(what_ends_in_mid_transaction_is_left_to_be_aborted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

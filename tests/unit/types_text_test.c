@@ -1,0 +1,226 @@
+/* types/: cells in text and binary form become text, bytes and integers. */
+#include "types/types.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+#define BINARY(bytes) ((struct cell){CELL_BINARY, SPAN_LITERAL(bytes)})
+#define TEXT(bytes) ((struct cell){CELL_TEXT, SPAN_LITERAL(bytes)})
+
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena, 256, 256);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    return 0;
+}
+
+static void expect_text(struct cell cell, uint32_t oid, const char *wanted)
+{
+    struct error err = ERROR_INIT;
+    struct span text;
+    if (types_text(&cell, oid, &arena, &text, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_span(text, wanted);
+}
+
+static void test_text_is_text(void **state)
+{
+    (void)state;
+    expect_text(TEXT("abc"), TYPE_TEXT, "abc");
+    expect_text(TEXT("\\x6869"), TYPE_BYTEA, "\\x6869");
+    expect_text(TEXT("1.50"), 1700, "1.50");
+    expect_text(TEXT(""), TYPE_VARCHAR, "");
+}
+
+static void test_binary_text(void **state)
+{
+    (void)state;
+    expect_text(BINARY("\1"), TYPE_BOOL, "t");
+    expect_text(BINARY("\0"), TYPE_BOOL, "f");
+    expect_text(BINARY("\xFF\xFF"), TYPE_INT2, "-1");
+    expect_text(BINARY("\x7F\xFF"), TYPE_INT2, "32767");
+    expect_text(BINARY("\x80\0\0\0"), TYPE_INT4, "-2147483648");
+    expect_text(BINARY("\0\0\x12\x67"), TYPE_INT4, "4711");
+    expect_text(BINARY("\x80\0\0\0\0\0\0\0"), TYPE_INT8, "-9223372036854775808");
+    expect_text(BINARY("\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), TYPE_INT8, "9223372036854775807");
+    expect_text(BINARY("abc"), TYPE_TEXT, "abc");
+    expect_text(BINARY("abc"), TYPE_VARCHAR, "abc");
+    expect_text(BINARY("abc "), TYPE_BPCHAR, "abc ");
+    expect_text(BINARY("{\"a\": 1}"), TYPE_JSON, "{\"a\": 1}");
+    expect_text(BINARY("\1{\"a\": 1}"), TYPE_JSONB, "{\"a\": 1}");
+    expect_text(BINARY("\0\x01\xFE\xFF"), TYPE_BYTEA, "\\x0001feff");
+    expect_text(BINARY(""), TYPE_BYTEA, "\\x");
+    expect_text(BINARY("\x5f\x0c\x1f\x9e\x0d\x1d\x4c\x3b\x9f\x3e\x0a\x1b\x2c\x3d\x4e\x5f"),
+                TYPE_UUID, "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f");
+}
+
+static void test_binary_timestamps(void **state)
+{
+    (void)state;
+    expect_text(BINARY("\0\0\0\0\0\0\0\0"), TYPE_TIMESTAMPTZ, "2000-01-01 00:00:00+00");
+    expect_text(BINARY("\0\0\0\0\0\0\0\0"), TYPE_TIMESTAMP, "2000-01-01 00:00:00");
+    expect_text(BINARY("\0\0\0\0\0\0\0\1"), TYPE_TIMESTAMP, "2000-01-01 00:00:00.000001");
+    expect_text(BINARY("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), TYPE_TIMESTAMPTZ,
+                "1999-12-31 23:59:59.999999+00");
+    expect_text(BINARY("\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFE"), TYPE_TIMESTAMP,
+                "294277-01-09 04:00:54.775806");
+    expect_text(BINARY("\x80\0\0\0\0\0\0\1"), TYPE_TIMESTAMP, "290279-12-22 19:59:05.224193 BC");
+    expect_text(BINARY("\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), TYPE_TIMESTAMP, "infinity");
+    expect_text(BINARY("\x80\0\0\0\0\0\0\0"), TYPE_TIMESTAMPTZ, "-infinity");
+}
+
+static void refuse_text(struct cell cell, uint32_t oid, const char *wanted)
+{
+    struct error err = ERROR_INIT;
+    struct span text;
+    assert_int_equal(types_text(&cell, oid, &arena, &text, &err), -1);
+    assert_error(err, ERROR_DATA, "bad_value", wanted);
+}
+
+static void test_bad_binary(void **state)
+{
+    (void)state;
+    refuse_text(BINARY("abc"), TYPE_INT4, "a binary integer of 3 bytes instead of 4");
+    refuse_text(BINARY(""), TYPE_BOOL, "a binary boolean of 0 bytes instead of 1");
+    refuse_text(BINARY("abc"), TYPE_UUID, "a binary uuid of 3 bytes instead of 16");
+    refuse_text(BINARY("abc"), TYPE_TIMESTAMPTZ, "a binary timestamptz of 3 bytes instead of 8");
+    refuse_text(BINARY("\2{}"), TYPE_JSONB, "a binary jsonb of a version other than 1");
+    refuse_text(BINARY(""), TYPE_JSONB, "a binary jsonb of a version other than 1");
+    refuse_text(BINARY("abc"), 1700, "the binary form of type oid 1700 is not known");
+}
+
+static void test_raw(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct span bytes;
+    struct cell cell = {.kind = CELL_NULL};
+    assert_int_equal(types_raw(&cell, TYPE_TEXT, &arena, &bytes, &err), 0);
+    assert_absent(bytes);
+    cell = TEXT("\\x00ff41Aa");
+    assert_int_equal(types_raw(&cell, TYPE_BYTEA, &arena, &bytes, &err), 0);
+    assert_int_equal(bytes.len, 4);
+    assert_memory_equal(bytes.ptr, "\0\xFF\x41\xAA", 4);
+    cell = TEXT("\\x");
+    assert_int_equal(types_raw(&cell, TYPE_BYTEA, &arena, &bytes, &err), 0);
+    assert_span(bytes, "");
+    cell = TEXT("\\x6869");
+    assert_int_equal(types_raw(&cell, TYPE_TEXT, &arena, &bytes, &err), 0);
+    assert_span(bytes, "\\x6869");
+    cell = BINARY("hi");
+    assert_int_equal(types_raw(&cell, TYPE_BYTEA, &arena, &bytes, &err), 0);
+    assert_ptr_equal(bytes.ptr, cell.bytes.ptr);
+    cell = BINARY("\1[1]");
+    assert_int_equal(types_raw(&cell, TYPE_JSONB, &arena, &bytes, &err), 0);
+    assert_span(bytes, "[1]");
+}
+
+static void test_every_byte_of_bytea(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    for (int c = 0; c < 256; c++) {
+        char text[4] = {'\\', 'x', '0', (char)c};
+        struct cell cell = {CELL_TEXT, {text, 4}};
+        struct error err = ERROR_INIT;
+        struct span bytes;
+        int result = types_raw(&cell, TYPE_BYTEA, &arena, &bytes, &err);
+        bool hex = c != 0 && strchr(digits, c) != NULL;
+        assert_int_equal(result, hex ? 0 : -1);
+        char one[2] = {(char)c, 0};
+        if (hex)
+            assert_int_equal((unsigned char)bytes.ptr[0], strtol(one, NULL, 16));
+        text[2] = (char)c;
+        text[3] = '0';
+        assert_int_equal(types_raw(&cell, TYPE_BYTEA, &arena, &bytes, &err), hex ? 0 : -1);
+    }
+}
+
+static void refuse_bytea(const char *text, const char *wanted)
+{
+    struct error err = ERROR_INIT;
+    struct span bytes;
+    struct cell cell = {CELL_TEXT, span_of(text)};
+    assert_int_equal(types_raw(&cell, TYPE_BYTEA, &arena, &bytes, &err), -1);
+    assert_error(err, ERROR_DATA, "bad_value", wanted);
+}
+
+static void test_bad_bytea(void **state)
+{
+    (void)state;
+    refuse_bytea("", "\"\" is not a bytea in hexadecimal form");
+    refuse_bytea("\\x1", "\"\\x1\" is not a bytea in hexadecimal form");
+    refuse_bytea("abc\n", "\"abc?\" is not a bytea in hexadecimal form");
+    refuse_bytea("\\\\000123456789012345678901234567890123456789012345678901234567890",
+                 "\"\\\\0001234567890123456789012345678901234567890123...\" is not a bytea in "
+                 "hexadecimal form");
+}
+
+static void expect_int(struct cell cell, uint32_t oid, int32_t wanted)
+{
+    struct error err = ERROR_INIT;
+    int32_t value = 0;
+    assert_int_equal(types_int32(&cell, oid, &value, &err), 0);
+    assert_int_equal(value, wanted);
+}
+
+static void refuse_int(struct cell cell, uint32_t oid, const char *wanted)
+{
+    struct error err = ERROR_INIT;
+    int32_t value;
+    assert_int_equal(types_int32(&cell, oid, &value, &err), -1);
+    assert_error(err, ERROR_DATA, "bad_value", wanted);
+}
+
+static void test_int32(void **state)
+{
+    (void)state;
+    expect_int(TEXT("0"), TYPE_INT4, 0);
+    expect_int(TEXT("-2147483648"), TYPE_INT4, INT32_MIN);
+    expect_int(TEXT("2147483647"), TYPE_INT8, INT32_MAX);
+    expect_int(TEXT("7"), TYPE_TEXT, 7);
+    expect_int(BINARY("\xFF\xFE"), TYPE_INT2, -2);
+    expect_int(BINARY("\0\0\0\7"), TYPE_INT4, 7);
+    expect_int(BINARY("\0\0\0\0\0\0\0\7"), TYPE_INT8, 7);
+    refuse_int(TEXT("2147483648"), TYPE_INT8, "2147483648 is beyond an integer of 32 bits");
+    refuse_int(TEXT("-2147483649"), TYPE_INT8, "-2147483649 is beyond an integer of 32 bits");
+    refuse_int(TEXT(""), TYPE_TEXT, "\"\" is not an integer");
+    refuse_int(TEXT("-"), TYPE_TEXT, "\"-\" is not an integer");
+    refuse_int(TEXT("1.0"), 1700, "\"1.0\" is not an integer");
+    refuse_int(TEXT(" 1"), TYPE_TEXT, "\" 1\" is not an integer");
+    refuse_int(TEXT("99999999999999999999"), TYPE_TEXT,
+               "\"99999999999999999999\" is not an integer");
+    refuse_int(BINARY("\1"), TYPE_BOOL, "type oid 16 is not an integer");
+    refuse_int(BINARY("\1"), TYPE_INT4, "a binary integer of 1 bytes instead of 4");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_is_text),
+        cmocka_unit_test(test_binary_text),
+        cmocka_unit_test(test_binary_timestamps),
+        cmocka_unit_test(test_bad_binary),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_every_byte_of_bytea),
+        cmocka_unit_test(test_bad_bytea),
+        cmocka_unit_test(test_int32),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
