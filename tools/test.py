@@ -6,6 +6,7 @@
     tidy       tests/tidy.sh
     unit       cmocka programs in tests/unit, tests/golden, tests/contract
     sim        the simulator and its mutants (make sim, make mutants)
+    fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
@@ -184,6 +185,10 @@ class Runner:
         self.target("sim", "sim")
         self.target("sim", "mutants")
 
+    def fuzz(self):
+        self.target("fuzz", "fuzz-build")
+        self.add(run("fuzz", "tests/fuzz/smoke.sh", ["tests/fuzz/smoke.sh", "build/fuzz", "5000"]))
+
     def sql(self):
         self.add(run("sql", "tests/sql/migrations.py",
                      [sys.executable, "tests/sql/migrations.py"]))
@@ -270,7 +275,7 @@ def stripped_size():
 
 
 def main():
-    suites = ("build", "lint", "tidy", "unit", "sim", "sql", "demo", "e2e")
+    suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "demo", "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(suites))

@@ -74,6 +74,12 @@ struct pg_connection *pg_replication_sql(struct pg_replication *replication)
     return &replication->sql;
 }
 
+bool pg_is_walsender(const struct pg_connection *connection)
+{
+    assert(connection != NULL);
+    return connection->replication;
+}
+
 /* ---- Commands ---- */
 
 /* The grammar of replication commands has '…' and "…", with doubled quotes and no escapes. */

@@ -166,8 +166,9 @@ static int op_commit(struct publisher *base, struct span record, struct error *e
  * been sent nothing is tried on the handle any more. */
 static void try_abort(struct kafka_publisher *p, int abort_ms)
 {
-    if (abort_ms <= 0 || !p->in_transaction || p->outcome_unknown || p->transactional.rk == NULL ||
-        p->transactional.auth_failed)
+    if (abort_ms <= 0 || !p->in_transaction || p->phase == KAFKA_ENDING || p->outcome_unknown ||
+        p->transactional.rk == NULL || p->transactional.auth_failed ||
+        p->transactional.brokers_down)
         return;
     if (p->failed && (strcmp(p->failure.reason, "fenced") == 0 ||
                       strcmp(p->failure.reason, "producer_fatal") == 0))

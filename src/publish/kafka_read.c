@@ -247,8 +247,7 @@ int kafka_look(const struct kafka_options *options, struct buf *record, bool *to
                struct error *err)
 {
     struct buf previous = BUF_EMPTY;
-    int result =
-        kafka_look_closely(options, false, record, &previous, topic_exists_out, err);
+    int result = kafka_look_closely(options, false, record, &previous, topic_exists_out, err);
     buf_fini(&previous);
     return result;
 }

@@ -195,6 +195,7 @@ static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, str
         kafka_failed_object(err, &p->transactional, error, doing);
         if (err->kind == ERROR_RETRY && strcmp(err->reason, "kafka_error") == 0)
             memcpy(err->reason, "transaction_aborted", sizeof "transaction_aborted");
+        p->phase = KAFKA_RECORDED; /* it has not ended: an abort is what it wants */
         return -1;
     }
     p->outcome_unknown = true;

@@ -14,6 +14,7 @@ int circuit_open(struct circuit *circuit, uint32_t batch_events, uint32_t slack,
         return -1;
     if (channel_open(CIRCUIT_BATCHES, &circuit->empty, err) < 0) {
         channel_close_free(circuit->full);
+        circuit->full = NULL;
         return -1;
     }
     for (int i = 0; i < CIRCUIT_BATCHES; i++) {

@@ -49,7 +49,9 @@ static int judge_server(const struct judge_facts *f, struct error *err)
     }
     if (p->timeline == f->system->timeline)
         return 0;
-    if (f->timeline_switch != 0 && p->position.lsn <= f->timeline_switch)
+    /* What is half published must be whole in the history, too. */
+    if (f->timeline_switch != 0 && p->position.lsn <= f->timeline_switch &&
+        (p->partial.final_lsn == 0 || p->partial.final_lsn < f->timeline_switch))
         return 0;
     char at[LSN_TEXT_MAX];
     error_stop(err, EXIT_REFUSED, "timeline_changed",

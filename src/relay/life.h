@@ -100,9 +100,13 @@ struct kafka_options relay_kafka_options(const struct config *config, const stru
 /* Reads and decodes the progress as far as the last stable offset. */
 int relay_look(const struct kafka_options *kafka, struct arena *arena, struct progress *progress,
                bool *have_progress, bool *topic_exists, struct error *err);
+/* The same once every transaction that is open in the topic has ended: what a refusal rests on. */
+int relay_look_through(const struct kafka_options *kafka, struct arena *arena,
+                       struct progress *progress, bool *have_progress, bool *topic_exists,
+                       struct error *err);
 /* Asks the server for system and slot, and for its history where timelines differ; then judges the
  * progress in *facts. Where that was only looked at (kafka not NULL) a relay may be running beside
- * us: it is read again before the slot is said to be ahead of it. */
+ * us: it is read again, through to its end, before anything is refused. */
 int relay_judge(struct pg_connection *sql, const struct config *config,
                 const struct kafka_options *kafka, struct arena *arena, struct relay_facts *facts,
                 struct error *err);

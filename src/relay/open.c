@@ -58,15 +58,54 @@ static int decode_record(const struct buf *json, struct arena *arena, struct pro
     return *have_progress ? progress_decode(buf_span(json), arena, progress, err) : 0;
 }
 
+/* A record that does not follow the one before it was not written by a relay that knew it. What
+ * cannot be read any more was rebased, and says nothing. */
+static int check_succession(struct span before, struct arena *arena, const struct progress *newest,
+                            struct error *err)
+{
+    struct progress previous;
+    struct error unreadable = ERROR_INIT;
+    if (before.len == 0 || progress_decode(before, arena, &previous, &unreadable) < 0 ||
+        progress_follows(&previous, newest))
+        return 0;
+    char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
+    error_stop(err, EXIT_REFUSED, "progress_regressed",
+               "the newest progress record (%s, %s, generation %" PRIu64
+               ") cannot follow the one before it (%s, %s, generation %" PRIu64 ")",
+               progress_mode_name(newest->mode), lsn_format(newest->position.lsn, to),
+               newest->generation, progress_mode_name(previous.mode),
+               lsn_format(previous.position.lsn, from), previous.generation);
+    return error_hint(err, "find out who wrote it, then publish again from where the slot stands: "
+                           "walferry rebase --to slot --accept-repeat");
+}
+
+static int look_closely(const struct kafka_options *kafka, bool through, struct arena *arena,
+                        struct progress *progress, bool *have_progress, bool *topic_exists,
+                        struct error *err)
+{
+    struct buf json = BUF_EMPTY;
+    struct buf before = BUF_EMPTY;
+    int result = kafka_look_closely(kafka, through, &json, &before, topic_exists, err);
+    if (result == 0)
+        result = decode_record(&json, arena, progress, have_progress, err);
+    if (result == 0 && *have_progress)
+        result = check_succession(buf_span(&before), arena, progress, err);
+    buf_fini(&before);
+    buf_fini(&json);
+    return result;
+}
+
 int relay_look(const struct kafka_options *kafka, struct arena *arena, struct progress *progress,
                bool *have_progress, bool *topic_exists, struct error *err)
 {
-    struct buf json = BUF_EMPTY;
-    int result = kafka_look(kafka, &json, topic_exists, err);
-    if (result == 0)
-        result = decode_record(&json, arena, progress, have_progress, err);
-    buf_fini(&json);
-    return result;
+    return look_closely(kafka, false, arena, progress, have_progress, topic_exists, err);
+}
+
+int relay_look_through(const struct kafka_options *kafka, struct arena *arena,
+                       struct progress *progress, bool *have_progress, bool *topic_exists,
+                       struct error *err)
+{
+    return look_closely(kafka, true, arena, progress, have_progress, topic_exists, err);
 }
 
 int relay_take_over(const struct kafka_options *kafka, struct arena *arena,
@@ -79,6 +118,8 @@ int relay_take_over(const struct kafka_options *kafka, struct arena *arena,
     int result = publisher_recover(*publisher, &json, err);
     if (result == 0)
         result = decode_record(&json, arena, progress, have_progress, err);
+    if (result == 0 && *have_progress)
+        result = check_succession(kafka_publisher_previous(*publisher), arena, progress, err);
     buf_fini(&json);
     return result;
 }
@@ -106,6 +147,26 @@ int relay_write_record(struct publisher *publisher, const struct progress *recor
 
 /* ---- The server's side ---- */
 
+/* The history is asked of a replication session; the commands come with an ordinary one. */
+static int find_switch(struct pg_connection *sql, const struct config *config,
+                       const struct relay_facts *f, uint64_t *lsn, struct error *err)
+{
+    uint32_t present = f->system.timeline;
+    if (pg_is_walsender(sql) || f->progress.timeline >= present)
+        return timeline_switch(sql, present, f->progress.timeline, lsn, err);
+    char application[80];
+    snprintf(application, sizeof application, "walferry:%s:command", config->relay.text);
+    struct pg_options options = {.connection = config->source.connection.text,
+                                 .application_name = application};
+    struct pg_replication *replication = NULL;
+    if (pg_replication_open(&options, &replication, err) < 0)
+        return -1;
+    int result =
+        timeline_switch(pg_replication_sql(replication), present, f->progress.timeline, lsn, err);
+    pg_replication_close(replication);
+    return result;
+}
+
 static int judge_facts(struct pg_connection *sql, const struct config *config,
                        const struct relay_facts *f, struct error *err)
 {
@@ -119,22 +180,22 @@ static int judge_facts(struct pg_connection *sql, const struct config *config,
                                 .slot = &f->slot};
     bool same_system =
         f->have_progress && f->progress.system_identifier == f->system.system_identifier;
-    if (same_system && timeline_switch(sql, f->system.timeline, f->progress.timeline,
-                                       &facts.timeline_switch, err) < 0)
+    if (same_system && find_switch(sql, config, f, &facts.timeline_switch, err) < 0)
         return -1;
     return judge_start(&facts, err);
 }
 
-/* Beside a running relay the slot may have moved since progress was read. Progress that is read
- * after the slot is never behind it (I1), and never beyond a WAL position that is read after that.
- */
+/* Nothing is refused on what may be old news. Beside a running relay the slot may have moved since
+ * progress was read, and a commit that was answered may not be visible at the last stable offset
+ * yet. Progress that is read through to the end after the slot is never behind it (I1), and never
+ * beyond a WAL position that is read after that. */
 static int look_again(struct pg_connection *sql, const struct config *config,
                       const struct kafka_options *kafka, struct arena *arena, struct relay_facts *f,
                       struct error *err)
 {
     uint64_t confirmed_flush_lsn = f->slot.confirmed_flush_lsn;
     bool topic_exists = false;
-    if (relay_look(kafka, arena, &f->progress, &f->have_progress, &topic_exists, err) < 0 ||
+    if (relay_look_through(kafka, arena, &f->progress, &f->have_progress, &topic_exists, err) < 0 ||
         pg_slot_state(sql, config->source.slot.text, &f->slot, err) < 0)
         return -1;
     if (f->slot.state == SLOT_PRESENT)
@@ -150,7 +211,7 @@ int relay_judge(struct pg_connection *sql, const struct config *config,
         pg_slot_state(sql, config->source.slot.text, &f->slot, err) < 0)
         return -1;
     int result = judge_facts(sql, config, f, err);
-    if (result < 0 && kafka != NULL && strcmp(err->reason, "slot_ahead") == 0) {
+    if (result < 0 && kafka != NULL && err->kind == ERROR_STOP) {
         *err = ERROR_INIT;
         result = look_again(sql, config, kafka, arena, f, err);
     }
@@ -257,6 +318,9 @@ static int claim(struct epoch *e, struct error *err)
     return 0;
 }
 
+/* Whoever ran until now may have written more since we looked: the beginning of a split transaction
+ * under another configuration, a teardown, a claim. So what was judged then is judged again, before
+ * the claim says that it is ours. */
 static int take_over(struct epoch *e, struct error *err)
 {
     uint64_t seen = e->facts.progress.generation;
@@ -268,6 +332,9 @@ static int take_over(struct epoch *e, struct error *err)
     if (!e->facts.have_progress || e->facts.progress.generation < seen)
         return error_retry(err, "progress_vanished",
                            "the progress record that was there a moment ago is gone");
+    if (check_successor(e, err) < 0 ||
+        relay_judge(pg_replication_sql(e->replication), e->config, NULL, NULL, &e->facts, err) < 0)
+        return -1;
     return claim(e, err);
 }
 

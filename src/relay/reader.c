@@ -17,7 +17,7 @@
  * the broker and librdkafka the same, however large it is. */
 #define BEHIND_US (INT64_C(1) * 1000000)
 #define BEHIND_INTERVALS 20
-#define NAP_MAX_US 1000
+#define NAP_MAX_US 10000
 
 void reader_init(struct reader *reader, const struct reader_options *options)
 {
@@ -196,13 +196,25 @@ static void ignore_message(struct reader *r, const struct change *change)
               NULL);
 }
 
+/* The command `skip` was given for it. It counts for the route that would have taken it. */
+static void pass_over(struct reader *r, const struct change *change)
+{
+    char id[WALFERRY_ID_MAX];
+    walferry_id_format(r->o.system_identifier, change->final_lsn, change->ordinal, id);
+    log_event(r->o.log, LOG_WARN, "change.passed_over", "id", id, NULL);
+    struct event event = {.route = 0};
+    struct error ignored = ERROR_INIT;
+    arena_reset(&r->scratch);
+    router_begin(r->o.router, change, &r->scratch);
+    if (router_next(r->o.router, &event, &ignored) != 0)
+        metrics_add_route(r->o.metrics, METRIC_SKIPPED, event.route, 1);
+}
+
 static int take_row(struct reader *r, const struct change *change, struct error *err)
 {
     r->cursor = change->position;
     if (is_skipped(r, change)) {
-        char id[WALFERRY_ID_MAX];
-        walferry_id_format(r->o.system_identifier, change->final_lsn, change->ordinal, id);
-        log_event(r->o.log, LOG_WARN, "change.passed_over", "id", id, NULL);
+        pass_over(r, change);
         return 0;
     }
     uint32_t before = r->batch->count;

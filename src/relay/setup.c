@@ -73,12 +73,28 @@ int relay_create_slot(const struct command_options *o, uint64_t *consistent_lsn,
 
 /* ---- Steps ---- */
 
+static bool is_first_run(const struct setup *s)
+{
+    return !s->facts.have_progress || s->facts.progress.mode == PROGRESS_CLOSED ||
+           s->facts.progress.mode == PROGRESS_INTENT;
+}
+
+/* A first run fences, so it is not begun because the newest record is not visible yet. */
+static int look_at_progress(struct setup *s, struct error *err)
+{
+    struct relay_facts *f = &s->facts;
+    bool topic_exists = false;
+    if (relay_look(&s->kafka, &s->arena, &f->progress, &f->have_progress, &topic_exists, err) < 0)
+        return -1;
+    if (!topic_exists || !is_first_run(s))
+        return 0;
+    return relay_look_through(&s->kafka, &s->arena, &f->progress, &f->have_progress, &topic_exists,
+                              err);
+}
+
 static int look(struct setup *s, struct error *err)
 {
-    bool topic_exists = false;
-    if (relay_look(&s->kafka, &s->arena, &s->facts.progress, &s->facts.have_progress, &topic_exists,
-                   err) < 0 ||
-        pg_identify(s->sql, &s->facts.system, err) < 0 ||
+    if (look_at_progress(s, err) < 0 || pg_identify(s->sql, &s->facts.system, err) < 0 ||
         pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0)
         return -1;
     if (strcmp(s->facts.system.wal_level, "logical") != 0) {
@@ -116,12 +132,6 @@ static int ensure_topics(struct setup *s, bool create_progress, struct error *er
                     buf_text(&weak));
     buf_fini(&weak);
     return result;
-}
-
-static bool is_first_run(const struct setup *s)
-{
-    return !s->facts.have_progress || s->facts.progress.mode == PROGRESS_CLOSED ||
-           s->facts.progress.mode == PROGRESS_INTENT;
 }
 
 /* Beside a relay that has progress: judge, add what is missing, fence nobody. */

@@ -192,7 +192,9 @@ static int feed_xlogdata(struct stream *s, struct span data, struct error *err)
     struct span message = {data.ptr + XLOGDATA_HEADER_BYTES, data.len - XLOGDATA_HEADER_BYTES};
     int result = decoder_next(s->decoder, message, &s->change, err);
     if (result > 0) {
-        s->change.sent_time_us = (int64_t)u64_at(data.ptr + 17) + PG_EPOCH_US;
+        int64_t sent_us = (int64_t)u64_at(data.ptr + 17);
+        if (__builtin_add_overflow(sent_us, PG_EPOCH_US, &s->change.sent_time_us))
+            s->change.sent_time_us = 0; /* no clock of this world */
         result = feed_change(s, err);
     }
     if (result == 0)

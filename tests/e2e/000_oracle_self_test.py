@@ -32,6 +32,7 @@ class Forger:
         self.producers += 1
         producer = confluent_kafka.Producer({
             "bootstrap.servers": self.case.kafka.bootstrap, "linger.ms": 0, "batch.size": 1,
+            "topic.metadata.refresh.fast.interval.ms": 10,
             "transactional.id": "%s-%s-%d" % (self.case.name, self.label, self.producers)})
         producer.init_transactions(20)
         return producer

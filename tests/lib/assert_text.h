@@ -1,5 +1,4 @@
-/* assert_text: assertions on spans and errors that print what they found. Include after cmocka.h.
- */
+/* assert_text: assertions on spans and errors that print what they found; behind cmocka.h. */
 #ifndef WALFERRY_TESTS_ASSERT_TEXT_H
 #define WALFERRY_TESTS_ASSERT_TEXT_H
 

@@ -415,6 +415,35 @@ class Case:
 
     # -- the end --
 
+    def _drop(self):
+        """The slots go, for a server has few of them."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if not self._server_answers():
+            return
+        end = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots" \
+              " WHERE database = %s AND active"
+        drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots" \
+               " WHERE database = %s AND NOT active"
+        left = "SELECT count(*) FROM pg_replication_slots WHERE database = %s"
+
+        def gone():
+            self.pg.sql(end, (self.db,))
+            try:
+                self.pg.sql(drop, (self.db,))
+            except Exception:  # taken again in between; the next round ends that one as well
+                return False
+            return self.pg.sql(left, (self.db,))[0][0] == 0
+
+        wait("slots of %s do not go" % self.db, gone, 20, interval=0.1)
+
+    def _server_answers(self):
+        try:
+            return bool(self.pg.sql("SELECT 1"))
+        except Exception:  # a test has stopped a server of its own
+            return False
+
     def __enter__(self):
         return self
 
@@ -425,8 +454,7 @@ class Case:
             relay.kill()
         if self._tail is not None:
             self._tail.close()
-        if self._connection is not None:
-            self._connection.close()
+        self._drop()
         if kind is None:
             for relay in self.relays:
                 report = REPORT.search(relay.log_text(all=True))

@@ -122,7 +122,7 @@ def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start
         waiting = {(part.topic, part.partition) for part in parts}
         events, deadline = [], time.monotonic() + timeout
         while waiting:
-            for message in reader.consume(10000, 0.2):
+            for message in reader.consume(10000, 0.03):
                 if message.error() is None:
                     events.append(_event(message))
                 elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:

@@ -1,0 +1,39 @@
+"""The server is promoted to a new timeline whose history holds our position: relay and commands go on.
+With a position behind the point where the timelines part, all refuse with exit 3."""
+
+import os
+
+import e2e
+import refusals
+
+
+def promote(pg):
+    """The server goes through recovery and comes back on the next timeline, its slots with it."""
+    pg.stop()
+    signal = os.path.join(pg.data_dir, "standby.signal")
+    with open(signal, "w"):
+        pass
+    os.chmod(signal, 0o666)
+    pg.start()
+    assert pg.sql("SELECT pg_promote(true, 60)")[0][0]
+
+
+with e2e.own_postgres() as pg, e2e.Case(postgres=pg) as case:
+    relay = refusals.before(case)
+    promote(pg)
+    case.sql("CHECKPOINT")
+    assert case.one("SELECT timeline_id FROM pg_control_checkpoint()") == 2
+    for command in (["check", "--connect"], ["setup"]):
+        case.command(relay, *command)
+    case.start(relay)
+    case.put(rows=5)
+    case.drain(relay=relay)
+    assert case.progress()[-1]["timeline"] == 2
+    case.stop(relay)
+    case.judge()
+
+    # Back on the old timeline with a position that the new one left before.
+    case.put(rows=3, type="gone")
+    case.forge_progress(timeline=1)
+    text = case.refused(relay, 3, "history does not hold position")
+    case.command(relay, "check", "--connect", code=3, says="history does not hold position")
