@@ -3,7 +3,8 @@
  * One outbox row of 256 bytes again and again, into batches of 10,000, in five shapes. It prints
  * nanoseconds a row; it judges nothing.
  *
- *   make build/bench/micro_route && build/bench/micro_route [rows] */
+ *   make && cc -O2 -D_GNU_SOURCE -Isrc bench/micro_route.c build/release/libwalferry.a -ljansson \
+ *       -lyaml -lpthread -o build/micro_route && build/micro_route [rows] */
 #include "encode/encode.h"
 #include "model/batch.h"
 #include "route/route.h"
