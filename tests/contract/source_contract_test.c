@@ -34,7 +34,7 @@ static struct pg_slot ask_slot(void)
 {
     struct error err = ERROR_INIT;
     struct pg_connection *c = NULL;
-    struct pg_slot slot;
+    struct pg_slot slot = {.state = SLOT_ABSENT};
     struct pg_options options = {.connection = private_postgres_dsn(&server, "postgres", ""),
                                  .application_name = "walferry:test"};
     if (pg_open(&options, &c, &err) < 0 || pg_slot_state(c, "s", &slot, &err) < 0)
