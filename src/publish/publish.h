@@ -105,8 +105,8 @@ int kafka_check_config(const struct config_kafka *kafka, const struct config_del
 int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists,
                struct error *err);
 /* The same, and the committed record before that one where reading passed it (else nothing is
- * appended). through: waits until every transaction that is open in the topic has ended, as recovery
- * does; a commit that was answered may still be invisible at the last stable offset. */
+ * appended). through: waits until every transaction that is open in the topic has ended, as
+ * recovery does; a commit that was answered may still be invisible at the last stable offset. */
 int kafka_look_closely(const struct kafka_options *options, bool through, struct buf *record,
                        struct buf *previous, bool *topic_exists, struct error *err);
 /* Makes sure that the progress topic exists (creating it where allowed) with one partition and

@@ -13,4 +13,4 @@ with e2e.Case() as case:
     newest = case.progress()[-1]
     case.forge_progress(generation=newest["generation"], xid=1)
     refusals.refused_and_mended(case, relay, "cannot follow the one before it")
-    refusals.after(case, relay)
+    refusals.after(case, relay, expect=("regressed",))
