@@ -9,7 +9,10 @@ $(B)/asan/tests/sim/sim: $(SIM_OBJS) $(B)/asan/libwalferry.a
 -include $(SIM_OBJS:.o=.d)
 
 sim: $(B)/asan/tests/sim/sim ## simulate SIM_SEEDS runs (2000)
-	$(B)/asan/tests/sim/sim --seeds $(SIM_SEEDS)
+	@half=$$(($(SIM_SEEDS) / 2)); \
+	$(B)/asan/tests/sim/sim --seeds $$half & pid=$$!; \
+	$(B)/asan/tests/sim/sim --seeds $$half --first $$((half + 1)); code=$$?; \
+	wait $$pid && exit $$code
 
 mutants: $(B)/asan/tests/sim/sim ## break invariants; the simulator must notice
 	COMPILE='$(CC) $(subst ",\",$(BASE_CFLAGS)) $(CFLAGS_asan)' \
