@@ -28,6 +28,8 @@ struct relay {
     pthread_mutex_t mutex; /* config, next_config, board, watch's part of the board */
     const struct config *config;
     const struct config *next_config;
+    const struct config *opened_config; /* of the last epoch that was opened; NULL: none */
+    bool hold_config;                   /* next_config waits for the end of a split transaction */
     struct status board;
 
     /* Monotonic times; written by the loops, read by the watch. */

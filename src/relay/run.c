@@ -149,8 +149,31 @@ static void name_routes(struct relay *relay)
     metrics_set_routes(relay->o.metrics, routes->count, names);
 }
 
+/* A file that would change the rest of a split transaction waits for its end, also where it came
+ * while no epoch was open to wait. True where the file before it is in force again. */
+static bool defer_config(struct relay *relay, const struct error *err)
+{
+    const struct config *before = relay->opened_config;
+    if (strcmp(err->reason, "partial_config_changed") != 0 || before == NULL ||
+        before == relay->config)
+        return false;
+    pthread_mutex_lock(&relay->mutex);
+    if (relay->next_config == NULL)
+        relay->next_config = relay->config;
+    relay->config = before;
+    pthread_mutex_unlock(&relay->mutex);
+    relay->hold_config = true;
+    raise_fd(relay->reload_fd);
+    name_routes(relay);
+    log_event(relay->o.log, LOG_WARN, "config.deferred", "file", before->path, "detail",
+              "a split transaction is ended under the file with which it began", NULL);
+    return true;
+}
+
 static void take_next_config(struct relay *relay)
 {
+    if (relay->hold_config)
+        return;
     pthread_mutex_lock(&relay->mutex);
     const struct config *next = relay->next_config;
     relay->next_config = NULL;
@@ -190,6 +213,7 @@ static int one_epoch(struct life *life, struct error *err)
         log_opened(e);
         board_epoch(e);
         relay->worked = true;
+        relay->opened_config = e->config;
         life->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
         struct position before = e->facts.progress.position;
@@ -241,7 +265,12 @@ static void *life_main(void *argument)
             set_up = true;
             result = one_epoch(&life, &err);
         }
-        again = result < 0 ? react(&life, &err) : wants_another(relay);
+        if (result >= 0) {
+            relay->hold_config = false;
+            again = wants_another(relay);
+        } else {
+            again = defer_config(relay, &err) || react(&life, &err);
+        }
     }
     relay->result = err;
     board_state(relay, STATE_STOPPED);
