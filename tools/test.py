@@ -28,8 +28,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+
+from lab import kafka
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPORTS = os.path.join(ROOT, "build", "reports")
@@ -177,8 +180,12 @@ class Runner:
         sources = sorted(sum((glob.glob("tests/%s/*_test.c" % part, root_dir=ROOT)
                               for part in ("unit", "golden", "contract")), []))
         programs = [(source[len("tests/"):-2], "build/asan/" + source[:-2]) for source in sources]
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-            for results in pool.map(lambda job: run("unit", job[0], [job[1]], 120), programs):
+        # The contract of the publisher is tested against a real broker.
+        with tempfile.TemporaryDirectory(prefix="walferry-unit-") as dir, \
+                kafka.Kafka(os.path.join(dir, "kafka")) as broker, \
+                concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+            env = {"WALFERRY_TEST_BOOTSTRAP": broker.bootstrap}
+            for results in pool.map(lambda job: run("unit", job[0], [job[1]], 120, env), programs):
                 self.add(results)
 
     def sim(self):
