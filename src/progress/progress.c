@@ -57,8 +57,11 @@ bool progress_follows(const struct progress *a, const struct progress *b)
     if (b->mode == PROGRESS_INTENT && a->mode != PROGRESS_INTENT && a->mode != PROGRESS_CLOSED)
         return false;
     bool same_generation = b->generation == a->generation;
-    /* A first run after a teardown starts wherever its new slot does. */
-    if (!same_generation && (b->rebased.present || a->mode == PROGRESS_CLOSED))
+    bool nothing_done = a->mode == PROGRESS_CLOSED ||
+                        (a->mode == PROGRESS_INTENT && b->mode == PROGRESS_INTENT);
+    /* A first run after a teardown starts wherever its new slot does, one that was begun on another
+     * server does so, too. */
+    if (!same_generation && (b->rebased.present || nothing_done))
         return true;
     /* A teardown forgets what is done of a split transaction. */
     if (!same_generation && b->mode == PROGRESS_CLOSED)

@@ -83,6 +83,20 @@ void command_first_record(const struct config *config, const struct pg_system *s
     relay_instance(record->instance);
 }
 
+int command_claim(const struct command_options *o, struct publisher *publisher,
+                  struct progress *record, struct error *err)
+{
+    assert(publisher != NULL && record->generation > 0);
+    record->generation++;
+    record->rebased.present = false;
+    record->at_us = clock_wall_us();
+    relay_instance(record->instance);
+    if (relay_write_record(publisher, record, o->stop, o->config->delivery.transaction_timeout_ms,
+                           err) < 0)
+        return error_wrap(err, "claiming the relay");
+    return 0;
+}
+
 int command_free_slot(const struct command_options *o, struct pg_connection *sql, struct error *err)
 {
     const char *slot_name = o->config->source.slot.text;

@@ -453,7 +453,7 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
         wait_until(wait, now_us);
     if (at_boundary(r) && r->commits_in_flight < 2)
         wait_until(wait, interval_end_us(r));
-    if (position_compare(r->mark, r->committed) > 0 && all_home(r))
+    if (!r->in_txn && position_compare(r->mark, r->committed) > 0 && all_home(r))
         wait_until(wait, r->progress_us + r->o.idle_interval_us);
     if (r->in_txn)
         wait_until(wait, r->last_change_us + r->o.stall_us);

@@ -80,8 +80,10 @@ static void consequences(const struct rebase *r, bool *loss, bool *repeat)
                               r->before.timeline != r->system.timeline);
     *loss = other || r->wish->target == REBASE_NEW_SLOT ||
             (r->known && r->target_lsn > r->before.position.lsn);
+    /* What is done of a split transaction is done behind the position. */
+    bool part = r->before.partial.final_lsn != 0 && r->target_lsn <= r->before.partial.final_lsn;
     *repeat = !other && r->wish->target != REBASE_NEW_SLOT &&
-              (!r->known || r->target_lsn < r->before.position.lsn);
+              (!r->known || part || r->target_lsn < r->before.position.lsn);
 }
 
 static void describe(const struct rebase *r, bool loss, bool repeat)
@@ -122,6 +124,13 @@ static int check_accepted(const struct rebase *r, bool loss, bool repeat, struct
     return error_hint(err, "add %s if that is meant", missing);
 }
 
+static int check_consequences(const struct rebase *r, struct error *err)
+{
+    bool loss, repeat;
+    consequences(r, &loss, &repeat);
+    return check_accepted(r, loss, repeat, err);
+}
+
 /* ---- Doing it ---- */
 
 static int new_slot(struct rebase *r, struct error *err)
@@ -152,18 +161,30 @@ static void next_record(struct rebase *r, const struct progress *found, bool rea
     snprintf(record->rebased.why, sizeof record->rebased.why, "%s", why[r->wish->target]);
 }
 
-static int write_rebased(struct rebase *r, struct publisher *publisher, const struct buf *json,
-                         struct error *err)
+/* What was recovered, in the place of what was looked at: a relay that ran until now went on. */
+static int take_found(struct rebase *r, const struct buf *json, struct progress *found,
+                      bool *readable, struct error *err)
 {
-    struct progress found = {0};
+    *found = (struct progress){0};
+    *readable = json->len == 0; /* none at all: generation 1 */
+    if (json->len > 0) {
+        *readable = progress_decode(buf_span(json), &r->arena, found, err) == 0;
+        if (!*readable && !is_unreadable(err))
+            return -1;
+        *err = ERROR_INIT;
+    }
+    if (!r->known)
+        return 0; /* that it is not known was said, and the worst was accepted */
+    r->known = json->len > 0 && *readable && found->mode == PROGRESS_WAL;
+    r->before = *found;
+    return 0;
+}
+
+static int write_rebased(struct rebase *r, struct publisher *publisher,
+                         const struct progress *found, bool readable, struct error *err)
+{
     struct progress record;
-    bool readable = json->len > 0 && progress_decode(buf_span(json), &r->arena, &found, err) == 0;
-    if (json->len > 0 && !readable && !is_unreadable(err))
-        return -1;
-    *err = ERROR_INIT;
-    if (json->len == 0)
-        readable = true; /* none at all: generation 1 */
-    next_record(r, &found, readable, &record);
+    next_record(r, found, readable, &record);
     return relay_write_record(publisher, &record, r->o->stop,
                               r->o->config->delivery.transaction_timeout_ms, err);
 }
@@ -173,6 +194,8 @@ static int apply(struct rebase *r, struct error *err)
     struct buf weak = BUF_EMPTY;
     struct buf json = BUF_EMPTY;
     struct publisher *publisher = NULL;
+    struct progress found = {0};
+    bool readable = false;
     log_event(r->o->log, LOG_WARN, "rebase.taking_over", "relay", r->o->config->relay.text,
               "detail", "a running instance of this relay is fenced now", NULL);
     int result = kafka_prepare_topics(&r->kafka, NULL, 0, true, &weak, err);
@@ -181,16 +204,22 @@ static int apply(struct rebase *r, struct error *err)
     if (result == 0)
         result = publisher_recover(publisher, &json, err);
     if (result == 0)
+        result = take_found(r, &json, &found, &readable, err);
+    if (result == 0 && json.len > 0 && readable)
+        result = command_claim(r->o, publisher, &found, err);
+    if (result == 0)
         result = command_free_slot(r->o, r->sql, err);
     /* A relay that ran until now may have moved the slot since we looked. */
     if (result == 0)
         result = pg_slot_state(r->sql, r->o->config->source.slot.text, &r->slot, err);
     if (result == 0)
         result = check_target(r, err);
+    if (result == 0)
+        result = check_consequences(r, err);
     if (result == 0 && r->wish->target == REBASE_NEW_SLOT)
         result = new_slot(r, err);
     if (result == 0)
-        result = write_rebased(r, publisher, &json, err);
+        result = write_rebased(r, publisher, &found, readable, err);
     publisher_close(publisher, 0);
     if (result == 0) {
         char to[LSN_TEXT_MAX];

@@ -146,10 +146,18 @@ static int complete_existing(struct setup *s, struct error *err)
     return 0;
 }
 
+/* An intent on another server says nothing about the slots of this one. */
+static bool has_intent(const struct setup *s)
+{
+    const struct relay_facts *f = &s->facts;
+    return f->have_progress && f->progress.mode == PROGRESS_INTENT &&
+           f->progress.system_identifier == f->system.system_identifier &&
+           strcmp(f->progress.slot, s->o->config->source.slot.text) == 0;
+}
+
 static int refuse_foreign_slot(const struct setup *s, struct error *err)
 {
-    bool intent = s->facts.have_progress && s->facts.progress.mode == PROGRESS_INTENT;
-    if (intent || s->facts.slot.state == SLOT_ABSENT)
+    if (has_intent(s) || s->facts.slot.state == SLOT_ABSENT)
         return 0;
     error_stop(err, EXIT_REFUSED, "slot_without_progress",
                "slot %s exists already, but relay %s has no progress: whose it is and what was "
@@ -163,7 +171,7 @@ static int refuse_foreign_slot(const struct setup *s, struct error *err)
 
 static int write_intent(struct setup *s, struct error *err)
 {
-    if (s->facts.have_progress && s->facts.progress.mode == PROGRESS_INTENT)
+    if (has_intent(s))
         return 0;
     struct progress intent;
     command_first_record(s->o->config, &s->facts.system,

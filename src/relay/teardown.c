@@ -72,6 +72,8 @@ static int apply(const struct command_options *o, struct pg_connection *sql, str
                   "detail", "a running instance of this relay is fenced now", NULL);
         result = relay_take_over(&kafka, &arena, &publisher, &before, &have_progress, err);
     }
+    if (result == 0 && have_progress && before.mode == PROGRESS_WAL)
+        result = command_claim(o, publisher, &before, err);
     if (result == 0)
         result = drop_slot(o, sql, err);
     if (result == 0)

@@ -143,6 +143,22 @@ static void an_intent_comes_first_or_after_a_close(void **state)
     assert_true(progress_follows(&closed, &intent));
     wal = at(5, 7);
     assert_true(progress_follows(&intent, &wal)); /* the slot's consistent point may be the same */
+    struct progress elsewhere = intent;
+    elsewhere.generation = 6;
+    elsewhere.position.lsn = 3;
+    assert_true(progress_follows(&intent, &elsewhere)); /* begun anew on another server */
+}
+
+static void a_close_forgets_what_is_done_of_a_split(void **state)
+{
+    (void)state;
+    struct progress part = at(3, 100), closed = at(4, 100);
+    part.position.seq = 7;
+    part.partial = (struct partial){150, 7, 1};
+    closed.mode = PROGRESS_CLOSED;
+    assert_true(progress_follows(&part, &closed));
+    closed.position.lsn = 99;
+    assert_false(progress_follows(&part, &closed));
 }
 
 int main(void)
@@ -157,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_claim_may_repeat_the_position),
         cmocka_unit_test(a_rebase_may_go_back),
         cmocka_unit_test(an_intent_comes_first_or_after_a_close),
+        cmocka_unit_test(a_close_forgets_what_is_done_of_a_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,22 @@ static void a_switch_behind_the_position_is_accepted(void **state)
     accepted(f);
 }
 
+/* The position is in the history, but not the transaction of which a part is published already. */
+static void a_timeline_that_lost_a_split_transaction_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->system.timeline = 3;
+    f->facts.timeline_switch = 0x2800;
+    f->progress.position.seq = 7;
+    f->progress.partial = (struct partial){0x2800, 7, 1};
+    refused(f, EXIT_REFUSED, "timeline_changed",
+            "the server is on timeline 3 and its history does not hold position 0/2000 of timeline "
+            "1: a tail of the write-ahead log was lost in a failover",
+            "go on from the slot: walferry rebase --to slot --accept-loss");
+    f->progress.partial.final_lsn = 0x27c8;
+    accepted(f);
+}
+
 static void a_timeline_that_lost_the_position_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -288,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup(another_system_is_refused, setup),
         cmocka_unit_test_setup(a_switch_behind_the_position_is_accepted, setup),
         cmocka_unit_test_setup(a_timeline_that_lost_the_position_is_refused, setup),
+        cmocka_unit_test_setup(a_timeline_that_lost_a_split_transaction_is_refused, setup),
         cmocka_unit_test_setup(a_missing_slot_is_refused, setup),
         cmocka_unit_test_setup(another_plugin_is_refused, setup),
         cmocka_unit_test_setup(a_slot_of_another_database_is_refused, setup),
