@@ -118,6 +118,7 @@ int pg_replication_take(struct pg_replication *replication, struct span *data, s
 int pg_replication_fill(struct pg_replication *replication, struct error *err);
 /* Bytes already decrypted inside TLS, which poll(2) does not show. */
 bool pg_replication_pending(const struct pg_replication *replication);
+bool pg_replication_encrypted(const struct pg_replication *replication);
 int pg_replication_fd(const struct pg_replication *replication);
 /* Queues CopyData and flushes what the socket takes; never blocks. */
 int pg_replication_send(struct pg_replication *replication, struct span data, struct error *err);

@@ -246,6 +246,12 @@ bool pg_replication_pending(const struct pg_replication *replication)
     return replication->quiet_fills < QUIET_FILLS;
 }
 
+bool pg_replication_encrypted(const struct pg_replication *replication)
+{
+    assert(replication != NULL);
+    return replication->encrypted;
+}
+
 int pg_replication_fd(const struct pg_replication *replication)
 {
     assert(replication != NULL);

@@ -92,14 +92,23 @@ static bool start_nap(struct stream_source *s, int64_t now_us)
 {
     if (s->filled_bytes == 0 || (s->filled_bytes < BACKLOG_BYTES && s->gap_us > BACKLOG_GAP_US))
         return false;
-    if (s->filled_bytes >= FULL_BYTES)
+    /* Each message of the walsender is a TLS record of its own and one read gives one record,
+     * however many wait: there is nothing to gather. */
+    if (pg_replication_encrypted(s->connection))
+        return false;
+    bool full = s->filled_bytes >= FULL_BYTES;
+    if (full)
         s->nap_us -= s->nap_us / NAP_DECAY + 1;
     else
         s->nap_us += s->nap_us / NAP_GROWTH + 1;
-    if (s->nap_us < NAP_MIN_US)
-        s->nap_us = NAP_MIN_US;
     if (s->nap_us > NAP_MAX_US)
         s->nap_us = NAP_MAX_US;
+    /* Too short to be worth a system call: full reads then follow each other without a nap. */
+    if (s->nap_us < NAP_MIN_US) {
+        s->nap_us = full ? 0 : NAP_MIN_US;
+        if (full)
+            return false;
+    }
     s->nap_until_us = now_us + s->nap_us;
     return true;
 }
