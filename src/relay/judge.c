@@ -62,11 +62,21 @@ static int judge_server(const struct judge_facts *f, struct error *err)
                       f->slot->state == SLOT_ABSENT ? "new-slot" : "slot");
 }
 
+/* A failover is under way, or this is a standby: the next connection may reach the primary. */
+static int in_recovery(const struct judge_facts *f, const char *what, struct error *err)
+{
+    error_retry(err, "in_recovery", "the server is in recovery, and %s %s", what, f->slot_name);
+    return error_hint(err,
+                      "point source.connection at the primary (target_session_attrs=read-write)");
+}
+
 static int judge_slot(const struct judge_facts *f, struct error *err)
 {
     const struct pg_slot *slot = f->slot;
     char at[LSN_TEXT_MAX];
     lsn_format(f->progress->position.lsn, at);
+    if (slot->state == SLOT_ABSENT && f->system->in_recovery)
+        return in_recovery(f, "it does not have slot", err);
     if (slot->state == SLOT_ABSENT) {
         error_stop(
             err, EXIT_REFUSED, "slot_missing",
@@ -113,6 +123,8 @@ static int judge_position(const struct judge_facts *f, struct error *err)
                    f->slot_name, lsn_format(slot->confirmed_flush_lsn, other), at);
         return error_hint(err, "go on behind the gap: walferry rebase --to slot --accept-loss");
     }
+    if (p->position.lsn > slot->current_lsn && f->system->in_recovery)
+        return in_recovery(f, "it has not replayed as far as the progress of slot", err);
     if (p->position.lsn > slot->current_lsn) {
         error_stop(
             err, EXIT_REFUSED, "position_in_future",

@@ -22,7 +22,8 @@ struct judge_facts {
     uint64_t timeline_switch;
 };
 
-/* 0, or -1. ERROR_RETRY only for a slot that is still in creation. */
+/* 0, or -1. ERROR_RETRY only for a slot that is still in creation, and where a server in recovery
+ * lacks what the primary may have. */
 int judge_start(const struct judge_facts *facts, struct error *err);
 
 #endif

@@ -143,6 +143,27 @@ static void another_system_is_refused(void **state)
             "new-slot --accept-loss");
 }
 
+static void retried(struct fixture *f, const char *text)
+{
+    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_string_equal(f->err.reason, "in_recovery");
+    assert_string_equal(f->err.text, text);
+}
+
+/* While a failover is under way a string with several hosts may lead to the standby. */
+static void what_a_standby_lacks_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    f->system.in_recovery = true;
+    accepted(f);
+    f->slot.current_lsn = 0x1fff;
+    retried(f, "the server is in recovery, and it has not replayed as far as the progress of slot "
+               "walferry_orders");
+    f->slot.state = SLOT_ABSENT;
+    retried(f, "the server is in recovery, and it does not have slot walferry_orders");
+}
+
 static void a_switch_behind_the_position_is_accepted(void **state)
 {
     struct fixture *f = *state;
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup(an_unfinished_setup_is_refused, setup),
         cmocka_unit_test_setup(another_system_is_refused, setup),
         cmocka_unit_test_setup(a_switch_behind_the_position_is_accepted, setup),
+        cmocka_unit_test_setup(what_a_standby_lacks_is_waited_for, setup),
         cmocka_unit_test_setup(a_timeline_that_lost_the_position_is_refused, setup),
         cmocka_unit_test_setup(a_timeline_that_lost_a_split_transaction_is_refused, setup),
         cmocka_unit_test_setup(a_missing_slot_is_refused, setup),
