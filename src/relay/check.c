@@ -46,7 +46,7 @@ static int check_topics(struct check *c, struct error *err)
     int result = relay_prepare_topics(&c->kafka, c->router, false, &weak, err);
     if (result < 0 && strcmp(err->reason, "topic_missing") == 0 &&
         c->o->config->delivery.topics.create) {
-        command_say(c->o->out, "topics: %s; it will be created", err->text);
+        command_say(c->o->out, "topics: some do not exist yet; setup and run create them");
         *err = ERROR_INIT;
         result = 0;
     } else if (result == 0) {
