@@ -42,7 +42,10 @@ static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
     const struct config_delivery *delivery = &e->config->delivery;
-    drop_old_verdicts(relay, e->facts.progress.position.lsn);
+    uint64_t position_lsn = e->facts.progress.position.lsn;
+    drop_old_verdicts(relay, position_lsn);
+    if (relay->suspect.to_final_lsn < position_lsn)
+        relay->suspect = (struct publish_suspect){0};
     struct reader_options reader = {
         .source = e->source,
         .router = e->router,
@@ -63,6 +66,7 @@ static void make_loops(struct epoch *e)
         .verdicts = relay->verdicts,
         .verdict_count = relay->verdict_count,
         .until_lsn = relay->until_lsn,
+        .suspect_lsn = relay->suspect.to_final_lsn,
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);
@@ -98,13 +102,18 @@ static void sleep_for(const struct wait *wait, const int *extra, int extra_count
 
 /* ---- The writer's thread ---- */
 
-static void note_refusal(struct epoch *e)
+static void note_refusal(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
     struct verdict verdict = {0};
     if (kafka_publisher_verdict(e->publisher, &verdict.final_lsn, &verdict.ordinal)) {
         if (relay->verdict_count < VERDICTS_MAX)
             relay->verdicts[relay->verdict_count++] = verdict;
+        else
+            error_data(err, "too_many_refused",
+                       "the broker refuses more than %d records of one Kafka transaction, one by "
+                       "one: the cause is the topic and not the records",
+                       VERDICTS_MAX);
     } else {
         struct publish_suspect suspect = {0};
         if (kafka_publisher_suspect(e->publisher, &suspect))
@@ -128,7 +137,7 @@ static void *writer_main(void *argument)
             sleep_for(&wait, NULL, 0);
     }
     if (result < 0)
-        note_refusal(e);
+        note_refusal(e, &err);
     publisher_close(e->publisher, CLOSE_ABORT_MS);
     e->publisher = NULL;
     e->writer_error = err;

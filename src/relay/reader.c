@@ -12,6 +12,8 @@
 
 #define CHANGES_PER_STEP 4096
 #define SCRATCH_BYTES (64 * 1024)
+/* Of a batch whose records are sent one by one. */
+#define SUSPECT_EVENTS 64
 /* A transaction that the server sends so long after its commit is part of a backlog. Then nobody
  * waits for its latency, and a Kafka transaction may grow for so many commit intervals: each costs
  * the broker and librdkafka the same, however large it is. */
@@ -32,6 +34,9 @@ void reader_init(struct reader *reader, const struct reader_options *options)
         .progress_us = options->now_us,
     };
     arena_init(&reader->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
+    reader->events_max = options->circuit->events_max;
+    if (options->suspect_lsn != 0 && options->circuit->events_max > SUSPECT_EVENTS)
+        options->circuit->events_max = SUSPECT_EVENTS;
 }
 
 void reader_fini(struct reader *reader)
@@ -61,6 +66,8 @@ static bool take_home(struct reader *r, int64_t now_us)
             r->progress_us = now_us;
             moved = true;
             source_confirm(r->o.source, r->committed);
+            if (r->o.suspect_lsn != 0 && r->committed.lsn > r->o.suspect_lsn)
+                r->o.circuit->events_max = r->events_max;
         }
         batch_reset(batch);
         r->free[r->free_count++] = batch;

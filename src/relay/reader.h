@@ -43,6 +43,10 @@ struct reader_options {
     const struct verdict *verdicts;
     uint32_t verdict_count;
     uint64_t until_lsn; /* stop once progress has reached it; 0: never */
+    /* Up to this LSN each record is produced alone and waited for, which takes its time: batches
+     * are small until progress is behind it, so that no Kafka transaction outlives its time-out. 0:
+     * none */
+    uint64_t suspect_lsn;
     int64_t now_us;
 };
 
@@ -76,7 +80,8 @@ struct reader {
     bool mark_urgent;
 
     enum reader_stop stop;
-    bool draining; /* `full` is finished; waiting for the writer's end */
+    uint32_t events_max; /* of the circuit, once no record is under suspicion */
+    bool draining;       /* `full` is finished; waiting for the writer's end */
     bool warned_message;
     bool warned_unrouted;
     struct error failure; /* returned once what precedes it is committed; kind NONE: none */

@@ -479,12 +479,37 @@ static void until_stops_once_progress_is_there(void **state)
     assert_int_equal(bench_step(b), 1);
 }
 
+/* A record that is produced alone takes its time, and a Kafka transaction has not much of it. */
+static void batches_are_small_while_records_are_under_suspicion(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    struct reader_options options = b->reader.o;
+    options.suspect_lsn = 0x1200;
+    b->circuit.events_max = 1000;
+    reader_fini(&b->reader);
+    reader_init(&b->reader, &options);
+    assert_true(b->circuit.events_max <= 64);
+    script_transaction(&b->source, 0x1100, 1);
+    struct batch *batch = stepped(b);
+    sealed(b, batch, "[1] 1110/0");
+    script_transaction(&b->source, 0x1200, 1);
+    bench_commit(b, batch);
+    batch = stepped(b);
+    sealed(b, batch, "[1] 1210/0");
+    assert_true(b->circuit.events_max <= 64);
+    bench_commit(b, batch);
+    assert_null(stepped(b));
+    assert_int_equal(b->circuit.events_max, 1000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(empty_input_is_committed_at_once),
+        TEST(batches_are_small_while_records_are_under_suspicion),
         TEST(messages_carry_what_the_writer_needs),
         TEST(a_commit_in_flight_holds_the_next_back),
         TEST(the_interval_ends_the_wait),
