@@ -57,8 +57,8 @@ bool progress_follows(const struct progress *a, const struct progress *b)
     if (b->mode == PROGRESS_INTENT && a->mode != PROGRESS_INTENT && a->mode != PROGRESS_CLOSED)
         return false;
     bool same_generation = b->generation == a->generation;
-    bool nothing_done = a->mode == PROGRESS_CLOSED ||
-                        (a->mode == PROGRESS_INTENT && b->mode == PROGRESS_INTENT);
+    bool nothing_done =
+        a->mode == PROGRESS_CLOSED || (a->mode == PROGRESS_INTENT && b->mode == PROGRESS_INTENT);
     /* A first run after a teardown starts wherever its new slot does, one that was begun on another
      * server does so, too. */
     if (!same_generation && (b->rebased.present || nothing_done))

@@ -34,6 +34,8 @@ void relay_complete_hint(const struct config *config, struct error *err)
 {
     if (strstr(err->hint, "walferry rebase") == NULL && strstr(err->hint, "walferry skip") == NULL)
         return;
+    if (strstr(err->hint, " -c ") != NULL)
+        return; /* it is whole already */
     size_t used = strlen(err->hint);
     snprintf(err->hint + used, sizeof err->hint - used, " -c %s", config->path);
 }

@@ -273,6 +273,8 @@ int relay_setup(const struct command_options *o, const char *admin_connection, s
         result = look(&s, err);
     if (result == 0)
         result = is_first_run(&s) ? first_run(&s, err) : complete_existing(&s, err);
+    if (result < 0)
+        relay_complete_hint(o->config, err);
     publisher_close(s.publisher, 0);
     pg_close(s.sql);
     router_close(s.router);

@@ -100,6 +100,8 @@ int relay_teardown(const struct command_options *o, bool do_it, struct error *er
     if (command_open_sql(o, NULL, &sql, err) < 0)
         return -1;
     int result = apply(o, sql, err);
+    if (result < 0)
+        relay_complete_hint(o->config, err);
     pg_close(sql);
     return result;
 }
