@@ -32,8 +32,8 @@ class Forger:
         self.producers += 1
         producer = confluent_kafka.Producer({
             "bootstrap.servers": self.case.kafka.bootstrap, "linger.ms": 0, "batch.size": 1,
-            "topic.metadata.refresh.fast.interval.ms": 10,
             "transactional.id": "%s-%s-%d" % (self.case.name, self.label, self.producers)})
+        producer.list_topics(timeout=20)  # or the first record waits for up to a second
         producer.init_transactions(20)
         return producer
 

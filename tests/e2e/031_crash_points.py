@@ -1,7 +1,7 @@
 """The relay dies at each named point, under load, and goes on from there: all once, in order.
 
 C9 has its own test (032), C7 (a failover that lost its tail) is refused by system identifier,
-timeline or position (062, 065), C8 is the zombie of 041, C11 the lost progress topic of 063.
+timeline or position (062, 110, 065), C8 is the zombie of 041, C11 the lost progress topic of 063.
 """
 
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""setup, check --connect, status, skip's and rebase's refusals beside a relay under load: nobody is
+"""setup, check --connect, status and a rebase that is refused, beside a relay under load: nobody is
 fenced, the running relay keeps its epoch."""
 
 import json

@@ -27,9 +27,9 @@ with e2e.Case() as case:
     emit(5)
     case.drain(relay=relay)
     case.sql("SELECT pg_logical_emit_message(false, 'outbox', %s)", (content,))
+    e2e.wait("all are counted", lambda: relay.metric(
+        "walferry_changes_ignored_total", reason="non_transactional_message") == 11)
     case.wait_confirmed(case.current_lsn(), 10)
-    assert relay.metric("walferry_changes_ignored_total",
-                        reason="non_transactional_message") == 11
     assert len(relay.events("message.non_transactional")) == 1
     relay.kill()
     emit(3)

@@ -5,6 +5,7 @@ and one Kafka for the whole suite and passes them on in $WALFERRY_E2E; a test th
 server starts one of its own. Nothing here sleeps for a fixed time: everything waits for something.
 """
 
+import atexit
 import json
 import os
 import re
@@ -117,7 +118,9 @@ def _shared(name, kind):
 
 def _scratch():
     """A directory that the servers' user may reach, and whose path is short enough for a socket."""
-    return tempfile.mkdtemp(prefix="wf-e2e-", dir=os.environ.get("WALFERRY_E2E_TMP", "/tmp"))
+    path = tempfile.mkdtemp(prefix="wf-e2e-", dir=os.environ.get("WALFERRY_E2E_TMP", "/tmp"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def own_postgres(**options):

@@ -14,6 +14,10 @@ import struct
 import threading
 import time
 
+# Standby status update inside CopyData, from the client (PostgreSQL documentation, "Streaming
+# Replication Protocol"): 'd', length, 'r', written, flushed and applied LSN, clock, reply wanted.
+STATUS = struct.Struct(">cicqqqqb")
+
 API_KEYS = {
     "Produce": 0, "Fetch": 1, "ListOffsets": 2, "Metadata": 3, "FindCoordinator": 10,
     "ApiVersions": 18, "CreateTopics": 19, "InitProducerId": 22, "AddPartitionsToTxn": 24,
@@ -279,6 +283,43 @@ class KafkaProxy(Proxy):
         if direction == RESPONSE and api in (API_KEYS["Metadata"], API_KEYS["FindCoordinator"]):
             return frame.replace(self.broker_end, self.own_end)
         return frame
+
+
+class PostgresProxy(Proxy):
+    """Proxy that notes what a replication client confirms: statuses is a list of (monotonic time,
+    flushed LSN). Not for connections under TLS."""
+
+    def __init__(self, target, port=0):
+        self.statuses = []
+        super().__init__(target, port)
+
+    def _connection_state(self):
+        return {"rest": bytearray(), "started": False}
+
+    def _forward(self, data, sink, direction, state):
+        if direction == REQUEST:
+            self._note(data, state)
+        return super()._forward(data, sink, direction, state)
+
+    def _note(self, data, state):
+        rest = state["rest"]
+        rest += data
+        while True:
+            if not state["started"]:  # the start-up packets have no type byte
+                if len(rest) < 8:
+                    return
+                length, code = struct.unpack_from(">ii", rest)
+                state["started"] = code >> 16 == 3
+            else:
+                if len(rest) < 5:
+                    return
+                length = 1 + struct.unpack_from(">i", rest, 1)[0]
+            if len(rest) < length:
+                return
+            if state["started"] and length == STATUS.size and rest[0:1] == b"d" and \
+                    rest[5:6] == b"r":
+                self.statuses.append((time.monotonic(), STATUS.unpack_from(rest)[4]))
+            del rest[:length]
 
 
 def _reset(sock):
