@@ -127,7 +127,7 @@ static void test_cut_lines_are_whole(void **state)
             struct capture c;
             struct json_tree *tree;
             begin(&c, LOG_JSON);
-            log_event(&c.log, LOG_INFO, "e", "pad", "..." + len % 3, "value", value, "next", value,
+            log_event(&c.log, LOG_INFO, "e", "pad", &"..."[len % 3], "value", value, "next", value,
                       "last", "1", NULL);
             const char *text = end(&c);
             assert_true(strlen(text) <= 4096);

@@ -43,7 +43,7 @@ static struct pg_slot slot_state(const char *name)
 {
     struct error err = ERROR_INIT;
     struct pg_connection *c = NULL;
-    struct pg_slot slot;
+    struct pg_slot slot = {.state = SLOT_ABSENT};
     struct pg_options options = options_for("relay", "");
     if (pg_open(&options, &c, &err) < 0 || pg_slot_state(c, name, &slot, &err) < 0)
         fail_msg("%s", err.text);
@@ -238,7 +238,7 @@ static void the_walsender_answers_questions(void **state)
     assert_int_equal(system.timeline, 1);
     assert_true(system.flush_lsn > 0);
     assert_string_equal(system.user, "relay");
-    struct pg_slot slot;
+    struct pg_slot slot = {.state = SLOT_ABSENT};
     assert_int_equal(pg_slot_state(sql, "it's not there", &slot, &err), 0);
     assert_int_equal(slot.state, SLOT_ABSENT);
     assert_true(slot.current_lsn > 0);
