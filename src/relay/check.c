@@ -25,12 +25,8 @@ static int check_database(struct check *c, struct error *err)
     pg_replication_close(replication);
     if (result < 0)
         return -1;
-    if (strcmp(system.wal_level, "logical") != 0) {
-        error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
-                   system.wal_level);
-        return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the "
-                               "server");
-    }
+    if (command_check_wal_level(&system, err) < 0)
+        return -1;
     command_say(c->o->out, "database: %s, PostgreSQL %d, reached as %s", system.database,
                 system.server_version / 10000, system.user);
     if (relay_check_publication(c->sql, config, err) < 0)
@@ -99,7 +95,7 @@ int relay_check(const struct command_options *o, bool connect, struct error *err
     c.kafka = relay_kafka_options(o->config, o->log, o->stop);
     c.kafka.delivery = &c.delivery;
     arena_init(&c.arena, 4096, 4096);
-    int result = command_open_router(o, &c.router, err);
+    int result = relay_open_router(o->config, &c.router, err);
     if (result == 0)
         result = kafka_check_config(&o->config->kafka, &o->config->delivery, err);
     if (result == 0)

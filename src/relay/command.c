@@ -50,12 +50,21 @@ int command_open_replication(const struct command_options *o, struct pg_replicat
     return pg_replication_open(&options, replication, err);
 }
 
-int command_open_router(const struct command_options *o, struct router **router, struct error *err)
+int relay_open_router(const struct config *config, struct router **router, struct error *err)
 {
-    struct router_options options = {.routes = &o->config->routes,
-                                     .relay = o->config->relay.text,
-                                     .progress_topic = o->config->delivery.progress_topic.text};
+    struct router_options options = {.routes = &config->routes,
+                                     .relay = config->relay.text,
+                                     .progress_topic = config->delivery.progress_topic.text};
     return router_open(&options, router, err);
+}
+
+int command_check_wal_level(const struct pg_system *system, struct error *err)
+{
+    if (strcmp(system->wal_level, "logical") == 0)
+        return 0;
+    error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
+               system->wal_level);
+    return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the server");
 }
 
 int command_query(struct pg_connection *sql, const char *statement, const char *parameter,

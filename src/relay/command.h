@@ -25,8 +25,8 @@ int command_open_sql(const struct command_options *options, const char *connecti
                      struct pg_connection **sql, struct error *err);
 int command_open_replication(const struct command_options *options,
                              struct pg_replication **replication, struct error *err);
-int command_open_router(const struct command_options *options, struct router **router,
-                        struct error *err);
+/* wal_level must be logical; the hint says how. */
+int command_check_wal_level(const struct pg_system *system, struct error *err);
 /* A first record of this relay on this server; the generation follows `before` (may be NULL). */
 void command_first_record(const struct config *config, const struct pg_system *system,
                           const struct progress *before, struct progress *record);

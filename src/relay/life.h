@@ -126,6 +126,8 @@ int timeline_switch(struct pg_connection *sql, uint32_t present, uint32_t timeli
 void relay_instance(char text[33]);
 /* open.c: the mend of a refusal as one can paste it, with the file it is about. */
 void relay_complete_hint(const struct config *config, struct error *err);
+/* The router of a configuration, for an epoch and the commands alike. */
+int relay_open_router(const struct config *config, struct router **router, struct error *err);
 /* Checks and, where allowed, creates the literal topics of the routes. */
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
                          bool create_progress, struct buf *weak, struct error *err);

@@ -282,10 +282,7 @@ static int look(struct epoch *e, struct error *err)
 
 static int prepare(struct epoch *e, struct error *err)
 {
-    struct router_options options = {.routes = &e->config->routes,
-                                     .relay = e->config->relay.text,
-                                     .progress_topic = e->config->delivery.progress_topic.text};
-    if (router_open(&options, &e->router, err) < 0)
+    if (relay_open_router(e->config, &e->router, err) < 0)
         return -1;
     e->encoding = (struct encoder_options){.system_identifier = e->facts.system.system_identifier,
                                            .id_header = e->config->delivery.id_header.text};

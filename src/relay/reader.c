@@ -4,6 +4,7 @@
 #include "relay/reader.h"
 
 #include "base/crash.h"
+#include "relay/data_error.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -72,10 +73,8 @@ static bool take_home(struct reader *r, int64_t now_us)
         batch_reset(batch);
         r->free[r->free_count++] = batch;
     }
-    if (r->o.metrics != NULL) {
-        uint32_t here = r->free_count + (r->batch != NULL ? 1 : 0);
-        metrics_set(r->o.metrics, METRIC_BATCHES_IN_FLIGHT, CIRCUIT_BATCHES - here);
-    }
+    uint32_t here = r->free_count + (r->batch != NULL ? 1 : 0);
+    metrics_set(r->o.metrics, METRIC_BATCHES_IN_FLIGHT, CIRCUIT_BATCHES - here);
     return moved;
 }
 
@@ -128,24 +127,20 @@ static bool is_condemned(const struct reader *r, const struct change *change)
 static int on_data_error(struct reader *r, const struct change *change, uint32_t route,
                          struct error *err)
 {
-    assert(err->kind == ERROR_DATA);
     assert(route < r->o.routes->count);
-    const struct config_route *config = &r->o.routes->items[route];
+    const struct data_error at = {.route = &r->o.routes->items[route],
+                                  .route_index = route,
+                                  .metrics = r->o.metrics,
+                                  .system_identifier = r->o.system_identifier,
+                                  .final_lsn = change->final_lsn,
+                                  .ordinal = change->ordinal};
     char id[WALFERRY_ID_MAX];
-    walferry_id_format(r->o.system_identifier, change->final_lsn, change->ordinal, id);
-    if (r->o.metrics != NULL)
-        metrics_add_reason(r->o.metrics, METRIC_ERRORS, "data", 1);
-    if (config->on_error == ON_ERROR_SKIP) {
-        if (r->o.metrics != NULL)
-            metrics_add_route(r->o.metrics, METRIC_SKIPPED, route, 1);
-        log_event(r->o.log, LOG_WARN, "event.skipped", "route", config->name.text, "id", id,
-                  "reason", err->reason, "error", err->text, NULL);
-        *err = ERROR_INIT;
-        return 0;
-    }
-    error_wrap(err, "route %s, change %s", config->name.text, id);
-    error_hint(err, "mend the cause, or pass this change over: walferry skip %s", id);
-    return -1;
+    if (!data_error_skips(&at, id, err))
+        return -1;
+    log_event(r->o.log, LOG_WARN, "event.skipped", "route", at.route->name.text, "id", id, "reason",
+              err->reason, "error", err->text, NULL);
+    *err = ERROR_INIT;
+    return 0;
 }
 
 static int put_event(struct reader *r, const struct event *event, struct error *err)
@@ -190,8 +185,7 @@ static void count_ignored(struct reader *r, const struct change *change)
 
 static void ignore_message(struct reader *r, const struct change *change)
 {
-    if (r->o.metrics != NULL)
-        metrics_add(r->o.metrics, METRIC_IGNORED_MESSAGE, 1);
+    metrics_add(r->o.metrics, METRIC_IGNORED_MESSAGE, 1);
     if (r->warned_message)
         return;
     r->warned_message = true;

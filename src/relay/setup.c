@@ -97,13 +97,7 @@ static int look(struct setup *s, struct error *err)
     if (look_at_progress(s, err) < 0 || pg_identify(s->sql, &s->facts.system, err) < 0 ||
         pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0)
         return -1;
-    if (strcmp(s->facts.system.wal_level, "logical") != 0) {
-        error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
-                   s->facts.system.wal_level);
-        return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the "
-                               "server");
-    }
-    return 0;
+    return command_check_wal_level(&s->facts.system, err);
 }
 
 static int ensure_publication(struct setup *s, struct error *err)
@@ -266,7 +260,7 @@ int relay_setup(const struct command_options *o, const char *admin_connection, s
     struct setup s = {.o = o, .admin_connection = admin_connection};
     arena_init(&s.arena, 4096, 4096);
     s.kafka = relay_kafka_options(o->config, o->log, o->stop);
-    int result = command_open_router(o, &s.router, err);
+    int result = relay_open_router(o->config, &s.router, err);
     if (result == 0)
         result = command_open_sql(o, NULL, &s.sql, err);
     if (result == 0)
@@ -288,7 +282,7 @@ int relay_print_sql(const struct command_options *o, struct error *err)
     struct pg_connection *sql = NULL;
     struct pg_system system;
     struct buf statement = BUF_EMPTY;
-    int result = command_open_router(o, &router, err);
+    int result = relay_open_router(o->config, &router, err);
     if (result == 0)
         result = command_open_sql(o, NULL, &sql, err);
     if (result == 0)

@@ -5,6 +5,7 @@
 #include "relay/writer.h"
 
 #include "base/crash.h"
+#include "relay/data_error.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -95,23 +96,21 @@ static void count_commit(struct writer *w, int64_t now_us)
 {
     struct metrics *metrics = w->o.metrics;
     w->committed_uncounted = false;
-    if (metrics != NULL) {
-        enum metric kind = METRIC_TRANSACTIONS_KAFKA;
-        if (w->tail.mark)
-            kind = METRIC_TRANSACTIONS_IDLE;
-        else if (!w->tail.ends_txn)
-            kind = METRIC_TRANSACTIONS_SPLIT;
-        metrics_add(metrics, kind, 1);
-        metrics_add(metrics, METRIC_TRANSACTIONS_POSTGRES, w->txn_transactions);
-        for (uint32_t i = 0; i < w->o.routes->count; i++) {
-            metrics_add_route(metrics, METRIC_EVENTS, i, w->txn_events[i]);
-            metrics_add_route(metrics, METRIC_EVENT_BYTES, i, w->txn_bytes[i]);
-        }
-        metrics_observe_us(metrics, METRIC_COMMIT_SECONDS, now_us - w->commit_began_us);
-        int64_t age_us = w->wall_us - w->tail.commit_time_us;
-        if (w->tail.commit_time_us != 0 && !w->tail.mark)
-            metrics_observe_us(metrics, METRIC_VISIBLE_SECONDS, age_us > 0 ? age_us : 0);
+    enum metric kind = METRIC_TRANSACTIONS_KAFKA;
+    if (w->tail.mark)
+        kind = METRIC_TRANSACTIONS_IDLE;
+    else if (!w->tail.ends_txn)
+        kind = METRIC_TRANSACTIONS_SPLIT;
+    metrics_add(metrics, kind, 1);
+    metrics_add(metrics, METRIC_TRANSACTIONS_POSTGRES, w->txn_transactions);
+    for (uint32_t i = 0; i < w->o.routes->count; i++) {
+        metrics_add_route(metrics, METRIC_EVENTS, i, w->txn_events[i]);
+        metrics_add_route(metrics, METRIC_EVENT_BYTES, i, w->txn_bytes[i]);
     }
+    metrics_observe_us(metrics, METRIC_COMMIT_SECONDS, now_us - w->commit_began_us);
+    int64_t age_us = w->wall_us - w->tail.commit_time_us;
+    if (w->tail.commit_time_us != 0 && !w->tail.mark)
+        metrics_observe_us(metrics, METRIC_VISIBLE_SECONDS, age_us > 0 ? age_us : 0);
     w->txn_transactions = 0;
     memset(w->txn_events, 0, sizeof w->txn_events);
     memset(w->txn_bytes, 0, sizeof w->txn_bytes);
@@ -163,22 +162,19 @@ static int on_refused(struct writer *w, const struct message *message, struct er
 {
     if (err->kind != ERROR_DATA)
         return -1;
-    const struct config_route *route = &w->o.routes->items[message->route];
+    const struct data_error at = {.route = &w->o.routes->items[message->route],
+                                  .route_index = message->route,
+                                  .metrics = w->o.metrics,
+                                  .system_identifier = w->last.system_identifier,
+                                  .final_lsn = message->final_lsn,
+                                  .ordinal = message->ordinal};
     char id[WALFERRY_ID_MAX];
-    walferry_id_format(w->last.system_identifier, message->final_lsn, message->ordinal, id);
-    if (w->o.metrics != NULL)
-        metrics_add_reason(w->o.metrics, METRIC_ERRORS, "data", 1);
-    if (route->on_error == ON_ERROR_SKIP) {
-        if (w->o.metrics != NULL)
-            metrics_add_route(w->o.metrics, METRIC_SKIPPED, message->route, 1);
-        log_event(w->o.log, LOG_WARN, "message.skipped", "route", route->name.text, "id", id,
-                  "reason", err->reason, "error", err->text, NULL);
-        *err = ERROR_INIT;
-        return 0;
-    }
-    error_wrap(err, "route %s, change %s", route->name.text, id);
-    error_hint(err, "mend the cause, or pass this change over: walferry skip %s", id);
-    return -1;
+    if (!data_error_skips(&at, id, err))
+        return -1;
+    log_event(w->o.log, LOG_WARN, "message.skipped", "route", at.route->name.text, "id", id,
+              "reason", err->reason, "error", err->text, NULL);
+    *err = ERROR_INIT;
+    return 0;
 }
 
 /* What belongs to a transaction of which parts are committed already says so. The batch is the

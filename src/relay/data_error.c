@@ -1,0 +1,20 @@
+/* relay/data_error: see data_error.h. It counts and words; it does not log, because reader and
+ * writer are told apart by their log events. */
+#include "relay/data_error.h"
+
+#include <assert.h>
+
+bool data_error_skips(const struct data_error *at, char id[WALFERRY_ID_MAX], struct error *err)
+{
+    assert(at->route != NULL);
+    assert(err->kind == ERROR_DATA);
+    walferry_id_format(at->system_identifier, at->final_lsn, at->ordinal, id);
+    metrics_add_reason(at->metrics, METRIC_ERRORS, "data", 1);
+    if (at->route->on_error == ON_ERROR_SKIP) {
+        metrics_add_route(at->metrics, METRIC_SKIPPED, at->route_index, 1);
+        return true;
+    }
+    error_wrap(err, "route %s, change %s", at->route->name.text, id);
+    error_hint(err, "mend the cause, or pass this change over: walferry skip %s", id);
+    return false;
+}
