@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define START_TIMEOUT_US (60 * US_PER_S)
+#define ARGS_MAX 16
 
 static _Noreturn void die(const char *what, const char *text)
 {
@@ -75,9 +76,17 @@ static void become_server(const char *output, pid_t parent)
         _exit(124);
 }
 
+/* args: without the program's name, ended by NULL. That name is handed on as the whole path,
+ * because PostgreSQL looks for its other programs beside argv[0], and for a bare name in PATH. */
 static pid_t spawn(const struct private_postgres *s, const char *program, const char *const *args)
 {
     char path[256], output[128];
+    const char *whole[ARGS_MAX + 2] = {path};
+    for (size_t i = 0; args[i] != NULL; i++) {
+        if (i == ARGS_MAX)
+            die("too many arguments for", program);
+        whole[i + 1] = args[i];
+    }
     snprintf(path, sizeof path, "%s/%s", s->bin, program);
     snprintf(output, sizeof output, "%s/%s.log", s->dir, program);
     pid_t parent = getpid();
@@ -86,7 +95,7 @@ static pid_t spawn(const struct private_postgres *s, const char *program, const 
         die("fork", program);
     if (pid == 0) {
         become_server(output, parent);
-        execv(path, (char *const *)args);
+        execv(path, (char *const *)whole);
         _exit(127);
     }
     return pid;
@@ -110,10 +119,19 @@ static void make_cluster(struct private_postgres *s, const char *conf, const cha
 {
     char data[96], text[4096];
     snprintf(data, sizeof data, "%s/data", s->dir);
-    const char *const args[] = {
-        "initdb",          "-D", data, "-U",   "postgres",    "-A",
-        "trust",           "-N", "-E", "UTF8", "--no-locale", "--no-instructions",
-        "--wal-segsize=1", NULL};
+    const char *const args[] = {"-D",
+                                data,
+                                "-U",
+                                "postgres",
+                                "-A",
+                                "trust",
+                                "-N",
+                                "-E",
+                                "UTF8",
+                                "--no-locale",
+                                "--no-instructions",
+                                "--wal-segsize=1",
+                                NULL};
     int status = 0;
     if (waitpid(spawn(s, "initdb", args), &status, 0) < 0 || status != 0)
         die("initdb failed, see", s->dir);
@@ -131,7 +149,7 @@ void private_postgres_resume(struct private_postgres *s)
 {
     char data[96];
     snprintf(data, sizeof data, "%s/data", s->dir);
-    const char *const args[] = {"postgres", "-D", data, NULL};
+    const char *const args[] = {"-D", data, NULL};
     s->pid = spawn(s, "postgres", args);
     struct pg_options options = {
         .connection = private_postgres_dsn(s, "postgres", ""),
