@@ -151,6 +151,18 @@ int64_t kafka_deadline_us(const struct kafka_options *options)
     return clock_monotonic_us() + timeout_ms * US_PER_MS;
 }
 
+/* Whether librdkafka has said by now that all brokers are down is a matter of luck on a busy
+ * machine, so the question is put once more. */
+static bool answers(struct kafka_client *client)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(client->rk, 0, NULL, &metadata, KAFKA_SLICE_MS) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
 int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const char *doing,
                        struct error *err)
 {
@@ -161,8 +173,10 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
         return credentials_refused(err, client, client->detail);
     if (client->brokers_down)
         return unreachable(err, client, "no connection", doing);
-    if (clock_monotonic_us() >= deadline_us)
-        return error_retry(err, "broker_timeout", "%s: no answer from the broker in time%s%s",
-                           doing, client->detail[0] != '\0' ? ": " : "", client->detail);
-    return 0;
+    if (clock_monotonic_us() < deadline_us)
+        return 0;
+    if (!answers(client))
+        return unreachable(err, client, "no answer in time", doing);
+    return error_retry(err, "broker_timeout", "%s: no answer from the broker in time%s%s", doing,
+                       client->detail[0] != '\0' ? ": " : "", client->detail);
 }
