@@ -25,7 +25,9 @@ import glob
 import json
 import os
 import re
+import resource
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,8 +48,11 @@ Result = collections.namedtuple("Result", "suite name seconds ok skipped output"
                                 defaults=(False, ""))
 
 
-def run(suite, name, command, timeout=600, env=None):
-    """Run a command to its end; one Result for each test that it reports."""
+def run(suite, name, command, timeout=600, env=None, cpu_seconds=None):
+    """Run a command to its end; one Result for each test that it reports.
+
+    cpu_seconds bounds what a program may compute. That is what tells an endless loop from a machine
+    that has much else to do; timeout is for what waits and is never woken."""
     started = time.monotonic()
     xml = os.path.join(REPORTS, suite, re.sub(r"[^A-Za-z0-9_.-]", "_", name) + "-%g.xml")
     os.makedirs(os.path.dirname(xml), exist_ok=True)
@@ -61,7 +66,9 @@ def run(suite, name, command, timeout=600, env=None):
     try:
         done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-                              check=False)
+                              check=False, preexec_fn=cpu_seconds and (
+                                  lambda: resource.setrlimit(resource.RLIMIT_CPU,
+                                                             (cpu_seconds, cpu_seconds + 5))))
         code, output = done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as error:
         code = -1
@@ -69,6 +76,8 @@ def run(suite, name, command, timeout=600, env=None):
     except OSError as error:
         code, output = -1, str(error)
     seconds = time.monotonic() - started
+    if code == -signal.SIGXCPU:
+        output += "\nno end within %d s of CPU time" % cpu_seconds
     found = []
     for file in sorted(glob.glob(xml.replace("%g", "*"))):
         found += from_xml(suite, name, file)
@@ -187,7 +196,8 @@ class Runner:
                 kafka.Kafka(os.path.join(dir, "kafka")) as broker, \
                 concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
             env = {"WALFERRY_TEST_BOOTSTRAP": broker.bootstrap}
-            for results in pool.map(lambda job: run("unit", job[0], [job[1]], 120, env), programs):
+            for results in pool.map(lambda job: run(
+                    "unit", job[0], [job[1]], 600, env, cpu_seconds=120), programs):
                 self.add(results)
 
     def sim(self):
