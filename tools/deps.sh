@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install what is missing on Debian 12 (or a relative that has the same packages), and say so first.
+# Install what is missing on Debian 12 or 13, and say so first: what, how large it is and how long it
+# takes.
 #
 #   tools/deps.sh LEVEL [--check]
 #     build   compiler and libraries of the relay
@@ -10,19 +11,28 @@
 # With --check nothing is installed; the exit code is 1 where something is missing. The packages are
 # looked at each time, by one call of dpkg-query, so that no stamp can hide a missing one. No server
 # is started: PostgreSQL's package is told to create no cluster, and service starts are denied while
-# packages are being installed.
+# packages are being installed; both are as they were afterwards, also after a failure or a signal.
 set -eu
-
-build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev libyaml-dev
-       libmicrohttpd-dev"
-demo="python3 python3-psycopg2 python3-confluent-kafka postgresql-15 openjdk-17-jre-headless maven
-      kcat util-linux xz-utils"
-test="openjdk-17-jdk-headless libcmocka-dev clang clang-tidy clang-format libclang-rt-14-dev
-      shellcheck mandoc faketime iproute2 binutils prometheus"
-all="valgrind git"
 
 level=${1:-}
 check=${2:-}
+
+# What differs between the two releases: PostgreSQL, the JDK, and clang's runtime library.
+# shellcheck disable=SC1091
+release=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}") || release=
+case $release in
+    "debian 13") postgres=postgresql-17 jdk=openjdk-21 clang_rt=libclang-rt-19-dev ;;
+    *) postgres=postgresql-15 jdk=openjdk-17 clang_rt=libclang-rt-14-dev ;;
+esac
+
+build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev libyaml-dev
+       libmicrohttpd-dev"
+demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
+      kcat util-linux xz-utils"
+test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
+      shellcheck mandoc faketime iproute2 binutils prometheus"
+all="valgrind git"
+
 case $level in
     build) want=$build ;;
     demo) want="$build $demo" ;;
@@ -35,10 +45,6 @@ case $level in
 esac
 
 missing_of() {
-    if ! command -v dpkg-query >/dev/null 2>&1; then
-        echo "deps: this is no Debian; please install what these packages hold: $want" >&2
-        exit 1
-    fi
     # shellcheck disable=SC2086
     have=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package} |${Provides}\n' $want 2>/dev/null |
         sed -n 's/^.i  *|\([^ ]*\) |.*/\1/p')
@@ -53,6 +59,24 @@ $package
         esac
     done
 }
+
+# Elsewhere the same things have other names; the tools themselves are what counts there.
+elsewhere() {
+    echo "deps: this is not Debian 12 or 13, so nothing is installed; what is needed is" \
+        "a C11 compiler, GNU make and pkg-config with libpq, librdkafka (2.0.2 or newer), jansson," \
+        "libyaml and libmicrohttpd$1" >&2
+    exit 1
+}
+case $release in
+    "debian 12" | "debian 13") ;;
+    *)
+        case $level in
+            build) elsewhere "." ;;
+            demo) elsewhere ", and for the demo python3 with psycopg2 and confluent-kafka, a PostgreSQL server (14 or newer), a JDK (17 or newer), Maven and kcat." ;;
+            *) elsewhere ", and for the tests python3 with psycopg2 and confluent-kafka, PostgreSQL 15, JDK 17, Maven, kcat, cmocka, clang with its tools, shellcheck, mandoc, faketime, iproute2 and promtool." ;;
+        esac
+        ;;
+esac
 
 missing=$(missing_of)
 if [ -z "$missing" ]; then
@@ -75,44 +99,51 @@ fi
 
 echo "deps: will install with apt-get${sudo:+ (through sudo)}: $missing"
 
+# Read by postgresql-common beside its own settings, which stay untouched.
+clusters=/etc/postgresql-common/createcluster.d
+policy=/usr/sbin/policy-rc.d
 restore() {
-    if [ -n "${clusters_kept:-}" ]; then
-        $sudo mv -f "$clusters_kept" "$clusters"
+    if [ -n "${clusters_made:-}" ]; then
+        $sudo rm -f "$clusters/walferry.conf"
     fi
     if [ -n "${policy_made:-}" ]; then
         $sudo rm -f "$policy"
     fi
+    clusters_made='' policy_made=''
 }
 trap restore EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+$sudo apt-get update -qq </dev/null
+
+# shellcheck disable=SC2086
+$sudo env LC_ALL=C apt-get install --assume-no --no-install-recommends $missing </dev/null 2>/dev/null |
+    sed -n -e 's/^Need to get \(.*\) of archives\.$/deps: downloads \1/p' \
+        -e 's/^After this operation, \(.*\) of additional disk space will be used\.$/deps: takes \1 on disk/p'
+echo "deps: this takes about a minute for each 500 MB on disk, more where the network is slow"
 
 # PostgreSQL's package makes and starts a cluster of its own when it is installed, unless told not
-# to. A setting that is there already is put back afterwards.
-clusters=/etc/postgresql-common/createcluster.conf
+# to.
 case " $missing " in
-    *" postgresql-15 "*)
-        echo "deps: no PostgreSQL cluster will be created ($clusters)"
-        $sudo mkdir -p "${clusters%/*}"
-        if [ -e "$clusters" ]; then
-            clusters_kept=$clusters.walferry
-            $sudo cp -p "$clusters" "$clusters_kept"
-        fi
-        echo "create_main_cluster = false" | $sudo tee -a "$clusters" >/dev/null
+    *" $postgres "*)
+        echo "deps: no PostgreSQL cluster will be created ($clusters/walferry.conf, for now)"
+        clusters_made=yes
+        $sudo mkdir -p "$clusters"
+        echo "create_main_cluster = false" | $sudo tee "$clusters/walferry.conf" >/dev/null
         ;;
 esac
 
 # A policy that denies service starts, for as long as the installation takes.
-policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     policy_made=yes
     printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
     $sudo chmod 755 "$policy"
 fi
 
-$sudo apt-get update -qq </dev/null
 # shellcheck disable=SC2086
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold $missing </dev/null
+    -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold $missing </dev/null >/dev/null
 
 # promtool comes with a server that would start at the next boot.
 case " $missing " in

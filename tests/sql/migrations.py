@@ -106,7 +106,7 @@ def undo_in_any_order(server):
 
 def main():
     number, failed = 0, 0
-    for major in (14, 15, 18):
+    for major in sorted({14, cache.own_major(), 18}):
         directory = tempfile.mkdtemp(prefix="walferry-sql-")
         try:
             if cache.postgres_bin(major) is None:

@@ -8,6 +8,7 @@ network is touched. The cache lies outside the build directory and survives `mak
 """
 
 import fcntl
+import glob
 import hashlib
 import os
 import platform
@@ -99,6 +100,13 @@ def ensure(what):
             shutil.rmtree(fresh, ignore_errors=True)
             raise
     return target
+
+
+def own_major():
+    """The newest PostgreSQL major that Debian has installed here; 15 where there is none."""
+    majors = [int(path.split("/")[4]) for path in glob.glob("/usr/lib/postgresql/*/bin/postgres")
+              if path.split("/")[4].isdigit()]
+    return max(majors, default=15)
 
 
 def postgres_bin(major):

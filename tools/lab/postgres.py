@@ -37,8 +37,11 @@ def _quote(value):
 class Postgres:
     superuser = "postgres"
 
-    def __init__(self, dir, major=15, conf=None, hba=None, keep=False):
-        """dir: made by us, belongs to the server's user; hba: lines of pg_hba.conf."""
+    def __init__(self, dir, major=None, conf=None, hba=None, keep=False):
+        """dir: made by us, belongs to the server's user; hba: lines of pg_hba.conf.
+
+        major: Debian's own where none is named (15 on Debian 12, 17 on 13)."""
+        major = major or cache.own_major()
         self.bin = cache.postgres_bin(major)
         if self.bin is None:
             raise RuntimeError("PostgreSQL %d cannot be had on this machine" % major)
