@@ -134,9 +134,13 @@ uninstall: ## remove what install put there
 clean: ## remove build/ (downloads live elsewhere and stay)
 	rm -rf $(B)
 
+distclean: clean ## clean, and remove what was downloaded
+	@dir=$$($(PYTHON) -c 'import sys; sys.path.insert(0, "tools"); from lab import cache; print(cache.dir())') && \
+	echo "removing $$dir" && rm -rf "$$dir"
+
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort -u | \
 	    while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 
-.PHONY: all asan tsan toolchain demo bench deps install uninstall clean help
+.PHONY: all asan tsan toolchain demo bench deps install uninstall clean distclean help
 .SECONDARY:
