@@ -1,7 +1,7 @@
 #!/bin/bash
 # A clean Debian root for trying what a new user does: a minimal system with git, make and a shell.
 #
-#   tools/clean_root.sh make SUITE DIR [PACKAGE…]   bookworm or trixie; packages besides git and make
+#   tools/clean_root.sh make SUITE DIR [PACKAGE…]   bookworm or trixie; more than git and make
 #   tools/clean_root.sh run DIR COMMAND…            in it, as root, with a clean environment
 #   tools/clean_root.sh remove DIR
 #
@@ -40,7 +40,7 @@ write_sources() {
 
 copy_settings() {
     local dir=$1 file
-    for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/* /etc/apt/auth.conf /etc/apt/auth.conf.d/*; do
+    for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/* /etc/apt/auth.conf{,.d/*}; do
         if [ -f "$file" ] && { [[ $file == */auth.conf* ]] || grep -q '^ *Acquire' "$file"; }; then
             install -D -m 644 "$file" "$dir$file"
         fi
@@ -126,7 +126,8 @@ run_in() {
         ln -s fd/2 "$dir/dev/stderr"
         mkdir "$dir/dev/shm" "$dir/dev/pts"
         mount -t tmpfs -o mode=1777 shm "$dir/dev/shm"
-        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$dir/dev/pts" && ln -s pts/ptmx "$dir/dev/ptmx"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$dir/dev/pts"
+        ln -s pts/ptmx "$dir/dev/ptmx"
         mount --bind "$debs" "$dir/var/cache/apt/archives"
         mount --bind "$jars" "$dir/var/cache/walferry"
         code=0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install what is missing on Debian 12 or 13, and say so first: what, how large it is and how long it
-# takes.
+# Install what is missing on Debian 12 or 13, and say so first: what, how large it is and how long
+# it takes.
 #
 #   tools/deps.sh LEVEL [--check]
 #     build   compiler and libraries of the relay
@@ -67,13 +67,14 @@ elsewhere() {
         "libyaml and libmicrohttpd$1" >&2
     exit 1
 }
+servers=", python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer, JDK 17 or newer, Maven and kcat"
 case $release in
     "debian 12" | "debian 13") ;;
     *)
         case $level in
             build) elsewhere "." ;;
-            demo) elsewhere ", and for the demo python3 with psycopg2 and confluent-kafka, a PostgreSQL server (14 or newer), a JDK (17 or newer), Maven and kcat." ;;
-            *) elsewhere ", and for the tests python3 with psycopg2 and confluent-kafka, PostgreSQL 15, JDK 17, Maven, kcat, cmocka, clang with its tools, shellcheck, mandoc, faketime, iproute2 and promtool." ;;
+            demo) elsewhere "$servers." ;;
+            *) elsewhere "$servers, cmocka, clang with its tools, shellcheck, mandoc, faketime, iproute2 and promtool." ;;
         esac
         ;;
 esac
@@ -118,9 +119,9 @@ trap 'exit 143' TERM HUP
 $sudo apt-get update -qq </dev/null
 
 # shellcheck disable=SC2086
-$sudo env LC_ALL=C apt-get install --assume-no --no-install-recommends $missing </dev/null 2>/dev/null |
-    sed -n -e 's/^Need to get \(.*\) of archives\.$/deps: downloads \1/p' \
-        -e 's/^After this operation, \(.*\) of additional disk space will be used\.$/deps: takes \1 on disk/p'
+$sudo env LC_ALL=C apt-get install --assume-no --no-install-recommends $missing </dev/null \
+    2>/dev/null | sed -n -e 's/^Need to get \(.*\) of archives\.$/deps: downloads \1/p' \
+    -e 's/^After this operation, \(.*\) of additional disk space.*$/deps: takes \1 on disk/p'
 echo "deps: this takes about a minute for each 500 MB on disk, more where the network is slow"
 
 # PostgreSQL's package makes and starts a cluster of its own when it is installed, unless told not
