@@ -62,20 +62,22 @@ $package
 
 # Elsewhere the same things have other names; the tools themselves are what counts there.
 elsewhere() {
-    echo "deps: this is not Debian 12 or 13, so nothing is installed; what is needed is" \
-        "a C11 compiler, GNU make and pkg-config with libpq, librdkafka (2.0.2 or newer), jansson," \
-        "libyaml and libmicrohttpd$1" >&2
-    exit 1
+    needed="a C11 compiler, GNU make, pkg-config, libpq, librdkafka (2.0.2 or newer), jansson, libyaml"
+    needed="$needed, libmicrohttpd"
+    if [ "$level" != build ]; then
+        needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer, JDK 17 or"
+        needed="$needed newer, Maven, kcat"
+    fi
+    if [ "$level" = test ] || [ "$level" = all ]; then
+        needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2, promtool"
+    fi
+    echo "deps: this is not Debian 12 or 13, so nothing is installed; what is needed: $needed" >&2
 }
-servers=", python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer, JDK 17 or newer, Maven and kcat"
 case $release in
     "debian 12" | "debian 13") ;;
     *)
-        case $level in
-            build) elsewhere "." ;;
-            demo) elsewhere "$servers." ;;
-            *) elsewhere "$servers, cmocka, clang with its tools, shellcheck, mandoc, faketime, iproute2 and promtool." ;;
-        esac
+        elsewhere
+        exit 1
         ;;
 esac
 
