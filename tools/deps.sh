@@ -62,14 +62,15 @@ $package
 
 # Elsewhere the same things have other names; the tools themselves are what counts there.
 elsewhere() {
-    needed="a C11 compiler, GNU make, pkg-config, libpq, librdkafka (2.0.2 or newer), jansson, libyaml"
-    needed="$needed, libmicrohttpd"
+    needed="a C11 compiler, GNU make, pkg-config, libpq, librdkafka (2.0.2 or newer), jansson,"
+    needed="$needed libyaml, libmicrohttpd"
     if [ "$level" != build ]; then
-        needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer, JDK 17 or"
-        needed="$needed newer, Maven, kcat"
+        needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer,"
+        needed="$needed JDK 17 or newer, Maven, kcat"
     fi
     if [ "$level" = test ] || [ "$level" = all ]; then
-        needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2, promtool"
+        needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2,"
+        needed="$needed promtool"
     fi
     echo "deps: this is not Debian 12 or 13, so nothing is installed; what is needed: $needed" >&2
 }
