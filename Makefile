@@ -51,7 +51,7 @@ CC_gcc := gcc
 CC_clang := clang
 
 ROOMS := base model json config pg types metrics decode source route encode publish progress \
-         relay admin cli
+         recover relay operate admin cli
 LIB_SRCS := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
 
 # $(1): variant, $(2): path of the program

@@ -1,6 +1,6 @@
 /* cli/: the table of subcommands: arguments, help, signals, what is printed and the exit code.
  *
- * Each command is one file that reads its arguments, opens the configuration and asks relay/ for
+ * Each command is one file that reads its arguments, opens the configuration and asks operate/ for
  * the work; nothing is decided here that another caller would have to decide as well. Answers go to
  * stdout, errors and log lines to stderr. Exit codes are those of base/error.h. */
 #ifndef WALFERRY_CLI_CLI_H

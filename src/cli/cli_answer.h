@@ -4,7 +4,7 @@
 #define WALFERRY_CLI_CLI_ANSWER_H
 
 #include "cli/cli_command.h"
-#include "relay/relay.h"
+#include "operate/operate.h"
 
 struct answer {
     const struct args *args;
@@ -12,7 +12,7 @@ struct answer {
     struct log log;
     atomic_bool stop; /* set by SIGINT and SIGTERM */
     struct buf out;
-    struct command_options options; /* for relay/ */
+    struct command_options options; /* for operate/ */
 };
 
 /* Opens the configuration (where with_config) and takes the signals. On failure answer_end() is

@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "operate/operate.h"
 #include "relay/relay.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* cli/cli_status: the command status. The servers are asked by relay/, the running relay here; that
- * nobody runs is an answer and no error. */
+/* cli/cli_status: the command status. The servers are asked by operate/, the running relay here;
+ * that nobody runs is an answer and no error. */
 #include "cli/cli_answer.h"
 #include "cli/cli_live.h"
 

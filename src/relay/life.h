@@ -2,7 +2,7 @@
 #ifndef WALFERRY_RELAY_LIFE_H
 #define WALFERRY_RELAY_LIFE_H
 
-#include "relay/judge.h"
+#include "recover/recover.h"
 #include "relay/reader.h"
 #include "relay/relay.h"
 #include "relay/writer.h"
@@ -48,14 +48,6 @@ struct relay {
     bool abandoned;
 };
 
-/* What is known before a relay is taken over. */
-struct relay_facts {
-    bool have_progress;
-    struct progress progress;
-    struct pg_system system;
-    struct pg_slot slot;
-};
-
 /* One connection to the database, one producer. */
 struct epoch {
     struct relay *relay;
@@ -95,41 +87,5 @@ void board_ready(struct relay *relay, int64_t now_us);
 
 /* watch.c */
 void *watch_main(void *relay);
-
-/* open.c, shared with the commands: fills what both need. */
-struct kafka_options relay_kafka_options(const struct config *config, const struct log *log,
-                                         const atomic_bool *stop);
-/* Reads and decodes the progress as far as the last stable offset. */
-int relay_look(const struct kafka_options *kafka, struct arena *arena, struct progress *progress,
-               bool *have_progress, bool *topic_exists, struct error *err);
-/* The same once every transaction that is open in the topic has ended: what a refusal rests on. */
-int relay_look_through(const struct kafka_options *kafka, struct arena *arena,
-                       struct progress *progress, bool *have_progress, bool *topic_exists,
-                       struct error *err);
-/* Asks the server for system and slot, and for its history where timelines differ; then judges the
- * progress in *facts. Where that was only looked at (kafka not NULL) a relay may be running beside
- * us: it is read again, through to its end, before anything is refused. */
-int relay_judge(struct pg_connection *sql, const struct config *config,
-                const struct kafka_options *kafka, struct arena *arena, struct relay_facts *facts,
-                struct error *err);
-/* Takes over: new producer, recovery. *record is what the topic holds. */
-int relay_take_over(const struct kafka_options *kafka, struct arena *arena,
-                    struct publisher **publisher, struct progress *progress, bool *have_progress,
-                    struct error *err);
-/* Writes one record alone in its transaction; waits for the outcome. */
-int relay_write_record(struct publisher *publisher, const struct progress *record,
-                       const atomic_bool *stop, int64_t timeout_ms, struct error *err);
-/* timeline.c: where `timeline` ended in the history of the server's present one; 0: not in it. */
-int timeline_switch(struct pg_connection *sql, uint32_t present, uint32_t timeline, uint64_t *lsn,
-                    struct error *err);
-/* open.c: random hexadecimal, 32 digits. */
-void relay_instance(char text[33]);
-/* open.c: the mend of a refusal as one can paste it, with the file it is about. */
-void relay_complete_hint(const struct config *config, struct error *err);
-/* The router of a configuration, for an epoch and the commands alike. */
-int relay_open_router(const struct config *config, struct router **router, struct error *err);
-/* Checks and, where allowed, creates the literal topics of the routes. */
-int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
-                         bool create_progress, struct buf *weak, struct error *err);
 
 #endif

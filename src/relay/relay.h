@@ -1,5 +1,4 @@
-/* relay/: the loops and the life of an epoch: open, run, close, back off; and the commands that act
- * on a relay from outside: setup, check, status, rebase, skip, teardown.
+/* relay/: the loops and the life of an epoch: open, run, close, back off.
  *
  * An epoch is one connection to the database and one producer. Restart is the only recovery:
  * whatever goes wrong closes the epoch, and the next one is opened from the recorded progress
@@ -17,8 +16,6 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-
-/* ---- The daemon ---- */
 
 struct relay;
 
@@ -45,58 +42,5 @@ int relay_fd(const struct relay *relay);
  * err->exit_code. *abandoned: a thread still waits for the broker; leave with _exit(). */
 void relay_result(struct relay *relay, struct error *err, bool *abandoned);
 void relay_close(struct relay *relay); /* after the end, not where abandoned; NULL is legal */
-
-/* ---- The commands ---- */
-
-/* What each command needs. Lines for a person are appended to `out`; where json is set one JSON
- * object instead. While a command waits for something that a person should see (blocking
- * transactions), it logs. */
-struct command_options {
-    const struct config *config;
-    const struct log *log;
-    const atomic_bool *stop; /* SIGINT: leave as soon as may be */
-    bool json;
-    struct buf *out;
-};
-
-/* Configuration alone: templates, librdkafka properties. connect: database, publication against
- * routes, broker, coordinator, topics, progress against slot, too. Never fences. 0: all is well.
- * -1: *err tells the first thing that is not. */
-int relay_check(const struct command_options *options, bool connect, struct error *err);
-
-/* admin_connection: conninfo of somebody who may create the publication; NULL: the relay's own.
- * Idempotent; fences nobody where progress exists. */
-int relay_setup(const struct command_options *options, const char *admin_connection,
-                struct error *err);
-/* The SQL for the DBA: roles, grants, publication. */
-int relay_print_sql(const struct command_options *options, struct error *err);
-
-/* Slot and progress from the servers. live: what the admin port answered to GET /status (JSON), or
- * absent. *ready: the answer of the command. */
-int relay_status(const struct command_options *options, struct span live, bool *ready,
-                 struct error *err);
-
-enum rebase_target { REBASE_SLOT, REBASE_NEW_SLOT, REBASE_LSN };
-
-struct rebase_options {
-    enum rebase_target target;
-    uint64_t lsn; /* REBASE_LSN */
-    bool accept_loss;
-    bool accept_repeat;
-    /* Phase 1 (apply false): look, say in `out` what would be lost or repeated. Phase 2: do it. */
-    bool apply;
-};
-int relay_rebase(const struct command_options *options, const struct rebase_options *rebase,
-                 struct error *err);
-
-/* id: a walferry-id. */
-int relay_skip(const struct command_options *options, const char *id, struct error *err);
-/* apply false: say what would be dropped. */
-int relay_teardown(const struct command_options *options, bool apply, struct error *err);
-
-/* librdkafka and libpq in use, and the known defects of that librdkafka, for `version`. */
-void relay_libraries(struct buf *out);
-const char *relay_kafka_version(void);
-const char *relay_pg_version(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include "model_pg.h"
 #include "pgoutput_encoder.h"
 
-#include "relay/judge.h"
+#include "recover/judge.h"
 #include "relay/reader.h"
 #include "relay/writer.h"
 

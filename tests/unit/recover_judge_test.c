@@ -1,6 +1,6 @@
-/* relay/judge: every refusal with its kind, exit code, reason, text and hint, and what is let
+/* recover/judge: every refusal with its kind, exit code, reason, text and hint, and what is let
  * through. The texts are what an operator reads at a bad start, so they are compared whole. */
-#include "relay/judge.h"
+#include "recover/judge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

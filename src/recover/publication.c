@@ -1,8 +1,8 @@
-/* relay/publication: the tables of the routes against the publication, and how it is made.
+/* recover/publication: the tables of the routes against the publication, and how it is made.
  *
  * Which table belongs to a route is the router's word alone, so a glob means the same here as it
  * does for a row. Nothing is ever taken out of a publication: it may be somebody else's, too. */
-#include "relay/command.h"
+#include "recover/recover.h"
 
 #include <assert.h>
 #include <stdio.h>

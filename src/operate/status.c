@@ -1,6 +1,6 @@
-/* relay/status: slot and progress as the servers tell them, and the live part as the relay told it.
- * Looks, never takes over. */
-#include "relay/command.h"
+/* operate/status: slot and progress as the servers tell them, and the live part as the relay told
+ * it. Looks, never takes over. */
+#include "operate/command.h"
 
 #include "json/json_read.h"
 #include "json/json_write.h"

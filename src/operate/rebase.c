@@ -1,9 +1,9 @@
-/* relay/rebase: the mend of a refusal. It looks, says what going on would lose or repeat, and only
- * with that accepted takes the relay over and writes a record that says so.
+/* operate/rebase: the mend of a refusal. It looks, says what going on would lose or repeat, and
+ * only with that accepted takes the relay over and writes a record that says so.
  *
  * The position may go back: the generation grows, so (generation, position) still increases (I3). A
  * record that cannot be read counts as an unknown position. */
-#include "relay/command.h"
+#include "operate/command.h"
 
 #include "base/clock.h"
 

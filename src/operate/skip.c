@@ -1,6 +1,6 @@
-/* relay/skip: one change is passed over once. The wish is recorded in progress, so that it is
+/* operate/skip: one change is passed over once. The wish is recorded in progress, so that it is
  * heeded by whoever opens the relay next and forgotten once the position is behind it. */
-#include "relay/command.h"
+#include "operate/command.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -1,6 +1,7 @@
-/* relay/teardown: fences the relay, drops slot and publication, marks progress closed. Idempotent:
- * what is gone already is passed over. Topics with events stay; they belong to their consumers. */
-#include "relay/command.h"
+/* operate/teardown: fences the relay, drops slot and publication, marks progress closed.
+ * Idempotent: what is gone already is passed over. Topics with events stay; they belong to their
+ * consumers. */
+#include "operate/command.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* relay/check: the configuration alone, or against the servers. Never takes anything over: the
+/* operate/check: the configuration alone, or against the servers. Never takes anything over: the
  * coordinator is reached through a probe id, progress is only looked at, no topic is created. */
-#include "relay/command.h"
+#include "operate/command.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* relay/judge: see judge.h. The checks stand in the order in which their texts help most: what is
+/* recover/judge: see judge.h. The checks stand in the order in which their texts help most: what is
  * missing first, then whose it is, then where it stands. */
-#include "relay/judge.h"
+#include "recover/judge.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
-/* relay/timeline: where a timeline ended, from the server's history file.
+/* recover/timeline: where a timeline ended, from the server's history file.
  *
  * TIMELINE_HISTORY (PostgreSQL documentation, 55.4) answers with lines
  * "<timeline>\t<lsn>\t<reason>": the timeline and the LSN at which the server left it. It is a
  * command of replication sessions. */
-#include "relay/life.h"
+#include "recover/judge.h"
 
 #include <inttypes.h>
 #include <stdio.h>

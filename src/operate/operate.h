@@ -1,0 +1,46 @@
+/* operate/: what acts on a relay from outside: check, status, rebase, skip, teardown; setup has its
+ * steps in recover/, because `run --setup` takes them, too.
+ *
+ * The answer of a command is text for a person or one JSON object, appended to a buffer. */
+#ifndef WALFERRY_OPERATE_OPERATE_H
+#define WALFERRY_OPERATE_OPERATE_H
+
+#include "recover/recover.h"
+
+/* Configuration alone: templates, librdkafka properties. connect: database, publication against
+ * routes, broker, coordinator, topics, progress against slot, too. Never fences. 0: all is well.
+ * -1: *err tells the first thing that is not. */
+int relay_check(const struct command_options *options, bool connect, struct error *err);
+
+/* The SQL for the DBA: roles, grants, publication. */
+int relay_print_sql(const struct command_options *options, struct error *err);
+
+/* Slot and progress from the servers. live: what the admin port answered to GET /status (JSON), or
+ * absent. *ready: the answer of the command. */
+int relay_status(const struct command_options *options, struct span live, bool *ready,
+                 struct error *err);
+
+enum rebase_target { REBASE_SLOT, REBASE_NEW_SLOT, REBASE_LSN };
+
+struct rebase_options {
+    enum rebase_target target;
+    uint64_t lsn; /* REBASE_LSN */
+    bool accept_loss;
+    bool accept_repeat;
+    /* Phase 1 (apply false): look, say in `out` what would be lost or repeated. Phase 2: do it. */
+    bool apply;
+};
+int relay_rebase(const struct command_options *options, const struct rebase_options *rebase,
+                 struct error *err);
+
+/* id: a walferry-id. */
+int relay_skip(const struct command_options *options, const char *id, struct error *err);
+/* apply false: say what would be dropped. */
+int relay_teardown(const struct command_options *options, bool apply, struct error *err);
+
+/* librdkafka and libpq in use, and the known defects of that librdkafka, for `version`. */
+void relay_libraries(struct buf *out);
+const char *relay_kafka_version(void);
+const char *relay_pg_version(void);
+
+#endif

@@ -1,0 +1,84 @@
+/* recover/prepare: what the opening of an epoch and the commands prepare alike: options of the
+ * client library, router, topics, a first record. */
+#include "recover/recover.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+void relay_instance(char text[33])
+{
+    unsigned char bytes[16];
+    ssize_t got = getrandom(bytes, sizeof bytes, 0);
+    assert(got == (ssize_t)sizeof bytes);
+    (void)got;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void relay_complete_hint(const struct config *config, struct error *err)
+{
+    if (strstr(err->hint, "walferry rebase") == NULL && strstr(err->hint, "walferry skip") == NULL)
+        return;
+    if (strstr(err->hint, " -c ") != NULL)
+        return; /* it is whole already */
+    size_t used = strlen(err->hint);
+    snprintf(err->hint + used, sizeof err->hint - used, " -c %s", config->path);
+}
+
+struct kafka_options relay_kafka_options(const struct config *config, const struct log *log,
+                                         const atomic_bool *stop)
+{
+    return (struct kafka_options){.kafka = &config->kafka,
+                                  .delivery = &config->delivery,
+                                  .relay = config->relay.text,
+                                  .instance = "command",
+                                  .log = log,
+                                  .stop = stop};
+}
+
+int relay_open_router(const struct config *config, struct router **router, struct error *err)
+{
+    struct router_options options = {.routes = &config->routes,
+                                     .relay = config->relay.text,
+                                     .progress_topic = config->delivery.progress_topic.text};
+    return router_open(&options, router, err);
+}
+
+void command_first_record(const struct config *config, const struct pg_system *system,
+                          const struct progress *before, struct progress *record)
+{
+    assert(record != before);
+    *record = (struct progress){.generation = before != NULL ? before->generation + 1 : 1,
+                                .system_identifier = system->system_identifier,
+                                .timeline = system->timeline,
+                                .mode = PROGRESS_WAL,
+                                .at_us = clock_wall_us()};
+    snprintf(record->relay, sizeof record->relay, "%s", config->relay.text);
+    snprintf(record->slot, sizeof record->slot, "%s", config->source.slot.text);
+    snprintf(record->config_hash, sizeof record->config_hash, "%s", config->hash);
+    relay_instance(record->instance);
+}
+
+int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
+                         bool create_progress, struct buf *weak, struct error *err)
+{
+    const char *topics[CONFIG_ROUTES_MAX];
+    uint32_t count = 0;
+    while (count < CONFIG_ROUTES_MAX &&
+           (topics[count] = router_literal_topic(router, count)) != NULL)
+        count++;
+    if (kafka_prepare_topics(kafka, topics, count, create_progress, weak, err) < 0)
+        return -1;
+    if (weak->len == 0 || !kafka->delivery->require_replication)
+        return 0;
+    error_stop(err, EXIT_USAGE, "replication_weak",
+               "%s: exactly-once does not survive the loss of "
+               "a broker",
+               buf_text(weak));
+    return error_hint(err, "raise replication factor and min.insync.replicas of the topic, or take "
+                           "delivery.require_replication out");
+}

@@ -1,0 +1,55 @@
+/* recover/session: the sessions of whoever acts on a relay, their application_name, and lines for a
+ * person. */
+#include "recover/recover.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void command_say(struct buf *out, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    buf_add_text(out, line);
+    buf_add_char(out, '\n');
+}
+
+static void application_name(const struct command_options *o, char *text, size_t size)
+{
+    snprintf(text, size, "walferry:%s:command", o->config->relay.text);
+}
+
+int command_open_sql(const struct command_options *o, const char *connection,
+                     struct pg_connection **sql, struct error *err)
+{
+    char application[80];
+    application_name(o, application, sizeof application);
+    struct pg_options options = {
+        .connection = connection != NULL ? connection : o->config->source.connection.text,
+        .application_name = application,
+        .stop = o->stop};
+    return pg_open(&options, sql, err);
+}
+
+int command_open_replication(const struct command_options *o, struct pg_replication **replication,
+                             struct error *err)
+{
+    char application[80];
+    application_name(o, application, sizeof application);
+    struct pg_options options = {.connection = o->config->source.connection.text,
+                                 .application_name = application,
+                                 .stop = o->stop};
+    return pg_replication_open(&options, replication, err);
+}
+
+int command_check_wal_level(const struct pg_system *system, struct error *err)
+{
+    if (strcmp(system->wal_level, "logical") == 0)
+        return 0;
+    error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
+               system->wal_level);
+    return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the server");
+}
