@@ -45,6 +45,9 @@ test: ## install what is missing, build, run every suite
 unit: ## unit, golden and contract tests only
 	$(call run_tests,unit)
 
+test-long: ## what takes too long for make test: other Kafka versions, chaos
+	$(call run_tests,long)
+
 e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks some
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory all asan tsan
@@ -58,4 +61,4 @@ tidy: ## the rules of the house, and clang-tidy
 	tests/tidy.sh
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS)
 
-.PHONY: test unit unit-build e2e format tidy lint-gcc lint-clang lint-build
+.PHONY: test test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build

@@ -10,6 +10,8 @@
     sql        the migrations on every PostgreSQL major
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
+  and only where they are named, because they take too long for every day (make test-long):
+    long       tests/e2e/run --long: the scripts that say LONG = True
 
 A suite that does not exist is an error, a test that cannot run here is "skipped" and counted. The
 last line is `N passed, N failed, N skipped`; the exit code is 1 where anything failed.
@@ -217,11 +219,18 @@ class Runner:
                      [sys.executable, "-u", "tools/demo.py", "--seconds", "6"], 180))
 
     def e2e(self):
+        self.end_to_end("e2e")
+
+    def long(self):
+        self.target("long", "all", "asan", "tsan")
+        self.end_to_end("long", "--long")
+
+    def end_to_end(self, suite, *arguments):
         report = os.path.join(REPORTS, "e2e.json")
         if os.path.exists(report):
             os.unlink(report)
         started = time.monotonic()
-        code = subprocess.run(["tests/e2e/run"], cwd=ROOT, stdin=subprocess.DEVNULL,
+        code = subprocess.run(["tests/e2e/run", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL,
                               check=False).returncode
         seconds = time.monotonic() - started
         try:
@@ -230,10 +239,10 @@ class Runner:
         except (OSError, ValueError) as error:
             rows = []
             print("e2e: no report: %s" % error)
-        self.results += [Result("e2e", row["name"], row["seconds"], row["ok"],
+        self.results += [Result(suite, row["name"], row["seconds"], row["ok"],
                                 row.get("skipped", False)) for row in rows]
         if (code != 0 and all(row["ok"] for row in rows)) or not rows:
-            self.add([Result("e2e", "tests/e2e/run", seconds, False, False, "exit %d" % code)])
+            self.add([Result(suite, "tests/e2e/run", seconds, False, False, "exit %d" % code)])
 
     def close(self):
         slowest = sorted(self.results, key=lambda result: -result.seconds)[:10]
@@ -297,11 +306,12 @@ def main():
     suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "demo", "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(suites))
+    known = suites + ("long",)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(known))
     arguments = parser.parse_args()
     for suite in arguments.suites:
-        if suite not in suites:
-            parser.error("no suite %s; there are: %s" % (suite, " ".join(suites)))
+        if suite not in known:
+            parser.error("no suite %s; there are: %s" % (suite, " ".join(known)))
     os.chdir(ROOT)
     os.makedirs(REPORTS, exist_ok=True)
     runner = Runner(arguments.make)

@@ -1,5 +1,6 @@
 """Courses of events that several tests share."""
 
+import random
 import time
 
 import e2e
@@ -53,3 +54,37 @@ def kills(case, count, least, most, dice, **shop):
     case.drain(relay=relay)
     case.stop(relay)
     return shop
+
+
+def broker_kills(case, count):
+    """kill -9 for the broker that often, with writers going on; then the oracle."""
+    relay = case.up()
+    shop = case.shop(writers=2, rate=40).start()
+    for _ in range(count):
+        seen = case.seen()
+        e2e.wait("events", lambda: case.seen(0.1) > seen + 30, 60)
+        case.kafka.kill()
+        case.kafka.start()
+    seen = case.seen()
+    e2e.wait("events after the kills", lambda: case.seen(0.1) > seen + 30, 60)
+    shop.stop()
+    case.drain(90, relay=relay)
+    assert relay.running()
+    case.stop(relay)
+    case.judge("dump")
+
+
+def on_kafka(version):
+    """What a broker of another version must be good for: the basic flow, then kill -9 for the relay
+    and, where it has no ZooKeeper, for the broker."""
+    with e2e.own_kafka(version=version) as kafka:
+        with e2e.Case(kafka=kafka, label="_basic") as case:
+            basic(case)
+        seed = random.randrange(10000)
+        print("kills: seed %d" % seed, flush=True)
+        with e2e.Case(kafka=kafka, label="_kills") as case:
+            kills(case, 30, 0.05, 0.7, random.Random(seed), seed=seed)
+            case.judge()
+        if not kafka.zookeeper:  # such a broker denies for a while after a start that it has topics
+            with e2e.Case(kafka=kafka, label="_broker") as case:
+                broker_kills(case, 2)

@@ -137,7 +137,7 @@ def read_dump(kafka, topics):
                 places[os.path.realpath(file)] = (topic, number)
     if not places:
         return out
-    text = kafka.tool("kafka.tools.DumpLogSegments", "--print-data-log", "--deep-iteration",
+    text = kafka.tool(kafka.dump_class, "--print-data-log", "--deep-iteration",
                       "--files", ",".join(places))
     batches = None
     for line in text.split("\n"):

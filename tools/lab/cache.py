@@ -5,6 +5,8 @@ network is touched. The cache lies outside the build directory and survives `mak
 
   python3 tools/lab/cache.py fetch kafka|postgres    fill the cache now (make deps does)
   python3 tools/lab/cache.py pin kafka|postgres      write SHA256SUMS anew from a fresh download
+
+`kafka-VERSION` is another Kafka than the usual one, with its list in tools/kafka/SHA256SUMS-VERSION.
 """
 
 import fcntl
@@ -35,9 +37,15 @@ def dir():
     return path
 
 
+def _list(what):
+    """The committed list of checksums of "kafka", "kafka-VERSION" or "postgres"."""
+    name, _, version = what.partition("-")
+    return os.path.join(HERE, name, "SHA256SUMS" + (version and "-" + version))
+
+
 def _pins(what):
     """{file name: sha256} as committed."""
-    with open(os.path.join(HERE, what, "SHA256SUMS")) as file:
+    with open(_list(what)) as file:
         return {name: digest for digest, name in (line.split() for line in file)}
 
 
@@ -52,11 +60,13 @@ def _sums(directory):
 def _download(what, directory):
     if shutil.which("mvn") is None:
         raise RuntimeError("mvn is missing; run: make deps")
+    name, _, version = what.partition("-")
     print("lab: downloading %s with Maven into %s" % (what, directory), file=sys.stderr)
     for _ in range(2):  # a mirror may stumble once
         result = subprocess.run(
-            ["mvn", "-B", "-q", "-f", os.path.join(HERE, what, "pom.xml"),
-             "dependency:" + GOALS[what], "-DoutputDirectory=" + directory],
+            ["mvn", "-B", "-q", "-f", os.path.join(HERE, name, "pom.xml"),
+             "dependency:" + GOALS[name], "-DoutputDirectory=" + directory]
+            + ["-D%s.version=%s" % (name, version)] * bool(version),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False)
         if result.returncode == 0:
@@ -71,16 +81,17 @@ def _compare(what, found):
         if name not in found:
             return "%s is missing" % name
         if name not in pins:
-            return "%s is not in tools/%s/SHA256SUMS" % (name, what)
+            return "%s is not in %s" % (name, os.path.relpath(_list(what), HERE))
         if pins[name] != found[name]:
-            return "%s has sha256 %s, tools/%s/SHA256SUMS says %s" % (
-                name, found[name], what, pins[name])
+            return "%s has sha256 %s, %s says %s" % (
+                name, found[name], os.path.relpath(_list(what), HERE), pins[name])
     return None
 
 
 def ensure(what):
-    """The directory with the checked files of "kafka" or "postgres", downloaded where needed."""
-    with open(os.path.join(HERE, what, "SHA256SUMS"), "rb") as file:
+    """The directory with the checked files of "kafka", "kafka-VERSION" or "postgres", downloaded
+    where needed."""
+    with open(_list(what), "rb") as file:
         version = hashlib.sha256(file.read()).hexdigest()[:12]
     target = os.path.join(dir(), "%s-%s" % (what, version))
     with open(os.path.join(dir(), what + ".lock"), "w") as lock:
@@ -145,23 +156,24 @@ def _unpack(jar, tree):
 
 
 def pin(what):
-    """Write tools/<what>/SHA256SUMS from a fresh download."""
+    """Write the list of what from a fresh download."""
     with tempfile.TemporaryDirectory() as fresh:
         _download(what, fresh)
         sums = _sums(fresh)
-    with open(os.path.join(HERE, what, "SHA256SUMS"), "w") as file:
+    with open(_list(what), "w") as file:
         for name, digest in sums.items():
             file.write("%s  %s\n" % (digest, name))
 
 
 def main(arguments):
-    if len(arguments) != 2 or arguments[0] not in ("fetch", "pin") or arguments[1] not in GOALS:
-        print("usage: cache.py fetch|pin kafka|postgres", file=sys.stderr)
+    if len(arguments) != 2 or arguments[0] not in ("fetch", "pin") \
+            or arguments[1].partition("-")[0] not in GOALS:
+        print("usage: cache.py fetch|pin kafka|kafka-VERSION|postgres", file=sys.stderr)
         return 2
     if arguments[0] == "pin":
         pin(arguments[1])
-    elif arguments[1] == "kafka":
-        ensure("kafka")
+    elif arguments[1] != "postgres":
+        ensure(arguments[1])
     else:
         for major in (14, 18):
             postgres_bin(major)

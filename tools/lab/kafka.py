@@ -1,4 +1,5 @@
-"""A private single-node Apache Kafka (KRaft: broker and controller in one JVM).
+"""A private single-node Apache Kafka (KRaft: broker and controller in one JVM; before 3.3 a broker
+with a ZooKeeper beside it).
 
 Listeners, all on 127.0.0.1 and free ports:
   PLAINTEXT       .bootstrap         what everybody uses; the principal is User:ANONYMOUS
@@ -50,14 +51,30 @@ DEFAULTS = {
     "broker.heartbeat.interval.ms": 500,
 }
 
+# What a broker with ZooKeeper has instead.
+ZOOKEEPER_DEFAULTS = {
+    "broker.id": 1,
+    "authorizer.class.name": "kafka.security.authorizer.AclAuthorizer",
+    # After a SIGKILL the broker may register again only when ZooKeeper has forgotten the old one.
+    "zookeeper.session.timeout.ms": 6000,
+    "zookeeper.connection.timeout.ms": 30000,
+}
+KRAFT_ONLY = ("process.roles", "node.id", "controller.listener.names", "broker.session.timeout.ms",
+              "broker.heartbeat.interval.ms")
+
 HEAP = "512m"
 CLUSTER_ID = "d2FsZmVycnktbGFiLTAwMQ"  # base64 of 16 bytes, as StorageTool wants it
 
 
 class Kafka:
-    def __init__(self, dir, conf=None, heap=HEAP, keep=False):
-        """dir: made by us, belongs to the broker's user; conf: server properties on top of ours."""
-        self.jars = cache.ensure("kafka")
+    def __init__(self, dir, conf=None, heap=HEAP, keep=False, version=None):
+        """dir: made by us, belongs to the broker's user; conf: server properties on top of ours.
+
+        version: one that has a list of checksums in tools/kafka; the usual one where none is named.
+        """
+        self.jars = cache.ensure("kafka" + ("-" + version if version else ""))
+        self.version = version
+        self.zookeeper = version is not None and _numbers(version) < (3, 3)
         self.java = _java()
         self.user = process.unprivileged()
         self.dir = os.path.abspath(dir)
@@ -73,7 +90,11 @@ class Kafka:
         self.bootstrap = "127.0.0.1:%d" % self.port
         self.proxy_bootstrap = "127.0.0.1:%d" % self.proxy_advertised_port
         self.sasl_bootstrap = "127.0.0.1:%d" % self.sasl_port
+        # Its package changed after 4.1.
+        self.dump_class = ("org.apache." if version and _numbers(version) > (4, 2) else "") + \
+            "kafka.tools.DumpLogSegments"
         self._child = None
+        self._zookeeper_child = None
 
     @property
     def pid(self):
@@ -82,16 +103,48 @@ class Kafka:
     def start(self, timeout=90):
         process.give(self.dir, self.user)
         self._write_properties()
-        if not os.path.exists(os.path.join(self.data_dir, "meta.properties")):
+        if self.zookeeper:
+            self._start_zookeeper(timeout)
+        elif not os.path.exists(os.path.join(self.data_dir, "meta.properties")):
             self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.properties,
                       "--ignore-formatted")
+        self._spawn_broker()
+        if self.zookeeper:
+            process.wait_for("Kafka does not register", self._registers, timeout, None, self.log)
+            return self
+        process.wait_for("Kafka does not start", self._listens, timeout, self._child, self.log)
+        process.wait_for("Kafka does not answer", self._answers, timeout, self._child, self.log)
+        return self
+
+    def _spawn_broker(self):
         with open(self.log, "ab") as log:
             self._child = process.spawn(
                 self._java("kafka.Kafka", self.properties, heap=self.heap), user=self.user,
                 keep=self.keep, stdout=log, stderr=log, cwd=self.dir)
-        process.wait_for("Kafka does not start", self._listens, timeout, self._child, self.log)
-        process.wait_for("Kafka does not answer", self._answers, timeout, self._child, self.log)
-        return self
+
+    def _registers(self):
+        """The broker answers; one that ended because ZooKeeper still knew its predecessor is
+        started once more."""
+        if self._child.poll() is not None:
+            self._spawn_broker()
+        return self._listens() and self._answers()
+
+    def _start_zookeeper(self, timeout):
+        """It stays while the broker is killed and started again."""
+        if self._zookeeper_child is not None:
+            return
+        properties = os.path.join(self.dir, "zookeeper.properties")
+        with open(properties, "w") as file:
+            file.write("dataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\ntickTime=1000\n"
+                       "admin.enableServer=false\n"
+                       % (os.path.join(self.dir, "zookeeper"), self.controller_port))
+        log_name = os.path.join(self.dir, "zookeeper.log")
+        with open(log_name, "ab") as log:
+            self._zookeeper_child = process.spawn(
+                self._java("org.apache.zookeeper.server.ZooKeeperServerMain", properties),
+                user=self.user, keep=self.keep, stdout=log, stderr=log, cwd=self.dir)
+        process.wait_for("ZooKeeper does not start", lambda: _listens(self.controller_port),
+                         timeout, self._zookeeper_child, log_name)
 
     def _write_properties(self):
         listeners = [("PLAINTEXT", self.port, self.port),
@@ -99,10 +152,16 @@ class Kafka:
                      ("SASL_PLAINTEXT", self.sasl_port, self.sasl_port)]
         ours = dict(DEFAULTS)
         ours["log.dirs"] = self.data_dir
-        ours["controller.quorum.voters"] = "1@127.0.0.1:%d" % self.controller_port
-        ours["listeners"] = ",".join(
-            ["%s://127.0.0.1:%d" % (name, port) for name, port, _ in listeners]
-            + ["CONTROLLER://127.0.0.1:%d" % self.controller_port])
+        bound = ["%s://127.0.0.1:%d" % (name, port) for name, port, _ in listeners]
+        if self.zookeeper:
+            for name in KRAFT_ONLY:
+                del ours[name]
+            ours.update(ZOOKEEPER_DEFAULTS)
+            ours["zookeeper.connect"] = "127.0.0.1:%d" % self.controller_port
+        else:
+            ours["controller.quorum.voters"] = "1@127.0.0.1:%d" % self.controller_port
+            bound.append("CONTROLLER://127.0.0.1:%d" % self.controller_port)
+        ours["listeners"] = ",".join(bound)
         ours["advertised.listeners"] = ",".join(
             "%s://127.0.0.1:%d" % (name, port) for name, _, port in listeners)
         ours.update(self.conf)
@@ -140,15 +199,11 @@ class Kafka:
         """DumpLogSegments of every segment of a partition, headers and data printed."""
         directory = os.path.join(self.data_dir, "%s-%d" % (topic, partition))
         files = sorted(name for name in os.listdir(directory) if name.endswith(".log"))
-        return self.tool("kafka.tools.DumpLogSegments", "--print-data-log", "--files",
+        return self.tool(self.dump_class, "--print-data-log", "--files",
                          ",".join(os.path.join(directory, name) for name in files))
 
     def _listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return _listens(self.port)
 
     def _answers(self):
         try:
@@ -200,7 +255,8 @@ class Kafka:
         arguments += ["--" + resource] + ([] if resource == "cluster" else [name])
         if prefixed:
             arguments += ["--resource-pattern-type", "prefixed"]
-        self.tool("org.apache.kafka.tools.AclCommand", *arguments)
+        self.tool("kafka.admin.AclCommand" if self.zookeeper
+                  else "org.apache.kafka.tools.AclCommand", *arguments)
 
     def kill(self):
         """SIGKILL; what the broker had in the page cache stays."""
@@ -230,6 +286,21 @@ class Kafka:
     def __exit__(self, *_):
         if self._child is not None:
             self.kill()
+        if self._zookeeper_child is not None:
+            process.end(self._zookeeper_child, signal.SIGKILL)
+            self._zookeeper_child = None
+
+
+def _numbers(version):
+    return tuple(int(number) for number in version.split("."))
+
+
+def _listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
 
 
 def _results(futures):

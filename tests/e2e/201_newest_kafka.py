@@ -1,0 +1,10 @@
+"""The newest broker that Maven has: the basic flow, kills of relay and broker."""
+
+import flows
+
+LONG = True
+KAFKA = "own"
+BUILDS = ("asan", "release")
+SECONDS = 600
+
+flows.on_kafka("4.4.0")
