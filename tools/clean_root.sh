@@ -57,7 +57,8 @@ copy_settings() {
             install -D -m 600 "${HOME:-/root}/$file" "$dir/root/$file"
         fi
     done
-    for file in /etc/pip.conf /etc/npmrc /etc/resolv.conf /etc/hosts; do
+    for file in /etc/maven/settings.xml /etc/pip.conf /etc/npmrc /etc/resolv.conf /etc/hosts \
+        /etc/apt/trusted.gpg.d/* /etc/apt/keyrings/*; do
         if [ -f "$file" ]; then
             install -D -m 644 "$file" "$dir$file"
         fi
@@ -82,7 +83,9 @@ make_root() {
     for package in "$@"; do
         include=$include,$package
     done
-    if ! debootstrap --variant=minbase --include="$include" --cache-dir="$cache/debs-$suite" \
+    # Its own mount of /proc goes with the namespace, too.
+    if ! unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
+        --include="$include" --cache-dir="$cache/debs-$suite" \
         "$suite" "$dir" "$mirror" >"$dir.log" 2>&1; then
         tail -n 5 "$dir.log" >&2
         rm -rf --one-file-system "$dir"

@@ -1,4 +1,4 @@
-"""The newest broker that Maven has: the basic flow, kills of relay and broker."""
+"""The newest broker that Maven has: the basic flow, kills of the relay."""
 
 import flows
 
