@@ -7,5 +7,5 @@ int command_check(const struct args *args)
     struct error err = ERROR_INIT;
     if (answer_begin(&answer, args, true, &err) == 0)
         (void)relay_check(&answer.options, args_has(args, OPTION_CONNECT), &err);
-    return answer_end(&answer, EXIT_OK, EXIT_NO, &err);
+    return answer_end(&answer, EXIT_OK, EXIT_GAVE_UP, &err);
 }

@@ -29,9 +29,10 @@ static int check_database(struct check *c, struct error *err)
         return -1;
     command_say(c->o->out, "database: %s, PostgreSQL %d, reached as %s", system.database,
                 system.server_version / 10000, system.user);
-    if (relay_check_publication(c->sql, config, err) < 0)
+    if (relay_check_publication(c->sql, config, c->router, err) < 0)
         return -1;
-    command_say(c->o->out, "publication: %s holds the routed tables",
+    command_say(c->o->out,
+                "publication: %s sends the routed tables, with the columns that the routes need",
                 config->source.publication.text);
     return 0;
 }
@@ -100,8 +101,12 @@ int relay_check(const struct command_options *o, bool connect, struct error *err
         result = kafka_check_config(&o->config->kafka, &o->config->delivery, err);
     if (result == 0)
         command_say(o->out, "configuration: %s is valid", o->config->path);
-    if (result == 0 && connect)
+    if (result == 0 && connect) {
         result = check_servers(&c, err);
+        /* The file is good, so whatever is wrong with the servers is the answer to the question. */
+        if (result < 0 && err->kind == ERROR_STOP)
+            err->exit_code = EXIT_NO;
+    }
     pg_close(c.sql);
     router_close(c.router);
     arena_fini(&c.arena);

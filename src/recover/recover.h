@@ -72,12 +72,15 @@ struct command_options {
  * Idempotent; fences nobody where progress exists. */
 int relay_setup(const struct command_options *options, const char *admin_connection,
                 struct error *err);
-/* publication.c: every table that a route names plainly must be in the publication: its events
- * would never come, and nobody would know. */
+/* publication.c: the routed tables exist, have what the routes need, and the publication sends
+ * their rows whole; else their events would never come, and nobody would know. See tables.h. */
 int relay_check_publication(struct pg_connection *sql, const struct config *config,
-                            struct error *err);
+                            const struct router *router, struct error *err);
+/* What setup could not mend by making or completing the publication; looked at before it begins. */
+int relay_check_before_setup(struct pg_connection *sql, const struct config *config,
+                             const struct router *router, struct error *err);
 /* Creates the publication or adds the missing tables; globs are expanded to what exists now. Says
- * what it did. */
+ * what it did, and refuses what it cannot mend, as the check does. */
 int relay_ensure_publication(struct pg_connection *sql, const struct config *config,
                              const struct router *router, struct buf *out, struct error *err);
 /* The statements that do so on a server that has none of it, appended. */

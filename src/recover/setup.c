@@ -97,7 +97,9 @@ static int look(struct setup *s, struct error *err)
     if (look_at_progress(s, err) < 0 || pg_identify(s->sql, &s->facts.system, err) < 0 ||
         pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0)
         return -1;
-    return command_check_wal_level(&s->facts.system, err);
+    if (command_check_wal_level(&s->facts.system, err) < 0)
+        return -1;
+    return relay_check_before_setup(s->sql, s->o->config, s->router, err);
 }
 
 static int ensure_publication(struct setup *s, struct error *err)

@@ -34,6 +34,8 @@ static int check_successor(const struct epoch *e, struct error *err)
 static int look(struct epoch *e, struct error *err)
 {
     bool topic_exists = false;
+    if (relay_open_router(e->config, &e->router, err) < 0)
+        return -1;
     if (relay_look(&e->kafka, &e->arena, &e->facts.progress, &e->facts.have_progress, &topic_exists,
                    err) < 0) {
         relay_complete_hint(e->config, err);
@@ -51,13 +53,11 @@ static int look(struct epoch *e, struct error *err)
                     err) < 0 ||
         check_successor(e, err) < 0)
         return -1;
-    return relay_check_publication(pg_replication_sql(e->replication), e->config, err);
+    return relay_check_publication(pg_replication_sql(e->replication), e->config, e->router, err);
 }
 
 static int prepare(struct epoch *e, struct error *err)
 {
-    if (relay_open_router(e->config, &e->router, err) < 0)
-        return -1;
     e->encoding = (struct encoder_options){.system_identifier = e->facts.system.system_identifier,
                                            .id_header = e->config->delivery.id_header.text};
     if (encoder_open(FORMAT_RAW, &e->encoding, &e->encoder, err) < 0)

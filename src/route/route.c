@@ -26,6 +26,23 @@ struct router {
     bool matched;
 };
 
+/* A route whose every change an earlier one takes was meant to do something, and never will. */
+static int refuse_unreachable(const struct router_options *options, const struct router *router,
+                              uint32_t item, struct error *err)
+{
+    for (uint32_t i = 0; i < item; i++) {
+        const struct route *earlier = &router->routes[i];
+        if (earlier->continue_matching ||
+            !route_match_covers(&earlier->match, &router->routes[item].match))
+            continue;
+        config_error(err, &options->routes->items[item].from, "route_unreachable",
+                     "routes[%u] (%s) is never reached: routes[%u] (%s) takes all that it names",
+                     item, router->routes[item].name, i, earlier->name);
+        return error_hint(err, "put it before that route, or give that one continue: true");
+    }
+    return 0;
+}
+
 int router_open(const struct router_options *options, struct router **router, struct error *err)
 {
     assert(options->routes != NULL && options->relay != NULL && options->progress_topic != NULL);
@@ -37,7 +54,8 @@ int router_open(const struct router_options *options, struct router **router, st
     made->route_count = options->routes->count;
     made->routes = arena_alloc_zero(&made->arena, made->route_count * sizeof *made->routes);
     for (uint32_t i = 0; i < made->route_count; i++) {
-        if (route_compile(options, i, &made->arena, &made->routes[i], err) < 0) {
+        if (route_compile(options, i, &made->arena, &made->routes[i], err) < 0 ||
+            refuse_unreachable(options, made, i, err) < 0) {
             router_close(made);
             return -1;
         }
@@ -253,6 +271,34 @@ const char *router_literal_topic(const struct router *router, uint32_t index)
         if (router->routes[i].topic.literal && !literal_before(router, i) && index-- == 0)
             return router->routes[i].topic.text;
     return NULL;
+}
+
+bool router_table_of_route(const struct router *router, uint32_t route, struct span *schema,
+                           struct span *table)
+{
+    assert(route < router->route_count);
+    const struct route_match *match = &router->routes[route].match;
+    if (match->of_message || match->schema_glob || match->table_glob)
+        return false;
+    *schema = match->schema;
+    *table = match->table;
+    return true;
+}
+
+bool router_lacks(const struct router *router, const struct relation *relation,
+                  struct router_lack *lack)
+{
+    assert(relation != NULL && lack != NULL);
+    for (uint32_t i = 0; i < router->route_count; i++) {
+        const struct route *route = &router->routes[i];
+        if (!route_match_table(&route->match, relation->schema, relation->name))
+            continue;
+        if (route_lacks(route, relation, lack))
+            return true;
+        if (!route->continue_matching)
+            return false;
+    }
+    return false;
 }
 
 int router_route_of_table(const struct router *router, struct span schema, struct span table)

@@ -47,6 +47,20 @@ bool router_matched(const struct router *router);
 const char *router_literal_topic(const struct router *router, uint32_t index);
 /* The first route that takes rows of this table, or -1. */
 int router_route_of_table(const struct router *router, struct span schema, struct span table);
+/* The one table that the route names; false where it names a glob or messages. */
+bool router_table_of_route(const struct router *router, uint32_t route, struct span *schema,
+                           struct span *table);
+/* What a route would find wrong with every row of a relation. */
+struct router_lack {
+    uint32_t route;
+    struct span column;
+    const char
+        *must_be; /* NULL: the column is not there; else what its type can never be read as */
+};
+/* Looks at name and columns of the relation only, which may come from the catalogue. True: *lack is
+ * filled. */
+bool router_lacks(const struct router *router, const struct relation *relation,
+                  struct router_lack *lack);
 /* A checked topic name: 1 to 249 of [A-Za-z0-9._-], not "." or "..". ERROR_DATA otherwise. */
 int topic_name_check(struct span topic, struct error *err);
 

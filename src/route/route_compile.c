@@ -38,10 +38,11 @@ static int compile_topic(struct compilation *c)
         return -1;
     route_topic_init(&c->route->topic, &template, c->options->progress_topic);
     struct span literal;
-    if (!template_literal(&template, &literal))
-        return 0;
     struct error why = ERROR_INIT;
-    if (route_topic_set_literal(&c->route->topic, literal, &why) == 0)
+    int result = template_literal(&template, &literal)
+                     ? route_topic_set_literal(&c->route->topic, literal, &why)
+                     : route_topic_check_literals(&c->route->topic, c->arena, &why);
+    if (result == 0)
         return 0;
     return config_error(c->err, &c->config->topic, why.reason, "%s.topic: %s", c->path, why.text);
 }
@@ -138,7 +139,7 @@ int route_compile(const struct router_options *options, uint32_t item, struct ar
         .index = item, .name = config->name.text, .continue_matching = config->continue_matching};
     char from[48];
     snprintf(from, sizeof from, "%s.from", c.path);
-    if (route_match_compile(&config->from, from, &route->match, err) < 0)
+    if (route_match_compile(&config->from, from, arena, &route->match, err) < 0)
         return -1;
     add_required_columns(&c);
     if (compile_topic(&c) < 0 || compile_key(&c) < 0 || compile_headers(&c) < 0)

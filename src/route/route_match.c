@@ -8,11 +8,56 @@ static bool has_wildcard(struct span text)
     return memchr(text.ptr, '*', text.len) != NULL || memchr(text.ptr, '?', text.len) != NULL;
 }
 
-int route_match_compile(const struct config_text *from, const char *path, struct route_match *out,
-                        struct error *err)
+/* A part in double quotes at the beginning of *rest, which then begins behind it. */
+static bool take_quoted(struct span *rest, struct arena *arena, struct span *name)
+{
+    char *made = arena_alloc(arena, rest->len);
+    size_t len = 0;
+    for (size_t i = 1; i < rest->len; i++) {
+        if (rest->ptr[i] == '"' && (i + 1 == rest->len || rest->ptr[i + 1] != '"')) {
+            *name = (struct span){made, len};
+            *rest = (struct span){rest->ptr + i + 1, rest->len - i - 1};
+            return len > 0;
+        }
+        if (rest->ptr[i] == '"')
+            i++;
+        made[len++] = rest->ptr[i];
+    }
+    return false;
+}
+
+static bool take_plain(struct span *rest, size_t len, struct span *name, bool *glob)
+{
+    *name = (struct span){rest->ptr, len};
+    *rest = (struct span){rest->ptr + len, rest->len - len};
+    *glob = has_wildcard(*name);
+    return len > 0 && memchr(name->ptr, '"', len) == NULL;
+}
+
+static bool take_schema(struct span *rest, struct arena *arena, struct route_match *out)
+{
+    if (rest->len > 0 && rest->ptr[0] == '"')
+        return take_quoted(rest, arena, &out->schema);
+    const char *dot = rest->len > 0 ? memchr(rest->ptr, '.', rest->len) : NULL;
+    return dot != NULL &&
+           take_plain(rest, (size_t)(dot - rest->ptr), &out->schema, &out->schema_glob);
+}
+
+static bool take_names(struct span rest, struct arena *arena, struct route_match *out)
+{
+    if (!take_schema(&rest, arena, out) || rest.len < 2 || rest.ptr[0] != '.')
+        return false;
+    rest = (struct span){rest.ptr + 1, rest.len - 1};
+    bool good = rest.ptr[0] == '"' ? take_quoted(&rest, arena, &out->table)
+                                   : take_plain(&rest, rest.len, &out->table, &out->table_glob);
+    return good && rest.len == 0;
+}
+
+int route_match_compile(const struct config_text *from, const char *path, struct arena *arena,
+                        struct route_match *out, struct error *err)
 {
     assert(from->text != NULL);
-    assert(path != NULL);
+    assert(path != NULL && arena != NULL);
     const struct span message = SPAN_LITERAL("message:");
     struct span text = span_of(from->text);
     *out = (struct route_match){.of_message = span_starts_with(text, message)};
@@ -23,16 +68,12 @@ int route_match_compile(const struct config_text *from, const char *path, struct
         return config_error(err, from, "bad_from", "%s: message: needs the prefix of the messages",
                             path);
     }
-    const char *dot = memchr(text.ptr, '.', text.len);
-    if (dot == NULL || dot == text.ptr || dot + 1 == text.ptr + text.len) {
-        config_error(err, from, "bad_from",
-                     "%s: expected schema.table, a glob of that form, or message:<prefix>", path);
-        return error_hint(err, "write the schema too, such as public.outbox");
-    }
-    out->schema = (struct span){text.ptr, (size_t)(dot - text.ptr)};
-    out->table = (struct span){dot + 1, text.len - out->schema.len - 1};
-    out->glob = has_wildcard(out->schema) || has_wildcard(out->table);
-    return 0;
+    if (take_names(text, arena, out))
+        return 0;
+    config_error(err, from, "bad_from",
+                 "%s: expected schema.table, a glob of that form, or message:<prefix>", path);
+    return error_hint(err, "write the schema too, such as public.outbox; a name with a quote, a *, "
+                           "or a ? of its own stands in double quotes, as in SQL");
 }
 
 /* Behind the character at `at`. */
@@ -71,16 +112,38 @@ bool route_match_glob(struct span glob, struct span text)
     return g == glob.len;
 }
 
+static bool fits(bool glob, struct span pattern, struct span name)
+{
+    return glob ? route_match_glob(pattern, name) : span_equal(pattern, name);
+}
+
 bool route_match_table(const struct route_match *match, struct span schema, struct span table)
 {
     if (match->of_message)
         return false;
-    if (!match->glob)
-        return span_equal(match->schema, schema) && span_equal(match->table, table);
-    return route_match_glob(match->schema, schema) && route_match_glob(match->table, table);
+    return fits(match->schema_glob, match->schema, schema) &&
+           fits(match->table_glob, match->table, table);
 }
 
 bool route_match_message(const struct route_match *match, struct span prefix)
 {
     return match->of_message && span_equal(match->prefix, prefix);
+}
+
+/* A glob as a text: a * of the pattern may swallow one of the other glob, but a ? stands for one
+ * character, and a * for any number. */
+static bool covers(bool glob, struct span pattern, bool other_glob, struct span other)
+{
+    if (!other_glob || span_equal(pattern, other))
+        return fits(glob, pattern, other);
+    return glob && memchr(pattern.ptr, '?', pattern.len) == NULL &&
+           route_match_glob(pattern, other);
+}
+
+bool route_match_covers(const struct route_match *a, const struct route_match *b)
+{
+    if (a->of_message || b->of_message)
+        return a->of_message && b->of_message && span_equal(a->prefix, b->prefix);
+    return covers(a->schema_glob, a->schema, b->schema_glob, b->schema) &&
+           covers(a->table_glob, a->table, b->table_glob, b->table);
 }

@@ -19,6 +19,58 @@ static struct field_slot find_column(const struct relation *relation, struct spa
     return (struct field_slot){.column = FIELD_NONE};
 }
 
+/* Types of which no value can be read as what the route needs. Others may hold one that can: a text
+ * with a number in it, a domain. */
+static bool is_never(uint32_t type_oid, bool timestamps_too, bool numbers_too)
+{
+    switch (type_oid) {
+    case TYPE_BOOL:
+    case TYPE_BYTEA:
+    case TYPE_UUID:
+        return true;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return timestamps_too;
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+        return numbers_too;
+    case TYPE_JSON:
+    case TYPE_JSONB:
+        return !numbers_too;
+    default:
+        return false;
+    }
+}
+
+static const char *must_be(const struct route *route, uint32_t field, uint32_t type_oid)
+{
+    if (field == route->timestamp && is_never(type_oid, false, false))
+        return "a timestamp or a number of milliseconds";
+    if (field == route->partition && is_never(type_oid, true, false))
+        return "an integer";
+    if (field == route->headers && is_never(type_oid, true, true))
+        return "a JSON object";
+    return NULL;
+}
+
+bool route_lacks(const struct route *route, const struct relation *relation,
+                 struct router_lack *lack)
+{
+    for (uint32_t i = 0; i < route->fields.count; i++) {
+        struct field_slot slot = find_column(relation, route->fields.names[i]);
+        *lack = (struct router_lack){.route = route->index, .column = route->fields.names[i]};
+        if (slot.column == FIELD_NONE && i < route->required_count)
+            return true;
+        if (slot.column == FIELD_NONE)
+            continue;
+        lack->must_be = must_be(route, i, slot.type_oid);
+        if (lack->must_be != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void fill_match(struct plan_match *match, struct route *route,
                        const struct relation *relation, struct arena *arena)
 {

@@ -33,6 +33,9 @@ struct plan_cache {
 
 void plan_cache_init(struct plan_cache *cache, struct arena *arena, struct route *routes,
                      uint32_t route_count);
+/* See router_lacks(): for one route that takes the relation's rows. */
+bool route_lacks(const struct route *route, const struct relation *relation,
+                 struct router_lack *lack);
 /* Makes the plan where there is none or the relation has changed. */
 const struct plan *plan_find(struct plan_cache *cache, const struct relation *relation);
 

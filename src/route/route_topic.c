@@ -44,6 +44,24 @@ int topic_name_check(struct span topic, struct error *err)
     return 0;
 }
 
+static bool ends_with(struct span text, struct span end)
+{
+    return text.len >= end.len && memcmp(text.ptr + text.len - end.len, end.ptr, end.len) == 0;
+}
+
+/* walferry.<relay>.progress and the like, of any relay: a record of somebody else's there would be
+ * taken for that relay's own. */
+static bool is_ours(struct span text)
+{
+    static const char *const ends[] = {".progress", ".dead-letter", ".quarantine", ".control"};
+    if (!span_starts_with(text, SPAN_LITERAL("walferry.")))
+        return false;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (ends_with(text, span_of(ends[i])))
+            return true;
+    return false;
+}
+
 static int check(const struct route_topic *topic, struct span text, struct error *err)
 {
     char shown[SHOWN_MAX + 4];
@@ -56,6 +74,12 @@ static int check(const struct route_topic *topic, struct span text, struct error
     if (span_equal_text(text, topic->progress_topic))
         return error_data(err, "reserved_topic", "topic %s is the progress topic",
                           show(text, shown));
+    if (is_ours(text))
+        return error_data(
+            err, "reserved_topic",
+            "topic %s has the name of a relay's own topic: walferry.<relay>.progress, "
+            ".dead-letter, .quarantine and .control are walferry's",
+            show(text, shown));
     return 0;
 }
 
@@ -97,6 +121,23 @@ int route_topic_set_literal(struct route_topic *topic, struct span text, struct 
     assert(topic->only == NULL);
     topic->literal = true;
     return keep(topic, text, err);
+}
+
+int route_topic_check_literals(const struct route_topic *topic, struct arena *scratch,
+                               struct error *err)
+{
+    const struct template *t = &topic->template;
+    size_t len = 0;
+    for (uint32_t i = 0; i < t->count; i++)
+        len += t->parts[i].kind == PART_LITERAL ? t->parts[i].text.len : 1;
+    char *text = arena_alloc_bytes(scratch, len + 1);
+    len = 0;
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct span part = t->parts[i].kind == PART_LITERAL ? t->parts[i].text : SPAN_LITERAL("x");
+        memcpy(text + len, part.ptr, part.len);
+        len += part.len;
+    }
+    return check(topic, (struct span){text, len}, err);
 }
 
 /* Does the last topic have the value where its template has the column? */

@@ -14,7 +14,7 @@ with e2e.own_postgres(hba=HBA) as postgres, e2e.Case(postgres=postgres) as case:
     for _ in range(3):
         text = case.refused(wrong, 2, "password authentication failed")
         assert "wr0ng" not in text
-    text = case.command(wrong, "check", "--connect", code=2, says="password authentication failed")
+    text = case.command(wrong, "check", "--connect", code=1, says="password authentication failed")
     assert "wr0ng" not in text
     shop.stop()
     case.drain(relay=relay)

@@ -18,7 +18,7 @@ def no_broker():
         case.put(rows=2)
         case.drain(relay=good)
         case.stop(good)
-        case.command(relay, "check", "--connect", code=1, says="127.0.0.1:", timeout=60)
+        case.command(relay, "check", "--connect", code=6, says="127.0.0.1:", timeout=60)
         case.refused(relay, 6, "gave up", timeout=60)
         case.judge()
 
@@ -33,7 +33,7 @@ def topic_missing():
         route = dict(case.config()["routes"][0], topic=case.prefix + "literal")
         literal = case.relay({"delivery": {"topics": {"create": False}}, "routes": [route]})
         case.refused(literal, 2, "literal")
-        case.command(literal, "check", "--connect", code=2, says="literal")
+        case.command(literal, "check", "--connect", code=1, says="literal")
         # A templated one is found missing at first use: a data error of its route.
         case.start(relay)
         case.put(rows=2)
@@ -53,7 +53,7 @@ def weak():
         case.stop(relay)
         strict = case.relay({"delivery": {"require_replication": True}})
         case.refused(strict, 2, "replication")
-        case.command(strict, "check", "--connect", code=2, says="replication")
+        case.command(strict, "check", "--connect", code=1, says="replication")
 
 
 def acl():
@@ -61,7 +61,7 @@ def acl():
         case.setup(case.relay())
         case.kafka.create_topic(case.prefix + "order", 2)
         relay = case.relay(limited(case))
-        case.command(relay, "check", "--connect", code=2, says="denies", timeout=60)
+        case.command(relay, "check", "--connect", code=1, says="denies", timeout=60)
         case.refused(relay, 2, "denies", timeout=60)
         everything = dict(user="limited", prefixed=True)
         case.kafka.allow(operations=["All"], resource="topic", name=case.progress_topic, **everything)

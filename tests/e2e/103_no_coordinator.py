@@ -14,7 +14,7 @@ with e2e.own_kafka(conf={"transaction.state.log.replication.factor": 3,
     case.sql('CREATE PUBLICATION "%s" FOR TABLE public.outbox' % case.db)
     one, two = (case.relay({"retry": {"give_up_ms": 2000}}) for _ in range(2))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:  # each waits for half a minute
-        runs = [pool.submit(case.command, one, "check", "--connect", code=1, says="coordinator",
+        runs = [pool.submit(case.command, one, "check", "--connect", code=6, says="coordinator",
                             timeout=90),
                 pool.submit(case.command, two, "setup", code=6, says="coordinator|producer id",
                             timeout=90)]

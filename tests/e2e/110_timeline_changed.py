@@ -36,4 +36,4 @@ with e2e.own_postgres() as pg, e2e.Case(postgres=pg) as case:
     case.put(rows=3, type="gone")
     case.forge_progress(timeline=1)
     text = case.refused(relay, 3, "history does not hold position")
-    case.command(relay, "check", "--connect", code=3, says="history does not hold position")
+    case.command(relay, "check", "--connect", code=1, says="history does not hold position")

@@ -49,12 +49,14 @@ static void test_glob_takes_no_eternity(void **state)
     assert_false(glob("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", text));
 }
 
+static struct arena arena;
+
 static struct route_match compile(const char *from)
 {
     struct route_match match;
     struct error err = ERROR_INIT;
     struct config_text text = {.text = from};
-    assert_int_equal(route_match_compile(&text, "routes[0].from", &match, &err), 0);
+    assert_int_equal(route_match_compile(&text, "routes[0].from", &arena, &match, &err), 0);
     return match;
 }
 
@@ -67,7 +69,7 @@ static void test_tables(void **state)
 {
     (void)state;
     struct route_match exact = compile("public.outbox");
-    assert_false(exact.glob);
+    assert_false(exact.schema_glob || exact.table_glob);
     assert_true(takes(&exact, "public", "outbox"));
     assert_false(takes(&exact, "public", "outbox2"));
     assert_false(takes(&exact, "Public", "outbox"));
@@ -81,6 +83,62 @@ static void test_tables(void **state)
     /* A * in one half does not eat the dot and the other half. */
     struct route_match half = compile("*.box");
     assert_false(takes(&half, "public", "outbox"));
+}
+
+static void test_quoted_names(void **state)
+{
+    (void)state;
+    struct route_match match = compile("\"Next.Ware\".outbox");
+    assert_true(takes(&match, "Next.Ware", "outbox"));
+    assert_false(takes(&match, "\"Next", "Ware\".outbox"));
+    match = compile("public.\"a.b\"");
+    assert_true(takes(&match, "public", "a.b"));
+    match = compile("\"a.b\".\"c\"\"d\"");
+    assert_true(takes(&match, "a.b", "c\"d"));
+    /* Quoted, a * is a star; the other part is a glob all the same. */
+    match = compile("\"*\".out*");
+    assert_true(takes(&match, "*", "outbox"));
+    assert_false(takes(&match, "public", "outbox"));
+}
+
+static void test_names_that_are_none(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"a",      "a.",       ".a",       "\"a.b",  "\"\".a",
+                                      "a.\"\"", "\"a\"b.c", "a.\"b\"c", "\"a\".", "a.b\"",
+                                      "a\"b.c", "\"a\"",    "\"a\"c"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct route_match match;
+        struct error err = ERROR_INIT;
+        struct config_text text = {.text = bad[i]};
+        if (route_match_compile(&text, "routes[0].from", &arena, &match, &err) == 0)
+            fail_msg("%s was taken", bad[i]);
+        assert_string_equal(err.reason, "bad_from");
+    }
+}
+
+static bool covers(const char *a, const char *b)
+{
+    struct route_match one = compile(a), other = compile(b);
+    return route_match_covers(&one, &other);
+}
+
+static void test_covering(void **state)
+{
+    (void)state;
+    assert_true(covers("public.outbox", "public.outbox"));
+    assert_false(covers("public.outbox", "public.inbox"));
+    assert_true(covers("public.*", "public.outbox"));
+    assert_true(covers("*.*", "shop_*.out?ox"));
+    assert_true(covers("public.*_box", "public.out_*_box"));
+    assert_false(covers("public.outbox", "public.out*"));
+    assert_false(covers("shop.*", "public.outbox"));
+    assert_false(covers("public.a?", "public.a*")); /* a* takes "a", too */
+    assert_true(covers("public.a?", "public.a?"));
+    assert_true(covers("public.a?", "public.ab"));
+    assert_true(covers("message:a", "message:a"));
+    assert_false(covers("message:a", "message:b"));
+    assert_false(covers("*.*", "message:a.b"));
 }
 
 static void test_messages(void **state)
@@ -100,7 +158,13 @@ int main(void)
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_glob_takes_no_eternity),
         cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_quoted_names),
+        cmocka_unit_test(test_names_that_are_none),
+        cmocka_unit_test(test_covering),
         cmocka_unit_test(test_messages),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    arena_init(&arena, 1024, 1024);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    arena_fini(&arena);
+    return failed;
 }

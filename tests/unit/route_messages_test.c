@@ -191,7 +191,7 @@ static void test_continue(void **state)
     f.configs[0].continue_matching = true;
     route_fixture_add_route(&f, "table", "public.outbox");
     route_fixture_add_route(&f, "again", "message:outbox")->continue_matching = false;
-    route_fixture_add_route(&f, "never", "message:outbox");
+    route_fixture_add_route(&f, "other", "message:other");
     route_fixture_message(&f, "outbox", HEAD "\"payload\": 1}");
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), 1);

@@ -1,0 +1,504 @@
+/* recover/tables: see tables.h. It reads and judges; publication.c changes. Which table belongs to
+ * a route is the router's word alone, so a glob means the same here as it does for a row. */
+#include "recover/tables.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tables_add_name(struct buf *out, struct span schema, struct span name)
+{
+    pg_quote_identifier(out, schema);
+    buf_add_char(out, '.');
+    pg_quote_identifier(out, name);
+}
+
+/* ---- Reading ---- */
+
+static bool is_true(const struct pg_result *r, int row, int column)
+{
+    return span_equal_text(pg_result_cell(r, row, column), "t");
+}
+
+static char one_char(const struct pg_result *r, int row, int column)
+{
+    struct span cell = pg_result_cell(r, row, column);
+    return cell.len > 0 ? cell.ptr[0] : '\0';
+}
+
+static struct span keep(struct arena *arena, struct span cell)
+{
+    return cell.ptr == NULL ? cell : arena_copy(arena, cell);
+}
+
+/* What 18 added is read as JSON, which any version has. */
+static int load_publication(struct pg_connection *sql, const char *name, struct arena *arena,
+                            struct publication *out, struct error *err)
+{
+    struct pg_result *r = NULL;
+    if (pg_query(sql,
+                 "SELECT pubviaroot, pubinsert, "
+                 "coalesce(to_jsonb(p)->>'pubgencols', 'n') = 's', "
+                 "concat_ws(', ', CASE WHEN pubinsert THEN 'insert' END, "
+                 "CASE WHEN pubupdate THEN 'update' END, CASE WHEN pubdelete THEN 'delete' END, "
+                 "CASE WHEN pubtruncate THEN 'truncate' END) "
+                 "FROM pg_catalog.pg_publication p WHERE pubname = $1",
+                 1, &name, &r, err) < 0)
+        return -1;
+    *out = (struct publication){.exists = pg_result_rows(r) > 0};
+    if (out->exists) {
+        out->via_root = is_true(r, 0, 0);
+        out->inserts = is_true(r, 0, 1);
+        out->stored_generated = is_true(r, 0, 2);
+        out->publishes = keep(arena, pg_result_cell(r, 0, 3));
+    }
+    pg_result_free(r);
+    return 0;
+}
+
+static int server_has_schemas(struct pg_connection *sql, bool *has, struct error *err)
+{
+    struct pg_result *r = NULL;
+    if (pg_query(sql, "SELECT to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL", 0,
+                 NULL, &r, err) < 0)
+        return -1;
+    *has = is_true(r, 0, 0);
+    pg_result_free(r);
+    return 0;
+}
+
+/* "top" is the table, or the outermost one that it is a partition of, that the publication holds.
+ * %s: whether it holds the schema (15 and later). */
+#define RELATIONS_SQL                                                                              \
+    "SELECT n.nspname, c.relname, c.oid, c.relkind, c.relpersistence, c.relispartition, "          \
+    "c.relhassubclass AND c.relkind = 'r', top.oid IS NOT NULL, "                                  \
+    "EXISTS (SELECT FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid "                 \
+    "AND r.prrelid = top.oid AND to_jsonb(r)->>'prqual' IS NOT NULL), tn.nspname, tc.relname "     \
+    "FROM pg_catalog.pg_class c "                                                                  \
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
+    "LEFT JOIN pg_catalog.pg_publication p ON p.pubname = $1 "                                     \
+    "LEFT JOIN LATERAL (SELECT x.relid AS oid FROM unnest(ARRAY[c.oid] || ARRAY("                  \
+    "SELECT a.relid::oid FROM pg_catalog.pg_partition_ancestors(c.oid) a)) "                       \
+    "WITH ORDINALITY x(relid, depth) JOIN pg_catalog.pg_class xc ON xc.oid = x.relid "             \
+    "WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND (p.puballtables OR EXISTS ("     \
+    "SELECT FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid "                         \
+    "AND r.prrelid = x.relid) OR %s) "                                                             \
+    "ORDER BY x.depth DESC LIMIT 1) top ON true "                                                  \
+    "LEFT JOIN pg_catalog.pg_class tc ON tc.oid = CASE WHEN p.pubviaroot THEN top.oid "            \
+    "WHEN top.oid IS NOT NULL THEN c.oid END "                                                     \
+    "LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace "                            \
+    "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%%' "               \
+    "AND n.nspname <> 'information_schema' ORDER BY 1, 2"
+#define HOLDS_SCHEMA_SQL                                                                           \
+    "EXISTS (SELECT FROM pg_catalog.pg_publication_namespace s WHERE s.pnpubid = p.oid "           \
+    "AND s.pnnspid = xc.relnamespace)"
+
+static bool named_plainly(const struct config *config, const struct router *router,
+                          struct span schema, struct span name)
+{
+    struct span s, n;
+    for (uint32_t i = 0; i < config->routes.count; i++)
+        if (router_table_of_route(router, i, &s, &n) && span_equal(s, schema) &&
+            span_equal(n, name))
+            return true;
+    return false;
+}
+
+static void fill_table(const struct pg_result *r, int row, struct arena *arena,
+                       struct routed_table *t)
+{
+    struct span oid = pg_result_cell(r, row, 2);
+    t->schema = keep(arena, pg_result_cell(r, row, 0));
+    t->name = keep(arena, pg_result_cell(r, row, 1));
+    t->oid = (uint32_t)strtoul(arena_format(arena, "%.*s", SPAN_ARG(oid)), NULL, 10);
+    t->kind = one_char(r, row, 3);
+    t->persistence = one_char(r, row, 4);
+    t->partition = is_true(r, row, 5);
+    t->has_children = is_true(r, row, 6);
+    t->published = is_true(r, row, 7);
+    t->filtered = is_true(r, row, 8);
+    t->sent_schema = keep(arena, pg_result_cell(r, row, 9));
+    t->sent_name = keep(arena, pg_result_cell(r, row, 10));
+}
+
+int tables_load(struct pg_connection *sql, const struct config *config, const struct router *router,
+                struct arena *arena, struct tables *tables, struct error *err)
+{
+    const char *publication = config->source.publication.text;
+    bool schemas = false;
+    *tables = (struct tables){.count = 0};
+    if (load_publication(sql, publication, arena, &tables->publication, err) < 0 ||
+        server_has_schemas(sql, &schemas, err) < 0)
+        return -1;
+    char statement[4096];
+    snprintf(statement, sizeof statement, RELATIONS_SQL, schemas ? HOLDS_SCHEMA_SQL : "false");
+    struct pg_result *r = NULL;
+    if (pg_query(sql, statement, 1, &publication, &r, err) < 0)
+        return -1;
+    int rows = pg_result_rows(r);
+    tables->items = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof *tables->items);
+    for (int i = 0; i < rows; i++) {
+        struct span schema = pg_result_cell(r, i, 0), name = pg_result_cell(r, i, 1);
+        int route = router_route_of_table(router, schema, name);
+        if (route < 0)
+            continue;
+        struct routed_table *t = &tables->items[tables->count++];
+        t->route = (uint32_t)route;
+        t->plain = named_plainly(config, router, schema, name);
+        fill_table(r, i, arena, t);
+    }
+    pg_result_free(r);
+    return 0;
+}
+
+/* ---- Judging: the tables ---- */
+
+static int refuse(const struct config *config, const struct routed_table *t, const char *reason,
+                  struct error *err, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static int refuse(const struct config *config, const struct routed_table *t, const char *reason,
+                  struct error *err, const char *format, ...)
+{
+    const struct config_route *route = &config->routes.items[t->route];
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return config_error(err, &route->from, reason, "%.*s.%.*s of route %s %s", SPAN_ARG(t->schema),
+                        SPAN_ARG(t->name), route->name.text, text);
+}
+
+static const char *quoted(struct arena *arena, const struct routed_table *t)
+{
+    struct buf name = BUF_EMPTY;
+    tables_add_name(&name, t->schema, t->name);
+    const char *text = arena_format(arena, "%s", buf_text(&name));
+    buf_fini(&name);
+    return text;
+}
+
+static const char *quoted_publication(struct arena *arena, const struct config *config)
+{
+    struct buf name = BUF_EMPTY;
+    pg_quote_identifier(&name, span_of(config->source.publication.text));
+    const char *text = arena_format(arena, "%s", buf_text(&name));
+    buf_fini(&name);
+    return text;
+}
+
+static bool replicable(const struct routed_table *t)
+{
+    return (t->kind == 'r' || t->kind == 'p') && t->persistence == 'p';
+}
+
+static int refuse_kind(const struct config *config, const struct routed_table *t,
+                       struct arena *arena, struct error *err)
+{
+    if (t->persistence == 'u' && (t->kind == 'r' || t->kind == 'p')) {
+        refuse(config, t, "table_kind", err, "is UNLOGGED: its rows are not in the WAL");
+        return error_hint(err, "run: ALTER TABLE %s SET LOGGED", quoted(arena, t));
+    }
+    const char *kind = t->kind == 'v'   ? "a view"
+                       : t->kind == 'm' ? "a materialized view"
+                       : t->kind == 'f' ? "a foreign table"
+                                        : "a temporary table";
+    refuse(config, t, "table_kind", err, "is %s: it has no rows in the WAL", kind);
+    return error_hint(err, "mend routes[].from: name the table that the application inserts into");
+}
+
+static int refuse_missing(const struct config *config, const struct router *router,
+                          const struct tables *tables, struct error *err)
+{
+    struct span schema, name;
+    for (uint32_t i = 0; i < config->routes.count; i++) {
+        if (!router_table_of_route(router, i, &schema, &name))
+            continue;
+        bool found = false;
+        for (uint32_t k = 0; k < tables->count && !found; k++)
+            found = span_equal(tables->items[k].schema, schema) &&
+                    span_equal(tables->items[k].name, name);
+        if (found)
+            continue;
+        const struct config_route *route = &config->routes.items[i];
+        config_error(err, &route->from, "table_missing", "table %s of route %s does not exist",
+                     route->from.text, route->name.text);
+        return error_hint(err, "apply the migrations in sql/ first, or mend routes[].from (a part "
+                               "with a dot in it stands in double quotes)");
+    }
+    return 0;
+}
+
+struct sent_column {
+    bool generated;
+    bool listed;
+};
+
+/* The columns of which the server sends values, as a relation; the others are in `unsent`. */
+static int load_relation(struct pg_connection *sql, const struct config *config,
+                         const struct tables *tables, const struct routed_table *t, bool published,
+                         struct arena *arena, struct relation *relation, struct relation *unsent,
+                         struct sent_column **why, struct error *err)
+{
+    char oid[16];
+    snprintf(oid, sizeof oid, "%" PRIu32, t->oid);
+    const char *parameters[] = {oid, config->source.publication.text};
+    struct pg_result *r = NULL;
+    if (pg_query(sql,
+                 "SELECT a.attname, a.atttypid, a.attgenerated <> '', a.attgenerated = 's', "
+                 "coalesce(to_jsonb(r)->>'prattrs', '') <> '', "
+                 "coalesce(' ' || translate(to_jsonb(r)->>'prattrs', '[],', '   ') || ' ' "
+                 "LIKE '% ' || a.attnum || ' %', true) "
+                 "FROM pg_catalog.pg_attribute a "
+                 "LEFT JOIN pg_catalog.pg_publication p ON p.pubname = $2 "
+                 "LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid "
+                 "AND r.prrelid = a.attrelid "
+                 "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped "
+                 "ORDER BY a.attnum",
+                 2, parameters, &r, err) < 0)
+        return -1;
+    int rows = pg_result_rows(r);
+    *relation = *unsent = (struct relation){.schema = t->schema, .name = t->name, .version = 1};
+    relation->columns = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof *relation->columns);
+    unsent->columns = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof *unsent->columns);
+    *why = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof **why);
+    for (int i = 0; i < rows; i++) {
+        struct span type = pg_result_cell(r, i, 1);
+        struct column column = {
+            .name = keep(arena, pg_result_cell(r, i, 0)),
+            .type_oid = (uint32_t)strtoul(arena_format(arena, "%.*s", SPAN_ARG(type)), NULL, 10)};
+        bool has_list = published && is_true(r, i, 4);
+        struct sent_column s = {.generated = is_true(r, i, 2),
+                                .listed = !has_list || is_true(r, i, 5)};
+        /* A column list of 18 sends the generated columns that it names. */
+        bool sent_generated = is_true(r, i, 3) && (tables->publication.stored_generated ||
+                                                   (has_list && is_true(r, i, 5)));
+        if (s.listed && (!s.generated || sent_generated)) {
+            relation->columns[relation->column_count++] = column;
+        } else {
+            (*why)[unsent->column_count] = s;
+            unsent->columns[unsent->column_count++] = column;
+        }
+    }
+    pg_result_free(r);
+    return 0;
+}
+
+static int refuse_unsent(const struct config *config, const struct routed_table *t,
+                         struct span column, const struct sent_column *why, struct arena *arena,
+                         struct error *err)
+{
+    if (why->generated) {
+        refuse(config, t, "column_missing", err,
+               "needs column %.*s, which is generated: the server does not send it",
+               SPAN_ARG(column));
+        return error_hint(
+            err,
+            "let a trigger fill an ordinary column; on PostgreSQL 18 a stored one is "
+            "sent after: ALTER PUBLICATION %s SET (publish_generated_columns = stored)",
+            quoted_publication(arena, config));
+    }
+    refuse(config, t, "publication_column", err,
+           "needs column %.*s, which is not in the column list of publication %s", SPAN_ARG(column),
+           config->source.publication.text);
+    const char *publication = quoted_publication(arena, config);
+    return error_hint(err,
+                      "run: ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
+                      publication, quoted(arena, t), publication, quoted(arena, t));
+}
+
+static int check_columns(struct pg_connection *sql, const struct config *config,
+                         const struct router *router, const struct tables *tables,
+                         const struct routed_table *t, bool published, struct arena *arena,
+                         struct error *err)
+{
+    struct relation relation, unsent;
+    struct sent_column *why;
+    struct router_lack lack;
+    if (load_relation(sql, config, tables, t, published, arena, &relation, &unsent, &why, err) < 0)
+        return -1;
+    if (!router_lacks(router, &relation, &lack))
+        return 0;
+    struct routed_table at = *t;
+    at.route = lack.route;
+    for (uint32_t i = 0; i < unsent.column_count; i++)
+        if (lack.must_be == NULL && span_equal(unsent.columns[i].name, lack.column))
+            return refuse_unsent(config, &at, lack.column, &why[i], arena, err);
+    if (lack.must_be != NULL) {
+        refuse(config, &at, "column_type", err, "needs %s in column %.*s", lack.must_be,
+               SPAN_ARG(lack.column));
+        return error_hint(err, "map another column, or change its type");
+    }
+    refuse(config, &at, "column_missing", err, "has no column %.*s", SPAN_ARG(lack.column));
+    return error_hint(err,
+                      "map the column that it has under routes[].columns, or mend the template");
+}
+
+int tables_check(struct pg_connection *sql, const struct config *config,
+                 const struct router *router, const struct tables *tables, struct arena *arena,
+                 struct error *err)
+{
+    if (refuse_missing(config, router, tables, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < tables->count; i++) {
+        const struct routed_table *t = &tables->items[i];
+        if (!replicable(t)) {
+            if (t->plain)
+                return refuse_kind(config, t, arena, err);
+        } else if (check_columns(sql, config, router, tables, t, false, arena, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- Judging: the publication ---- */
+
+static int check_inserts(const struct config *config, const struct tables *tables,
+                         struct arena *arena, struct error *err)
+{
+    const struct publication *p = &tables->publication;
+    if (p->inserts || tables->count == 0)
+        return 0;
+    const struct config_text *publication = &config->source.publication;
+    config_error(err, publication, "publication_inserts",
+                 "publication %s does not publish inserts: no event would ever come",
+                 publication->text);
+    return error_hint(err, "run: ALTER PUBLICATION %s SET (publish = 'insert%s%.*s')",
+                      quoted_publication(arena, config), p->publishes.len > 0 ? ", " : "",
+                      SPAN_ARG(p->publishes));
+}
+
+static int refuse_root(const struct config *config, const struct routed_table *t,
+                       struct arena *arena, struct error *err)
+{
+    refuse(config, t, "publication_root", err,
+           "is partitioned, and publication %s sends its rows under the names of the partitions",
+           config->source.publication.text);
+    return error_hint(err, "run: ALTER PUBLICATION %s SET (publish_via_partition_root = true)",
+                      quoted_publication(arena, config));
+}
+
+/* Under which name do the rows come, and does a route take that? */
+static int check_name(const struct config *config, const struct router *router,
+                      const struct routed_table *t, struct error *err)
+{
+    if (router_route_of_table(router, t->sent_schema, t->sent_name) >= 0)
+        return 0;
+    refuse(config, t, "publication_root", err,
+           "is a partition, and publication %s sends its rows under the name of %.*s.%.*s",
+           config->source.publication.text, SPAN_ARG(t->sent_schema), SPAN_ARG(t->sent_name));
+    return error_hint(err, "mend routes[].from: name %.*s.%.*s", SPAN_ARG(t->sent_schema),
+                      SPAN_ARG(t->sent_name));
+}
+
+/* FOR TABLE of a parent takes its children of that day in, each under its own name. */
+static int check_children(struct pg_connection *sql, const struct config *config,
+                          const struct router *router, const struct routed_table *t,
+                          struct error *err)
+{
+    char oid[16];
+    snprintf(oid, sizeof oid, "%" PRIu32, t->oid);
+    const char *parameter = oid;
+    struct pg_result *r = NULL;
+    if (!t->has_children)
+        return 0;
+    if (pg_query(sql,
+                 "WITH RECURSIVE x(relid) AS (SELECT inhrelid FROM pg_catalog.pg_inherits "
+                 "WHERE inhparent = $1::oid UNION SELECT i.inhrelid FROM x "
+                 "JOIN pg_catalog.pg_inherits i ON i.inhparent = x.relid) "
+                 "SELECT n.nspname, c.relname FROM x JOIN pg_catalog.pg_class c ON c.oid = x.relid "
+                 "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2",
+                 1, &parameter, &r, err) < 0)
+        return -1;
+    int result = 0;
+    for (int i = 0; i < pg_result_rows(r) && result == 0; i++) {
+        struct span schema = pg_result_cell(r, i, 0), name = pg_result_cell(r, i, 1);
+        if (router_route_of_table(router, schema, name) >= 0)
+            continue;
+        result = refuse(config, t, "inherited_table", err,
+                        "has the child %.*s.%.*s, whose rows no route takes: they come under its "
+                        "own name",
+                        SPAN_ARG(schema), SPAN_ARG(name));
+        error_hint(err,
+                   "give routes[].from a glob that takes both, or make the table a partitioned "
+                   "one");
+    }
+    pg_result_free(r);
+    return result;
+}
+
+static int check_published(struct pg_connection *sql, const struct config *config,
+                           const struct router *router, const struct tables *tables,
+                           const struct routed_table *t, bool before_setup, struct arena *arena,
+                           struct error *err)
+{
+    const char *publication = quoted_publication(arena, config);
+    if (!t->published && before_setup)
+        return 0;
+    if (!t->published) {
+        refuse(config, t, "publication_table", err,
+               "is not in publication %s: its events would never come",
+               config->source.publication.text);
+        return error_hint(err, "run: walferry setup, or: ALTER PUBLICATION %s ADD TABLE %s",
+                          publication, quoted(arena, t));
+    }
+    if (t->kind == 'p' && !tables->publication.via_root)
+        return refuse_root(config, t, arena, err);
+    if (t->filtered) {
+        refuse(config, t, "publication_filter", err,
+               "has a row filter in publication %s: the rows that it leaves out would never come",
+               config->source.publication.text);
+        return error_hint(
+            err, "run: ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
+            publication, quoted(arena, t), publication, quoted(arena, t));
+    }
+    if (check_name(config, router, t, err) < 0 || check_children(sql, config, router, t, err) < 0)
+        return -1;
+    return check_columns(sql, config, router, tables, t, true, arena, err);
+}
+
+static int check_all(struct pg_connection *sql, const struct config *config,
+                     const struct router *router, const struct tables *tables, bool before_setup,
+                     struct arena *arena, struct error *err)
+{
+    if (check_inserts(config, tables, arena, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < tables->count; i++) {
+        const struct routed_table *t = &tables->items[i];
+        if (!replicable(t))
+            continue;
+        /* A partition that only a glob matches comes and goes with its root. */
+        int result =
+            t->partition && !t->plain
+                ? (t->published ? check_name(config, router, t, err) : 0)
+                : check_published(sql, config, router, tables, t, before_setup, arena, err);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int tables_check_published(struct pg_connection *sql, const struct config *config,
+                           const struct router *router, const struct tables *tables,
+                           struct arena *arena, struct error *err)
+{
+    if (!tables->publication.exists) {
+        error_stop(err, EXIT_USAGE, "publication_missing", "publication \"%s\" does not exist",
+                   config->source.publication.text);
+        return error_hint(err, "run: walferry setup");
+    }
+    return check_all(sql, config, router, tables, false, arena, err);
+}
+
+int tables_check_mendable(struct pg_connection *sql, const struct config *config,
+                          const struct router *router, const struct tables *tables,
+                          struct arena *arena, struct error *err)
+{
+    if (!tables->publication.exists)
+        return 0;
+    return check_all(sql, config, router, tables, true, arena, err);
+}

@@ -1,0 +1,69 @@
+/* recover/tables: what the server holds of the tables that routes take, and whether their rows can
+ * come and be routed at all; private to this module.
+ *
+ * Whatever keeps a row from coming does so without a word: the server leaves it out and goes on. So
+ * each of these is looked for at check, at setup and at every start, and refused with the statement
+ * that mends it. Read from the catalogue's own tables: the view pg_publication_tables locks every
+ * table that it lists (PostgreSQL 18). */
+#ifndef WALFERRY_RECOVER_TABLES_H
+#define WALFERRY_RECOVER_TABLES_H
+
+#include "base/arena.h"
+#include "config/config.h"
+#include "pg/pg.h"
+#include "route/route.h"
+
+/* pg_publication, as far as it decides about rows. */
+struct publication {
+    bool exists;
+    bool via_root;
+    bool inserts;
+    bool stored_generated; /* 18: publish_generated_columns = stored */
+    struct span publishes; /* what publish lists: "update, delete" */
+};
+
+/* A table that a route names or matches. Texts live in the arena. */
+struct routed_table {
+    uint32_t oid;
+    uint32_t route; /* the first that takes it */
+    bool plain;     /* a route names it, not only a glob */
+    struct span schema;
+    struct span name;
+    char kind;        /* pg_class.relkind */
+    char persistence; /* pg_class.relpersistence */
+    bool partition;
+    bool has_children;       /* by INHERITS */
+    bool published;          /* itself, or what it is a partition of */
+    bool filtered;           /* by a WHERE of the publication */
+    struct span sent_schema; /* the name under which its rows come; absent where not published */
+    struct span sent_name;
+};
+
+struct tables {
+    struct publication publication;
+    uint32_t count;
+    struct routed_table *items;
+};
+
+int tables_load(struct pg_connection *sql, const struct config *config, const struct router *router,
+                struct arena *arena, struct tables *tables, struct error *err);
+/* What needs no publication: the tables exist, are of a kind that is replicated, and have what the
+ * routes need. ERROR_STOP, EXIT_USAGE: table_missing, table_kind, column_missing, column_type. */
+int tables_check(struct pg_connection *sql, const struct config *config,
+                 const struct router *router, const struct tables *tables, struct arena *arena,
+                 struct error *err);
+/* And the publication sends their rows, whole, under a name that a route takes. ERROR_STOP,
+ * EXIT_USAGE: publication_missing, publication_table, publication_inserts, publication_root,
+ * publication_filter, publication_column, inherited_table. */
+int tables_check_published(struct pg_connection *sql, const struct config *config,
+                           const struct router *router, const struct tables *tables,
+                           struct arena *arena, struct error *err);
+/* The same before setup has made or completed it: what is not there yet is no fault, what setup
+ * could not mend is. */
+int tables_check_mendable(struct pg_connection *sql, const struct config *config,
+                          const struct router *router, const struct tables *tables,
+                          struct arena *arena, struct error *err);
+/* Appends schema and name, quoted for SQL. */
+void tables_add_name(struct buf *out, struct span schema, struct span name);
+
+#endif
