@@ -37,6 +37,10 @@ EVENT = """INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload)
 CUSTOMERS = ("Ada", "Barbara", "Edsger", "Grace", "Leslie", "Niklaus", "Tony")
 STEPS = (("placed", "OrderPlaced"), ("paid", "OrderPaid"), ("shipped", "OrderShipped"))
 
+# Without auto.offset.reset a new group begins at the end and shows nothing.
+EVENTS_LINE = ("kcat -b %s -G me -X isolation.level=read_committed -X auto.offset.reset=earliest"
+               " '^outbox\\.event\\..*'")
+
 SHOWN_A_SECOND = 6  # lines of events; the others are counted
 
 
@@ -306,8 +310,7 @@ class Demo:
         say("  the relay     http://%s/status  /readyz  /metrics   (log: %s)"
             % (admin, self.relay.log))
         say("  a new event   psql \"%s\" -c \"%s\"" % (self.server.dsn(DATABASE), event))
-        say("  the events    kcat -b %s -G me -X isolation.level=read_committed"
-            " '^outbox\\.event\\..*'" % self.broker.bootstrap)
+        say("  the events    %s" % (EVENTS_LINE % self.broker.bootstrap))
         say("  how far       %s status -c %s" % (BINARY, self.relay.path))
         say("  stop it all   %s" % stop)
 
