@@ -86,6 +86,16 @@ static bool is_bare(const char *value)
     return true;
 }
 
+/* What JSON takes without quotes. */
+static bool is_plain(const char *value)
+{
+    if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
+        return true;
+    const char *digits = *value == '-' ? value + 1 : value;
+    size_t count = strspn(digits, "0123456789");
+    return count > 0 && digits[count] == '\0' && (count == 1 || *digits != '0');
+}
+
 /* A reload may change level and format while other threads log. */
 static bool is_json(const struct log *log)
 {
@@ -97,8 +107,12 @@ static void add_pair(const struct log *log, struct line *line, const char *key, 
     assert(strlen(key) <= 64);
     if (line->len > PAIR_END)
         return;
-    bool json = log->format == LOG_JSON;
-    bool quoted = json || !is_bare(value);
+    bool json = is_json(log);
+    bool plain = *key == '#';
+    if (plain)
+        key++;
+    assert(!plain || is_plain(value));
+    bool quoted = !plain && (json || !is_bare(value));
     if (json)
         add_text(line, line->len > 0 ? ",\"" : "{\"");
     else if (line->len > 0)
@@ -152,7 +166,8 @@ void log_event(const struct log *log, enum log_level level, const char *event, .
     const char *key;
     while ((key = va_arg(args, const char *)) != NULL) {
         const char *value = va_arg(args, const char *);
-        if (value != NULL)
+        bool said = log->relay != NULL && strcmp(key, "relay") == 0;
+        if (value != NULL && !said)
             add_pair(log, &line, key, value);
     }
     va_end(args);

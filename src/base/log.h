@@ -21,7 +21,9 @@ struct log {
 
 struct error;
 
-/* Pairs of `const char *` key and value, ended by a NULL key; a NULL value leaves the pair out. */
+/* Pairs of `const char *` key and value, ended by a NULL key; a NULL value leaves the pair out. The
+ * value of a key that begins with '#' is a whole number, true or false, and JSON gets it as such;
+ * the '#' is not printed. "relay" is passed over where the log prints it anyway. */
 void log_event(const struct log *log, enum log_level level, const char *event, ...)
     __attribute__((sentinel));
 /* The event with kind, reason, error and hint of *err as fields. */

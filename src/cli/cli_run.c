@@ -166,12 +166,13 @@ static void log_started(const struct daemon *d)
 {
     char pid[24];
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    char port[8] = "off";
+    char port[8] = ""; /* absent where it is off */
     if (d->admin != NULL)
         snprintf(port, sizeof port, "%u", (unsigned)admin_port(d->admin));
     log_event(&d->log, LOG_INFO, "relay.started", "version", WALFERRY_VERSION, "librdkafka",
               relay_kafka_version(), "libpq", relay_pg_version(), "config",
-              d->configs->config->path, "admin_port", port, "pid", pid, NULL);
+              d->configs->config->path, "#admin_port", port[0] != '\0' ? port : NULL, "#pid", pid,
+              NULL);
 }
 
 static void open_metrics(struct daemon *d, const struct config *config)
@@ -220,8 +221,8 @@ static int log_stopped(const struct daemon *d, const struct error *err, bool aba
     int code = failed ? (int)err->exit_code : EXIT_OK;
     char text[16];
     snprintf(text, sizeof text, "%d", code);
-    log_event(&d->log, failed ? LOG_ERROR : LOG_INFO, "relay.stopped", "exit_code", text,
-              "abandoned", abandoned ? "true" : NULL, "kind",
+    log_event(&d->log, failed ? LOG_ERROR : LOG_INFO, "relay.stopped", "#exit_code", text,
+              "#abandoned", abandoned ? "true" : NULL, "kind",
               failed ? error_kind_name(err->kind) : NULL, "reason", failed ? err->reason : NULL,
               "error", failed ? err->text : NULL, "hint", err->hint[0] != '\0' ? err->hint : NULL,
               NULL);

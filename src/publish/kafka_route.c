@@ -211,7 +211,7 @@ static void change_count(struct kafka_publisher *p, struct kafka_topic *topic, i
     topic->partitions = count;
     if (p->options.log != NULL)
         log_event(p->options.log, LOG_WARN, "topic.partitions_changed", "topic", topic->name,
-                  "from", from, "to", to, NULL);
+                  "#from", from, "#to", to, NULL);
     if (p->options.metrics != NULL)
         metrics_add(p->options.metrics, METRIC_PARTITION_CHANGES, 1);
 }

@@ -136,6 +136,7 @@ static void *writer_main(void *argument)
         if (result == 0)
             sleep_for(&wait, NULL, 0);
     }
+    writer_settle(&e->writer, clock_monotonic_us());
     if (result < 0)
         note_refusal(e, &err);
     publisher_close(e->publisher, CLOSE_ABORT_MS);

@@ -130,7 +130,7 @@ static int win_slot(struct epoch *e, struct error *err)
         if (ended && !told) {
             char pid[16];
             snprintf(pid, sizeof pid, "%" PRId32, e->facts.slot.active_pid);
-            log_event(e->relay->o.log, LOG_WARN, "slot.owner_ended", "slot", slot, "pid", pid,
+            log_event(e->relay->o.log, LOG_WARN, "slot.owner_ended", "slot", slot, "#pid", pid,
                       NULL);
             told = true;
         }

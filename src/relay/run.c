@@ -96,7 +96,7 @@ static void back_off(struct life *life, const struct error *err)
         life->back_off_us = retry->max_ms * US_PER_MS;
     char in_ms[24];
     snprintf(in_ms, sizeof in_ms, "%" PRId64, wait_us / 1000);
-    log_event(relay->o.log, LOG_INFO, "epoch.backoff", "wait_ms", in_ms, NULL);
+    log_event(relay->o.log, LOG_INFO, "epoch.backoff", "#wait_ms", in_ms, NULL);
     board_state(relay, STATE_BACKOFF);
     struct pollfd stop = {.fd = relay->stop_fd, .events = POLLIN};
     poll(&stop, 1, (int)(wait_us / 1000) + 1);
@@ -135,7 +135,7 @@ static void log_opened(const struct epoch *e)
     char generation[24];
     snprintf(generation, sizeof generation, "%" PRIu64, e->facts.progress.generation);
     log_event(e->relay->o.log, LOG_INFO, "epoch.opened", "position",
-              lsn_format(e->facts.progress.position.lsn, position), "generation", generation,
+              lsn_format(e->facts.progress.position.lsn, position), "#generation", generation,
               "slot", e->config->source.slot.text, "instance", e->relay->instance, NULL);
 }
 

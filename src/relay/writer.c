@@ -124,7 +124,7 @@ static void log_split(const struct writer *w)
     snprintf(part, sizeof part, "%" PRIu32, w->last.partial.part);
     snprintf(done, sizeof done, "%" PRIu64, w->last.partial.done);
     log_event(w->o.log, LOG_WARN, "transaction.split", "final_lsn",
-              lsn_format(w->last.partial.final_lsn, lsn), "part", part, "changes", done, NULL);
+              lsn_format(w->last.partial.final_lsn, lsn), "#part", part, "#changes", done, NULL);
 }
 
 static void commit_done(struct writer *w)
@@ -300,11 +300,16 @@ static int advance(struct writer *w, int64_t now_us, struct error *err)
     return 0;
 }
 
+void writer_settle(struct writer *w, int64_t now_us)
+{
+    if (w->committed_uncounted)
+        count_commit(w, now_us);
+}
+
 int writer_step(struct writer *w, int64_t now_us, struct wait *wait, struct error *err)
 {
     *wait = (struct wait){.deadline_us = now_us + IDLE_POLL_US};
-    if (w->committed_uncounted)
-        count_commit(w, now_us);
+    writer_settle(w, now_us);
     if (publisher_poll(w->o.publisher, 0, err) < 0)
         return -1;
     reclaim_reported(w);

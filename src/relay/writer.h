@@ -48,6 +48,8 @@ struct writer {
 };
 
 void writer_init(struct writer *writer, const struct writer_options *options);
+/* After the last step: counts a commit whose figures waited for another one. */
+void writer_settle(struct writer *writer, int64_t now_us);
 void writer_fini(struct writer *writer);
 
 /* 0: call again as *wait says. 1: finished: the reader has ended and everything that may be

@@ -109,6 +109,35 @@ static void test_json(void **state)
     json_tree_free(tree);
 }
 
+/* What is a number stays one, in both formats, and no member comes twice. */
+static void test_json_numbers(void **state)
+{
+    (void)state;
+    struct capture c;
+    struct json_tree *tree;
+    struct span value;
+    uint64_t number = 0;
+    bool yes = false;
+    begin(&c, LOG_JSON);
+    c.log.relay = "orders";
+    log_event(&c.log, LOG_INFO, "e", "#pid", "42", "slot", "7", "#abandoned", "true", "#none", NULL,
+              "relay", "orders", NULL);
+    const char *text = end(&c);
+    parse_line(text, &tree);
+    assert_true(json_tree_member_u64(tree, "pid", &number) && number == 42);
+    assert_true(json_tree_member_bool(tree, "abandoned", &yes) && yes);
+    assert_true(json_tree_member_string(tree, "slot", &value));
+    assert_span(value, "7");
+    assert_null(json_tree_member(tree, "none"));
+    const char *relay = strstr(text, "\"relay\"");
+    assert_non_null(relay);
+    assert_null(strstr(relay + 1, "\"relay\""));
+    json_tree_free(tree);
+    begin(&c, LOG_LOGFMT);
+    log_event(&c.log, LOG_INFO, "e", "#pid", "42", NULL);
+    assert_non_null(strstr(end(&c), " event=e pid=42\n"));
+}
+
 /* Values of every length around the end of the line, of characters of one to four bytes: what comes
  * out is one line, and valid. */
 static void test_cut_lines_are_whole(void **state)
@@ -141,11 +170,9 @@ static void test_cut_lines_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logfmt),
-        cmocka_unit_test(test_levels_and_relay),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_cut_lines_are_whole),
+        cmocka_unit_test(test_logfmt),       cmocka_unit_test(test_levels_and_relay),
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_numbers), cmocka_unit_test(test_cut_lines_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

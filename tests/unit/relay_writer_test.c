@@ -534,6 +534,22 @@ static void commits_are_counted(void **state)
     buf_fini(&page);
 }
 
+/* An epoch that ends right behind a commit counts it all the same. */
+static void the_last_commit_of_an_epoch_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    send_whole(f, batch, 0x1110);
+    for (int i = 0; i < 100 && f->writer.last.position.lsn != 0x1110; i++)
+        assert_int_equal(step(f), 0);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 0), 0);
+    writer_settle(&f->writer, f->now_us);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 0), 1);
+    writer_settle(&f->writer, f->now_us);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 0), 1);
+}
+
 /* Nothing counts that was not committed. */
 static void events_are_counted_with_their_commit(void **state)
 {
@@ -588,6 +604,7 @@ int main(void)
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
         TEST(commits_are_counted),
+        TEST(the_last_commit_of_an_epoch_is_counted),
         TEST(events_are_counted_with_their_commit),
         TEST(it_ends_once_the_reader_has_ended_and_all_is_committed),
         TEST(what_ends_in_mid_transaction_is_left_to_be_aborted),
