@@ -42,6 +42,16 @@ static void write_name(struct json_writer *w, const char *name, const char *text
     json_write_member_text(w, name, text[0] != '\0' ? text : NULL);
 }
 
+/* A number of the epoch at hand; before the first one it is not known. */
+static void write_of_epoch(struct json_writer *w, const struct status *s, const char *name,
+                           uint64_t number)
+{
+    if (s->epochs != 0)
+        json_write_member_u64(w, name, number);
+    else
+        json_write_member_null(w, name);
+}
+
 static void write_identity(struct json_writer *w, const struct status *s)
 {
     json_write_member_text(w, "version", WALFERRY_VERSION);
@@ -54,18 +64,21 @@ static void write_identity(struct json_writer *w, const struct status *s)
     write_name(w, "guarantee", s->guarantee);
     write_name(w, "instance", s->instance);
     write_name(w, "system_identifier", s->system_identifier);
-    json_write_member_u64(w, "timeline", s->timeline);
-    json_write_member_u64(w, "generation", s->generation);
+    write_of_epoch(w, s, "timeline", s->timeline);
+    write_of_epoch(w, s, "generation", s->generation);
     json_write_member_u64(w, "epochs", s->epochs);
 }
 
 static void write_progress(struct json_writer *w, const struct status *s)
 {
     write_lsn(w, "position", s->committed.lsn);
-    json_write_member_u64(w, "position_seq", s->committed.seq);
+    write_of_epoch(w, s, "position_seq", s->committed.seq);
     write_lsn(w, "confirmed_lsn", s->confirmed_lsn);
     write_lsn(w, "received_lsn", s->received_lsn);
-    json_write_member_bool(w, "in_partial", s->in_partial);
+    if (s->epochs != 0)
+        json_write_member_bool(w, "in_partial", s->in_partial);
+    else
+        json_write_member_null(w, "in_partial");
     write_time(w, "last_commit_at", s->last_commit_wall_us);
     write_time(w, "source_up_at", s->source_up_wall_us);
     write_time(w, "publisher_up_at", s->publisher_up_wall_us);

@@ -154,6 +154,7 @@ static void test_status(void **state)
     struct status status = {.state = STATE_STREAMING,
                             .relay = "orders",
                             .slot = "walferry_orders",
+                            .epochs = 1,
                             .generation = 7,
                             .committed = {.lsn = UINT64_C(0x16B374D848), .seq = 3},
                             .last_commit_wall_us = INT64_C(1700000000123456),
@@ -226,6 +227,12 @@ static void test_status_of_a_start(void **state)
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         if (json_tree_member(tree, members[i]) == NULL)
             fail_msg("no member %s in %s", members[i], reply);
+    static const char *const unknown[] = {"\"timeline\":null", "\"generation\":null",
+                                          "\"position\":null", "\"position_seq\":null",
+                                          "\"in_partial\":null"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        if (strstr(reply, unknown[i]) == NULL)
+            fail_msg("not %s in %s", unknown[i], reply);
     json_tree_free(tree);
     free(reply);
     server_stop(&s);
