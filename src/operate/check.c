@@ -107,6 +107,8 @@ int relay_check(const struct command_options *o, bool connect, struct error *err
         if (result < 0 && err->kind == ERROR_STOP)
             err->exit_code = EXIT_NO;
     }
+    if (result < 0)
+        relay_complete_hint(o->config, err);
     pg_close(c.sql);
     router_close(c.router);
     arena_fini(&c.arena);

@@ -38,8 +38,8 @@ struct rule {
 #define HINT_PUBLICATION                                                                           \
     "run: walferry setup; a publication that was made after its slot does not help that slot: "    \
     "then "                                                                                        \
-    "run: walferry rebase --to new-slot"
-#define HINT_SLOT_LOST "run: walferry rebase --to new-slot, after reading what would be lost"
+    "run: walferry rebase --to new-slot --accept-loss"
+#define HINT_SLOT_LOST "run: walferry rebase --to new-slot --accept-loss"
 
 /* The first rule that fits wins. */
 static const struct rule rules[] = {

@@ -19,16 +19,6 @@ void relay_instance(char text[33])
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
-void relay_complete_hint(const struct config *config, struct error *err)
-{
-    if (strstr(err->hint, "walferry rebase") == NULL && strstr(err->hint, "walferry skip") == NULL)
-        return;
-    if (strstr(err->hint, " -c ") != NULL)
-        return; /* it is whole already */
-    size_t used = strlen(err->hint);
-    snprintf(err->hint + used, sizeof err->hint - used, " -c %s", config->path);
-}
-
 struct kafka_options relay_kafka_options(const struct config *config, const struct log *log,
                                          const atomic_bool *stop)
 {
