@@ -109,6 +109,14 @@ int kafka_look(const struct kafka_options *options, struct buf *record, bool *to
  * recovery does; a commit that was answered may still be invisible at the last stable offset. */
 int kafka_look_closely(const struct kafka_options *options, bool through, struct buf *record,
                        struct buf *previous, bool *topic_exists, struct error *err);
+/* Follows the progress topic beside a producer, with a plain consumer, from a little before its end
+ * on. Quiet: no lines in the log. *options must outlive it but for itself. */
+struct kafka_follower;
+int kafka_follow_open(const struct kafka_options *options, struct kafka_follower **follower,
+                      struct error *err);
+/* True where a committed record under our key came within wait_ms; it replaces *record. */
+bool kafka_follow_next(struct kafka_follower *follower, int wait_ms, struct buf *record);
+void kafka_follow_close(struct kafka_follower *follower); /* NULL is legal */
 /* Makes sure that the progress topic exists (creating it where allowed) with one partition and
  * compaction, and that literal topics of the routes exist or are created. `weak` (may be NULL)
  * receives a text where replication is too weak, empty otherwise. Fences nobody. */

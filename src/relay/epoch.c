@@ -17,6 +17,8 @@
 
 #define BOARD_US 200000
 #define CLOSE_ABORT_MS 2000
+/* What besides its source wakes the reader: a stop, a reload, a successor. */
+#define WISH_FDS 3
 
 void epoch_init(struct epoch *e, struct relay *relay, const struct config *config)
 {
@@ -86,7 +88,7 @@ static void make_loops(struct epoch *e)
 /* Sleeps as *wait says, or until one of the extra descriptors is readable. */
 static void sleep_for(const struct wait *wait, const int *extra, int extra_count)
 {
-    struct pollfd fds[WAIT_FDS_MAX + 2];
+    struct pollfd fds[WAIT_FDS_MAX + WISH_FDS];
     nfds_t count = 0;
     for (int i = 0; i < wait->fd_count; i++)
         fds[count++] = (struct pollfd){.fd = wait->fds[i], .events = POLLIN};
@@ -197,6 +199,8 @@ static int reader_loop(struct epoch *e, struct error *err)
         struct wait wait;
         int64_t now_us = clock_monotonic_us();
         heed_wishes(e);
+        if (successor_known(e->relay, err))
+            return -1;
         int result = reader_step(&e->reader, now_us, &wait, err);
         if (result != 0)
             return result;
@@ -207,8 +211,9 @@ static int reader_loop(struct epoch *e, struct error *err)
         }
         if (drain_overdue(e, now_us))
             return 0;
-        int wishes[2];
+        int wishes[WISH_FDS];
         int count = 0;
+        wishes[count++] = e->relay->successor_fd;
         if (e->reader.stop == READER_RUN)
             wishes[count++] = e->relay->reload_fd;
         if (e->reader.stop != READER_STOP)

@@ -19,11 +19,13 @@ struct relay {
     char application[64]; /* application_name of the stream: "walferry:<relay>" */
     pthread_t thread;     /* the life, and the reader's loop */
     pthread_t watch;
+    pthread_t follower;
     atomic_bool stop;
     atomic_int_fast64_t stop_us; /* monotonic time at which it was asked for; 0: not yet */
     int stop_fd;                 /* eventfd, readable from then on */
     int reload_fd;
     int done_fd;
+    int successor_fd; /* readable once another instance is known to have taken over */
 
     pthread_mutex_t mutex; /* config, next_config, board, watch's part of the board */
     const struct config *config;
@@ -31,6 +33,11 @@ struct relay {
     const struct config *opened_config; /* of the last epoch that was opened; NULL: none */
     bool hold_config;                   /* next_config waits for the end of a split transaction */
     struct status board;
+    uint64_t claimed_generation; /* of our newest claim; 0: none yet. Under the mutex */
+    struct {
+        char instance[40];
+        uint64_t generation; /* 0: nobody has taken over */
+    } successor;             /* under the mutex */
 
     /* Monotonic times; written by the loops, read by the watch. */
     atomic_int_fast64_t source_up_us;
@@ -84,6 +91,13 @@ void board_progress(struct epoch *epoch); /* positions of the running epoch */
 void board_error(struct relay *relay, const struct error *err);
 void board_slot(struct relay *relay, const struct pg_slot *slot);
 void board_ready(struct relay *relay, int64_t now_us);
+
+/* successor.c */
+void *successor_main(void *relay);
+/* True where another instance has taken over; *err says who. */
+bool successor_known(struct relay *relay, struct error *err);
+int successor_error(const struct config *config, const char *instance, uint64_t generation,
+                    struct error *err);
 
 /* watch.c */
 void *watch_main(void *relay);

@@ -25,10 +25,7 @@ static int check_successor(const struct epoch *e, struct error *err)
     if (!e->relay->claimed || !e->facts.have_progress ||
         strcmp(p->instance, e->relay->instance) == 0)
         return 0;
-    error_stop(err, EXIT_FENCED, "fenced",
-               "another instance (%s, generation %" PRIu64 ") has taken relay %s over", p->instance,
-               p->generation, e->config->relay.text);
-    return error_hint(err, "run one instance of a relay; this one has ended");
+    return successor_error(e->config, p->instance, p->generation, err);
 }
 
 static int look(struct epoch *e, struct error *err)
@@ -88,6 +85,9 @@ static int claim(struct epoch *e, struct error *err)
                            e->config->delivery.transaction_timeout_ms, err) < 0)
         return error_wrap(err, "claiming the relay");
     e->relay->claimed = true;
+    pthread_mutex_lock(&e->relay->mutex);
+    e->relay->claimed_generation = p->generation;
+    pthread_mutex_unlock(&e->relay->mutex);
     return 0;
 }
 

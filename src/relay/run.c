@@ -18,6 +18,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define SUCCESSOR_LOOK_MS 2000
 #define FENCED_WAIT_US (INT64_C(1) * 1000000)
 /* An epoch that has lived so long was a good one: the back-off starts anew. */
 #define GOOD_EPOCH_US (INT64_C(10) * 1000000)
@@ -188,6 +189,25 @@ static void take_next_config(struct relay *relay)
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->path, NULL);
 }
 
+/* Whoever takes over ends the older instance's session on the slot, which reads like a server that
+ * shuts down. The claim came before that, so the progress topic knows. */
+static void find_successor(struct epoch *e, struct error *err)
+{
+    struct relay *relay = e->relay;
+    if (strcmp(err->reason, "server_shutdown") != 0)
+        return;
+    struct kafka_options kafka = relay_kafka_options(e->config, relay->o.log, &relay->stop);
+    kafka.timeout_ms = SUCCESSOR_LOOK_MS;
+    struct progress progress;
+    bool have_progress = false;
+    bool topic_exists = false;
+    struct error unknown = ERROR_INIT;
+    if (relay_look_through(&kafka, &e->arena, &progress, &have_progress, &topic_exists, &unknown) ==
+            0 &&
+        have_progress && strcmp(progress.instance, relay->instance) != 0)
+        (void)successor_error(e->config, progress.instance, progress.generation, err);
+}
+
 static void count_end(struct relay *relay, int result, const struct error *err)
 {
     const char *reason = "stop";
@@ -224,6 +244,8 @@ static int one_epoch(struct life *life, struct error *err)
             life->failing_since_us = 0;
             life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
         }
+        if (result < 0)
+            find_successor(e, err);
         count_end(relay, result, err);
     }
     if (relay->abandoned)
@@ -286,7 +308,8 @@ static int open_fds(struct relay *relay, struct error *err)
     relay->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     relay->reload_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     relay->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0)
+    relay->successor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0 || relay->successor_fd < 0)
         return error_retry(err, "no_eventfd", "cannot make an eventfd");
     return 0;
 }
@@ -310,6 +333,7 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
         return -1;
     }
     if (pthread_create(&made->watch, NULL, watch_main, made) != 0 ||
+        pthread_create(&made->follower, NULL, successor_main, made) != 0 ||
         pthread_create(&made->thread, NULL, life_main, made) != 0)
         abort();
     *relay = made;
@@ -350,9 +374,11 @@ void relay_close(struct relay *relay)
         return;
     relay_stop(relay);
     pthread_join(relay->watch, NULL);
+    pthread_join(relay->follower, NULL);
     close(relay->stop_fd);
     close(relay->reload_fd);
     close(relay->done_fd);
+    close(relay->successor_fd);
     pthread_mutex_destroy(&relay->mutex);
     free(relay);
 }

@@ -1,0 +1,116 @@
+/* relay/successor: a thread that follows the progress topic. An instance that has nothing to commit
+ * does not notice that it is fenced, and would call itself ready for as long; the first record of
+ * another one behind our claim tells. */
+#include "relay/life.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FOLLOW_SLICE_MS 250
+#define FOLLOW_RETRY_MS 5000
+
+struct following {
+    struct relay *relay;
+    const struct config *config; /* with which the follower was opened */
+    struct kafka_follower *follower;
+    struct arena arena;
+};
+
+int successor_error(const struct config *config, const char *instance, uint64_t generation,
+                    struct error *err)
+{
+    error_stop(err, EXIT_FENCED, "fenced",
+               "another instance (%s, generation %" PRIu64 ") has taken relay %s over", instance,
+               generation, config->relay.text);
+    return error_hint(err, "run one instance of a relay; this one has ended");
+}
+
+bool successor_known(struct relay *relay, struct error *err)
+{
+    pthread_mutex_lock(&relay->mutex);
+    bool known = relay->successor.generation != 0;
+    if (known)
+        (void)successor_error(relay->config, relay->successor.instance, relay->successor.generation,
+                              err);
+    pthread_mutex_unlock(&relay->mutex);
+    return known;
+}
+
+/* Records behind our own claim that are another's. Before it they are our predecessors'. */
+static void judge_record(struct following *f, const struct buf *json)
+{
+    struct relay *relay = f->relay;
+    struct progress progress;
+    struct error unreadable = ERROR_INIT;
+    arena_reset(&f->arena);
+    if (progress_decode(buf_span(json), &f->arena, &progress, &unreadable) < 0 ||
+        strcmp(progress.instance, relay->instance) == 0)
+        return;
+    pthread_mutex_lock(&relay->mutex);
+    bool news = relay->claimed_generation != 0 && progress.generation > relay->claimed_generation &&
+                relay->successor.generation == 0;
+    if (news) {
+        relay->successor.generation = progress.generation;
+        snprintf(relay->successor.instance, sizeof relay->successor.instance, "%s",
+                 progress.instance);
+    }
+    pthread_mutex_unlock(&relay->mutex);
+    if (!news)
+        return;
+    uint64_t one = 1;
+    ssize_t done = write(relay->successor_fd, &one, sizeof one);
+    (void)done;
+}
+
+static void pause_for(const struct relay *relay, int ms)
+{
+    struct pollfd stop = {.fd = relay->stop_fd, .events = POLLIN};
+    poll(&stop, 1, ms);
+}
+
+/* Follows once we have claimed: until then there is nobody to be succeeded. */
+static bool follower_ready(struct following *f)
+{
+    struct relay *relay = f->relay;
+    pthread_mutex_lock(&relay->mutex);
+    const struct config *config = relay->claimed_generation != 0 ? relay->config : NULL;
+    pthread_mutex_unlock(&relay->mutex);
+    if (f->follower != NULL && config != f->config) {
+        kafka_follow_close(f->follower);
+        f->follower = NULL;
+    }
+    if (config == NULL) {
+        pause_for(relay, FOLLOW_SLICE_MS);
+        return false;
+    }
+    if (f->follower != NULL)
+        return true;
+    struct kafka_options kafka = relay_kafka_options(config, NULL, &relay->stop);
+    kafka.instance = relay->instance;
+    struct error ignored = ERROR_INIT;
+    f->config = config;
+    if (kafka_follow_open(&kafka, &f->follower, &ignored) == 0)
+        return true;
+    f->follower = NULL;
+    pause_for(relay, FOLLOW_RETRY_MS);
+    return false;
+}
+
+void *successor_main(void *argument)
+{
+    struct following f = {.relay = argument};
+    struct buf record = BUF_EMPTY;
+    arena_init(&f.arena, 4096, 4096);
+    while (!atomic_load(&f.relay->stop))
+        if (follower_ready(&f) && kafka_follow_next(f.follower, FOLLOW_SLICE_MS, &record))
+            judge_record(&f, &record);
+    kafka_follow_close(f.follower);
+    buf_fini(&record);
+    arena_fini(&f.arena);
+    return NULL;
+}
