@@ -1,6 +1,7 @@
 -- The role that the relay logs in as. It replicates and reads, nothing else: it owns nothing and
--- writes nothing in this database. Apply after 001, as a superuser or as the administrator that
--- your provider gives you. May be applied again; a role that exists keeps its password.
+-- writes nothing in this database. Apply after 001 or your own table, as a superuser or as the
+-- administrator that your provider gives you. May be applied again; a role that exists keeps its
+-- password.
 --
 --   psql -v ON_ERROR_STOP=1 -d shop -f 002_role.sql
 --
@@ -41,7 +42,16 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA public TO walferry;
-GRANT SELECT ON public.outbox TO walferry;
+
+-- Where the outbox of 001 is the table. For one of your own: GRANT SELECT ON shop.events TO walferry;
+-- and where that has a schema of its own: GRANT USAGE ON SCHEMA shop TO walferry;
+DO $$
+BEGIN
+    IF to_regclass('public.outbox') IS NOT NULL THEN
+        GRANT SELECT ON public.outbox TO walferry;
+    END IF;
+END
+$$;
 
 COMMENT ON ROLE walferry IS 'The walferry relay: replicates and reads, nothing else.';
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int read_mapping(struct config_reader *reader, const char *parent, const struct node *node,
                         struct config *config, void *base, struct error *err);
@@ -247,10 +248,16 @@ int config_parse(struct span yaml, const char *name, struct config **config, str
     return result;
 }
 
-static int cannot_read(const char *path, const char *why, struct error *err)
+static int cannot_read(const char *path, int code, struct error *err)
 {
     error_stop(err, EXIT_USAGE, "config_file", "%s: the configuration cannot be read: %s", path,
-               why);
+               code == EFBIG ? "larger than 1MB" : strerror(code));
+    if (code == EACCES)
+        return error_hint(err,
+                          "let the user that walferry runs as read the file: it runs as uid %ld",
+                          (long)geteuid());
+    if (code == EFBIG)
+        return -1;
     return error_hint(err, "name the file with -c FILE or in WALFERRY_CONFIG");
 }
 
@@ -266,7 +273,7 @@ int config_open(const char *path, struct config **config, struct error *err)
     struct buf yaml = BUF_EMPTY;
     int result;
     if (config_slurp(path, CONFIG_FILE_BYTES_MAX, &yaml) < 0)
-        result = cannot_read(path, errno == EFBIG ? "larger than 1MB" : strerror(errno), err);
+        result = cannot_read(path, errno, err);
     else
         result = config_parse(buf_span(&yaml), path, config, err);
     buf_fini(&yaml);

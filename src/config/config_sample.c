@@ -118,7 +118,7 @@ static bool commented_out(const struct config_key *key)
     if (key->kind < KEY_KIND_TEXT)
         return false;
     if (key->fallback == NULL)
-        return (key->flags & REQUIRED) == 0;
+        return (key->flags & (REQUIRED | SHOWN)) == 0;
     return strstr(key->fallback, "<relay>") != NULL;
 }
 

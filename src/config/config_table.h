@@ -24,7 +24,8 @@ enum key_flags {
     RESTART = 2,  /* a running relay does not take a change of it over */
     SECRET = 4,   /* never printed */
     /* a connection string: a running relay stays with the database that it names */
-    RESTART_DATABASE = 8
+    RESTART_DATABASE = 8,
+    SHOWN = 16 /* stands in the sample file as it is, although there is no default */
 };
 
 struct config_key {

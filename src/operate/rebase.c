@@ -38,6 +38,9 @@ static int look(struct rebase *r, struct error *err)
     if (pg_identify(r->sql, &r->system, err) < 0 ||
         pg_slot_state(r->sql, r->o->config->source.slot.text, &r->slot, err) < 0)
         return -1;
+    if (r->slot.state == SLOT_PRESENT &&
+        relay_check_slot_place(r->o->config->source.slot.text, &r->slot, &r->system, err) < 0)
+        return -1;
     r->before = (struct progress){0};
     int result = relay_look(&r->kafka, &r->arena, &r->before, &have, &topic_exists, err);
     if (result < 0 && !is_unreadable(err))

@@ -19,6 +19,7 @@ struct pg_replication; /* a walsender session (replication=database) */
 
 struct pg_options {
     const char *connection; /* libpq conninfo or URI */
+    const char *database;   /* where that names none and no service; NULL: libpq's own default */
     const char
         *application_name;   /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
     int64_t timeout_ms;      /* of connecting and of each query; 0: 10 s */
@@ -41,6 +42,14 @@ void pg_result_free(struct pg_result *result); /* NULL is legal */
 /* Quoted for SQL, appended. */
 void pg_quote_identifier(struct buf *out, struct span name);
 void pg_quote_literal(struct buf *out, struct span text);
+
+/* Role and database that a connection string, or libpq's environment, names; "" where neither does.
+ * ERROR_STOP, EXIT_USAGE, "bad_connection" where the string cannot be read. */
+struct pg_names {
+    char user[64];
+    char database[64];
+};
+int pg_connection_names(const char *connection, struct pg_names *names, struct error *err);
 
 struct pg_system {
     uint64_t system_identifier;

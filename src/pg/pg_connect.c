@@ -88,6 +88,9 @@ static void merge(const PQconninfoOption *given, const struct pg_options *option
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
         if (get_parameter(p, missing[i].name) == NULL)
             set_parameter(p, missing[i].name, missing[i].value);
+    if (options->database != NULL && get_parameter(p, "dbname") == NULL &&
+        get_parameter(p, "service") == NULL && getenv("PGSERVICE") == NULL)
+        set_parameter(p, "dbname", options->database);
     /* What says who we are must be exact: a slot is only taken from a session of this name. */
     set_parameter(p, "application_name", options->application_name);
     set_parameter(p, "client_encoding", "UTF8");
@@ -95,6 +98,32 @@ static void merge(const PQconninfoOption *given, const struct pg_options *option
         set_parameter(p, "replication", "database");
     p->names[p->count] = NULL;
     p->values[p->count] = NULL;
+}
+
+static void copy_name(const PQconninfoOption *given, const char *keyword, const char *variable,
+                      char name[64])
+{
+    const char *value = getenv(variable);
+    for (const PQconninfoOption *o = given; o->keyword != NULL; o++)
+        if (o->val != NULL && strcmp(o->keyword, keyword) == 0)
+            value = o->val;
+    snprintf(name, 64, "%s", value != NULL ? value : "");
+}
+
+int pg_connection_names(const char *connection, struct pg_names *names, struct error *err)
+{
+    assert(connection != NULL && names != NULL);
+    char *message = NULL;
+    PQconninfoOption *given = PQconninfoParse(connection, &message);
+    if (given == NULL) {
+        parse_error(message, err);
+        PQfreemem(message);
+        return -1;
+    }
+    copy_name(given, "user", "PGUSER", names->user);
+    copy_name(given, "dbname", "PGDATABASE", names->database);
+    PQconninfoFree(given);
+    return 0;
 }
 
 static void ignore_notice(void *arg, const char *message)

@@ -2,6 +2,8 @@
  * missing first, then whose it is, then where it stands. */
 #include "recover/judge.h"
 
+#include "recover/recover.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -70,6 +72,23 @@ static int in_recovery(const struct judge_facts *f, const char *what, struct err
                       "point source.connection at the primary (target_session_attrs=read-write)");
 }
 
+int relay_check_slot_place(const char *slot_name, const struct pg_slot *slot,
+                           const struct pg_system *system, struct error *err)
+{
+    if (strcmp(slot->plugin, "pgoutput") != 0) {
+        error_stop(err, EXIT_USAGE, "slot_plugin", "slot %s has the plugin %s, not pgoutput",
+                   slot_name, slot->plugin[0] != '\0' ? slot->plugin : "(physical)");
+        return error_hint(err, "name another slot in source.slot");
+    }
+    if (strcmp(slot->database, system->database) != 0) {
+        error_stop(err, EXIT_USAGE, "slot_database",
+                   "slot %s belongs to database %s, the connection is to %s", slot_name,
+                   slot->database, system->database);
+        return error_hint(err, "name that database in source.connection, or another slot");
+    }
+    return 0;
+}
+
 static int judge_slot(const struct judge_facts *f, struct error *err)
 {
     const struct pg_slot *slot = f->slot;
@@ -85,17 +104,8 @@ static int judge_slot(const struct judge_facts *f, struct error *err)
         return error_hint(err,
                           "go on with a new slot: walferry rebase --to new-slot --accept-loss");
     }
-    if (strcmp(slot->plugin, "pgoutput") != 0) {
-        error_stop(err, EXIT_USAGE, "slot_plugin", "slot %s has the plugin %s, not pgoutput",
-                   f->slot_name, slot->plugin[0] != '\0' ? slot->plugin : "(physical)");
-        return error_hint(err, "name another slot in source.slot");
-    }
-    if (strcmp(slot->database, f->system->database) != 0) {
-        error_stop(err, EXIT_USAGE, "slot_database",
-                   "slot %s belongs to database %s, the connection is to %s", f->slot_name,
-                   slot->database, f->system->database);
-        return error_hint(err, "name that database in source.connection, or another slot");
-    }
+    if (relay_check_slot_place(f->slot_name, slot, f->system, err) < 0)
+        return -1;
     if (strcmp(slot->wal_status, "lost") == 0) {
         error_stop(err, EXIT_REFUSED, "slot_lost",
                    "slot %s is lost: the server has removed write-ahead log that it needs "

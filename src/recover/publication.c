@@ -35,6 +35,8 @@ int relay_check_before_setup(struct pg_connection *sql, const struct config *con
 
 /* ---- Making it ---- */
 
+static const char made_with[] = " WITH (publish = 'insert', publish_via_partition_root = true)";
+
 /* Partitions come with their root, unless a route names one. */
 static bool is_to_be_added(const struct routed_table *t)
 {
@@ -61,7 +63,7 @@ static void build_statement(const struct config *config, const struct tables *ta
         tables_add_name(statement, t->schema, t->name);
     }
     if (!exists)
-        buf_add_text(statement, " WITH (publish = 'insert', publish_via_partition_root = true)");
+        buf_add_text(statement, made_with);
 }
 
 static int complete(struct pg_connection *sql, const struct config *config,
@@ -119,4 +121,21 @@ int relay_publication_sql(struct pg_connection *sql, const struct config *config
     }
     arena_fini(&arena);
     return result;
+}
+
+void relay_publication_sql_unasked(const struct config *config, const struct router *router,
+                                   struct buf *out)
+{
+    uint32_t count = 0;
+    buf_add_text(out, "CREATE PUBLICATION ");
+    pg_quote_identifier(out, span_of(config->source.publication.text));
+    for (uint32_t i = 0; i < config->routes.count; i++) {
+        struct span schema, table;
+        if (!router_table_of_route(router, i, &schema, &table))
+            continue;
+        buf_add_text(out, count++ == 0 ? " FOR TABLE " : ", ");
+        tables_add_name(out, schema, table);
+    }
+    buf_add_text(out, made_with);
+    buf_add_text(out, ";\n");
 }

@@ -38,6 +38,10 @@ int relay_look_through(const struct kafka_options *kafka, struct arena *arena,
 int relay_judge(struct pg_connection *sql, const struct config *config,
                 const struct kafka_options *kafka, struct arena *arena, struct relay_facts *facts,
                 struct error *err);
+/* Is the slot one of pgoutput, and of the database that the connection is to? ERROR_STOP,
+ * EXIT_USAGE: slot_plugin, slot_database. Not asked of an absent one. */
+int relay_check_slot_place(const char *slot_name, const struct pg_slot *slot,
+                           const struct pg_system *system, struct error *err);
 /* Takes over: new producer, recovery. *record is what the topic holds. */
 int relay_take_over(const struct kafka_options *kafka, struct arena *arena,
                     struct publisher **publisher, struct progress *progress, bool *have_progress,
@@ -86,6 +90,9 @@ int relay_ensure_publication(struct pg_connection *sql, const struct config *con
 /* The statements that do so on a server that has none of it, appended. */
 int relay_publication_sql(struct pg_connection *sql, const struct config *config,
                           const struct router *router, struct buf *out, struct error *err);
+/* The same for a server that cannot be asked: of the tables that routes name plainly. */
+void relay_publication_sql_unasked(const struct config *config, const struct router *router,
+                                   struct buf *out);
 
 /* Waits for the consistent point and says whom it waits for. */
 int relay_create_slot(const struct command_options *options, uint64_t *consistent_lsn,
@@ -93,6 +100,11 @@ int relay_create_slot(const struct command_options *options, uint64_t *consisten
 /* An SQL session and a walsender session of a command. */
 int command_open_sql(const struct command_options *options, const char *connection,
                      struct pg_connection **sql, struct error *err);
+/* The session of --admin-connection. What it leaves out of the database's name is that of `ours`,
+ * and it must reach the same database of the same server: else ERROR_STOP, EXIT_USAGE,
+ * "admin_elsewhere". */
+int command_open_admin(const struct command_options *options, const char *connection,
+                       const struct pg_system *ours, struct pg_connection **sql, struct error *err);
 int command_open_replication(const struct command_options *options,
                              struct pg_replication **replication, struct error *err);
 /* wal_level must be logical; the hint says how. */

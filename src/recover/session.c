@@ -2,6 +2,7 @@
  * person. */
 #include "recover/recover.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,44 @@ int command_open_sql(const struct command_options *o, const char *connection,
         .application_name = application,
         .stop = o->stop};
     return pg_open(&options, sql, err);
+}
+
+static int check_same_place(const struct pg_system *ours, const struct pg_system *admin,
+                            struct error *err)
+{
+    if (admin->system_identifier == ours->system_identifier &&
+        strcmp(admin->database, ours->database) == 0)
+        return 0;
+    if (admin->system_identifier != ours->system_identifier)
+        error_stop(err, EXIT_USAGE, "admin_elsewhere",
+                   "it reaches another server (system identifier %" PRIu64
+                   ") than source.connection (%" PRIu64 ")",
+                   admin->system_identifier, ours->system_identifier);
+    else
+        error_stop(err, EXIT_USAGE, "admin_elsewhere",
+                   "it reaches database %s, source.connection database %s", admin->database,
+                   ours->database);
+    return error_hint(err, "name the host, port and dbname of source.connection");
+}
+
+int command_open_admin(const struct command_options *o, const char *connection,
+                       const struct pg_system *ours, struct pg_connection **sql, struct error *err)
+{
+    char application[80];
+    application_name(o, application, sizeof application);
+    struct pg_options options = {.connection = connection,
+                                 .database = ours->database,
+                                 .application_name = application,
+                                 .stop = o->stop};
+    struct pg_system admin;
+    int result = pg_open(&options, sql, err);
+    if (result == 0 &&
+        (pg_identify(*sql, &admin, err) < 0 || check_same_place(ours, &admin, err) < 0)) {
+        pg_close(*sql);
+        *sql = NULL;
+        result = -1;
+    }
+    return result < 0 ? error_wrap(err, "--admin-connection") : 0;
 }
 
 int command_open_replication(const struct command_options *o, struct pg_replication **replication,

@@ -108,10 +108,8 @@ static int ensure_publication(struct setup *s, struct error *err)
     if (s->admin_connection == NULL)
         return relay_ensure_publication(s->sql, config, s->router, s->o->out, err);
     struct pg_connection *admin = NULL;
-    int result = command_open_sql(s->o, s->admin_connection, &admin, err);
-    if (result < 0)
-        error_wrap(err, "--admin-connection");
-    else
+    int result = command_open_admin(s->o, s->admin_connection, &s->facts.system, &admin, err);
+    if (result == 0)
         result = relay_ensure_publication(admin, config, s->router, s->o->out, err);
     pg_close(admin);
     return result;
