@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 
@@ -59,6 +60,7 @@ static void write_identity(struct json_writer *w, const struct status *s)
     write_time(w, "since", s->since_wall_us);
     json_write_member_bool(w, "ready", s->ready);
     json_write_member_text(w, "relay", s->relay);
+    json_write_member_u64(w, "pid", (uint64_t)getpid());
     write_name(w, "slot", s->slot);
     write_name(w, "publication", s->publication);
     write_name(w, "guarantee", s->guarantee);

@@ -32,4 +32,8 @@ int answer_confirm(struct answer *answer, const char *question, struct error *er
 void answer_print_error(const struct error *err);
 void answer_print(const struct buf *out);
 
+/* cli_live.c: refuses to go on beside a running instance of the relay where --take-over was not
+ * given. */
+int answer_meet_living(struct answer *answer, struct error *err);
+
 #endif

@@ -3,11 +3,15 @@
 #include "cli/cli_live.h"
 
 #include "base/clock.h"
+#include "cli/cli_answer.h"
+#include "json/json_read.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -131,4 +135,43 @@ int live_get(const char *listen, const char *path, int *status, struct buf *body
     buf_fini(&reply);
     close(fd);
     return result;
+}
+
+/* ---- Who lives there ---- */
+
+static bool is_instance(const struct json_tree *tree, const char *relay, uint64_t *pid)
+{
+    struct span name, state;
+    *pid = 0;
+    json_tree_member_u64(tree, "pid", pid);
+    return json_tree_member_string(tree, "relay", &name) && span_equal(name, span_of(relay)) &&
+           json_tree_member_string(tree, "state", &state) && !span_equal(state, span_of("stopped"));
+}
+
+bool live_instance(const struct config *config, char *text, size_t size)
+{
+    const char *listen = config->admin.listen.text;
+    struct buf body = BUF_EMPTY;
+    struct json_tree *tree = NULL;
+    struct error ignored = ERROR_INIT;
+    uint64_t pid = 0;
+    int status = 0;
+    bool found = strcmp(listen, "off") != 0 &&
+                 live_get(listen, "/status", &status, &body, &ignored) == 0 && status == 200 &&
+                 json_tree_parse(buf_span(&body), &tree, &ignored) == 0 &&
+                 is_instance(tree, config->relay.text, &pid);
+    if (found)
+        snprintf(text, size, "process %" PRIu64 ", which answers at %s", pid, listen);
+    if (tree != NULL)
+        json_tree_free(tree);
+    buf_fini(&body);
+    return found;
+}
+
+int answer_meet_living(struct answer *answer, struct error *err)
+{
+    char seen[320];
+    bool found = live_instance(answer->config, seen, sizeof seen);
+    return relay_meet_living(&answer->options, found ? seen : NULL,
+                             args_has(answer->args, OPTION_TAKE_OVER), err);
 }

@@ -4,10 +4,14 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "config/config.h"
 
 /* GET path at host:port, at most 2 s altogether. Appends the body and sets *status (HTTP). Fails
  * with ERROR_RETRY, reason "admin_no_answer". */
 int live_get(const char *listen, const char *path, int *status, struct buf *body,
              struct error *err);
+
+/* Asks the admin port whether an instance of this relay runs there; then `text` says which. */
+bool live_instance(const struct config *config, char *text, size_t size);
 
 #endif

@@ -46,7 +46,7 @@ static int look_ask_do(struct answer *answer, struct rebase_options *wish, struc
 {
     if (relay_rebase(&answer->options, wish, err) < 0)
         return -1;
-    if (answer_confirm(answer, "rebase the relay", err) < 0)
+    if (answer_meet_living(answer, err) < 0 || answer_confirm(answer, "rebase the relay", err) < 0)
         return -1;
     answer_flush(answer);
     wish->apply = true;

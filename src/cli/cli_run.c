@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "cli/cli_live.h"
 #include "operate/operate.h"
 #include "relay/relay.h"
 
@@ -187,6 +188,19 @@ static void open_metrics(struct daemon *d, const struct config *config)
     free(names);
 }
 
+/* A port that is taken by this very relay is no matter of ports: with another one the second start
+ * would fence the first. */
+static int explain_port(const struct config *config, struct error *err)
+{
+    char instance[320];
+    if (strcmp(err->reason, "admin_listen") != 0 ||
+        !live_instance(config, instance, sizeof instance))
+        return -1;
+    error_stop(err, EXIT_USAGE, "relay_running", "relay %s is running already: %s",
+               config->relay.text, instance);
+    return error_hint(err, "run one instance of a relay; to replace this one, stop it first");
+}
+
 static int start(struct daemon *d, struct error *err)
 {
     struct config *config = NULL;
@@ -203,7 +217,7 @@ static int start(struct daemon *d, struct error *err)
     const struct admin_options admin = {
         .config = &config->admin, .metrics = d->metrics, .status = &d->status};
     if (admin_open(&admin, &d->admin, err) < 0)
-        return -1;
+        return explain_port(config, err);
     log_started(d);
     const struct relay_options relay = {.config = config,
                                         .metrics = d->metrics,

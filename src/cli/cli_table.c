@@ -19,8 +19,8 @@ const struct option_info option_table[OPTION_COUNT] = {
                         "Ask the database and the brokers, too: publication against routes, "
                         "coordinator, topics, progress against slot. Takes nothing over."},
     [OPTION_ADMIN_CONNECTION] = {"admin-connection", 0, "CONNINFO",
-                                 "Create the publication over this connection, where the relay's "
-                                 "own role may not."},
+                                 "Create or drop the publication over this connection, where the "
+                                 "relay's own role may not."},
     [OPTION_PRINT_SQL] = {"print-sql", 0, NULL,
                           "Print the SQL for the database's administrator (role, grants, "
                           "publication; never the slot) and change nothing."},
@@ -31,6 +31,9 @@ const struct option_info option_table[OPTION_COUNT] = {
                    "and begin there. lsn:X: at the LSN X, which the slot must still hold."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
+    [OPTION_TAKE_OVER] = {"take-over", 0, NULL,
+                          "Go on where an instance of the relay is running; it then ends with exit "
+                          "code 4."},
     [OPTION_YES] = {"yes", 'y', NULL, "Do not ask."},
 };
 
@@ -85,12 +88,13 @@ const struct command command_table[] = {
      .run = command_status},
     {.name = "rebase",
      .summary = "set a new position after a refusal (exit code 3)",
-     .text = "The mend where going on would lose or repeat data, and a person must say which is "
-             "meant. It shows what would be lost or repeated, asks, fences a running instance of "
-             "the relay and writes a progress record that says what was done.",
-     .options = {7,
-                 {OPTION_TO, OPTION_ACCEPT_LOSS, OPTION_ACCEPT_REPEAT, OPTION_YES, OPTION_CONFIG,
-                  OPTION_JSON, OPTION_HELP}},
+     .text =
+         "The mend where going on would lose or repeat data, and a person must say which is "
+         "meant. It shows what would be lost or repeated, asks, and writes a progress record "
+         "that says what was done. Beside a running instance of the relay it wants --take-over.",
+     .options = {8,
+                 {OPTION_TO, OPTION_ACCEPT_LOSS, OPTION_ACCEPT_REPEAT, OPTION_TAKE_OVER, OPTION_YES,
+                  OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry rebase --to slot --accept-repeat",
                    "go on where the slot stands, perhaps publishing some events again"},
                   {"walferry rebase --to new-slot --accept-loss --yes",
@@ -103,19 +107,23 @@ const struct command command_table[] = {
      .summary = "pass over one change that cannot be published (exit code 5)",
      .text = "The mend where a route has on_error: stop and one change cannot be published. The "
              "relay's last words name the id. The wish is recorded in progress, heeded once and "
-             "then forgotten. A running instance of the relay is fenced.",
-     .options = {3, {OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+             "then forgotten. Beside a running instance of the relay it wants --take-over.",
+     .options = {4, {OPTION_TAKE_OVER, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry skip 7301952118441345026-00000000019A3F20-3",
                    "pass over the third change of that transaction"}},
      .run = command_skip},
     {.name = "teardown",
      .summary = "drop slot and publication and close the progress",
-     .text = "The end of a relay: fences a running instance, drops the slot and the publication, "
-             "and marks the progress closed. Topics with events stay. A setup after it is a first "
-             "run.",
-     .options = {4, {OPTION_YES, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+     .text = "The end of a relay: drops the slot and the publication, and marks the progress "
+             "closed. Topics with events stay. A setup after it is a first run. Beside a running "
+             "instance of the relay it wants --take-over. It may be repeated.",
+     .options = {6,
+                 {OPTION_ADMIN_CONNECTION, OPTION_TAKE_OVER, OPTION_YES, OPTION_CONFIG, OPTION_JSON,
+                  OPTION_HELP}},
      .examples = {{"walferry teardown", "says what it would do, and asks"},
-                  {"walferry teardown --yes", "does it"}},
+                  {"walferry teardown --yes", "does it"},
+                  {"walferry teardown --admin-connection postgresql://owner@db/shop",
+                   "where the publication belongs to another role"}},
      .run = command_teardown},
     {.name = "version",
      .summary = "versions of walferry, libpq and librdkafka",

@@ -3,12 +3,14 @@
 
 static int look_ask_do(struct answer *answer, struct error *err)
 {
-    if (relay_teardown(&answer->options, false, err) < 0)
+    const char *admin = answer->args->values[OPTION_ADMIN_CONNECTION];
+    if (relay_teardown(&answer->options, admin, false, err) < 0)
         return -1;
-    if (answer_confirm(answer, "tear the relay down", err) < 0)
+    if (answer_meet_living(answer, err) < 0 ||
+        answer_confirm(answer, "tear the relay down", err) < 0)
         return -1;
     answer_flush(answer);
-    return relay_teardown(&answer->options, true, err);
+    return relay_teardown(&answer->options, admin, true, err);
 }
 
 int command_teardown(const struct args *args)

@@ -20,6 +20,12 @@ int relay_print_sql(const struct command_options *options, struct error *err);
 int relay_status(const struct command_options *options, struct span live, bool *ready,
                  struct error *err);
 
+/* Before rebase, skip and teardown: is an instance of the relay running? seen: what its admin port
+ * told, for a person, or NULL; the slot is asked besides. Without take_over that is refused; with
+ * it, said. */
+int relay_meet_living(const struct command_options *options, const char *seen, bool take_over,
+                      struct error *err);
+
 enum rebase_target { REBASE_SLOT, REBASE_NEW_SLOT, REBASE_LSN };
 
 struct rebase_options {
@@ -35,8 +41,10 @@ int relay_rebase(const struct command_options *options, const struct rebase_opti
 
 /* id: a walferry-id. */
 int relay_skip(const struct command_options *options, const char *id, struct error *err);
-/* apply false: say what would be dropped. */
-int relay_teardown(const struct command_options *options, bool apply, struct error *err);
+/* apply false: say what would be dropped. admin_connection: conninfo of somebody who may drop the
+ * publication; NULL: the relay's own. May be repeated. */
+int relay_teardown(const struct command_options *options, const char *admin_connection, bool apply,
+                   struct error *err);
 
 /* librdkafka and libpq in use, and the known defects of that librdkafka, for `version`. */
 void relay_libraries(struct buf *out);

@@ -22,6 +22,53 @@ static int drop_slot(const struct command_options *o, struct pg_connection *sql,
     return 0;
 }
 
+static int one_answer(struct pg_connection *sql, const char *statement, const char *parameter,
+                      bool *yes, struct error *err)
+{
+    struct pg_result *result = NULL;
+    if (pg_query(sql, statement, 1, &parameter, &result, err) < 0)
+        return -1;
+    *yes = pg_result_rows(result) == 0 || span_equal(pg_result_cell(result, 0, 0), span_of("t"));
+    pg_result_free(result);
+    return 0;
+}
+
+/* Whether the publication can be dropped is asked before anything is: half a teardown would leave a
+ * relay that can neither go on nor be set up anew. */
+static int check_owner(const struct command_options *o, struct pg_connection *sql,
+                       struct error *err)
+{
+    const char *name = o->config->source.publication.text;
+    bool may = false;
+    if (one_answer(sql,
+                   "SELECT pg_catalog.pg_has_role(pubowner, 'USAGE')"
+                   " FROM pg_catalog.pg_publication WHERE pubname = $1",
+                   name, &may, err) < 0)
+        return -1;
+    if (may)
+        return 0;
+    error_stop(err, EXIT_USAGE, "no_privilege",
+               "publication %s belongs to another role; nothing was changed", name);
+    return error_hint(err, "add --admin-connection with a conninfo of its owner, as in "
+                           "--admin-connection 'host=db dbname=shop user=owner'");
+}
+
+static int check_same_database(const struct pg_system *own, struct pg_connection *admin,
+                               struct error *err)
+{
+    struct pg_system other;
+    if (pg_identify(admin, &other, err) < 0)
+        return -1;
+    if (other.system_identifier == own->system_identifier &&
+        strcmp(other.database, own->database) == 0)
+        return 0;
+    error_stop(err, EXIT_USAGE, "other_database",
+               "--admin-connection reaches database %s of another place than source.connection, "
+               "which reaches database %s",
+               other.database, own->database);
+    return error_hint(err, "name the host, port and dbname of source.connection in it");
+}
+
 static int drop_publication(const struct command_options *o, struct pg_connection *sql,
                             struct error *err)
 {
@@ -55,7 +102,8 @@ static int write_closed(const struct command_options *o, struct publisher *publi
     return 0;
 }
 
-static int apply(const struct command_options *o, struct pg_connection *sql, struct error *err)
+static int apply(const struct command_options *o, struct pg_connection *sql,
+                 struct pg_connection *admin, struct error *err)
 {
     struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
     struct arena arena;
@@ -66,6 +114,10 @@ static int apply(const struct command_options *o, struct pg_connection *sql, str
     bool have_progress = false;
     bool topic_exists = false;
     int result = pg_identify(sql, &system, err);
+    if (result == 0)
+        result = check_same_database(&system, admin, err);
+    if (result == 0)
+        result = check_owner(o, admin, err);
     if (result == 0)
         result = relay_look(&kafka, &arena, &before, &have_progress, &topic_exists, err);
     if (result == 0 && topic_exists) {
@@ -78,7 +130,7 @@ static int apply(const struct command_options *o, struct pg_connection *sql, str
     if (result == 0)
         result = drop_slot(o, sql, err);
     if (result == 0)
-        result = drop_publication(o, sql, err);
+        result = drop_publication(o, admin, err);
     if (result == 0)
         result = write_closed(o, publisher, &system, &before, have_progress, err);
     publisher_close(publisher, 0);
@@ -86,23 +138,29 @@ static int apply(const struct command_options *o, struct pg_connection *sql, str
     return result;
 }
 
-int relay_teardown(const struct command_options *o, bool do_it, struct error *err)
+int relay_teardown(const struct command_options *o, const char *admin_connection, bool do_it,
+                   struct error *err)
 {
     assert(o->config != NULL && o->out != NULL);
     if (!do_it) {
         command_say(o->out,
-                    "would fence relay %s, drop slot %s and publication %s, and close its "
+                    "would end relay %s, drop slot %s and publication %s, and close its "
                     "progress in topic %s",
                     o->config->relay.text, o->config->source.slot.text,
                     o->config->source.publication.text, o->config->delivery.progress_topic.text);
         return 0;
     }
     struct pg_connection *sql = NULL;
-    if (command_open_sql(o, NULL, &sql, err) < 0)
-        return -1;
-    int result = apply(o, sql, err);
+    struct pg_connection *admin = NULL;
+    int result = command_open_sql(o, NULL, &sql, err);
+    if (result == 0 && admin_connection != NULL &&
+        command_open_sql(o, admin_connection, &admin, err) < 0)
+        result = error_wrap(err, "--admin-connection");
+    if (result == 0)
+        result = apply(o, sql, admin != NULL ? admin : sql, err);
     if (result < 0)
         relay_complete_hint(o->config, err);
+    pg_close(admin);
     pg_close(sql);
     return result;
 }

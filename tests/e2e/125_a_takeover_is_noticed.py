@@ -24,12 +24,12 @@ with e2e.Case(config=QUIET) as case:
     ahead = "%d-%016X-1" % (system, case.current_lsn() + 0x1000000)
 
     began = time.monotonic()
-    case.command(relay, "skip", ahead, says="will be passed over")
+    case.command(relay, "skip", ahead, "--take-over", says="will be passed over")
     ended(relay, began)
 
     case.start(relay)
     began = time.monotonic()
-    case.command(relay, "rebase", "--to", "slot", "--accept-repeat", "--yes", says="goes on from")
+    case.command(relay, "rebase", "--to", "slot", "--accept-repeat", "--yes", "--take-over", says="goes on from")
     ended(relay, began)
 
     case.start(relay)
