@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int config_slurp(const char *path, size_t max, struct buf *out)
@@ -37,8 +38,11 @@ int config_slurp(const char *path, size_t max, struct buf *out)
 }
 
 /* One ${…} whose text between the braces is `what`. */
+enum form { FORM_PLAIN, FORM_PAIRS, FORM_URI };
+
 struct expansion {
     const struct config_reader *reader;
+    enum form form;
     uint32_t line;
     const char *path;
     struct buf out;
@@ -80,6 +84,77 @@ static int expand_file(struct expansion *x, struct span name, struct error *err)
     return 0;
 }
 
+/* Colons, commas and brackets stay: they part hosts and ports, and harm no password. */
+static bool is_plain_in_uri(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           strchr("-._~:,[]", c) != NULL;
+}
+
+static bool in_quotes(const struct buf *text)
+{
+    bool inside = false;
+    for (size_t i = 0; i < text->len; i++) {
+        if (text->ptr[i] == '\\')
+            i++;
+        else
+            inside ^= text->ptr[i] == '\'';
+    }
+    return inside;
+}
+
+/* A backslash takes the next character as it is, in quotes or not. */
+static void escape_for_pairs(struct span value, bool quoted, bool whole_value, struct buf *out)
+{
+    if (value.len == 0 && whole_value && !quoted)
+        buf_add_text(out, "''"); /* else what follows would be the value */
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        bool blank = c == ' ' || (c >= '\t' && c <= '\r');
+        if (c == '\\' || c == '\'' || (blank && !quoted))
+            buf_add_char(out, '\\');
+        buf_add_char(out, c);
+    }
+}
+
+static void escape_for_uri(struct span value, struct buf *out)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (is_plain_in_uri(c))
+            buf_add_char(out, (char)c);
+        else
+            buf_add_format(out, "%%%02X", c);
+    }
+}
+
+/* What stands behind `before` in the output was put in, and becomes one value. */
+static void escape(struct expansion *x, size_t before)
+{
+    struct buf made = BUF_EMPTY;
+    struct span value = {x->out.ptr + before, x->out.len - before};
+    x->out.len = before;
+    if (x->form == FORM_URI)
+        escape_for_uri(value, &made);
+    else
+        escape_for_pairs(value, in_quotes(&x->out), before > 0 && x->out.ptr[before - 1] == '=',
+                         &made);
+    buf_add(&x->out, buf_span(&made));
+    buf_fini(&made);
+}
+
+static enum form form_of(struct span raw, bool connection)
+{
+    const char *end = raw.len > 0 ? memchr(raw.ptr, '}', raw.len) : NULL;
+    bool whole = span_starts_with(raw, SPAN_LITERAL("${")) && end == raw.ptr + raw.len - 1;
+    if (!connection || whole)
+        return FORM_PLAIN;
+    return span_starts_with(raw, SPAN_LITERAL("postgresql://")) ||
+                   span_starts_with(raw, SPAN_LITERAL("postgres://"))
+               ? FORM_URI
+               : FORM_PAIRS;
+}
+
 static int expand_one(struct expansion *x, struct span *rest, struct error *err)
 {
     static const struct span env = {"${env:", 6}, file = {"${file:", 7};
@@ -94,14 +169,21 @@ static int expand_one(struct expansion *x, struct span *rest, struct error *err)
     }
     struct span what = {rest->ptr + skip, (size_t)(end - rest->ptr) - skip};
     *rest = (struct span){end + 1, rest->len - (size_t)(end + 1 - rest->ptr)};
-    return is_env ? expand_env(x, what, err) : expand_file(x, what, err);
+    size_t before = x->out.len;
+    if ((is_env ? expand_env(x, what, err) : expand_file(x, what, err)) < 0)
+        return -1;
+    if (x->form != FORM_PLAIN)
+        escape(x, before);
+    return 0;
 }
 
 int config_expand(const struct config_reader *reader, uint32_t line, const char *path,
-                  struct span raw, struct span *text, bool *secret, struct error *err)
+                  struct span raw, bool connection, struct span *text, bool *secret,
+                  struct error *err)
 {
     assert(raw.ptr != NULL && text != NULL);
-    struct expansion x = {.reader = reader, .line = line, .path = path};
+    struct expansion x = {
+        .reader = reader, .form = form_of(raw, connection), .line = line, .path = path};
     int result = 0;
     *secret = false;
     struct span rest = raw;

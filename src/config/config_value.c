@@ -222,7 +222,8 @@ int config_value_set(const struct config_reader *reader, const struct config_key
                       .member = (char *)base + key->offset};
     if (node->kind != NODE_SCALAR)
         return refuse(&v, "config_type", err);
-    if (config_expand(reader, node->line, key->path, node->text, &v.text, &v.expanded, err) < 0)
+    if (config_expand(reader, node->line, key->path, node->text,
+                      (key->flags & RESTART_DATABASE) != 0, &v.text, &v.expanded, err) < 0)
         return -1;
     switch (key->kind) {
     case KEY_KIND_NUMBER:
@@ -252,7 +253,7 @@ int config_value_pair(const struct config_reader *reader, const char *path, cons
         return -1;
     }
     struct span text;
-    if (config_expand(reader, node->line, path, node->text, &text, &out->secret, err) < 0)
+    if (config_expand(reader, node->line, path, node->text, false, &text, &out->secret, err) < 0)
         return -1;
     out->text = text.ptr;
     out->file = reader->file;

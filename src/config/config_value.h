@@ -27,9 +27,12 @@ int config_fail(struct error *err, const struct config_reader *reader, uint32_t 
 int config_slurp(const char *path, size_t max, struct buf *out);
 
 /* Replaces ${env:NAME} and ${file:PATH} in raw, once and from left to right. text is
- * NUL-terminated; *secret tells whether anything was replaced. */
+ * NUL-terminated; *secret tells whether anything was replaced. In a libpq connection string what
+ * stands beside other text is escaped, so that it is one value whatever it holds: with backslashes
+ * among keyword=value pairs, in percent-encoding in a URI (libpq, "Connection Strings"). */
 int config_expand(const struct config_reader *reader, uint32_t line, const char *path,
-                  struct span raw, struct span *text, bool *secret, struct error *err);
+                  struct span raw, bool connection, struct span *text, bool *secret,
+                  struct error *err);
 
 /* What stands at `node`, for "expected this, found that". */
 void config_found(const struct node *node, struct span text, bool secret, struct buf *out);

@@ -63,7 +63,28 @@ static void values_come_from_both(void **state)
                       "user=ann password='pw 1'");
     assert_connection("\"${env:WF_USER}${env:WF_USER}\"", "annann");
     assert_connection("\"a${env:WF_EMPTY}b\"", "ab");
-    assert_connection("'x=${file:PATH}}'", "x=pw 1}");
+    assert_connection("'x=${file:PATH}}'", "x=pw\\ 1}");
+}
+
+/* Whatever a password holds, it is the value and nothing else. */
+static void a_connection_string_takes_any_value(void **state)
+{
+    (void)state;
+    static const char odd[] = "%I\\GYg-7'anx1Ox{y/@:#?&= ";
+    write_secret(odd, sizeof odd - 1);
+    assert_connection("\"user=a password=${file:PATH} host=h\"",
+                      "user=a password=%I\\\\GYg-7\\'anx1Ox{y/@:#?&=\\  host=h");
+    assert_connection("\"password='${file:PATH}' host=h\"",
+                      "password='%I\\\\GYg-7\\'anx1Ox{y/@:#?&= ' host=h");
+    assert_connection("\"postgresql://a:${file:PATH}@h/d\"",
+                      "postgresql://a:%25I%5CGYg-7%27anx1Ox%7By%2F%40:%23%3F%26%3D%20@h/d");
+    /* All of it from one place is a connection string as it stands. */
+    write_secret("host=h user=a", 13);
+    assert_connection("\"${file:PATH}\"", "host=h user=a");
+    assert_connection("\"password=${env:WF_EMPTY} user=a\"", "password='' user=a");
+    assert_connection("\"password='${env:WF_EMPTY}' user=a\"", "password='' user=a");
+    setenv("WF_HOST", "db.example:5433", 1);
+    assert_connection("\"postgres://${env:WF_HOST}/d\"", "postgres://db.example:5433/d");
 }
 
 static void no_other_dollar_is_special(void **state)
@@ -222,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_from_both),
+        cmocka_unit_test(a_connection_string_takes_any_value),
         cmocka_unit_test(no_other_dollar_is_special),
         cmocka_unit_test(one_newline_at_the_end_of_a_file_goes),
         cmocka_unit_test(what_comes_out_is_not_looked_at_again),
