@@ -122,13 +122,15 @@ install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local)
 	$(INSTALL) -d -m 755 "$(DESTDIR)$(datadir)/sql" "$(DESTDIR)$(unitdir)"
 	$(INSTALL) -m 644 config/walferry.yaml config/walferry.schema.json "$(DESTDIR)$(datadir)"
 	$(INSTALL) -m 644 sql/*.sql "$(DESTDIR)$(datadir)/sql"
-	sed 's|^\(Exec[A-Za-z]*=\)[^ ]*/walferry|\1$(bindir)/walferry|' config/walferry.service \
-	    >"$(DESTDIR)$(unitdir)/walferry.service"
-	chmod 644 "$(DESTDIR)$(unitdir)/walferry.service"
+	for unit in walferry.service walferry@.service; do \
+	    sed 's|^\(Exec[A-Za-z]*=\)[^ ]*/walferry|\1$(bindir)/walferry|' "config/$$unit" \
+	        >"$(DESTDIR)$(unitdir)/$$unit" && chmod 644 "$(DESTDIR)$(unitdir)/$$unit" || exit 1; \
+	done
 
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(bindir)/walferry" "$(DESTDIR)$(mandir)/man1/walferry.1" \
-	    "$(DESTDIR)$(mandir)/man5/walferry.yaml.5" "$(DESTDIR)$(unitdir)/walferry.service"
+	    "$(DESTDIR)$(mandir)/man5/walferry.yaml.5" "$(DESTDIR)$(unitdir)/walferry.service" \
+	    "$(DESTDIR)$(unitdir)/walferry@.service"
 	rm -rf "$(DESTDIR)$(datadir)"
 
 clean: ## remove build/ (downloads live elsewhere and stay)

@@ -8,6 +8,7 @@
     sim        the simulator and its mutants (make sim, make mutants)
     fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
+    docs       the commands that README and docs/ print, as they are printed
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
   and only where they are named, because they take too long for every day (make test-long):
@@ -170,7 +171,9 @@ class Runner:
             test -s "$dir"/usr/share/man/man1/walferry.1
             test -s "$dir"/usr/share/walferry/walferry.yaml
             test -s "$dir"/usr/share/walferry/sql/001_outbox.sql
-            grep -q '^ExecStart=/usr/bin/walferry' "$dir"/usr/lib/systemd/system/walferry.service
+            for unit in walferry walferry@; do
+                grep -q '^ExecStart=/usr/bin/walferry' "$dir/usr/lib/systemd/system/$unit.service"
+            done
             "$0" --no-print-directory uninstall DESTDIR="$dir" PREFIX=/usr >/dev/null
             test -z "$(find "$dir" -type f)"
             """, self.make[0]]))
@@ -213,6 +216,9 @@ class Runner:
     def sql(self):
         self.add(run("sql", "tests/sql/migrations.py",
                      [sys.executable, "tests/sql/migrations.py"]))
+
+    def docs(self):
+        self.add(run("docs", "tests/docs/run.py", [sys.executable, "tests/docs/run.py"]))
 
     def demo(self):
         self.add(run("demo", "tools/demo.py",
@@ -303,7 +309,7 @@ def stripped_size():
 
 
 def main():
-    suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "demo", "e2e")
+    suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "docs", "demo", "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
     known = suites + ("long",)
