@@ -53,6 +53,10 @@ e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks som
 	@$(MAKE) --no-print-directory all asan tsan
 	@tests/e2e/run $(ARGS)
 
+test-docker: ## the image and docker/compose.yaml, containers killed; skipped without docker
+	@tools/deps.sh test
+	@tests/docker/run $(ARGS)
+
 format: ## clang-format over all C
 	clang-format -i $(LIB_SRCS) $(wildcard src/*.c src/*/*.h tests/*/*.c tests/*/*.h bench/*.c)
 
