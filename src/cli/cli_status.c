@@ -25,7 +25,7 @@ static int ask_ready(struct answer *answer, bool *ready, struct error *err)
     return 0;
 }
 
-static int ask_all(struct answer *answer, bool *ready, struct error *err)
+static void ask_all(struct answer *answer, bool *ready)
 {
     struct buf live = BUF_EMPTY;
     struct error ignored = ERROR_INIT;
@@ -35,9 +35,8 @@ static int ask_all(struct answer *answer, bool *ready, struct error *err)
     while (live.len > 0 && live.ptr[live.len - 1] == '\n')
         live.len--;
     struct span text = answered && status == 200 ? buf_span(&live) : span_null();
-    int result = relay_status(&answer->options, text, ready, err);
+    relay_status(&answer->options, text, ready);
     buf_fini(&live);
-    return result;
 }
 
 int command_status(const struct args *args)
@@ -49,7 +48,7 @@ int command_status(const struct args *args)
         if (args_has(args, OPTION_READY))
             (void)ask_ready(&answer, &ready, &err);
         else
-            (void)ask_all(&answer, &ready, &err);
+            ask_all(&answer, &ready);
     }
     return answer_end(&answer, ready ? EXIT_OK : EXIT_NO, EXIT_NO, &err);
 }

@@ -12,9 +12,11 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_HELP] = {"help", 'h', NULL, "Print this help and exit."},
     [OPTION_SETUP] = {"setup", 0, NULL,
                       "Do first what setup does. Meant for sidecars, which have no other moment."},
-    [OPTION_UNTIL_CAUGHT_UP] = {"until-caught-up", 0, NULL,
-                                "End with 0 as soon as everything is published that was in the "
-                                "write-ahead log at the start."},
+    [OPTION_UNTIL_CAUGHT_UP] =
+        {"until-caught-up", 0, NULL,
+         "End with 0 as soon as everything is published that was in the "
+         "write-ahead log at the start; with 6 once a server has been away for a "
+         "minute, or for retry.give_up_ms where that is set."},
     [OPTION_CONNECT] = {"connect", 0, NULL,
                         "Ask the database and the brokers, too: publication against routes, "
                         "coordinator, topics, progress against slot. Takes nothing over."},

@@ -16,9 +16,8 @@ int relay_check(const struct command_options *options, bool connect, struct erro
 int relay_print_sql(const struct command_options *options, struct error *err);
 
 /* Slot and progress from the servers. live: what the admin port answered to GET /status (JSON), or
- * absent. *ready: the answer of the command. */
-int relay_status(const struct command_options *options, struct span live, bool *ready,
-                 struct error *err);
+ * absent. *ready: the answer of the command. A server that is away leaves its part unknown. */
+void relay_status(const struct command_options *options, struct span live, bool *ready);
 
 /* Before rebase, skip and teardown: is an instance of the relay running? seen: what its admin port
  * told, for a person, or NULL; the slot is asked besides. Without take_over that is refused; with

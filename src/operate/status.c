@@ -11,68 +11,125 @@
 
 struct answer {
     struct relay_facts facts;
+    bool have_slot;       /* the database answered */
+    bool have_look;       /* Kafka answered */
+    struct error away;    /* the first server that did not answer; kind NONE: all did */
     struct error verdict; /* kind NONE: a relay could go on from here */
     bool live;
     bool live_ready;
     struct span live_state;
+    struct span live_instance; /* absent: no epoch was open yet */
 };
 
-static int gather(const struct command_options *o, struct arena *arena, struct answer *f,
-                  struct error *err)
+static void note_away(struct answer *f, const struct error *err)
 {
-    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
-    bool topic_exists = false;
-    if (relay_look(&kafka, arena, &f->facts.progress, &f->facts.have_progress, &topic_exists, err) <
-        0) {
-        if (err->kind != ERROR_STOP)
-            return -1;
-        relay_complete_hint(o->config, err);
-        f->verdict = *err;
-    }
-    struct pg_connection *sql = NULL;
-    if (command_open_sql(o, NULL, &sql, err) < 0)
-        return -1;
-    int result = 0;
-    if (f->verdict.kind == ERROR_NONE) {
-        struct error verdict = ERROR_INIT;
-        result = relay_judge(sql, o->config, &kafka, arena, &f->facts, &verdict);
-        f->verdict = verdict;
-        if (result < 0 && verdict.kind == ERROR_STOP)
-            result = 0; /* that is an answer */
-        if (result < 0)
-            *err = verdict;
-    } else {
-        result = pg_slot_state(sql, o->config->source.slot.text, &f->facts.slot, err);
-    }
-    pg_close(sql);
-    return result;
+    if (f->away.kind == ERROR_NONE)
+        f->away = *err;
 }
 
+static void look(const struct command_options *o, const struct kafka_options *kafka,
+                 struct arena *arena, struct answer *f)
+{
+    bool topic_exists = false;
+    struct error err = ERROR_INIT;
+    f->have_look = relay_look(kafka, arena, &f->facts.progress, &f->facts.have_progress,
+                              &topic_exists, &err) == 0;
+    if (f->have_look)
+        return;
+    f->facts.have_progress = false;
+    relay_complete_hint(o->config, &err);
+    if (err.kind == ERROR_STOP)
+        f->verdict = err;
+    else
+        note_away(f, &err);
+}
+
+static void ask_database(const struct command_options *o, const struct kafka_options *kafka,
+                         struct arena *arena, struct answer *f)
+{
+    struct pg_connection *sql = NULL;
+    struct error err = ERROR_INIT;
+    if (command_open_sql(o, NULL, &sql, &err) < 0 ||
+        pg_slot_state(sql, o->config->source.slot.text, &f->facts.slot, &err) < 0) {
+        note_away(f, &err);
+        pg_close(sql);
+        return;
+    }
+    f->have_slot = true;
+    if (f->have_look && relay_judge(sql, o->config, kafka, arena, &f->facts, &err) < 0) {
+        if (err.kind == ERROR_STOP)
+            f->verdict = err; /* that is an answer */
+        else
+            note_away(f, &err);
+    }
+    pg_close(sql);
+}
+
+/* A server that is away leaves its part unknown; the others are told all the same. */
+static void gather(const struct command_options *o, struct arena *arena, struct answer *f)
+{
+    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
+    look(o, &kafka, arena, f);
+    ask_database(o, &kafka, arena, f);
+}
+
+/* Whoever runs and whoever claimed last are one, or the one that runs has been taken over. */
+static bool is_other(const struct answer *f)
+{
+    return f->live && f->facts.have_progress && f->live_instance.ptr != NULL &&
+           !span_equal(f->live_instance, span_of(f->facts.progress.instance));
+}
+
+static void write_lsn(struct json_writer *w, const char *name, bool known, uint64_t lsn)
+{
+    char text[LSN_TEXT_MAX];
+    json_write_member_text(w, name, known && lsn != 0 ? lsn_format(lsn, text) : NULL);
+}
+
+static void write_bool(struct json_writer *w, const char *name, bool known, bool value)
+{
+    if (known)
+        json_write_member_bool(w, name, value);
+    else
+        json_write_member_null(w, name);
+}
+
+static void write_error(struct json_writer *w, const char *name, const struct error *err)
+{
+    json_write_member_text(w, name, err->kind != ERROR_NONE ? err->reason : NULL);
+}
+
+/* The same members whatever is known; what is not is null. */
 static void write_json(const struct command_options *o, const struct answer *f, struct span live)
 {
-    char lsn[LSN_TEXT_MAX];
+    const struct pg_slot *slot = &f->facts.slot;
+    bool present = f->have_slot && slot->state == SLOT_PRESENT;
+    const struct progress *p = f->facts.have_progress ? &f->facts.progress : NULL;
+    const struct error *told = f->verdict.kind != ERROR_NONE ? &f->verdict : &f->away;
     struct json_writer w = json_writer(o->out);
     json_write_begin_object(&w);
     json_write_member_text(&w, "relay", o->config->relay.text);
     json_write_member_text(&w, "slot", o->config->source.slot.text);
-    json_write_member_bool(&w, "slot_exists", f->facts.slot.state == SLOT_PRESENT);
-    json_write_member_bool(&w, "slot_active", f->facts.slot.active);
-    json_write_member_text(&w, "slot_wal_status", f->facts.slot.wal_status);
-    json_write_member_text(&w, "confirmed_flush_lsn",
-                           lsn_format(f->facts.slot.confirmed_flush_lsn, lsn));
-    json_write_member_text(&w, "restart_lsn", lsn_format(f->facts.slot.restart_lsn, lsn));
-    json_write_member_text(&w, "current_lsn", lsn_format(f->facts.slot.current_lsn, lsn));
-    if (f->facts.have_progress) {
-        json_write_member_text(&w, "mode", progress_mode_name(f->facts.progress.mode));
-        json_write_member_text(&w, "position", lsn_format(f->facts.progress.position.lsn, lsn));
-        json_write_member_u64(&w, "generation", f->facts.progress.generation);
-        json_write_member_text(&w, "instance", f->facts.progress.instance);
-    }
-    if (f->verdict.kind != ERROR_NONE) {
-        json_write_member_text(&w, "refused", f->verdict.reason);
-        json_write_member_text(&w, "error", f->verdict.text);
-        json_write_member_text(&w, "hint", f->verdict.hint);
-    }
+    write_bool(&w, "slot_exists", f->have_slot, present);
+    write_bool(&w, "slot_active", f->have_slot, slot->active);
+    json_write_member_text(&w, "slot_wal_status",
+                           present && slot->wal_status[0] != '\0' ? slot->wal_status : NULL);
+    write_lsn(&w, "confirmed_flush_lsn", present, slot->confirmed_flush_lsn);
+    write_lsn(&w, "restart_lsn", present, slot->restart_lsn);
+    write_lsn(&w, "current_lsn", f->have_slot, slot->current_lsn);
+    json_write_member_text(&w, "mode", p != NULL ? progress_mode_name(p->mode) : NULL);
+    write_lsn(&w, "position", p != NULL, p != NULL ? p->position.lsn : 0);
+    if (p != NULL)
+        json_write_member_u64(&w, "generation", p->generation);
+    else
+        json_write_member_null(&w, "generation");
+    json_write_member_text(&w, "instance", p != NULL ? p->instance : NULL);
+    write_error(&w, "refused", &f->verdict);
+    write_error(&w, "away", &f->away);
+    json_write_member_text(&w, "error", told->kind != ERROR_NONE ? told->text : NULL);
+    json_write_member_text(&w, "hint", told->hint[0] != '\0' ? told->hint : NULL);
+    write_bool(&w, "live_taken_over", f->live && p != NULL && f->live_instance.ptr != NULL,
+               is_other(f));
     if (f->live)
         json_write_member_raw(&w, "live", live);
     else
@@ -87,7 +144,9 @@ static void write_text(const struct command_options *o, const struct answer *f)
     char b[LSN_TEXT_MAX];
     const struct pg_slot *slot = &f->facts.slot;
     command_say(o->out, "relay       %s", o->config->relay.text);
-    if (slot->state == SLOT_ABSENT)
+    if (!f->have_slot)
+        command_say(o->out, "slot        %s: not known", o->config->source.slot.text);
+    else if (slot->state == SLOT_ABSENT)
         command_say(o->out, "slot        %s: absent", o->config->source.slot.text);
     else
         command_say(o->out, "slot        %s: %s, %s, confirmed %s, %" PRIu64 " bytes behind",
@@ -103,7 +162,9 @@ static void write_text(const struct command_options *o, const struct answer *f)
                     progress_mode_name(f->facts.progress.mode), f->facts.progress.generation,
                     f->facts.progress.instance);
     else
-        command_say(o->out, "progress    none");
+        command_say(o->out, "progress    %s", f->have_look ? "none" : "not known");
+    if (f->away.kind != ERROR_NONE)
+        command_say(o->out, "away        %s", f->away.text);
     if (f->verdict.kind != ERROR_NONE)
         command_say(o->out, "refused     %s\nhint        %s", f->verdict.text, f->verdict.hint);
     if (f->live)
@@ -111,9 +172,14 @@ static void write_text(const struct command_options *o, const struct answer *f)
                     f->live_ready ? "ready" : "not ready");
     else
         command_say(o->out, "live        no answer from the admin port");
+    if (is_other(f))
+        command_say(o->out,
+                    "taken over  instance %.*s runs, but progress is of instance %s: it has been "
+                    "taken over",
+                    SPAN_ARG(f->live_instance), f->facts.progress.instance);
 }
 
-int relay_status(const struct command_options *o, struct span live, bool *ready, struct error *err)
+void relay_status(const struct command_options *o, struct span live, bool *ready)
 {
     assert(o->config != NULL && o->out != NULL);
     struct answer f = {.live = false};
@@ -125,15 +191,17 @@ int relay_status(const struct command_options *o, struct span live, bool *ready,
     if (f.live) {
         json_tree_member_bool(tree, "ready", &f.live_ready);
         json_tree_member_string(tree, "state", &f.live_state);
+        if (!json_tree_member_string(tree, "instance", &f.live_instance))
+            f.live_instance = span_null();
     }
-    int result = gather(o, &arena, &f, err);
-    if (result == 0 && o->json)
+    gather(o, &arena, &f);
+    if (o->json)
         write_json(o, &f, live);
-    else if (result == 0)
+    else
         write_text(o, &f);
-    *ready = f.live && f.live_ready && f.verdict.kind == ERROR_NONE;
+    *ready = f.live && f.live_ready && f.verdict.kind == ERROR_NONE && f.away.kind == ERROR_NONE &&
+             !is_other(&f);
     if (tree != NULL)
         json_tree_free(tree);
     arena_fini(&arena);
-    return result;
 }

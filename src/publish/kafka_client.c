@@ -42,8 +42,10 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
     /* One file serves producers and consumers, so properties of the other kind are no news. */
     if (strcmp(facility, "CONFWARN") == 0)
         return;
-    log_event(client->options->log, level_of(level), "kafka.log", "facility", facility, "text",
-              text, NULL);
+    const atomic_bool *retrying = client->options->retrying;
+    bool told = retrying != NULL && atomic_load(retrying);
+    log_event(client->options->log, told ? LOG_DEBUG : level_of(level), "kafka.log", "facility",
+              facility, "text", text, NULL);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)

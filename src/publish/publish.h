@@ -85,6 +85,8 @@ struct kafka_options {
     const char *instance;    /* goes into client.id */
     struct metrics *metrics; /* may be NULL */
     const struct log *log;   /* librdkafka's own lines come out as event "kafka.log" */
+    const atomic_bool
+        *retrying;           /* true: what fails is told already, "kafka.log" is debug; or NULL */
     const atomic_bool *stop; /* long waits end early with ERROR_RETRY, reason "stopping" */
     int64_t timeout_ms;      /* bound of one network question; 0: 30 s */
     /* A refused message under suspicion: from the message (final_lsn, ordinal) `from` to `to`, both

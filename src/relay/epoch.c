@@ -26,6 +26,7 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config *confi
     arena_init(&e->arena, 4096, 4096);
     e->kafka = relay_kafka_options(config, relay->o.log, &relay->stop);
     e->kafka.instance = relay->instance;
+    e->kafka.retrying = &relay->retrying;
     e->kafka.metrics = relay->o.metrics;
     e->kafka.suspect = relay->suspect;
 }

@@ -46,6 +46,7 @@ struct relay {
     bool claimed; /* this process has written a claim */
     bool worked;  /* an epoch has been opened: credentials were good once */
     bool warned_weak;
+    atomic_bool retrying;                  /* from epoch.failed to the next epoch.opened */
     uint64_t until_lsn;                    /* --until-caught-up; known from the first epoch on */
     struct verdict verdicts[VERDICTS_MAX]; /* on changes that are still ahead */
     uint32_t verdict_count;

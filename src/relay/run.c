@@ -18,6 +18,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+/* --until-caught-up ends where a server stays away, though retry.give_up_ms says never. */
+#define CATCH_UP_GIVE_UP_US (INT64_C(60) * 1000000)
 #define SUCCESSOR_LOOK_MS 2000
 #define FENCED_WAIT_US (INT64_C(1) * 1000000)
 /* An epoch that has lived so long was a good one: the back-off starts anew. */
@@ -67,14 +69,17 @@ static void soften_auth(struct life *life, int64_t now_us, struct error *err)
 static void give_up_if_due(struct life *life, int64_t now_us, struct error *err)
 {
     int64_t limit_us = life->relay->config->retry.give_up_ms * US_PER_MS;
+    bool own = limit_us == 0 && life->relay->o.until_caught_up;
+    if (own)
+        limit_us = CATCH_UP_GIVE_UP_US;
     if (life->failing_since_us == 0)
         life->failing_since_us = now_us;
     if (err->kind != ERROR_RETRY || limit_us == 0 || now_us - life->failing_since_us < limit_us)
         return;
     err->kind = ERROR_STOP;
     err->exit_code = EXIT_GAVE_UP;
-    error_wrap(err, "gave up after %" PRId64 " ms (retry.give_up_ms)",
-               (now_us - life->failing_since_us) / 1000);
+    error_wrap(err, "gave up after %" PRId64 " ms (%s)", (now_us - life->failing_since_us) / 1000,
+               own ? "--until-caught-up" : "retry.give_up_ms");
 }
 
 static int64_t jittered(int64_t upper_us)
@@ -120,6 +125,7 @@ static bool react(struct life *life, struct error *err)
     if (err->kind != ERROR_RETRY)
         return false;
     log_error(relay->o.log, LOG_WARN, "epoch.failed", err);
+    atomic_store(&relay->retrying, true);
     back_off(life, err);
     if (!atomic_load(&relay->stop))
         return true;
@@ -230,6 +236,7 @@ static int one_epoch(struct life *life, struct error *err)
     int result = epoch_open(e, err);
     if (result == 0) {
         log_opened(e);
+        atomic_store(&relay->retrying, false);
         board_epoch(e);
         relay->worked = true;
         relay->opened_config = e->config;
