@@ -139,16 +139,19 @@ int live_get(const char *listen, const char *path, int *status, struct buf *body
 
 /* ---- Who lives there ---- */
 
-static bool is_instance(const struct json_tree *tree, const char *relay, uint64_t *pid)
+static bool is_instance(const struct json_tree *tree, const char *relay, bool working,
+                        uint64_t *pid)
 {
     struct span name, state;
     *pid = 0;
     json_tree_member_u64(tree, "pid", pid);
     return json_tree_member_string(tree, "relay", &name) && span_equal(name, span_of(relay)) &&
-           json_tree_member_string(tree, "state", &state) && !span_equal(state, span_of("stopped"));
+           json_tree_member_string(tree, "state", &state) &&
+           !span_equal(state, span_of("stopped")) &&
+           !(working && span_equal(state, span_of("held")));
 }
 
-bool live_instance(const struct config *config, char *text, size_t size)
+bool live_instance(const struct config *config, bool working, char *text, size_t size)
 {
     const char *listen = config->admin.listen.text;
     struct buf body = BUF_EMPTY;
@@ -159,7 +162,7 @@ bool live_instance(const struct config *config, char *text, size_t size)
     bool found = strcmp(listen, "off") != 0 &&
                  live_get(listen, "/status", &status, &body, &ignored) == 0 && status == 200 &&
                  json_tree_parse(buf_span(&body), &tree, &ignored) == 0 &&
-                 is_instance(tree, config->relay.text, &pid);
+                 is_instance(tree, config->relay.text, working, &pid);
     if (found)
         snprintf(text, size, "process %" PRIu64 ", which answers at %s", pid, listen);
     if (tree != NULL)
@@ -171,7 +174,7 @@ bool live_instance(const struct config *config, char *text, size_t size)
 int answer_meet_living(struct answer *answer, struct error *err)
 {
     char seen[320];
-    bool found = live_instance(answer->config, seen, sizeof seen);
+    bool found = live_instance(answer->config, true, seen, sizeof seen);
     return relay_meet_living(&answer->options, found ? seen : NULL,
                              args_has(answer->args, OPTION_TAKE_OVER), err);
 }

@@ -11,7 +11,9 @@
 int live_get(const char *listen, const char *path, int *status, struct buf *body,
              struct error *err);
 
-/* Asks the admin port whether an instance of this relay runs there; then `text` says which. */
-bool live_instance(const struct config *config, char *text, size_t size);
+/* Asks the admin port whether an instance of this relay runs there; then `text` says which.
+ * working: one that is held after a refusal does not count, it has nothing that could be taken
+ * over. */
+bool live_instance(const struct config *config, bool working, char *text, size_t size);
 
 #endif

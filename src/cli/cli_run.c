@@ -194,7 +194,7 @@ static int explain_port(const struct config *config, struct error *err)
 {
     char instance[320];
     if (strcmp(err->reason, "admin_listen") != 0 ||
-        !live_instance(config, instance, sizeof instance))
+        !live_instance(config, false, instance, sizeof instance))
         return -1;
     error_stop(err, EXIT_USAGE, "relay_running", "relay %s is running already: %s",
                config->relay.text, instance);
@@ -211,8 +211,9 @@ static int start(struct daemon *d, struct error *err)
                           .format = config->log.format,
                           .fd = STDERR_FILENO,
                           .relay = config->relay.text};
-    if (check(d, config, err) < 0)
-        return -1;
+    bool hold = args_has(d->args, OPTION_HOLD_ON_REFUSAL);
+    if (!hold && check(d, config, err) < 0)
+        return -1; /* else it is said, and held, by the relay itself */
     open_metrics(d, config);
     const struct admin_options admin = {
         .config = &config->admin, .metrics = d->metrics, .status = &d->status};
@@ -223,6 +224,7 @@ static int start(struct daemon *d, struct error *err)
                                         .metrics = d->metrics,
                                         .status = &d->status,
                                         .log = &d->log,
+                                        .hold_on_refusal = hold,
                                         .setup = args_has(d->args, OPTION_SETUP),
                                         .until_caught_up =
                                             args_has(d->args, OPTION_UNTIL_CAUGHT_UP)};

@@ -17,6 +17,10 @@ const struct option_info option_table[OPTION_COUNT] = {
          "End with 0 as soon as everything is published that was in the "
          "write-ahead log at the start; with 6 once a server has been away for a "
          "minute, or for retry.give_up_ms where that is set."},
+    [OPTION_HOLD_ON_REFUSAL] = {"hold-on-refusal", 0, NULL,
+                                "Stay, unready, where it would exit with 2, 3, 4 or 5, for "
+                                "supervisors that cannot tell exit codes apart. It starts by "
+                                "itself once what it finds is mended, and at SIGHUP."},
     [OPTION_CONNECT] = {"connect", 0, NULL,
                         "Ask the database and the brokers, too: publication against routes, "
                         "coordinator, topics, progress against slot. Takes nothing over."},
@@ -48,9 +52,12 @@ const struct command command_table[] = {
              "committed to Kafka and confirmed to PostgreSQL, the rest is aborted and comes again "
              "at the next start. SIGHUP makes it read the configuration file again; a bad file, or "
              "a change that needs a restart, is refused with the reason, and the old one stays.",
-     .options = {4, {OPTION_CONFIG, OPTION_SETUP, OPTION_UNTIL_CAUGHT_UP, OPTION_HELP}},
+     .options = {5,
+                 {OPTION_CONFIG, OPTION_SETUP, OPTION_UNTIL_CAUGHT_UP, OPTION_HOLD_ON_REFUSAL,
+                  OPTION_HELP}},
      .examples = {{"walferry run -c /etc/walferry/orders.yaml", "as a service runs it"},
                   {"walferry run --setup", "as a sidecar, on a first start, too"},
+                  {"walferry run --hold-on-refusal", "in a container"},
                   {"walferry run --until-caught-up", "once, from a timer or before a migration"}},
      .run = command_run},
     {.name = "check",

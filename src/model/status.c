@@ -5,7 +5,8 @@
 
 const char *relay_state_name(enum relay_state state)
 {
-    static const char *const names[] = {"starting", "streaming", "backoff", "stopping", "stopped"};
+    static const char *const names[] = {"starting", "streaming", "backoff",
+                                        "held",     "stopping",  "stopped"};
     assert(state <= STATE_STOPPED);
     return names[state];
 }

@@ -8,6 +8,7 @@ enum relay_state {
     STATE_STARTING,  /* no epoch has been open yet */
     STATE_STREAMING, /* an epoch is open */
     STATE_BACKOFF,   /* waiting to open again */
+    STATE_HELD,      /* refused, and kept by run --hold-on-refusal */
     STATE_STOPPING,
     STATE_STOPPED
 };

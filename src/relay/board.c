@@ -104,7 +104,8 @@ void board_ready(struct relay *relay, int64_t now_us)
     int64_t grace_us = relay->config->admin.ready_grace_ms * US_PER_MS;
     struct status *b = &relay->board;
     b->ready = source_up_us != 0 && publisher_up_us != 0 && now_us - source_up_us <= grace_us &&
-               now_us - publisher_up_us <= grace_us && b->state != STATE_STOPPED;
+               now_us - publisher_up_us <= grace_us && b->state != STATE_STOPPED &&
+               b->state != STATE_HELD;
     b->source_up_wall_us = source_up_us != 0 ? wall_us - (now_us - source_up_us) : 0;
     b->publisher_up_wall_us = publisher_up_us != 0 ? wall_us - (now_us - publisher_up_us) : 0;
     metrics_set(relay->o.metrics, METRIC_READY, b->ready ? 1 : 0);

@@ -52,6 +52,7 @@ struct relay {
     uint32_t verdict_count;
     struct publish_suspect suspect;
 
+    struct held_config *held_configs; /* hold.c */
     struct error result;
     bool abandoned;
 };
@@ -79,6 +80,8 @@ struct epoch {
 
 /* open.c: steps 0 to 6. On failure the epoch is left for epoch_close(). */
 int epoch_open(struct epoch *epoch, struct error *err);
+/* Step 0 alone: would an open be refused? Takes nothing over. */
+int epoch_look(struct epoch *epoch, struct error *err);
 /* epoch.c */
 void epoch_init(struct epoch *epoch, struct relay *relay, const struct config *config);
 /* Runs until something ends it: 1 in order, -1 with the reason. *abandoned as in relay_result(). */
@@ -92,6 +95,15 @@ void board_progress(struct epoch *epoch); /* positions of the running epoch */
 void board_error(struct relay *relay, const struct error *err);
 void board_slot(struct relay *relay, const struct pg_slot *slot);
 void board_ready(struct relay *relay, int64_t now_us);
+
+/* run.c */
+void relay_lower(int fd); /* an eventfd */
+
+/* hold.c */
+bool hold_wanted(const struct relay *relay, const struct error *err);
+/* Stays until a start may be tried again (true), or the relay is asked to end (false). */
+bool hold(struct relay *relay, const struct error *err);
+void hold_close(struct relay *relay); /* after the threads */
 
 /* successor.c */
 void *successor_main(void *relay);

@@ -157,6 +157,11 @@ static int start_stream(struct epoch *e, struct error *err)
     return stream_source_open(replication, &options, &e->source, err);
 }
 
+int epoch_look(struct epoch *e, struct error *err)
+{
+    return look(e, err) < 0 || prepare(e, err) < 0 ? -1 : 0;
+}
+
 int epoch_open(struct epoch *e, struct error *err)
 {
     assert(e->relay != NULL && e->publisher == NULL);

@@ -26,6 +26,7 @@ struct relay_options {
     const struct log *log;
     bool setup;           /* run --setup */
     bool until_caught_up; /* run --until-caught-up */
+    bool hold_on_refusal; /* run --hold-on-refusal: stay where the process would end with 2 to 5 */
 };
 
 /* Starts the relay's own threads and returns at once. */

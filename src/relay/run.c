@@ -39,7 +39,7 @@ static void raise_fd(int fd)
     (void)done; /* the counter cannot overflow in a lifetime */
 }
 
-static void lower_fd(int fd)
+void relay_lower(int fd)
 {
     uint64_t value;
     ssize_t done = read(fd, &value, sizeof value);
@@ -188,7 +188,7 @@ static void take_next_config(struct relay *relay)
     pthread_mutex_unlock(&relay->mutex);
     if (next == NULL)
         return;
-    lower_fd(relay->reload_fd);
+    relay_lower(relay->reload_fd);
     name_routes(relay);
     relay->verdict_count = 0; /* what a changed file makes of a record is not known */
     relay->suspect = (struct publish_suspect){0};
@@ -280,6 +280,22 @@ static int setup_first(struct relay *relay, struct error *err)
     return result;
 }
 
+/* What would end the process is held instead, where that is wanted. */
+static bool release(struct life *life, struct error *err)
+{
+    struct relay *relay = life->relay;
+    if (!hold_wanted(relay, err))
+        return false;
+    bool again = hold(relay, err);
+    *err = ERROR_INIT; /* asked to end: in order */
+    life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
+    life->failing_since_us = 0;
+    life->auth_since_us = 0;
+    if (again)
+        name_routes(relay);
+    return again;
+}
+
 static void *life_main(void *argument)
 {
     struct relay *relay = argument;
@@ -299,7 +315,7 @@ static void *life_main(void *argument)
             relay->hold_config = false;
             again = wants_another(relay);
         } else {
-            again = defer_config(relay, &err) || react(&life, &err);
+            again = defer_config(relay, &err) || react(&life, &err) || release(&life, &err);
         }
     }
     relay->result = err;
@@ -386,6 +402,7 @@ void relay_close(struct relay *relay)
     close(relay->reload_fd);
     close(relay->done_fd);
     close(relay->successor_fd);
+    hold_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     free(relay);
 }

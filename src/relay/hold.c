@@ -1,0 +1,206 @@
+/* relay/hold: what follows a refusal under `run --hold-on-refusal`. The process stays, unready,
+ * with the reason, and looks now and then whether a start would be taken.
+ *
+ * While it is held it has neither a slot nor a Kafka transaction, and it fences nobody: the look is
+ * step 0 of an open and no more. After another instance has taken over no look starts it again,
+ * only a person does (SIGHUP); nor where one is found running. After a change that cannot be
+ * published only a changed file or a recorded skip does, because the same start would end at the
+ * same change. */
+#include "relay/life.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOLD_LOOK_US (INT64_C(5) * 1000000)
+#define HOLD_SAY_US (INT64_C(60) * 1000000)
+
+/* A file that the relay itself has read again; kept to the end, as other threads may still use it.
+ */
+struct held_config {
+    struct config *config;
+    struct held_config *older;
+};
+
+struct hold {
+    struct relay *relay;
+    struct error why;
+    char config_hash[17]; /* of the file with which it was refused */
+    uint64_t generation;  /* of our last claim */
+    int64_t said_us;
+};
+
+bool hold_wanted(const struct relay *relay, const struct error *err)
+{
+    if (!relay->o.hold_on_refusal || atomic_load(&relay->stop) || relay->abandoned)
+        return false;
+    return err->kind != ERROR_NONE && err->kind != ERROR_RETRY &&
+           (err->exit_code == EXIT_USAGE || err->exit_code == EXIT_REFUSED ||
+            err->exit_code == EXIT_FENCED || err->exit_code == EXIT_DATA);
+}
+
+void hold_close(struct relay *relay)
+{
+    while (relay->held_configs != NULL) {
+        struct held_config *held = relay->held_configs;
+        relay->held_configs = held->older;
+        config_close(held->config);
+        free(held);
+    }
+}
+
+/* Once, each minute, and when the reason is another. */
+static void say(struct hold *h, const struct error *err, int64_t now_us)
+{
+    bool same = strcmp(h->why.reason, err->reason) == 0 && strcmp(h->why.text, err->text) == 0;
+    if (h->said_us != 0 && same && now_us - h->said_us < HOLD_SAY_US)
+        return;
+    h->said_us = now_us;
+    h->why = *err;
+    log_error(h->relay->o.log, LOG_ERROR, "relay.held", &h->why);
+    board_error(h->relay, &h->why);
+}
+
+/* The name and the port belong to the process; everything else may be what was wrong. */
+static int check_same_process(const struct config *running, const struct config *next,
+                              struct error *err)
+{
+    const char *key = NULL;
+    if (strcmp(running->relay.text, next->relay.text) != 0)
+        key = "relay";
+    else if (strcmp(running->admin.listen.text, next->admin.listen.text) != 0)
+        key = "admin.listen";
+    if (key == NULL)
+        return 0;
+    error_stop(err, EXIT_USAGE, "needs_restart", "%s: a change of %s needs a restart", next->path,
+               key);
+    return error_hint(err, "restart the relay, or put %s back", key);
+}
+
+static int read_file(struct relay *relay, struct config **next, struct error *err)
+{
+    if (config_open(relay->config->path, next, err) == 0 &&
+        check_same_process(relay->config, *next, err) == 0 &&
+        kafka_check_config(&(*next)->kafka, &(*next)->delivery, err) == 0)
+        return 0;
+    config_close(*next);
+    *next = NULL;
+    return -1;
+}
+
+static bool runs_elsewhere(const struct epoch *e, struct error *err)
+{
+    const struct pg_slot *slot = &e->facts.slot;
+    if (!slot->active || strcmp(slot->active_application, e->relay->application) != 0)
+        return false;
+    error_stop(err, EXIT_FENCED, "fenced",
+               "another instance (%s, generation %" PRIu64 ") of relay %s is running",
+               e->facts.progress.instance, e->facts.progress.generation, e->config->relay.text);
+    error_hint(err, "run one instance of a relay; this one waits for SIGHUP");
+    return true;
+}
+
+/* 1: a start would be taken. 0: the same start would end the same way. -1: *err. */
+static int look(struct hold *h, const struct config *next, struct error *err)
+{
+    struct relay *relay = h->relay;
+    bool changed = strcmp(h->config_hash, next->hash) != 0;
+    struct epoch *e = malloc(sizeof *e);
+    if (e == NULL)
+        abort();
+    epoch_init(e, relay, next);
+    int result = epoch_look(e, err);
+    /* Not set up yet, and told to do it: that is what a start does. */
+    if (result < 0 && relay->o.setup && !relay->worked &&
+        (strcmp(err->reason, "not_set_up") == 0 || strcmp(err->reason, "closed") == 0 ||
+         strcmp(err->reason, "progress_topic_missing") == 0))
+        result = 0;
+    if (result == 0 && runs_elsewhere(e, err))
+        result = -1;
+    bool recorded = e->facts.have_progress && e->facts.progress.generation > h->generation;
+    epoch_close(e);
+    free(e);
+    if (result < 0)
+        return -1;
+    return h->why.exit_code != EXIT_DATA || changed || recorded;
+}
+
+static void take(struct relay *relay, struct config *next)
+{
+    struct held_config *held = malloc(sizeof *held);
+    if (held == NULL)
+        abort();
+    *held = (struct held_config){.config = next, .older = relay->held_configs};
+    relay->held_configs = held;
+    pthread_mutex_lock(&relay->mutex);
+    relay->config = next;
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+static bool look_again(struct hold *h)
+{
+    struct config *next = NULL;
+    struct error err = ERROR_INIT;
+    int result = read_file(h->relay, &next, &err);
+    if (result == 0)
+        result = look(h, next, &err);
+    if (result == 1) {
+        take(h->relay, next);
+        return true;
+    }
+    config_close(next);
+    /* What is away for the moment is no news: the reason stays. */
+    if (result < 0 && err.kind == ERROR_STOP && err.exit_code != h->why.exit_code &&
+        h->why.exit_code != EXIT_DATA)
+        relay_complete_hint(h->relay->config, &err);
+    say(h, result < 0 && err.kind == ERROR_STOP && h->why.exit_code != EXIT_DATA ? &err : &h->why,
+        clock_monotonic_us());
+    return false;
+}
+
+/* What was ours before is not ours now: the next start may find anything. */
+static void forget(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->claimed = false;
+    relay->claimed_generation = 0;
+    relay->successor.generation = 0;
+    pthread_mutex_unlock(&relay->mutex);
+    relay_lower(relay->successor_fd);
+}
+
+bool hold(struct relay *relay, const struct error *err)
+{
+    assert(hold_wanted(relay, err));
+    struct hold h = {.relay = relay, .why = *err, .generation = relay->claimed_generation};
+    snprintf(h.config_hash, sizeof h.config_hash, "%s", relay->config->hash);
+    forget(relay);
+    board_state(relay, STATE_HELD);
+    say(&h, err, clock_monotonic_us());
+    int64_t next_us = clock_monotonic_us() + HOLD_LOOK_US;
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = relay->stop_fd, .events = POLLIN},
+                                {.fd = relay->reload_fd, .events = POLLIN}};
+        int64_t left_us = next_us - clock_monotonic_us();
+        poll(fds, 2, left_us > 0 ? (int)(left_us / US_PER_MS) + 1 : 0);
+        if (atomic_load(&relay->stop))
+            return false;
+        if ((fds[1].revents & POLLIN) != 0)
+            break; /* a person says so */
+        if (clock_monotonic_us() < next_us)
+            continue;
+        if (h.why.exit_code != EXIT_FENCED && look_again(&h))
+            break;
+        if (h.why.exit_code == EXIT_FENCED)
+            say(&h, &h.why, clock_monotonic_us());
+        next_us = clock_monotonic_us() + HOLD_LOOK_US;
+    }
+    log_event(relay->o.log, LOG_INFO, "relay.released", "reason", h.why.reason, NULL);
+    board_state(relay, STATE_STARTING);
+    return true;
+}
