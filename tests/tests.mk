@@ -54,7 +54,7 @@ e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks som
 	@tests/e2e/run $(ARGS)
 
 test-docker: ## the image and docker/compose.yaml, containers killed; skipped without docker
-	@tools/deps.sh test
+	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
 
 format: ## clang-format over all C

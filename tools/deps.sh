@@ -6,6 +6,7 @@
 #     build   compiler and libraries of the relay
 #     demo    build, and the servers that `make demo` starts
 #     test    demo, and the test tools
+#     docker  test, and what runs containers
 #     all     test, and what only developers use
 #
 # With --check nothing is installed; the exit code is 1 where something is missing. The packages are
@@ -21,8 +22,14 @@ check=${2:-}
 # shellcheck disable=SC1091
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}") || release=
 case $release in
-    "debian 13") postgres=postgresql-17 jdk=openjdk-21 clang_rt=libclang-rt-19-dev ;;
-    *) postgres=postgresql-15 jdk=openjdk-17 clang_rt=libclang-rt-14-dev ;;
+    "debian 13")
+        postgres=postgresql-17 jdk=openjdk-21 clang_rt=libclang-rt-19-dev
+        docker="docker.io docker-cli docker-compose"
+        ;;
+    *)
+        postgres=postgresql-15 jdk=openjdk-17 clang_rt=libclang-rt-14-dev
+        docker="docker.io docker-compose"
+        ;;
 esac
 
 build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev libyaml-dev
@@ -31,15 +38,17 @@ demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headle
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
       shellcheck mandoc faketime iproute2 binutils prometheus"
+docker="$docker iptables debootstrap"
 all="valgrind git"
 
 case $level in
     build) want=$build ;;
     demo) want="$build $demo" ;;
     test) want="$build $demo $test" ;;
+    docker) want="$build $demo $test $docker" ;;
     all) want="$build $demo $test $all" ;;
     *)
-        echo "usage: tools/deps.sh build|demo|test|all [--check]" >&2
+        echo "usage: tools/deps.sh build|demo|test|docker|all [--check]" >&2
         exit 2
         ;;
 esac
@@ -68,7 +77,7 @@ elsewhere() {
         needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer,"
         needed="$needed JDK 17 or newer, Maven, kcat"
     fi
-    if [ "$level" = test ] || [ "$level" = all ]; then
+    if [ "$level" != build ] && [ "$level" != demo ]; then
         needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2,"
         needed="$needed promtool"
     fi
