@@ -348,7 +348,7 @@ int tables_check(struct pg_connection *sql, const struct config *config,
         if (!replicable(t)) {
             if (t->plain)
                 return refuse_kind(config, t, arena, err);
-        } else if (check_columns(sql, config, router, tables, t, false, arena, err) < 0) {
+        } else if (check_columns(sql, config, router, tables, t, t->published, arena, err) < 0) {
             return -1;
         }
     }

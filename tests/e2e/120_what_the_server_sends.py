@@ -22,7 +22,7 @@ def refused(case, relay, reason, says, setup=True):
     return found and found.group(2)
 
 
-with e2e.Case() as case:
+def everything(case):
     def relay(table, publication="p", **route):
         return case.relay({
             "source": {"publication": publication},
@@ -135,3 +135,28 @@ with e2e.Case() as case:
     # A start looks, too.
     case.sql('ALTER PUBLICATION dotted SET (publish = \'update\')')
     case.refused(one, 2, "does not publish inserts")
+
+    # What 18 added: a stored generated column is sent where the publication says so, or names it.
+    if case.pg.major >= 18:
+        case.sql("CREATE PUBLICATION generated FOR TABLE public.gen"
+                 " WITH (publish_via_partition_root, publish_generated_columns = stored);"
+                 "CREATE PUBLICATION named FOR TABLE public.gen"
+                 " (id, aggregatetype, aggregateid, type, payload)")
+        for publication in ("generated", "named"):
+            one = relay("public.gen", publication)
+            case.command(one, "check", "--connect")
+        case.setup(one)
+        case.start(one)
+        case.sql("""INSERT INTO public.gen (id, aggregateid, type, payload)
+                    VALUES (gen_random_uuid(), '1', 'Put', '{"kind": "order"}')""")
+        e2e.wait("the event with a generated topic",
+                 lambda: one.metric("walferry_events_total", route="r") == 1)
+        case.stop(one)
+
+
+with e2e.Case() as case:
+    everything(case)
+for major in (14, 18):
+    with e2e.own_postgres(major=major) as postgres, \
+            e2e.Case(postgres=postgres, label="_%d" % major) as case:
+        everything(case)
