@@ -77,7 +77,7 @@ static int check(const struct daemon *d, const struct config *config, struct err
 
 static int read_next(const struct daemon *d, struct config **next, struct error *err)
 {
-    const struct config *running = d->configs->config;
+    const struct config *running = relay_config(d->relay);
     if (config_open(d->args->values[OPTION_CONFIG], next, err) < 0)
         return -1;
     const char *key = config_needs_restart(running, *next);

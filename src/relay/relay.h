@@ -37,6 +37,8 @@ void relay_stop(struct relay *relay);
  * configuration that it ever handed over until relay_close(), and has checked
  * config_needs_restart() and relay_check(). */
 void relay_reload(struct relay *relay, const struct config *next);
+/* The configuration in force; the relay's own or one that it was handed. Any thread. */
+const struct config *relay_config(struct relay *relay);
 /* Becomes readable when the relay has ended. */
 int relay_fd(const struct relay *relay);
 /* After the end: why (kind NONE: in order). The exit code of the process is 0 for NONE, else

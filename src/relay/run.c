@@ -379,6 +379,14 @@ void relay_reload(struct relay *relay, const struct config *next)
     raise_fd(relay->reload_fd);
 }
 
+const struct config *relay_config(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    const struct config *config = relay->config;
+    pthread_mutex_unlock(&relay->mutex);
+    return config;
+}
+
 int relay_fd(const struct relay *relay)
 {
     return relay->done_fd;
