@@ -281,25 +281,28 @@ rule_commands_are_in_the_man_page() {
 }
 
 rule_exit_codes_are_documented() {
-    sed -n '/^enum exit_code/,/^}/p' src/base/error.h | grep -oP '= \K[0-9]+' |
+    sed -n '/^enum exit_code/,/^}/p' src/base/reason.h | grep -oP '= \K[0-9]+' |
         while read -r code; do
             grep -qE "^\| $code +\|" docs/OPERATIONS.md || echo "$code: docs/OPERATIONS.md"
             grep -qE "^\.It $code$" docs/man/walferry.1 || echo "$code: docs/man/walferry.1"
         done
 }
 
-# Of every error that ends the relay or concerns one change; and what pg/ has in its table.
-reasons() {
-    calls 'error_stop|error_data' | sed -E 's/^[^:]*: //' |
-        grep -oP '^error_(stop|data)\([^"]*"\K[a-z_]+(?=")'
-    calls 'config_error' | sed -E 's/^[^:]*: //' | grep -oP '^config_error\([^"]*"\K[a-z_]+(?=")'
-    grep -oP '(USAGE|REFUSED), "\K[a-z_]+(?=")' src/pg/pg_errors.c
+# Both ways: every row of reason.def is told, and nothing else is.
+rule_reasons_are_documented() {
+    tools/reasons.py check
 }
 
-rule_refusals_are_documented() {
-    reasons | sort -u | while read -r reason; do
-        grep -qE "\`$reason\`" docs/OPERATIONS.md || echo "$reason is not in docs/OPERATIONS.md"
+rule_reasons_have_a_use() {
+    grep -oP '^REASON\(\K\w+' src/base/reason.def | while read -r name; do
+        grep -rqw "REASON_$name" src --include='*.c' || echo "$name is nowhere in src/"
     done
+}
+
+# Slugs are for people: the program compares values.
+rule_no_texts_are_compared() {
+    grep -rnE '(str(n?cmp|str)|memcmp)\([^)]*(err|why|failure)(->|\.)(reason|hint)' \
+        src --include='*.c' | grep -v '^src/recover/hint\.c:'
 }
 
 rule_crash_points_are_documented() {

@@ -163,7 +163,7 @@ static int start(struct admin *admin, struct error *err)
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_BYTES_MAX, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, admin, MHD_OPTION_END);
     if (admin->daemon == NULL)
-        return error_retry(err, "admin_start", "the admin server does not start");
+        return error_retry(err, REASON_ADMIN_START, "the admin server does not start");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     assert(info != NULL);
     admin->epoll_fd = info->epoll_fd;
@@ -192,7 +192,7 @@ int admin_open(const struct admin_options *options, struct admin **admin, struct
         goto err1;
     made->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (made->stop_fd < 0) {
-        error_retry(err, "no_eventfd", "cannot make an eventfd");
+        error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
         goto err2;
     }
     if (start(made, err) < 0)

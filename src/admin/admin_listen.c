@@ -15,8 +15,7 @@
 
 static int fail(struct error *err, const char *address, const char *why)
 {
-    error_stop(err, EXIT_USAGE, "admin_listen", "admin.listen: cannot listen on %s: %s", address,
-               why);
+    error_stop(err, REASON_ADMIN_LISTEN, "admin.listen: cannot listen on %s: %s", address, why);
     return error_hint(err, "give admin.listen another address, as in 127.0.0.1:9188, or off");
 }
 

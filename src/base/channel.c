@@ -27,7 +27,7 @@ int channel_open(size_t capacity, struct channel **channel, struct error *err)
     assert(capacity >= 1 && capacity <= 4096);
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0)
-        return error_retry(err, "no_eventfd", "cannot make an eventfd: %s", strerror(errno));
+        return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd: %s", strerror(errno));
     struct channel *made = calloc(1, sizeof *made);
     void **items = calloc(capacity, sizeof *items);
     if (made == NULL || items == NULL)

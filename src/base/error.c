@@ -32,43 +32,42 @@ static void flatten(char *text)
 }
 
 /* The arguments may point into *err itself (a text that is told anew), so it is replaced last. */
-static int fill(struct error *err, enum error_kind kind, enum exit_code code, const char *reason,
-                const char *format, va_list args)
+static int fill(struct error *err, enum error_kind kind, enum reason reason, const char *format,
+                va_list args)
 {
     assert(err != NULL);
-    assert(reason != NULL && reason[0] != '\0');
-    struct error made = {.kind = kind, .exit_code = code};
-    snprintf(made.reason, sizeof made.reason, "%s", reason);
+    assert(reason_has_kind(reason, kind));
+    struct error made = {
+        .kind = kind, .exit_code = reason_exit_code(reason, kind), .reason = reason};
     vsnprintf(made.text, sizeof made.text, format, args);
     flatten(made.text);
     *err = made;
     return -1;
 }
 
-int error_retry(struct error *err, const char *reason, const char *format, ...)
+int error_retry(struct error *err, enum reason reason, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int result = fill(err, ERROR_RETRY, EXIT_GAVE_UP, reason, format, args);
+    int result = fill(err, ERROR_RETRY, reason, format, args);
     va_end(args);
     return result;
 }
 
-int error_data(struct error *err, const char *reason, const char *format, ...)
+int error_data(struct error *err, enum reason reason, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int result = fill(err, ERROR_DATA, EXIT_DATA, reason, format, args);
+    int result = fill(err, ERROR_DATA, reason, format, args);
     va_end(args);
     return result;
 }
 
-int error_stop(struct error *err, enum exit_code code, const char *reason, const char *format, ...)
+int error_stop(struct error *err, enum reason reason, const char *format, ...)
 {
-    assert(code != EXIT_OK);
     va_list args;
     va_start(args, format);
-    int result = fill(err, ERROR_STOP, code, reason, format, args);
+    int result = fill(err, ERROR_STOP, reason, format, args);
     va_end(args);
     return result;
 }

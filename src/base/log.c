@@ -177,6 +177,7 @@ void log_event(const struct log *log, enum log_level level, const char *event, .
 void log_error(const struct log *log, enum log_level level, const char *event,
                const struct error *err)
 {
-    log_event(log, level, event, "kind", error_kind_name(err->kind), "reason", err->reason, "error",
-              err->text, "hint", err->hint[0] != '\0' ? err->hint : NULL, NULL);
+    log_event(log, level, event, "kind", error_kind_name(err->kind), "reason",
+              reason_slug(err->reason), "error", err->text, "hint",
+              err->hint[0] != '\0' ? err->hint : NULL, NULL);
 }

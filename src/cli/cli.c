@@ -13,7 +13,7 @@ int command_help(const struct args *args)
     const struct command *command = args->operand != NULL ? command_find(args->operand) : NULL;
     if (args->operand != NULL && command == NULL) {
         struct error err = ERROR_INIT;
-        error_stop(&err, EXIT_USAGE, "usage", "there is no command %s", args->operand);
+        error_stop(&err, REASON_USAGE, "there is no command %s", args->operand);
         error_hint(&err, "see: walferry help");
         answer_print_error(&err);
         return EXIT_USAGE;
@@ -56,7 +56,7 @@ static const char *nearest(const char *name)
 static int unknown_command(const char *name)
 {
     struct error err = ERROR_INIT;
-    error_stop(&err, EXIT_USAGE, "usage", "there is no command %s", name);
+    error_stop(&err, REASON_USAGE, "there is no command %s", name);
     const char *near = nearest(name);
     if (near != NULL)
         error_hint(&err, "perhaps: walferry %s", near);

@@ -97,7 +97,7 @@ static void write_error(struct json_writer *w, const struct error *err)
     json_write_name(w, "error");
     json_write_begin_object(w);
     json_write_member_text(w, "kind", error_kind_name(err->kind));
-    json_write_member_text(w, "reason", err->reason);
+    json_write_member_text(w, "reason", reason_slug(err->reason));
     json_write_member_text(w, "text", err->text);
     json_write_member_text(w, "hint", err->hint[0] != '\0' ? err->hint : NULL);
     json_write_end_object(w);
@@ -148,7 +148,7 @@ int answer_confirm(struct answer *answer, const char *question, struct error *er
     if (args_has(answer->args, OPTION_YES))
         return 0;
     if (args_has(answer->args, OPTION_JSON) || isatty(STDIN_FILENO) == 0) {
-        error_stop(err, EXIT_USAGE, "not_confirmed", "%s? nobody is there to be asked", question);
+        error_stop(err, REASON_NOT_CONFIRMED, "%s? nobody is there to be asked", question);
         return error_hint(err, "add --yes if that is meant");
     }
     answer_flush(answer);
@@ -157,5 +157,5 @@ int answer_confirm(struct answer *answer, const char *question, struct error *er
     bool yes = fgets(line, sizeof line, stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
     if (yes && !atomic_load(&answer->stop))
         return 0;
-    return error_stop(err, EXIT_NO, "not_confirmed", "nothing was changed");
+    return error_stop(err, REASON_DECLINED, "nothing was changed");
 }

@@ -47,18 +47,16 @@ static int take_option(struct words *w, int option, const char *word, const char
                        struct args *args, struct error *err)
 {
     if (option < 0) {
-        error_stop(err, EXIT_USAGE, "usage", "%s: unknown option %s", w->command->name, word);
+        error_stop(err, REASON_USAGE, "%s: unknown option %s", w->command->name, word);
         return usage(w, err);
     }
     const struct option_info *info = &option_table[option];
     if (args->values[option] != NULL) {
-        error_stop(err, EXIT_USAGE, "usage", "%s: --%s is given twice", w->command->name,
-                   info->name);
+        error_stop(err, REASON_USAGE, "%s: --%s is given twice", w->command->name, info->name);
         return usage(w, err);
     }
     if (info->value == NULL && attached != NULL) {
-        error_stop(err, EXIT_USAGE, "usage", "%s: --%s takes no value", w->command->name,
-                   info->name);
+        error_stop(err, REASON_USAGE, "%s: --%s takes no value", w->command->name, info->name);
         return usage(w, err);
     }
     const char *value = attached;
@@ -67,8 +65,8 @@ static int take_option(struct words *w, int option, const char *word, const char
     else if (value == NULL && w->next < w->argc)
         value = w->argv[w->next++];
     if (value == NULL || (info->value != NULL && value[0] == '\0')) {
-        error_stop(err, EXIT_USAGE, "usage", "%s: --%s needs a value (%s)", w->command->name,
-                   info->name, info->value);
+        error_stop(err, REASON_USAGE, "%s: --%s needs a value (%s)", w->command->name, info->name,
+                   info->value);
         return usage(w, err);
     }
     args->values[option] = value;
@@ -93,7 +91,7 @@ static int take_short(struct words *w, const char *word, struct args *args, stru
 static int take_operand(struct words *w, const char *word, struct args *args, struct error *err)
 {
     if (w->command->operand == NULL || args->operand != NULL) {
-        error_stop(err, EXIT_USAGE, "usage", "%s: unexpected argument %s", w->command->name, word);
+        error_stop(err, REASON_USAGE, "%s: unexpected argument %s", w->command->name, word);
         return usage(w, err);
     }
     args->operand = word;
@@ -124,7 +122,7 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
     }
     bool needed = command->operand != NULL && command->operand[0] != '[';
     if (needed && args->operand == NULL && !args_has(args, OPTION_HELP)) {
-        error_stop(err, EXIT_USAGE, "usage", "%s needs a %s", command->name, command->operand);
+        error_stop(err, REASON_USAGE, "%s needs a %s", command->name, command->operand);
         return usage(&w, err);
     }
     return 0;

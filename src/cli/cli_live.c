@@ -22,7 +22,8 @@
 
 static int no_answer(struct error *err, const char *listen, const char *why)
 {
-    return error_retry(err, "admin_no_answer", "no answer from the admin port %s: %s", listen, why);
+    return error_retry(err, REASON_ADMIN_NO_ANSWER, "no answer from the admin port %s: %s", listen,
+                       why);
 }
 
 static bool wait_for(int fd, short events, int64_t deadline_us)

@@ -28,15 +28,15 @@ static int parse_wish(const struct args *args, struct rebase_options *wish, stru
     *wish = (struct rebase_options){.accept_loss = args_has(args, OPTION_ACCEPT_LOSS),
                                     .accept_repeat = args_has(args, OPTION_ACCEPT_REPEAT)};
     if (to == NULL) {
-        error_stop(err, EXIT_USAGE, "usage", "rebase needs --to slot, new-slot or lsn:X");
+        error_stop(err, REASON_USAGE, "rebase needs --to slot, new-slot or lsn:X");
         return error_hint(err, "see: walferry rebase --help");
     }
     if (parse_target(to, wish) < 0) {
-        error_stop(err, EXIT_USAGE, "usage", "rebase: --to %s is not slot, new-slot or lsn:X", to);
+        error_stop(err, REASON_USAGE, "rebase: --to %s is not slot, new-slot or lsn:X", to);
         return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
     }
     if (!wish->accept_loss && !wish->accept_repeat) {
-        error_stop(err, EXIT_USAGE, "usage", "rebase needs --accept-loss or --accept-repeat");
+        error_stop(err, REASON_USAGE, "rebase needs --accept-loss or --accept-repeat");
         return error_hint(err, "see: walferry rebase --help");
     }
     return 0;

@@ -83,8 +83,7 @@ static int read_next(const struct daemon *d, struct config **next, struct error 
     const char *key = config_needs_restart(running, *next);
     if (key == NULL)
         return check(d, *next, err);
-    error_stop(err, EXIT_USAGE, "needs_restart", "%s: a change of %s needs a restart",
-               (*next)->path, key);
+    error_stop(err, REASON_NEEDS_RESTART, "%s: a change of %s needs a restart", (*next)->path, key);
     return error_hint(err, "restart the relay, or put %s back", key);
 }
 
@@ -119,7 +118,7 @@ static int take_signals(struct daemon *d, struct error *err)
     sigaction(SIGPIPE, &ignore, NULL);
     d->signal_fd = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
     if (d->signal_fd < 0)
-        return error_retry(err, "no_signalfd", "cannot make a signalfd: %s", strerror(errno));
+        return error_retry(err, REASON_NO_SIGNALFD, "cannot make a signalfd: %s", strerror(errno));
     return 0;
 }
 
@@ -193,11 +192,11 @@ static void open_metrics(struct daemon *d, const struct config *config)
 static int explain_port(const struct config *config, struct error *err)
 {
     char instance[320];
-    if (strcmp(err->reason, "admin_listen") != 0 ||
+    if (err->reason != REASON_ADMIN_LISTEN ||
         !live_instance(config, false, instance, sizeof instance))
         return -1;
-    error_stop(err, EXIT_USAGE, "relay_running", "relay %s is running already: %s",
-               config->relay.text, instance);
+    error_stop(err, REASON_RELAY_RUNNING, "relay %s is running already: %s", config->relay.text,
+               instance);
     return error_hint(err, "run one instance of a relay; to replace this one, stop it first");
 }
 
@@ -239,9 +238,9 @@ static int log_stopped(const struct daemon *d, const struct error *err, bool aba
     snprintf(text, sizeof text, "%d", code);
     log_event(&d->log, failed ? LOG_ERROR : LOG_INFO, "relay.stopped", "#exit_code", text,
               "#abandoned", abandoned ? "true" : NULL, "kind",
-              failed ? error_kind_name(err->kind) : NULL, "reason", failed ? err->reason : NULL,
-              "error", failed ? err->text : NULL, "hint", err->hint[0] != '\0' ? err->hint : NULL,
-              NULL);
+              failed ? error_kind_name(err->kind) : NULL, "reason",
+              failed ? reason_slug(err->reason) : NULL, "error", failed ? err->text : NULL, "hint",
+              err->hint[0] != '\0' ? err->hint : NULL, NULL);
     return code;
 }
 

@@ -5,7 +5,7 @@ static int refuse_both(const struct args *args, struct error *err)
 {
     if (!args_has(args, OPTION_PRINT_SQL) || !args_has(args, OPTION_ADMIN_CONNECTION))
         return 0;
-    error_stop(err, EXIT_USAGE, "usage", "setup: --print-sql changes nothing");
+    error_stop(err, REASON_USAGE, "setup: --print-sql changes nothing");
     return error_hint(err, "leave out --admin-connection");
 }
 

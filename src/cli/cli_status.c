@@ -15,7 +15,7 @@ static int ask_ready(struct answer *answer, bool *ready, struct error *err)
 {
     const char *listen = answer->config->admin.listen.text;
     if (!has_admin(answer->config)) {
-        error_stop(err, EXIT_USAGE, "admin_off", "admin.listen is off: there is no port to ask");
+        error_stop(err, REASON_ADMIN_OFF, "admin.listen is off: there is no port to ask");
         return error_hint(err, "set admin.listen to 127.0.0.1:9187, or use status without --ready");
     }
     int status = 0;

@@ -25,8 +25,8 @@ static int wrong_kind(const struct config_reader *reader, const char *path, cons
                         : node->kind == NODE_LIST               ? "a list"
                         : node_scalar_kind(node) == SCALAR_NULL ? "nothing"
                                                                 : "a single value";
-    config_fail(err, reader, node->line, path, "config_type", "expected %s, found %s", expected,
-                found);
+    config_fail(err, reader, node->line, path, REASON_CONFIG_TYPE, "expected %s, found %s",
+                expected, found);
     return error_hint(err, "write %s below it, indented",
                       strcmp(expected, "a mapping") == 0 ? "keys, each with a colon and a value,"
                                                          : "items, each behind a -,");
@@ -38,8 +38,8 @@ static int refused_property(const struct config_reader *reader, const struct nod
     const char *reason = config_refused_reason(name->text);
     if (reason == NULL)
         return 0;
-    config_fail(err, reader, name->line, "kafka", "config_refused", "%.100s may not be set: %s",
-                name->text.ptr, reason);
+    config_fail(err, reader, name->line, "kafka", REASON_CONFIG_REFUSED,
+                "%.100s may not be set: %s", name->text.ptr, reason);
     return error_hint(err, "delete the line");
 }
 
@@ -64,7 +64,7 @@ static const struct node_child *find_child(const struct node *node, const char *
 static int missing(const struct config_reader *reader, const struct node *node, const char *path,
                    const char *name, const char *sample, struct error *err)
 {
-    config_fail(err, reader, node->line, path, "config_missing", "this key is missing");
+    config_fail(err, reader, node->line, path, REASON_CONFIG_MISSING, "this key is missing");
     if (sample != NULL)
         return error_hint(err, "add a line such as %s: %s", name, sample);
     return error_hint(err, "add %s: with its %s below it", name,
@@ -106,11 +106,11 @@ static int read_routes(struct config_reader *reader, const struct config_key *ke
     char below[CONFIG_PATH_MAX];
     config_key_below(key, below);
     if (node->count == 0) {
-        config_fail(err, reader, node->line, key->path, "config_missing", "there is no route");
+        config_fail(err, reader, node->line, key->path, REASON_CONFIG_MISSING, "there is no route");
         return error_hint(err, "add one, such as - {name: outbox, from: public.outbox}");
     }
     if (node->count > CONFIG_ROUTES_MAX) {
-        config_fail(err, reader, node->line, key->path, "config_value",
+        config_fail(err, reader, node->line, key->path, REASON_CONFIG_VALUE,
                     "%u routes are more than %d", node->count, CONFIG_ROUTES_MAX);
         return error_hint(err, "use globs in routes[].from, or split the relay in two");
     }
@@ -161,7 +161,7 @@ static int unknown_key(const struct config_reader *reader, const char *parent,
     struct node shown = {.kind = NODE_SCALAR};
     config_found(&shown, name->text, false, &quoted);
     config_key_hint(parent, name->text, &hint);
-    config_fail(err, reader, name->line, parent, "config_unknown_key", "unknown key %s",
+    config_fail(err, reader, name->line, parent, REASON_CONFIG_UNKNOWN_KEY, "unknown key %s",
                 buf_text(&quoted));
     error_hint(err, "%s", buf_text(&hint));
     buf_fini(&quoted);
@@ -177,7 +177,7 @@ static int no_duplicates(const struct config_reader *reader, const char *parent,
         const struct node_child *first = find_child(node, child->key->text.ptr);
         if (first == child)
             continue;
-        config_fail(err, reader, child->key->line, parent, "config_duplicate_key",
+        config_fail(err, reader, child->key->line, parent, REASON_CONFIG_DUPLICATE_KEY,
                     "duplicate key \"%.80s\", first on line %u", child->key->text.ptr,
                     first->key->line);
         return error_hint(err, "delete one of the two");
@@ -231,7 +231,7 @@ int config_parse(struct span yaml, const char *name, struct config **config, str
     assert(config != NULL && err != NULL);
     *config = NULL;
     if (yaml.len > CONFIG_FILE_BYTES_MAX)
-        return error_stop(err, EXIT_USAGE, "config_file", "%s: larger than 1MB", name);
+        return error_stop(err, REASON_CONFIG_FILE, "%s: larger than 1MB", name);
     struct config *made = calloc(1, sizeof *made);
     if (made == NULL)
         abort();
@@ -250,7 +250,7 @@ int config_parse(struct span yaml, const char *name, struct config **config, str
 
 static int cannot_read(const char *path, int code, struct error *err)
 {
-    error_stop(err, EXIT_USAGE, "config_file", "%s: the configuration cannot be read: %s", path,
+    error_stop(err, REASON_CONFIG_FILE, "%s: the configuration cannot be read: %s", path,
                code == EFBIG ? "larger than 1MB" : strerror(code));
     if (code == EACCES)
         return error_hint(err,
@@ -288,19 +288,19 @@ void config_close(struct config *config)
     free(config);
 }
 
-int config_error(struct error *err, const struct config_text *at, const char *reason,
+int config_error(struct error *err, const struct config_text *at, enum reason reason,
                  const char *format, ...)
 {
     assert(err != NULL);
-    assert(at != NULL && reason != NULL);
+    assert(at != NULL);
     char text[ERROR_TEXT_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (at->file == NULL)
-        return error_stop(err, EXIT_USAGE, reason, "%s", text);
+        return error_stop(err, reason, "%s", text);
     if (at->line == 0)
-        return error_stop(err, EXIT_USAGE, reason, "%s: %s", at->file, text);
-    return error_stop(err, EXIT_USAGE, reason, "%s:%u: %s", at->file, at->line, text);
+        return error_stop(err, reason, "%s: %s", at->file, text);
+    return error_stop(err, reason, "%s:%u: %s", at->file, at->line, text);
 }

@@ -147,7 +147,7 @@ void config_close(struct config *config); /* NULL is legal */
 const char *config_needs_restart(const struct config *running, const struct config *next);
 
 /* An error that points at a value: "file:line: text". Returns -1. */
-int config_error(struct error *err, const struct config_text *at, const char *reason,
+int config_error(struct error *err, const struct config_text *at, enum reason reason,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* What is generated from the table: the JSON Schema, the annotated sample file, the key section of

@@ -84,11 +84,11 @@ static int check_times(const struct config_reader *reader, const struct config *
     const struct config_delivery *delivery = &config->delivery;
     if (retry->min_ms > retry->max_ms)
         return config_fail(err, reader, line_of(root, "retry", "min_ms"), "retry.min_ms",
-                           "config_value", "%lld is more than retry.max_ms, %lld",
+                           REASON_CONFIG_VALUE, "%lld is more than retry.max_ms, %lld",
                            (long long)retry->min_ms, (long long)retry->max_ms);
     if (delivery->commit_interval_ms > delivery->transaction_timeout_ms / 4)
         return config_fail(err, reader, line_of(root, "delivery", "commit_interval_ms"),
-                           "delivery.commit_interval_ms", "config_value",
+                           "delivery.commit_interval_ms", REASON_CONFIG_VALUE,
                            "%lld is more than a quarter of delivery.transaction_timeout_ms, %lld",
                            (long long)delivery->commit_interval_ms,
                            (long long)delivery->transaction_timeout_ms);
@@ -101,7 +101,7 @@ static int check_listen(const struct config_reader *reader, const struct config_
     const char *colon = strrchr(listen->text, ':');
     if (colon == NULL || strtol(colon + 1, NULL, 10) <= 65535)
         return 0;
-    return config_fail(err, reader, listen->line, "admin.listen", "config_value",
+    return config_fail(err, reader, listen->line, "admin.listen", REASON_CONFIG_VALUE,
                        "there is no port above 65535");
 }
 
@@ -111,10 +111,10 @@ static int check_headers(const struct config_reader *reader, const struct config
     for (uint32_t i = 0; i < route->headers.count; i++) {
         const struct config_text *name = &route->headers.items[i].name;
         if (name->text[0] == '\0')
-            return config_fail(err, reader, name->line, "routes[].headers", "config_value",
+            return config_fail(err, reader, name->line, "routes[].headers", REASON_CONFIG_VALUE,
                                "a header without a name");
         if (strncmp(name->text, "walferry-", 9) == 0) {
-            config_fail(err, reader, name->line, "routes[].headers", "config_value",
+            config_fail(err, reader, name->line, "routes[].headers", REASON_CONFIG_VALUE,
                         "%.100s: names that begin with walferry- are walferry's own", name->text);
             return error_hint(err, "give the header another name");
         }
@@ -130,7 +130,7 @@ static int check_route(const struct config_reader *reader, const struct config_r
         const struct config_text *other = &routes->items[i].name;
         if (strcmp(other->text, route->name.text) != 0)
             continue;
-        config_fail(err, reader, route->name.line, "routes[].name", "config_duplicate_route",
+        config_fail(err, reader, route->name.line, "routes[].name", REASON_CONFIG_DUPLICATE_ROUTE,
                     "two routes are named \"%s\", the first on line %u",
                     route->name.secret ? "…" : route->name.text, other->line);
         return error_hint(err, "give one of them another name");

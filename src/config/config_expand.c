@@ -53,7 +53,7 @@ static int expand_env(struct expansion *x, struct span name, struct error *err)
     char *text = arena_text(x->reader->arena, name);
     const char *value = name.len > 0 ? getenv(text) : NULL;
     if (value == NULL) {
-        config_fail(err, x->reader, x->line, x->path, "config_expansion",
+        config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION,
                     "${env:%.200s}: the environment has no such variable", text);
         return error_hint(err, "set %.200s in the environment of walferry",
                           name.len > 0 ? text : "a variable");
@@ -64,8 +64,8 @@ static int expand_env(struct expansion *x, struct span name, struct error *err)
 
 static int file_failed(struct expansion *x, const char *file, const char *why, struct error *err)
 {
-    config_fail(err, x->reader, x->line, x->path, "config_expansion", "${file:%.200s}: %s", file,
-                why);
+    config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION, "${file:%.200s}: %s",
+                file, why);
     return error_hint(err, "write the value into that file, readable to the user of walferry");
 }
 
@@ -162,7 +162,7 @@ static int expand_one(struct expansion *x, struct span *rest, struct error *err)
     size_t skip = is_env ? env.len : file.len;
     const char *end = memchr(rest->ptr, '}', rest->len);
     if (end == NULL) {
-        config_fail(err, x->reader, x->line, x->path, "config_expansion",
+        config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION,
                     "${%s: without its closing brace", is_env ? "env" : "file");
         return error_hint(err, "write ${%s} and quote the value",
                           is_env ? "env:NAME" : "file:PATH");
@@ -197,7 +197,7 @@ int config_expand(const struct config_reader *reader, uint32_t line, const char 
             rest = (struct span){rest.ptr + 1, rest.len - 1};
         }
         if (result == 0 && x.out.len > CONFIG_FILE_BYTES_MAX)
-            result = config_fail(err, reader, line, path, "config_expansion",
+            result = config_fail(err, reader, line, path, REASON_CONFIG_EXPANSION,
                                  "larger than 1MB once it is expanded");
     }
     *text = (struct span){arena_text(reader->arena, buf_span(&x.out)), x.out.len};

@@ -31,7 +31,7 @@ static uint32_t line_of(yaml_mark_t mark)
 static int bad(const struct tree *tree, uint32_t line, const char *text, const char *hint,
                struct error *err)
 {
-    error_stop(err, EXIT_USAGE, "config_syntax", "%s:%u: %s", tree->file, line, text);
+    error_stop(err, REASON_CONFIG_SYNTAX, "%s:%u: %s", tree->file, line, text);
     if (hint != NULL)
         error_hint(err, "%s", hint);
     return -1;
@@ -48,7 +48,7 @@ static int bad_yaml(const struct tree *tree, struct error *err)
         for (size_t i = 0; i < p->problem_offset && i < tree->yaml.len; i++)
             line += tree->yaml.ptr[i] == '\n';
     }
-    error_stop(err, EXIT_USAGE, "config_syntax", "%s:%u: not valid YAML: %s%s%s", tree->file, line,
+    error_stop(err, REASON_CONFIG_SYNTAX, "%s:%u: not valid YAML: %s%s%s", tree->file, line,
                problem, p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
     return error_hint(err, "indent with spaces, not tabs, and quote a value that holds \": \", "
                            "\" #\", or begins with a special character");

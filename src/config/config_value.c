@@ -19,7 +19,7 @@ static void disarm(char *text)
 }
 
 int config_fail(struct error *err, const struct config_reader *reader, uint32_t line,
-                const char *path, const char *reason, const char *format, ...)
+                const char *path, enum reason reason, const char *format, ...)
 {
     char text[ERROR_TEXT_MAX], where[CONFIG_PATH_MAX + 16];
     const char *list = strstr(path, "[]");
@@ -34,7 +34,7 @@ int config_fail(struct error *err, const struct config_reader *reader, uint32_t 
     va_end(args);
     disarm(where);
     disarm(text);
-    return error_stop(err, EXIT_USAGE, reason, "%s:%u: %s%s%s", reader->file, line, where,
+    return error_stop(err, reason, "%s:%u: %s%s%s", reader->file, line, where,
                       where[0] != '\0' ? ": " : "", text);
 }
 
@@ -74,7 +74,7 @@ struct value {
     void *member;
 };
 
-static int refuse(const struct value *v, const char *reason, struct error *err)
+static int refuse(const struct value *v, enum reason reason, struct error *err)
 {
     struct buf expected = BUF_EMPTY, found = BUF_EMPTY;
     bool secret = v->expanded || (v->key->flags & SECRET) != 0;
@@ -107,14 +107,14 @@ static int set_number(const struct value *v, struct error *err)
     enum scalar_kind kind = node_scalar_kind(v->node);
     bool typed = v->expanded || kind == SCALAR_NUMBER;
     if (!typed || !parse_number(v->text, &number, &unit) || *unit != '\0') {
-        refuse(v, "config_type", err);
+        refuse(v, REASON_CONFIG_TYPE, err);
         if (config_key_is_ms(v->key))
             error_hint(err, "write milliseconds, without a unit and without quotes");
         return -1;
     }
     if (number < v->key->min || number > v->key->max ||
         (v->key->kind == KEY_KIND_COUNT && number == 0))
-        return refuse(v, "config_value", err);
+        return refuse(v, REASON_CONFIG_VALUE, err);
     if (v->key->kind == KEY_KIND_COUNT)
         *(int32_t *)v->member = (int32_t)number;
     else
@@ -135,12 +135,12 @@ static int set_size(const struct value *v, struct error *err)
             if (strcmp(unit, units[i].name) != 0)
                 continue;
             if (number > v->key->max / units[i].bytes || number * units[i].bytes < v->key->min)
-                return refuse(v, "config_value", err);
+                return refuse(v, REASON_CONFIG_VALUE, err);
             *(uint64_t *)v->member = (uint64_t)(number * units[i].bytes);
             return 0;
         }
     }
-    refuse(v, "config_type", err);
+    refuse(v, REASON_CONFIG_TYPE, err);
     return error_hint(err,
                       "write a number and one of B, KB, MB, GB (powers of 1024), such as 64MB");
 }
@@ -150,7 +150,7 @@ static int set_bool(const struct value *v, struct error *err)
     bool typed = v->expanded || node_scalar_kind(v->node) == SCALAR_BOOL;
     bool yes = span_equal_text(v->text, "true");
     if (!typed || (!yes && !span_equal_text(v->text, "false"))) {
-        refuse(v, "config_type", err);
+        refuse(v, REASON_CONFIG_TYPE, err);
         return error_hint(err, "write true or false, in lower case and without quotes");
     }
     *(bool *)v->member = yes;
@@ -169,7 +169,7 @@ static int set_choice(const struct value *v, struct error *err)
         }
         word = bar != NULL ? bar + 1 : NULL;
     }
-    return refuse(v, "config_value", err);
+    return refuse(v, REASON_CONFIG_VALUE, err);
 }
 
 static bool matches(const char *rule, const char *text)
@@ -190,17 +190,17 @@ static int set_text(const struct value *v, struct error *err)
 {
     enum scalar_kind kind = node_scalar_kind(v->node);
     if (kind == SCALAR_NULL) {
-        refuse(v, "config_type", err);
+        refuse(v, REASON_CONFIG_TYPE, err);
         return error_hint(err, "write a value behind the colon%s",
                           v->key->fallback != NULL ? ", or leave the key out" : "");
     }
     if (kind != SCALAR_TEXT) {
-        config_fail(err, v->reader, v->node->line, v->key->path, "config_type",
+        config_fail(err, v->reader, v->node->line, v->key->path, REASON_CONFIG_TYPE,
                     "expected text, found a %s", kind == SCALAR_BOOL ? "boolean" : "number");
         return error_hint(err, "put the value into quotes");
     }
     if (v->key->rule != NULL && !matches(v->key->rule, v->text.ptr))
-        return refuse(v, "config_value", err);
+        return refuse(v, REASON_CONFIG_VALUE, err);
     *(struct config_text *)v->member = (struct config_text){
         .text = v->text.ptr,
         .file = v->reader->file,
@@ -221,7 +221,7 @@ int config_value_set(const struct config_reader *reader, const struct config_key
                       .text = span_null(),
                       .member = (char *)base + key->offset};
     if (node->kind != NODE_SCALAR)
-        return refuse(&v, "config_type", err);
+        return refuse(&v, REASON_CONFIG_TYPE, err);
     if (config_expand(reader, node->line, key->path, node->text,
                       (key->flags & RESTART_DATABASE) != 0, &v.text, &v.expanded, err) < 0)
         return -1;
@@ -247,7 +247,7 @@ int config_value_pair(const struct config_reader *reader, const char *path, cons
     if (node->kind != NODE_SCALAR || node_scalar_kind(node) == SCALAR_NULL) {
         struct buf found = BUF_EMPTY;
         config_found(node, span_null(), true, &found);
-        config_fail(err, reader, node->line, path, "config_type", "expected a value, found %s",
+        config_fail(err, reader, node->line, path, REASON_CONFIG_TYPE, "expected a value, found %s",
                     buf_text(&found));
         buf_fini(&found);
         return -1;

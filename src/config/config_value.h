@@ -20,7 +20,7 @@ struct config_reader {
 
 /* "<file>:<line>: <path>: what". Returns -1. */
 int config_fail(struct error *err, const struct config_reader *reader, uint32_t line,
-                const char *path, const char *reason, const char *format, ...)
+                const char *path, enum reason reason, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
 /* The whole file, `max` bytes at most: EFBIG beyond. 0, or -1 with errno. */

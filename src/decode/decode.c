@@ -339,11 +339,10 @@ static int undecodable(const struct reader *r, struct error *err)
     if (type > 0x20 && type < 0x7f)
         memcpy(shown, (char[]){'\'', (char)type, '\'', ' ', '\0'}, 5);
     if (r->end == r->start)
-        error_stop(err, EXIT_REFUSED, "undecodable", "pgoutput message without a type byte");
+        error_stop(err, REASON_UNDECODABLE, "pgoutput message without a type byte");
     else
-        error_stop(err, EXIT_REFUSED, "undecodable",
-                   "pgoutput message %s(0x%02x) at offset %zu: %s", shown, type, r->failed_at,
-                   r->problem);
+        error_stop(err, REASON_UNDECODABLE, "pgoutput message %s(0x%02x) at offset %zu: %s", shown,
+                   type, r->failed_at, r->problem);
     return error_hint(err,
                       "nothing behind this message was read or confirmed; start a walferry that "
                       "knows this server's version of pgoutput");

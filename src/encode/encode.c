@@ -16,8 +16,7 @@ int encoder_open(enum route_format format, const struct encoder_options *options
         *encoder = encoder_raw();
         return 0;
     }
-    return error_stop(err, EXIT_USAGE, "unknown_format", "there is no encoder for format %d",
-                      (int)format);
+    return error_stop(err, REASON_UNKNOWN_FORMAT, "there is no encoder for format %d", (int)format);
 }
 
 /* Topics are C strings to the publisher, so a NUL goes behind; 249 bytes at most. */

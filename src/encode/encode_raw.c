@@ -28,7 +28,7 @@ static int raw_encode(struct encoder *e, const struct event *event, struct arena
     const struct cell *payload = &event->payload;
     if (payload->kind == CELL_UNCHANGED)
         return error_data(
-            err, "value_unchanged",
+            err, REASON_VALUE_UNCHANGED,
             "the payload was not sent by the server, because the change left it as it "
             "was");
     struct span value;

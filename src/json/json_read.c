@@ -19,10 +19,10 @@ int json_tree_parse(struct span text, struct json_tree **tree, struct error *err
     /* No JSON text holds a zero byte, but jansson 2.14 overlooks one behind a number. */
     const char *zero = memchr(bytes, '\0', text.len);
     if (zero != NULL)
-        return error_data(err, "bad_json", "byte %zu: a zero byte", (size_t)(zero - bytes));
+        return error_data(err, REASON_BAD_JSON, "byte %zu: a zero byte", (size_t)(zero - bytes));
     json_t *root = json_loadb(bytes, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &wrong);
     if (root == NULL)
-        return error_data(err, "bad_json", "line %d, column %d: %s", wrong.line, wrong.column,
+        return error_data(err, REASON_BAD_JSON, "line %d, column %d: %s", wrong.line, wrong.column,
                           wrong.text);
     *tree = (struct json_tree *)root;
     return 0;

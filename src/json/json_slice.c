@@ -15,7 +15,7 @@ static char peek(const struct json_slice *slice)
 
 static int wrong(const struct json_slice *slice, struct error *err, const char *what)
 {
-    return error_data(err, "bad_json", "byte %zu: %s", slice->at,
+    return error_data(err, REASON_BAD_JSON, "byte %zu: %s", slice->at,
                       slice->at < slice->text.len ? what : "the text ends too early");
 }
 
@@ -364,7 +364,7 @@ int json_slice_unescape(struct span raw, struct arena *arena, struct span *text,
         uint32_t code;
         size_t taken = read_unicode(at + 2, end, &code);
         if (taken == 0)
-            return error_data(err, "bad_json", "a string holds half of a surrogate pair");
+            return error_data(err, REASON_BAD_JSON, "a string holds half of a surrogate pair");
         len += json_utf8_encode(code, out + len);
         at += 2 + taken;
     }

@@ -41,8 +41,7 @@ static int check_topics(struct check *c, struct error *err)
 {
     struct buf weak = BUF_EMPTY;
     int result = relay_prepare_topics(&c->kafka, c->router, false, &weak, err);
-    if (result < 0 && strcmp(err->reason, "topic_missing") == 0 &&
-        c->o->config->delivery.topics.create) {
+    if (result < 0 && err->reason == REASON_TOPIC_MISSING && c->o->config->delivery.topics.create) {
         command_say(c->o->out, "topics: some do not exist yet; setup and run create them");
         *err = ERROR_INIT;
         result = 0;
@@ -71,7 +70,7 @@ static int check_progress(struct check *c, struct error *err)
                     c->o->config->source.slot.text);
         return 0;
     }
-    if (strcmp(err->reason, "not_set_up") != 0 && strcmp(err->reason, "closed") != 0)
+    if (err->reason != REASON_NOT_SET_UP && err->reason != REASON_CLOSED)
         return -1;
     command_say(c->o->out, "progress: none yet; %s", err->hint);
     *err = ERROR_INIT;

@@ -50,9 +50,8 @@ int command_free_slot(const struct command_options *o, struct pg_connection *sql
         if (pg_terminate_slot_owner(sql, slot_name, application, &ended, err) < 0)
             return -1;
         if (clock_monotonic_us() > give_up_us || (o->stop != NULL && atomic_load(o->stop))) {
-            error_stop(err, EXIT_USAGE, "slot_active",
-                       "slot %s is in use by process %" PRId32 " (%s)", slot_name, slot.active_pid,
-                       slot.active_application);
+            error_stop(err, REASON_SLOT_ACTIVE, "slot %s is in use by process %" PRId32 " (%s)",
+                       slot_name, slot.active_pid, slot.active_application);
             return error_hint(err, "end that session and run the command again");
         }
         clock_sleep_us(50000);

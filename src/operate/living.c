@@ -50,7 +50,7 @@ int relay_meet_living(const struct command_options *o, const char *seen, bool ta
                     o->config->relay.text, where);
         return 0;
     }
-    error_stop(err, EXIT_USAGE, "relay_running", "an instance of relay %s is running: %s",
+    error_stop(err, REASON_RELAY_RUNNING, "an instance of relay %s is running: %s",
                o->config->relay.text, where);
     return error_hint(err, "stop it first, or add --take-over: it then ends with exit code 4");
 }

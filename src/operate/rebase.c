@@ -27,7 +27,8 @@ struct rebase {
 
 static bool is_unreadable(const struct error *err)
 {
-    return strncmp(err->reason, "progress_", 9) == 0 && err->kind == ERROR_STOP;
+    return err->reason == REASON_PROGRESS_UNREADABLE || err->reason == REASON_PROGRESS_REGRESSED ||
+           err->reason == REASON_PROGRESS_NEWER;
 }
 
 /* The slot first: beside a running relay progress that is read later is never behind it. */
@@ -58,7 +59,7 @@ static int check_target(struct rebase *r, struct error *err)
     bool usable = r->slot.state == SLOT_PRESENT && strcmp(r->slot.wal_status, "lost") != 0 &&
                   r->slot.confirmed_flush_lsn != 0;
     if (!usable) {
-        error_stop(err, EXIT_USAGE, "slot_unusable", "slot %s does not exist or is lost", name);
+        error_stop(err, REASON_SLOT_UNUSABLE, "slot %s does not exist or is lost", name);
         return error_hint(err, "use --to new-slot --accept-loss");
     }
     r->target_lsn = r->slot.confirmed_flush_lsn;
@@ -67,9 +68,8 @@ static int check_target(struct rebase *r, struct error *err)
     r->target_lsn = r->wish->lsn;
     char low[LSN_TEXT_MAX], high[LSN_TEXT_MAX], at[LSN_TEXT_MAX];
     if (r->target_lsn < r->slot.confirmed_flush_lsn || r->target_lsn > r->slot.current_lsn) {
-        error_stop(err, EXIT_USAGE, "lsn_out_of_range",
-                   "slot %s can start from %s to %s, not from %s", name,
-                   lsn_format(r->slot.confirmed_flush_lsn, low),
+        error_stop(err, REASON_LSN_OUT_OF_RANGE, "slot %s can start from %s to %s, not from %s",
+                   name, lsn_format(r->slot.confirmed_flush_lsn, low),
                    lsn_format(r->slot.current_lsn, high), lsn_format(r->target_lsn, at));
         return error_hint(err, "give an LSN of that range");
     }
@@ -122,7 +122,7 @@ static int check_accepted(const struct rebase *r, bool loss, bool repeat, struct
         missing = "--accept-repeat";
     if (missing == NULL)
         return 0;
-    error_stop(err, EXIT_REFUSED, "not_accepted", "this rebase would %s events",
+    error_stop(err, REASON_NOT_ACCEPTED, "this rebase would %s events",
                loss && !r->wish->accept_loss ? "lose" : "repeat");
     return error_hint(err, "add %s if that is meant", missing);
 }

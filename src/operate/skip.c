@@ -11,7 +11,7 @@ static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifi
 {
     if (walferry_id_parse(id, system_identifier, &skip->final_lsn, &skip->ordinal))
         return 0;
-    error_stop(err, EXIT_USAGE, "bad_id", "%s is not a walferry-id", id);
+    error_stop(err, REASON_BAD_ID, "%s is not a walferry-id", id);
     return error_hint(err, "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, as in "
                            "the log line that names the change");
 }
@@ -21,21 +21,21 @@ static int check_record(const struct command_options *o, const struct progress *
                         struct error *err)
 {
     if (!have_progress || p->mode != PROGRESS_WAL)
-        return error_stop(err, EXIT_USAGE, "not_set_up", "relay %s has no progress",
+        return error_stop(err, REASON_NOT_SET_UP, "relay %s has no progress",
                           o->config->relay.text);
     if (p->system_identifier != system_identifier)
-        return error_stop(err, EXIT_USAGE, "bad_id",
+        return error_stop(err, REASON_BAD_ID,
                           "that change is of the database system %" PRIu64 ", progress is of "
                           "%" PRIu64,
                           system_identifier, p->system_identifier);
     char at[LSN_TEXT_MAX];
     if (skip->final_lsn < p->position.lsn)
         return error_stop(
-            err, EXIT_NO, "already_behind",
+            err, REASON_ALREADY_BEHIND,
             "progress stands at %s, behind that change: there is nothing to pass over",
             lsn_format(p->position.lsn, at));
     if (p->skip_count == PROGRESS_SKIPS_MAX)
-        return error_stop(err, EXIT_USAGE, "too_many_skips",
+        return error_stop(err, REASON_TOO_MANY_SKIPS,
                           "%d changes are to be passed over already; let the relay run first",
                           PROGRESS_SKIPS_MAX);
     return 0;
@@ -49,7 +49,7 @@ static int write_skip(const struct command_options *o, const struct kafka_option
     bool have_progress = false;
     int result = relay_take_over(kafka, arena, &publisher, &progress, &have_progress, err);
     if (result == 0 && (!have_progress || progress.skip_count == PROGRESS_SKIPS_MAX))
-        result = error_retry(err, "skip_raced", "progress changed while it was looked at");
+        result = error_retry(err, REASON_SKIP_RACED, "progress changed while it was looked at");
     if (result == 0) {
         progress.skips[progress.skip_count++] = *skip;
         progress.generation++;

@@ -96,7 +96,7 @@ static void write_bool(struct json_writer *w, const char *name, bool known, bool
 
 static void write_error(struct json_writer *w, const char *name, const struct error *err)
 {
-    json_write_member_text(w, name, err->kind != ERROR_NONE ? err->reason : NULL);
+    json_write_member_text(w, name, err->kind != ERROR_NONE ? reason_slug(err->reason) : NULL);
 }
 
 /* The same members whatever is known; what is not is null. */

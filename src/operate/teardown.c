@@ -47,7 +47,7 @@ static int check_owner(const struct command_options *o, struct pg_connection *sq
         return -1;
     if (may)
         return 0;
-    error_stop(err, EXIT_USAGE, "no_privilege",
+    error_stop(err, REASON_NO_PRIVILEGE,
                "publication %s belongs to another role; nothing was changed", name);
     return error_hint(err, "add --admin-connection with a conninfo of its owner, as in "
                            "--admin-connection 'host=db dbname=shop user=owner'");
@@ -62,7 +62,7 @@ static int check_same_database(const struct pg_system *own, struct pg_connection
     if (other.system_identifier == own->system_identifier &&
         strcmp(other.database, own->database) == 0)
         return 0;
-    error_stop(err, EXIT_USAGE, "other_database",
+    error_stop(err, REASON_ADMIN_ELSEWHERE,
                "--admin-connection reaches database %s of another place than source.connection, "
                "which reaches database %s",
                other.database, own->database);

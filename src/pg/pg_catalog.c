@@ -50,7 +50,7 @@ static void *allocate(size_t size)
 
 static int not_a_walsender(const char *what, struct error *err)
 {
-    error_stop(err, EXIT_USAGE, "pooler",
+    error_stop(err, REASON_POOLER,
                "a pooler such as PgBouncer seems to answer instead of PostgreSQL: %s", what);
     return error_hint(err, "logical replication cannot go through a pooler: point "
                            "source.connection at PostgreSQL itself");
@@ -67,7 +67,7 @@ static int identify_walsender(struct pg_connection *c, struct pg_system *system,
     int done = 0;
     if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
         pg_result_error(c, PG_QUERY, result, err);
-        if (strcmp(err->reason, "query_refused") == 0) {
+        if (err->reason == REASON_QUERY_REFUSED) {
             char text[sizeof err->text];
             memcpy(text, err->text, sizeof text);
             not_a_walsender(text, err);
@@ -204,7 +204,7 @@ int pg_publication_tables(struct pg_connection *connection, const char *publicat
     int rows = pg_result_rows(r);
     if (rows == 0) {
         pg_result_free(r);
-        error_stop(err, EXIT_USAGE, "publication_missing", "publication \"%s\" does not exist",
+        error_stop(err, REASON_PUBLICATION_MISSING, "publication \"%s\" does not exist",
                    publication);
         return error_hint(err, "run: walferry setup");
     }

@@ -73,7 +73,7 @@ static int parse_error(const char *message, struct error *err)
     bool harmless = message != NULL && (strncmp(message, "invalid connection option", 25) == 0 ||
                                         strncmp(message, "invalid URI query parameter", 27) == 0 ||
                                         strncmp(message, "unterminated quoted string", 26) == 0);
-    error_stop(err, EXIT_USAGE, "bad_connection", "the connection string cannot be read%s%s",
+    error_stop(err, REASON_BAD_CONNECTION, "the connection string cannot be read%s%s",
                harmless ? ": " : "", harmless ? message : "");
     return error_hint(err, "write source.connection as \"host=… dbname=… user=…\" or as "
                            "postgresql://user@host/dbname; quote values that hold spaces with '…'");
@@ -172,7 +172,7 @@ static int drive(const struct pg_connection *session, int hosts, struct error *e
         if (ready == 0) {
             const char *host = PQhost(session->conn);
             const char *port = PQport(session->conn);
-            return error_retry(err, "connect_timeout",
+            return error_retry(err, REASON_CONNECT_TIMEOUT,
                                "cannot connect to PostgreSQL: host \"%s\", port %s did not answer "
                                "within %lld ms",
                                host != NULL ? host : "", port != NULL ? port : "",
@@ -203,7 +203,7 @@ static int connect_with(const struct parameters *p, struct pg_connection *sessio
         const char *message = PQerrorMessage(session->conn);
         if (strncmp(message, "invalid ", 8) != 0)
             return pg_connection_error(session, PG_CONNECT, err);
-        error_stop(err, EXIT_USAGE, "bad_connection", "%s", message);
+        error_stop(err, REASON_BAD_CONNECTION, "%s", message);
         return error_hint(err, "mend source.connection");
     }
     int hosts = count_hosts(p);
@@ -222,7 +222,7 @@ static int check_version(const struct pg_connection *session, struct error *err)
     if (version >= OLDEST_VERSION)
         return 0;
     const char *text = PQparameterStatus(session->conn, "server_version");
-    error_stop(err, EXIT_USAGE, "server_too_old",
+    error_stop(err, REASON_SERVER_TOO_OLD,
                "PostgreSQL %s is too old: version 14 is the oldest that will do",
                text != NULL ? text : "of unknown version");
     return error_hint(err, "upgrade the server to PostgreSQL 14 or newer");

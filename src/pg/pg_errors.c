@@ -17,14 +17,12 @@ struct rule {
     int context;          /* enum pg_context or ANY */
     const char *word;     /* must occur in the text; NULL: no condition */
     enum error_kind kind;
-    enum exit_code code;
-    const char *reason;
+    enum reason reason;
     const char *hint; /* %s once or not at all: the role; NULL: the server's own */
 };
 
-#define RETRY ERROR_RETRY, EXIT_GAVE_UP
-#define USAGE ERROR_STOP, EXIT_USAGE
-#define REFUSED ERROR_STOP, EXIT_REFUSED
+#define RETRY ERROR_RETRY
+#define STOP ERROR_STOP
 
 #define HINT_AUTH                                                                                  \
     "check user and password in source.connection, the role in PostgreSQL and pg_hba.conf, for "   \
@@ -43,56 +41,56 @@ struct rule {
 
 /* The first rule that fits wins. */
 static const struct rule rules[] = {
-    {"", ANY, "unsupported startup parameter", USAGE, "pooler", HINT_POOLER},
-    {"28", ANY, NULL, USAGE, "auth_failed", HINT_AUTH},
-    {"3D000", ANY, NULL, USAGE, "database_missing", "check dbname in source.connection"},
-    {"42501", PG_CREATE_SLOT, NULL, USAGE, "no_replication_privilege", HINT_REPLICATION},
-    {"42501", PG_START, NULL, USAGE, "no_replication_privilege", HINT_REPLICATION},
-    {"42501", ANY, NULL, USAGE, "no_privilege",
+    {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER},
+    {"28", ANY, NULL, STOP, REASON_AUTH_FAILED, HINT_AUTH},
+    {"3D000", ANY, NULL, STOP, REASON_DATABASE_MISSING, "check dbname in source.connection"},
+    {"42501", PG_CREATE_SLOT, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION},
+    {"42501", PG_START, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION},
+    {"42501", ANY, NULL, STOP, REASON_NO_PRIVILEGE,
      "grant role %s what the message names, or name another one with --admin-connection"},
-    {"42704", ANY, "publication", USAGE, "publication_missing", HINT_PUBLICATION},
-    {"42704", PG_STREAM, NULL, USAGE, "publication_missing", HINT_PUBLICATION},
-    {"42704", PG_START, NULL, REFUSED, "slot_missing", HINT_SLOT_LOST},
-    {"42710", PG_CREATE_SLOT, NULL, RETRY, "slot_exists", ""},
-    {"53400", PG_CREATE_SLOT, NULL, USAGE, "no_free_slot",
+    {"42704", ANY, "publication", STOP, REASON_PUBLICATION_MISSING, HINT_PUBLICATION},
+    {"42704", PG_STREAM, NULL, STOP, REASON_PUBLICATION_MISSING, HINT_PUBLICATION},
+    {"42704", PG_START, NULL, STOP, REASON_SLOT_MISSING, HINT_SLOT_LOST},
+    {"42710", PG_CREATE_SLOT, NULL, RETRY, REASON_SLOT_EXISTS, ""},
+    {"53400", PG_CREATE_SLOT, NULL, STOP, REASON_NO_FREE_SLOT,
      "drop a slot that nobody uses, or raise max_replication_slots and restart PostgreSQL"},
-    {"55000", ANY, "wal_level", USAGE, "wal_level", HINT_WAL_LEVEL},
-    {"55000", PG_START, "in this database", REFUSED, "slot_foreign",
+    {"55000", ANY, "wal_level", STOP, REASON_WAL_LEVEL, HINT_WAL_LEVEL},
+    {"55000", PG_START, "in this database", STOP, REASON_SLOT_DATABASE,
      "set dbname in source.connection to the slot's database, or source.slot to another slot"},
-    {"55000", PG_START, NULL, REFUSED, "slot_lost", HINT_SLOT_LOST},
-    {"55000", PG_STREAM, NULL, REFUSED, "slot_lost", HINT_SLOT_LOST},
-    {"55006", PG_START, NULL, RETRY, "slot_active", ""},
-    {"0A000", PG_CREATE_SLOT, NULL, USAGE, "in_recovery",
+    {"55000", PG_START, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
+    {"55000", PG_STREAM, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
+    {"55006", PG_START, NULL, RETRY, REASON_SLOT_ACTIVE, ""},
+    {"0A000", PG_CREATE_SLOT, NULL, STOP, REASON_IN_RECOVERY,
      "point source.connection at the primary (target_session_attrs=read-write)"},
-    {"57P03", ANY, NULL, RETRY, "starting_up", ""},
-    {"57P0", ANY, NULL, RETRY, "server_shutdown", ""},
-    {"57014", ANY, NULL, RETRY, "canceled", ""},
-    {"53300", ANY, NULL, RETRY, "too_many_clients", ""},
-    {"40", ANY, NULL, RETRY, "serialization", ""},
-    {"25006", ANY, NULL, RETRY, "read_only", ""},
-    {"08P01", PG_CONNECT, NULL, USAGE, "connection_refused", NULL},
-    {"08", ANY, NULL, RETRY, "connection_lost", ""},
-    {"0A", ANY, NULL, USAGE, "query_refused", NULL},
-    {"22", ANY, NULL, USAGE, "query_refused", NULL},
-    {"42", ANY, NULL, USAGE, "query_refused", NULL},
-    {"3F", ANY, NULL, USAGE, "query_refused", NULL},
+    {"57P03", ANY, NULL, RETRY, REASON_STARTING_UP, ""},
+    {"57P0", ANY, NULL, RETRY, REASON_SERVER_SHUTDOWN, ""},
+    {"57014", ANY, NULL, RETRY, REASON_CANCELED, ""},
+    {"53300", ANY, NULL, RETRY, REASON_TOO_MANY_CLIENTS, ""},
+    {"40", ANY, NULL, RETRY, REASON_SERIALIZATION, ""},
+    {"25006", ANY, NULL, RETRY, REASON_READ_ONLY, ""},
+    {"08P01", PG_CONNECT, NULL, STOP, REASON_CONNECTION_REFUSED, NULL},
+    {"08", ANY, NULL, RETRY, REASON_CONNECTION_LOST, ""},
+    {"0A", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
+    {"22", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
+    {"42", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
+    {"3F", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
 };
 
 /* libpq's own refusals have no SQLSTATE; it speaks English, since nobody calls setlocale. */
 static const struct rule own_rules[] = {
-    {"", PG_CONNECT, "no password supplied", USAGE, "auth_failed",
+    {"", PG_CONNECT, "no password supplied", STOP, REASON_AUTH_FAILED,
      "give role %s a password in source.connection, in ~/.pgpass or in PGPASSWORD"},
-    {"", PG_CONNECT, "authentication method", USAGE, "auth_failed", HINT_AUTH},
-    {"", PG_CONNECT, "server does not support SSL", USAGE, "tls",
+    {"", PG_CONNECT, "authentication method", STOP, REASON_AUTH_FAILED, HINT_AUTH},
+    {"", PG_CONNECT, "server does not support SSL", STOP, REASON_TLS,
      "set ssl = on in PostgreSQL, or choose another sslmode in source.connection"},
-    {"", PG_CONNECT, "certificate verify failed", USAGE, "tls",
+    {"", PG_CONNECT, "certificate verify failed", STOP, REASON_TLS,
      "set sslrootcert in source.connection to the authority that signed the server's certificate"},
-    {"", PG_CONNECT, "does not match host name", USAGE, "tls",
+    {"", PG_CONNECT, "does not match host name", STOP, REASON_TLS,
      "set host in source.connection to a name in the server's certificate"},
-    {"", PG_CONNECT, "root certificate file", USAGE, "tls",
+    {"", PG_CONNECT, "root certificate file", STOP, REASON_TLS,
      "put the authority's certificate where sslrootcert in source.connection points"},
-    {"", PG_CONNECT, NULL, RETRY, "connect_failed", ""},
-    {"", ANY, NULL, RETRY, "connection_lost", ""},
+    {"", PG_CONNECT, NULL, RETRY, REASON_CONNECT_FAILED, ""},
+    {"", ANY, NULL, RETRY, REASON_CONNECTION_LOST, ""},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -123,10 +121,10 @@ static bool names_wal_segment(const char *text)
     return false;
 }
 
-static const struct rule slot_lost = {"58P01", ANY, NULL, REFUSED, "slot_lost", HINT_SLOT_LOST};
+static const struct rule slot_lost = {"58P01", ANY, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST};
 static const struct rule no_replication = {
-    "42501", PG_CONNECT, NULL, USAGE, "no_replication_privilege", HINT_REPLICATION};
-static const struct rule unknown = {"", ANY, NULL, RETRY, "database", NULL};
+    "42501", PG_CONNECT, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION};
+static const struct rule unknown = {"", ANY, NULL, RETRY, REASON_DATABASE, NULL};
 
 static const struct rule *choose(enum pg_context context, bool replication, const char *sqlstate,
                                  const char *text)
@@ -172,11 +170,11 @@ int pg_sort_error(enum pg_context context, bool replication, const char *user, c
     assert(sqlstate != NULL && text != NULL);
     const struct rule *rule = choose(context, replication, sqlstate, text);
     const char *where = context == PG_CONNECT ? "cannot connect to PostgreSQL: " : "";
-    bool pooler = strcmp(rule->reason, "pooler") == 0;
+    bool pooler = rule->reason == REASON_POOLER;
     if (pooler)
         where = "a pooler such as PgBouncer answered instead of PostgreSQL: ";
     if (rule->kind == ERROR_STOP)
-        error_stop(err, rule->code, rule->reason, "%s%s", where, text);
+        error_stop(err, rule->reason, "%s%s", where, text);
     else
         error_retry(err, rule->reason, "%s%s", where, text);
     set_hint(rule, user, server_hint, err);

@@ -84,7 +84,7 @@ int pg_run(const struct pg_connection *session, const char *command, PGresult **
     if (ready < 0)
         return -1;
     if (ready == 0)
-        return error_retry(err, "timeout", "PostgreSQL did not answer within %lld ms",
+        return error_retry(err, REASON_TIMEOUT, "PostgreSQL did not answer within %lld ms",
                            (long long)(session->timeout_us / US_PER_MS));
     *result = PQgetResult(session->conn);
     if (*result == NULL)

@@ -121,7 +121,8 @@ static int take_created(struct pg_replication *r, uint64_t *consistent_lsn, stru
         done = pg_result_error(&r->sql, PG_CREATE_SLOT, result, err);
     else if (PQntuples(result) != 1 || PQnfields(result) < 2 ||
              !lsn_parse(span_of(PQgetvalue(result, 0, 1)), consistent_lsn))
-        done = error_retry(err, "database", "the answer to CREATE_REPLICATION_SLOT is unreadable");
+        done = error_retry(err, REASON_DATABASE,
+                           "the answer to CREATE_REPLICATION_SLOT is unreadable");
     PQclear(result);
     struct error late = ERROR_INIT;
     return pg_drain(&r->sql, done < 0 ? &late : err) < 0 ? -1 : done;
@@ -191,12 +192,12 @@ static int stream_ended(struct pg_replication *r, struct error *err)
     r->state = ENDED;
     /* What ended it is parsed already, so this does not wait. */
     if (PQisBusy(r->sql.conn) != 0)
-        return error_retry(err, "stream_ended", "PostgreSQL ended the stream");
+        return error_retry(err, REASON_STREAM_ENDED, "PostgreSQL ended the stream");
     PGresult *result = PQgetResult(r->sql.conn);
     if (result != NULL && PQresultStatus(result) == PGRES_FATAL_ERROR)
         pg_result_error(&r->sql, PG_STREAM, result, err);
     else
-        error_retry(err, "stream_ended", "PostgreSQL ended the stream");
+        error_retry(err, REASON_STREAM_ENDED, "PostgreSQL ended the stream");
     PQclear(result);
     return -1;
 }
@@ -205,7 +206,7 @@ int pg_replication_take(struct pg_replication *replication, struct span *data, s
 {
     assert(replication != NULL && data != NULL && err != NULL);
     if (replication->state != STREAMING)
-        return error_retry(err, "stream_ended", "the stream is not open");
+        return error_retry(err, REASON_STREAM_ENDED, "the stream is not open");
     PQfreemem(replication->data);
     replication->data = NULL;
     int length = PQgetCopyData(replication->sql.conn, &replication->data, 1);
@@ -226,7 +227,7 @@ int pg_replication_fill(struct pg_replication *replication, struct error *err)
 {
     assert(replication != NULL && err != NULL);
     if (replication->state != STREAMING)
-        return error_retry(err, "stream_ended", "the stream is not open");
+        return error_retry(err, REASON_STREAM_ENDED, "the stream is not open");
     if (PQconsumeInput(replication->sql.conn) == 0) {
         replication->state = ENDED;
         return pg_connection_error(&replication->sql, PG_STREAM, err);
@@ -263,12 +264,12 @@ int pg_replication_send(struct pg_replication *replication, struct span data, st
     assert(replication != NULL && err != NULL);
     assert(data.len > 0 && data.len <= INT32_MAX / 2);
     if (replication->state != STREAMING)
-        return error_retry(err, "stream_ended", "the stream is not open");
+        return error_retry(err, REASON_STREAM_ENDED, "the stream is not open");
     int queued = PQputCopyData(replication->sql.conn, data.ptr, (int)data.len);
     if (queued > 0 && PQflush(replication->sql.conn) >= 0)
         return 0;
     if (queued == 0)
-        return error_retry(err, "send_blocked", "PostgreSQL does not read what it is sent");
+        return error_retry(err, REASON_SEND_BLOCKED, "PostgreSQL does not read what it is sent");
     replication->state = ENDED;
     return pg_connection_error(&replication->sql, PG_STREAM, err);
 }

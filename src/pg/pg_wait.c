@@ -23,7 +23,7 @@ int pg_wait(const struct pg_connection *session, short events, int64_t deadline_
     assert(events != 0);
     for (;;) {
         if (stopping(session))
-            return error_retry(err, "stopping", "stopped while waiting for PostgreSQL");
+            return error_retry(err, REASON_STOPPING, "stopped while waiting for PostgreSQL");
         int64_t left_us = deadline_us - clock_monotonic_us();
         if (left_us < 0)
             left_us = 0;
@@ -79,7 +79,7 @@ int pg_drain(const struct pg_connection *session, struct error *err)
         if (ready < 0)
             return -1;
         if (ready == 0)
-            return error_retry(err, "timeout", "PostgreSQL did not finish its answer in time");
+            return error_retry(err, REASON_TIMEOUT, "PostgreSQL did not finish its answer in time");
         PGresult *result = PQgetResult(session->conn);
         if (result == NULL)
             return outcome;

@@ -238,8 +238,7 @@ static void read_members(struct decoding *d, struct arena *arena)
 
 static int unreadable(struct error *err, const char *what)
 {
-    error_stop(err, EXIT_REFUSED, "progress_unreadable", "the progress record is unreadable: %s",
-               what);
+    error_stop(err, REASON_PROGRESS_UNREADABLE, "the progress record is unreadable: %s", what);
     return error_hint(err, UNREADABLE_MEND);
 }
 
@@ -252,7 +251,7 @@ static int check_version(const struct json_tree *root, struct error *err)
         return unreadable(err, "member v is missing or wrong");
     if (version <= PROGRESS_VERSION)
         return 0;
-    error_stop(err, EXIT_REFUSED, "progress_newer",
+    error_stop(err, REASON_PROGRESS_NEWER,
                "the progress record has version %" PRId64 ", this program knows up to %d", version,
                PROGRESS_VERSION);
     return error_hint(err, "run the newer walferry that wrote it, or: %s", UNREADABLE_MEND);

@@ -108,7 +108,7 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     if (client->rk != NULL)
         return 0;
     rd_kafka_conf_destroy(conf);
-    return error_stop(err, EXIT_USAGE, "kafka_property", "kafka: %s", text);
+    return error_stop(err, REASON_KAFKA_PROPERTY, "kafka: %s", text);
 }
 
 void kafka_client_close(struct kafka_client *client)

@@ -74,13 +74,13 @@ static int set_from_file(rd_kafka_conf_t *conf, const struct kafka_conf_options 
         if (result == RD_KAFKA_CONF_OK)
             continue;
         if (result == RD_KAFKA_CONF_UNKNOWN) {
-            config_error(err, &pair->name, "kafka_property",
+            config_error(err, &pair->name, REASON_KAFKA_PROPERTY,
                          "kafka.%s: librdkafka %s knows no such property", pair->name.text,
                          rd_kafka_version_str());
             return error_hint(err, "correct the name or remove the line; all names: "
                                    "librdkafka's CONFIGURATION.md");
         }
-        config_error(err, &pair->value, "kafka_property", "kafka.%s: %s", pair->name.text,
+        config_error(err, &pair->value, REASON_KAFKA_PROPERTY, "kafka.%s: %s", pair->name.text,
                      pair->value.secret ? "librdkafka does not take the value" : text);
         return error_hint(err, "correct the value of kafka.%s", pair->name.text);
     }
@@ -138,7 +138,7 @@ int kafka_conf_build(const struct kafka_conf_options *how, rd_kafka_conf_t **con
     assert((how->role == KAFKA_TRANSACTIONAL) == (how->transactional_id != NULL));
     if (kafka_property(how->kafka, "bootstrap.servers") == NULL &&
         kafka_property(how->kafka, "metadata.broker.list") == NULL) {
-        error_stop(err, EXIT_USAGE, "kafka_property", "kafka.bootstrap.servers is missing");
+        error_stop(err, REASON_KAFKA_PROPERTY, "kafka.bootstrap.servers is missing");
         return error_hint(err, "add bootstrap.servers: \"host:9092\" under kafka:");
     }
     rd_kafka_conf_t *made = rd_kafka_conf_new();
@@ -173,7 +173,7 @@ static int try_handle(const struct kafka_conf_options *how, struct error *err)
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);
         const struct config_pairs *properties = &how->kafka->properties;
-        config_error(err, &properties->items[0].name, "kafka_property", "kafka: %s", text);
+        config_error(err, &properties->items[0].name, REASON_KAFKA_PROPERTY, "kafka: %s", text);
         return error_hint(err, "correct the properties under kafka:");
     }
     rd_kafka_destroy(rk);

@@ -70,8 +70,7 @@ int kafka_denied(struct error *err, const struct kafka_client *client, const cha
                                  (int)length, at);
         at += length + (at[length] == ',' ? 1 : 0);
     }
-    error_stop(err, EXIT_USAGE, "acl_denied", "Kafka denies %s on %s %s", operations, resource,
-               name);
+    error_stop(err, REASON_ACL_DENIED, "Kafka denies %s on %s %s", operations, resource, name);
     return error_hint(err,
                       "kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s%s "
                       "--%s%s%s",
@@ -83,7 +82,7 @@ int kafka_denied(struct error *err, const struct kafka_client *client, const cha
 static int credentials_refused(struct error *err, const struct kafka_client *client,
                                const char *text)
 {
-    error_stop(err, EXIT_USAGE, "auth_failed", "Kafka refuses the credentials: %s", text);
+    error_stop(err, REASON_AUTH_FAILED, "Kafka refuses the credentials: %s", text);
     return error_hint(err,
                       "correct sasl.username, sasl.password or sasl.mechanism under kafka: "
                       "(bootstrap.servers %s)",
@@ -93,7 +92,7 @@ static int credentials_refused(struct error *err, const struct kafka_client *cli
 static int unreachable(struct error *err, const struct kafka_client *client, const char *text,
                        const char *doing)
 {
-    error_retry(err, "broker_unreachable", "%s: no broker of bootstrap.servers=%s answers: %s",
+    error_retry(err, REASON_BROKER_UNREACHABLE, "%s: no broker of bootstrap.servers=%s answers: %s",
                 doing, bootstrap(client), client->detail[0] != '\0' ? client->detail : text);
     return error_hint(err, "check that the broker is up and reachable at %s", bootstrap(client));
 }
@@ -101,7 +100,7 @@ static int unreachable(struct error *err, const struct kafka_client *client, con
 static int timeout_refused(struct error *err, const struct kafka_client *client)
 {
     int64_t timeout_ms = client->options->delivery->transaction_timeout_ms;
-    error_stop(err, EXIT_USAGE, "transaction_timeout_refused",
+    error_stop(err, REASON_TRANSACTION_TIMEOUT_REFUSED,
                "the broker refuses delivery.transaction_timeout_ms %lld: it is above its own "
                "transaction.max.timeout.ms",
                (long long)timeout_ms);
@@ -118,22 +117,23 @@ int kafka_failed(struct error *err, const struct kafka_client *client, rd_kafka_
     if (client->auth_failed || is_credentials(code))
         return credentials_refused(err, client, client->auth_failed ? client->detail : text);
     if (kafka_is_fenced(code))
-        return error_retry(err, "fenced", "%s: %s", doing, text);
+        return error_retry(err, REASON_FENCED, "%s: %s", doing, text);
     if (is_connection(code))
         return unreachable(err, client, text, doing);
     if (is_coordinator(code))
-        return error_retry(err, "coordinator_unavailable", "%s: no transaction coordinator: %s",
-                           doing, text);
+        return error_retry(err, REASON_COORDINATOR_UNAVAILABLE,
+                           "%s: no transaction coordinator: %s", doing, text);
     if (code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)
         return timeout_refused(err, client);
     if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE ||
         code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION) {
-        error_stop(err, EXIT_USAGE, "broker_too_old", "%s: %s", doing, text);
+        error_stop(err, REASON_BROKER_TOO_OLD, "%s: %s", doing, text);
         return error_hint(err, "use a Kafka broker from 2.4 on");
     }
     if (kafka_is_denied(code))
         return kafka_denied(err, client, "cluster", "kafka-cluster", "IdempotentWrite");
-    return error_retry(err, "kafka_error", "%s: %s (%s)", doing, text, rd_kafka_err2name(code));
+    return error_retry(err, REASON_KAFKA_ERROR, "%s: %s (%s)", doing, text,
+                       rd_kafka_err2name(code));
 }
 
 int kafka_failed_object(struct error *err, const struct kafka_client *client,
@@ -167,7 +167,7 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
                        struct error *err)
 {
     if (client->options->stop != NULL && atomic_load(client->options->stop))
-        return error_retry(err, "stopping", "%s: stopped", doing);
+        return error_retry(err, REASON_STOPPING, "%s: stopped", doing);
     rd_kafka_poll(client->rk, 0); /* serves the error callback */
     if (client->auth_failed)
         return credentials_refused(err, client, client->detail);
@@ -177,6 +177,6 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
         return 0;
     if (!answers(client))
         return unreachable(err, client, "no answer in time", doing);
-    return error_retry(err, "broker_timeout", "%s: no answer from the broker in time%s%s", doing,
-                       client->detail[0] != '\0' ? ": " : "", client->detail);
+    return error_retry(err, REASON_BROKER_TIMEOUT, "%s: no answer from the broker in time%s%s",
+                       doing, client->detail[0] != '\0' ? ": " : "", client->detail);
 }

@@ -41,14 +41,14 @@ static int check_progress_topic(const struct preparing *p, const char *topic,
 {
     const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
     if (facts->partitions != 1) {
-        error_stop(err, EXIT_USAGE, "progress_topic_partitions",
+        error_stop(err, REASON_PROGRESS_TOPIC_PARTITIONS,
                    "progress topic %s has %" PRId32 " partitions, it must have 1", topic,
                    facts->partitions);
         return error_hint(err, "name another topic as delivery.progress_topic; it is created with "
                                "1 partition");
     }
     if (settings->known && (!settings->compacts || settings->clamp.deletes)) {
-        error_stop(err, EXIT_USAGE, "progress_topic_deletes",
+        error_stop(err, REASON_PROGRESS_TOPIC_DELETES,
                    "progress topic %s is not compacted only, so Kafka would delete the progress "
                    "with time",
                    topic);
@@ -64,7 +64,7 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
                                  struct kafka_topic_facts *facts, struct error *err)
 {
     if (!p->client.options->delivery->topics.create) {
-        error_stop(err, EXIT_USAGE, "topic_missing",
+        error_stop(err, REASON_TOPIC_MISSING,
                    "progress topic %s does not exist and delivery.topics.create is false", topic);
         const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
         return error_hint(err,
@@ -103,7 +103,7 @@ static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t
 {
     const struct config_topics *topics = &p->client.options->delivery->topics;
     if (!topics->create) {
-        error_stop(err, EXIT_USAGE, "topic_missing",
+        error_stop(err, REASON_TOPIC_MISSING,
                    "topic %s does not exist and delivery.topics.create is false", topic);
         return kafka_topic_missing_hint(err, &p->client, topic);
     }
@@ -151,8 +151,8 @@ static int prepare_topic(struct preparing *p, const char *topic, bool progress, 
 {
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->client.rk, topic, NULL);
     if (rkt == NULL)
-        return error_stop(err, EXIT_USAGE, "topic_illegal", "librdkafka does not take topic %s: %s",
-                          topic, rd_kafka_err2str(rd_kafka_last_error()));
+        return error_stop(err, REASON_ILLEGAL_TOPIC, "librdkafka does not take topic %s: %s", topic,
+                          rd_kafka_err2str(rd_kafka_last_error()));
     int result = prepare_known(p, topic, rkt, progress, create, err);
     rd_kafka_topic_destroy(rkt);
     return result < 0 ? stop_instead_of_data(err) : 0;

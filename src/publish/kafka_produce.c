@@ -95,7 +95,7 @@ static int check_size(const struct kafka_publisher *p, const struct kafka_topic 
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
     if (bytes <= topic->max_message_bytes || is_compressed(p))
         return 0;
-    error_data(err, "message_too_large",
+    error_data(err, REASON_MESSAGE_TOO_LARGE,
                "a message of %" PRId64 " bytes for topic %s, which takes %" PRId64
                " (max.message.bytes)",
                bytes, topic->name, topic->max_message_bytes);
@@ -127,7 +127,7 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return PUBLISH_AGAIN;
     if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        return error_data(err, "message_too_large",
+        return error_data(err, REASON_MESSAGE_TOO_LARGE,
                           "a message for topic %s is larger than kafka.message.max.bytes",
                           topic->name);
     kafka_publisher_serve(p, 0); /* the cause may be waiting there */
@@ -136,7 +136,7 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
     char doing[320];
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-        return error_retry(err, "topic_changed", "%s: %s", doing, rd_kafka_err2str(code));
+        return error_retry(err, REASON_TOPIC_CHANGED, "%s: %s", doing, rd_kafka_err2str(code));
     return kafka_failed(err, p->events, code, NULL, doing);
 }
 

@@ -37,8 +37,8 @@ void kafka_publisher_fatal(struct kafka_publisher *p, const struct kafka_client 
 {
     struct error err;
     kafka_failed(&err, client, code, text, "the producer");
-    if (err.kind == ERROR_RETRY && strcmp(err.reason, "kafka_error") == 0)
-        error_retry(&err, "producer_fatal", "librdkafka gave the producer up: %s", text);
+    if (err.kind == ERROR_RETRY && err.reason == REASON_KAFKA_ERROR)
+        error_retry(&err, REASON_PRODUCER_FATAL, "librdkafka gave the producer up: %s", text);
     kafka_publisher_fail(p, &err, NULL);
 }
 
@@ -101,7 +101,7 @@ int kafka_publisher_read(struct kafka_publisher *p, struct kafka_progress *progr
     if (kafka_read_progress(&p->options, true, progress, err) < 0)
         return -1;
     if (!progress->topic_exists)
-        return error_retry(err, "progress_topic_missing", "progress topic %s does not exist",
+        return error_retry(err, REASON_PROGRESS_TOPIC_MISSING, "progress topic %s does not exist",
                            p->options.delivery->progress_topic.text);
     return 0;
 }
@@ -170,8 +170,8 @@ static void try_abort(struct kafka_publisher *p, int abort_ms)
         p->transactional.rk == NULL || p->transactional.auth_failed ||
         p->transactional.brokers_down)
         return;
-    if (p->failed && (strcmp(p->failure.reason, "fenced") == 0 ||
-                      strcmp(p->failure.reason, "producer_fatal") == 0))
+    if (p->failed &&
+        (p->failure.reason == REASON_FENCED || p->failure.reason == REASON_PRODUCER_FATAL))
         return;
     p->transactional.publisher = NULL;
     rd_kafka_error_t *error = rd_kafka_abort_transaction(p->transactional.rk, abort_ms);

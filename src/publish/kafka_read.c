@@ -152,7 +152,7 @@ static int consume_window(struct reading *r, int64_t from, int64_t until,
         if (message == NULL && kafka_keep_waiting(&r->client, r->deadline_us, r->doing, err) < 0)
             return -1;
         if (clock_monotonic_us() >= r->deadline_us)
-            return error_retry(err, "broker_timeout", "%s: not at its end in time", r->doing);
+            return error_retry(err, REASON_BROKER_TIMEOUT, "%s: not at its end in time", r->doing);
     }
     return 0;
 }

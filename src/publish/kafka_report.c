@@ -55,14 +55,14 @@ static void refuse_record(struct kafka_publisher *p, const struct message *messa
     if (p->awaited == message) {
         p->verdict_known = true;
         p->verdict = (struct message_id){message->final_lsn, message->ordinal};
-        error_retry(err, "record_refused", "Kafka refuses one record of topic %s: %s",
+        error_retry(err, REASON_RECORD_REFUSED, "Kafka refuses one record of topic %s: %s",
                     message->topic.ptr, rd_kafka_err2str(code));
         return;
     }
     p->suspect_known = true;
     p->suspect = (struct publish_suspect){p->first.final_lsn, p->first.ordinal, p->last.final_lsn,
                                           p->last.ordinal};
-    error_retry(err, "batch_refused", "Kafka refuses a batch of records of topic %s: %s",
+    error_retry(err, REASON_BATCH_REFUSED, "Kafka refuses a batch of records of topic %s: %s",
                 message->topic.ptr, rd_kafka_err2str(code));
 }
 
@@ -102,8 +102,8 @@ static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *rep
     } else if (kafka_is_fenced(code) || kafka_is_denied(code) || p->events->auth_failed) {
         kafka_failed(&err, p->events, code, cause, "producing");
     } else {
-        const char *reason =
-            code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ? "delivery_timeout" : "delivery_failed";
+        enum reason reason = code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ? REASON_DELIVERY_TIMEOUT
+                                                                      : REASON_DELIVERY_FAILED;
         error_retry(&err, reason, "a record of topic %s was not delivered: %s (%s)", topic,
                     cause[0] != '\0' ? cause : rd_kafka_err2str(code), rd_kafka_err2name(code));
     }

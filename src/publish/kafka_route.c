@@ -46,8 +46,8 @@ static int open_rkt(struct kafka_publisher *p, struct kafka_topic *topic, struct
     if (topic->rkt != NULL)
         return 0;
     rd_kafka_topic_conf_destroy(conf);
-    return error_data(err, "topic_illegal", "librdkafka does not take topic %s: %s", topic->name,
-                      rd_kafka_err2str(rd_kafka_last_error()));
+    return error_data(err, REASON_ILLEGAL_TOPIC, "librdkafka does not take topic %s: %s",
+                      topic->name, rd_kafka_err2str(rd_kafka_last_error()));
 }
 
 /* ---- First use ---- */
@@ -66,8 +66,8 @@ static void note_limit(struct kafka_publisher *p, struct kafka_topic *topic, int
 static int missing(const struct kafka_publisher *p, const struct kafka_topic *topic,
                    struct error *err)
 {
-    error_data(err, "topic_missing", "topic %s does not exist and delivery.topics.create is false",
-               topic->name);
+    error_data(err, REASON_TOPIC_MISSING,
+               "topic %s does not exist and delivery.topics.create is false", topic->name);
     return kafka_topic_missing_hint(err, p->events, topic->name);
 }
 
@@ -118,11 +118,12 @@ static struct kafka_topic *add_topic(struct kafka_publisher *p, struct span name
 static int check_name(const struct kafka_publisher *p, struct span name, struct error *err)
 {
     if (name.len > TOPIC_NAME_MAX)
-        return error_data(err, "topic_illegal", "topic name %.60s… is longer than %d", name.ptr,
-                          TOPIC_NAME_MAX);
+        return error_data(err, REASON_ILLEGAL_TOPIC, "topic name %.60s… is longer than %d",
+                          name.ptr, TOPIC_NAME_MAX);
     if (span_equal_text(name, p->options.delivery->progress_topic.text) ||
         span_starts_with(name, SPAN_LITERAL("__")))
-        return error_data(err, "topic_illegal", "topic %.*s is not for events", SPAN_ARG(name));
+        return error_data(err, REASON_ILLEGAL_TOPIC, "topic %.*s is not for events",
+                          SPAN_ARG(name));
     return 0;
 }
 
@@ -189,7 +190,7 @@ int kafka_choose_partition(struct kafka_publisher *p, struct kafka_topic *topic,
     assert(topic->partitions > 0);
     if (message->partition != -1) {
         if (message->partition < 0 || message->partition >= topic->partitions)
-            return error_data(err, "partition_out_of_range",
+            return error_data(err, REASON_BAD_PARTITION,
                               "partition %" PRId32 " of topic %s: it has %" PRId32 " partitions",
                               message->partition, topic->name, topic->partitions);
         *partition = message->partition;

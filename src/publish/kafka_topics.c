@@ -46,7 +46,7 @@ static int judge(const struct kafka_client *client, const rd_kafka_metadata_topi
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         return kafka_denied(err, client, "topic", topic->topic, operations);
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        return error_data(err, "topic_illegal", "Kafka does not take the topic name %s",
+        return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s",
                           topic->topic);
     default:
         return 0;
@@ -205,13 +205,14 @@ static int create_refused(const struct kafka_client *client, const char *topic,
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         return kafka_denied(err, client, "topic", topic, "Create,Describe,DescribeConfigs,Write");
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        return error_data(err, "topic_illegal", "Kafka does not take the topic name %s", topic);
+        return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s",
+                          topic);
     case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
-        error_stop(err, EXIT_USAGE, "topic_create_refused", "Kafka refuses to create topic %s: %s",
-                   topic, text);
+        error_stop(err, REASON_TOPIC_CREATE_REFUSED, "Kafka refuses to create topic %s: %s", topic,
+                   text);
         return error_hint(err, "correct delivery.topics, or create the topic by hand");
     default:
         snprintf(doing, sizeof doing, "creating topic %s", topic);

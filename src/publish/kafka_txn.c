@@ -33,7 +33,7 @@ static bool too_old(const struct kafka_publisher *p)
 
 static int progress_moved(struct error *err)
 {
-    return error_retry(err, "progress_moved",
+    return error_retry(err, REASON_PROGRESS_MOVED,
                        "the newest progress record is not the one that was committed last");
 }
 
@@ -114,7 +114,7 @@ int kafka_drain(struct kafka_publisher *p, struct error *err)
     if (p->outstanding == 0)
         return PUBLISH_DONE;
     if (too_old(p))
-        return error_retry(err, "transaction_timeout",
+        return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                            "%" PRIu64 " records are unreported after %" PRId64 " ms",
                            p->outstanding, age_ms(p));
     return PUBLISH_AGAIN;
@@ -162,7 +162,7 @@ static int flush_all(struct kafka_publisher *p, struct error *err)
     if (p->outstanding == 0 && !p->record_outstanding)
         return PUBLISH_DONE;
     if (too_old(p))
-        return error_retry(err, "transaction_timeout",
+        return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                            "%" PRIu64 " records are unreported after %" PRId64 " ms",
                            p->outstanding + 1, age_ms(p));
     return PUBLISH_AGAIN;
@@ -193,15 +193,15 @@ static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, str
     }
     if (rd_kafka_error_txn_requires_abort(error)) {
         kafka_failed_object(err, &p->transactional, error, doing);
-        if (err->kind == ERROR_RETRY && strcmp(err->reason, "kafka_error") == 0)
-            memcpy(err->reason, "transaction_aborted", sizeof "transaction_aborted");
+        if (err->kind == ERROR_RETRY && err->reason == REASON_KAFKA_ERROR)
+            err->reason = REASON_TRANSACTION_ABORTED;
         p->phase = KAFKA_RECORDED; /* it has not ended: an abort is what it wants */
         return -1;
     }
     p->outcome_unknown = true;
     bool fatal = rd_kafka_error_is_fatal(error);
-    error_retry(err, fatal ? "producer_fatal" : "commit_outcome_unknown", "%s: %s (%s)", doing,
-                rd_kafka_error_string(error), rd_kafka_err2name(code));
+    error_retry(err, fatal ? REASON_PRODUCER_FATAL : REASON_COMMIT_OUTCOME_UNKNOWN, "%s: %s (%s)",
+                doing, rd_kafka_error_string(error), rd_kafka_err2name(code));
     rd_kafka_error_destroy(error);
     return -1;
 }
@@ -224,8 +224,8 @@ static int end_transaction(struct kafka_publisher *p, struct span record, struct
     }
     if (rd_kafka_error_is_retriable(error)) {
         p->outcome_unknown = true;
-        error_retry(err, "commit_outcome_unknown", "no answer to the commit within %" PRId64 " ms",
-                    age_ms(p));
+        error_retry(err, REASON_COMMIT_OUTCOME_UNKNOWN,
+                    "no answer to the commit within %" PRId64 " ms", age_ms(p));
         rd_kafka_error_destroy(error);
         return -1;
     }

@@ -11,13 +11,13 @@
 static int judge_record(const struct judge_facts *f, struct error *err)
 {
     if (!f->have_progress && f->slot->state == SLOT_ABSENT) {
-        error_stop(err, EXIT_USAGE, "not_set_up",
+        error_stop(err, REASON_NOT_SET_UP,
                    "relay %s has neither progress in topic %s nor slot %s: it has not been set up",
                    f->relay, f->topic, f->slot_name);
         return error_hint(err, "run: walferry setup (or walferry run --setup)");
     }
     if (!f->have_progress) {
-        error_stop(err, EXIT_REFUSED, "progress_missing",
+        error_stop(err, REASON_PROGRESS_MISSING,
                    "slot %s exists, but topic %s holds no progress of relay %s: what was published "
                    "already is not known",
                    f->slot_name, f->topic, f->relay);
@@ -26,11 +26,11 @@ static int judge_record(const struct judge_facts *f, struct error *err)
                           "--accept-repeat");
     }
     if (f->progress->mode == PROGRESS_CLOSED) {
-        error_stop(err, EXIT_USAGE, "closed", "relay %s was torn down", f->relay);
+        error_stop(err, REASON_CLOSED, "relay %s was torn down", f->relay);
         return error_hint(err, "run: walferry setup");
     }
     if (f->progress->mode == PROGRESS_INTENT) {
-        error_stop(err, EXIT_USAGE, "setup_unfinished", "the setup of relay %s has not finished",
+        error_stop(err, REASON_SETUP_UNFINISHED, "the setup of relay %s has not finished",
                    f->relay);
         return error_hint(err, "run: walferry setup (it goes on where it stopped)");
     }
@@ -41,7 +41,7 @@ static int judge_server(const struct judge_facts *f, struct error *err)
 {
     const struct progress *p = f->progress;
     if (p->system_identifier != f->system->system_identifier) {
-        error_stop(err, EXIT_REFUSED, "other_system",
+        error_stop(err, REASON_OTHER_SYSTEM,
                    "progress is of the database system %" PRIu64 ", this server is %" PRIu64,
                    p->system_identifier, f->system->system_identifier);
         return error_hint(err,
@@ -56,7 +56,7 @@ static int judge_server(const struct judge_facts *f, struct error *err)
         (p->partial.final_lsn == 0 || p->partial.final_lsn < f->timeline_switch))
         return 0;
     char at[LSN_TEXT_MAX];
-    error_stop(err, EXIT_REFUSED, "timeline_changed",
+    error_stop(err, REASON_TIMELINE_CHANGED,
                "the server is on timeline %" PRIu32 " and its history does not hold position %s of "
                "timeline %" PRIu32 ": a tail of the write-ahead log was lost in a failover",
                f->system->timeline, lsn_format(p->position.lsn, at), p->timeline);
@@ -67,7 +67,8 @@ static int judge_server(const struct judge_facts *f, struct error *err)
 /* A failover is under way, or this is a standby: the next connection may reach the primary. */
 static int in_recovery(const struct judge_facts *f, const char *what, struct error *err)
 {
-    error_retry(err, "in_recovery", "the server is in recovery, and %s %s", what, f->slot_name);
+    error_retry(err, REASON_IN_RECOVERY, "the server is in recovery, and %s %s", what,
+                f->slot_name);
     return error_hint(err,
                       "point source.connection at the primary (target_session_attrs=read-write)");
 }
@@ -76,12 +77,12 @@ int relay_check_slot_place(const char *slot_name, const struct pg_slot *slot,
                            const struct pg_system *system, struct error *err)
 {
     if (strcmp(slot->plugin, "pgoutput") != 0) {
-        error_stop(err, EXIT_USAGE, "slot_plugin", "slot %s has the plugin %s, not pgoutput",
-                   slot_name, slot->plugin[0] != '\0' ? slot->plugin : "(physical)");
+        error_stop(err, REASON_SLOT_PLUGIN, "slot %s has the plugin %s, not pgoutput", slot_name,
+                   slot->plugin[0] != '\0' ? slot->plugin : "(physical)");
         return error_hint(err, "name another slot in source.slot");
     }
     if (strcmp(slot->database, system->database) != 0) {
-        error_stop(err, EXIT_USAGE, "slot_database",
+        error_stop(err, REASON_SLOT_DATABASE,
                    "slot %s belongs to database %s, the connection is to %s", slot_name,
                    slot->database, system->database);
         return error_hint(err, "name that database in source.connection, or another slot");
@@ -98,7 +99,7 @@ static int judge_slot(const struct judge_facts *f, struct error *err)
         return in_recovery(f, "it does not have slot", err);
     if (slot->state == SLOT_ABSENT) {
         error_stop(
-            err, EXIT_REFUSED, "slot_missing",
+            err, REASON_SLOT_MISSING,
             "slot %s does not exist, but progress stands at %s: changes since then may be gone",
             f->slot_name, at);
         return error_hint(err,
@@ -107,7 +108,7 @@ static int judge_slot(const struct judge_facts *f, struct error *err)
     if (relay_check_slot_place(f->slot_name, slot, f->system, err) < 0)
         return -1;
     if (strcmp(slot->wal_status, "lost") == 0) {
-        error_stop(err, EXIT_REFUSED, "slot_lost",
+        error_stop(err, REASON_SLOT_LOST,
                    "slot %s is lost: the server has removed write-ahead log that it needs "
                    "(max_slot_wal_keep_size)",
                    f->slot_name);
@@ -115,7 +116,8 @@ static int judge_slot(const struct judge_facts *f, struct error *err)
                           "go on with a new slot: walferry rebase --to new-slot --accept-loss");
     }
     if (slot->confirmed_flush_lsn == 0)
-        return error_retry(err, "slot_in_creation", "slot %s is still being created", f->slot_name);
+        return error_retry(err, REASON_SLOT_IN_CREATION, "slot %s is still being created",
+                           f->slot_name);
     return 0;
 }
 
@@ -127,7 +129,7 @@ static int judge_position(const struct judge_facts *f, struct error *err)
     char other[LSN_TEXT_MAX];
     lsn_format(p->position.lsn, at);
     if (slot->confirmed_flush_lsn > p->position.lsn) {
-        error_stop(err, EXIT_REFUSED, "slot_ahead",
+        error_stop(err, REASON_SLOT_AHEAD,
                    "slot %s was advanced to %s behind our back, progress stands at %s: changes "
                    "between them are gone",
                    f->slot_name, lsn_format(slot->confirmed_flush_lsn, other), at);
@@ -137,14 +139,14 @@ static int judge_position(const struct judge_facts *f, struct error *err)
         return in_recovery(f, "it has not replayed as far as the progress of slot", err);
     if (p->position.lsn > slot->current_lsn) {
         error_stop(
-            err, EXIT_REFUSED, "position_in_future",
+            err, REASON_POSITION_IN_FUTURE,
             "progress stands at %s, but the write-ahead log of the server ends at %s: it was "
             "restored to an earlier time",
             at, lsn_format(slot->current_lsn, other));
         return error_hint(err, "go on from the slot: walferry rebase --to slot --accept-repeat");
     }
     if (p->partial.final_lsn != 0 && strcmp(p->config_hash, f->config_hash) != 0) {
-        error_stop(err, EXIT_REFUSED, "partial_config_changed",
+        error_stop(err, REASON_PARTIAL_CONFIG_CHANGED,
                    "a split transaction is half published and the configuration of routes, "
                    "publication or slot has changed since");
         return error_hint(err,

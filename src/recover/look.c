@@ -25,7 +25,7 @@ static int check_succession(struct span before, struct arena *arena, const struc
         progress_follows(&previous, newest))
         return 0;
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
-    error_stop(err, EXIT_REFUSED, "progress_regressed",
+    error_stop(err, REASON_PROGRESS_REGRESSED,
                "the newest progress record (%s, %s, generation %" PRIu64
                ") cannot follow the one before it (%s, %s, generation %" PRIu64 ")",
                progress_mode_name(newest->mode), lsn_format(newest->position.lsn, to),
@@ -89,9 +89,9 @@ int relay_write_record(struct publisher *publisher, const struct progress *recor
     int result;
     while ((result = publisher_commit(publisher, buf_span(&json), err)) == PUBLISH_AGAIN) {
         if (stop != NULL && atomic_load(stop))
-            result = error_retry(err, "stopping", "asked to stop");
+            result = error_retry(err, REASON_STOPPING, "asked to stop");
         else if (clock_monotonic_us() > give_up_us)
-            result = error_retry(err, "commit_timeout",
+            result = error_retry(err, REASON_COMMIT_TIMEOUT,
                                  "a progress record could not be committed within %" PRId64 " ms",
                                  timeout_ms);
         if (result < 0)

@@ -65,7 +65,7 @@ int relay_prepare_topics(const struct kafka_options *kafka, const struct router 
         return -1;
     if (weak->len == 0 || !kafka->delivery->require_replication)
         return 0;
-    error_stop(err, EXIT_USAGE, "replication_weak",
+    error_stop(err, REASON_REPLICATION_WEAK,
                "%s: exactly-once does not survive the loss of "
                "a broker",
                buf_text(weak));

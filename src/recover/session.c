@@ -42,12 +42,12 @@ static int check_same_place(const struct pg_system *ours, const struct pg_system
         strcmp(admin->database, ours->database) == 0)
         return 0;
     if (admin->system_identifier != ours->system_identifier)
-        error_stop(err, EXIT_USAGE, "admin_elsewhere",
+        error_stop(err, REASON_ADMIN_ELSEWHERE,
                    "it reaches another server (system identifier %" PRIu64
                    ") than source.connection (%" PRIu64 ")",
                    admin->system_identifier, ours->system_identifier);
     else
-        error_stop(err, EXIT_USAGE, "admin_elsewhere",
+        error_stop(err, REASON_ADMIN_ELSEWHERE,
                    "it reaches database %s, source.connection database %s", admin->database,
                    ours->database);
     return error_hint(err, "name the host, port and dbname of source.connection");
@@ -88,7 +88,7 @@ int command_check_wal_level(const struct pg_system *system, struct error *err)
 {
     if (strcmp(system->wal_level, "logical") == 0)
         return 0;
-    error_stop(err, EXIT_USAGE, "wal_level", "wal_level of the server is %s, not logical",
+    error_stop(err, REASON_WAL_LEVEL, "wal_level of the server is %s, not logical",
                system->wal_level);
     return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the server");
 }

@@ -52,7 +52,8 @@ static int wait_for_slot(const struct command_options *o, struct pg_replication 
         if (result <= 0)
             return result;
         if (o->stop != NULL && atomic_load(o->stop))
-            return error_retry(err, "stopping", "asked to stop while the slot was being created");
+            return error_retry(err, REASON_STOPPING,
+                               "asked to stop while the slot was being created");
         tell_blockers(o, sql, &told);
     }
 }
@@ -153,7 +154,7 @@ static int refuse_foreign_slot(const struct setup *s, struct error *err)
 {
     if (has_intent(s) || s->facts.slot.state == SLOT_ABSENT)
         return 0;
-    error_stop(err, EXIT_REFUSED, "slot_without_progress",
+    error_stop(err, REASON_SLOT_WITHOUT_PROGRESS,
                "slot %s exists already, but relay %s has no progress: whose it is and what was "
                "published from it is not known",
                s->o->config->source.slot.text, s->o->config->relay.text);
@@ -185,15 +186,15 @@ static int adopt_slot(struct setup *s, uint64_t *position, struct error *err)
 {
     const char *name = s->o->config->source.slot.text;
     if (s->facts.slot.active && s->facts.slot.confirmed_flush_lsn == 0)
-        return error_retry(err, "slot_in_creation",
+        return error_retry(err, REASON_SLOT_IN_CREATION,
                            "slot %s is still being created by process "
                            "%" PRId32,
                            name, s->facts.slot.active_pid);
     if (s->facts.slot.active)
-        return error_retry(err, "slot_active", "slot %s is in use by process %" PRId32, name,
+        return error_retry(err, REASON_SLOT_ACTIVE, "slot %s is in use by process %" PRId32, name,
                            s->facts.slot.active_pid);
     if (s->facts.slot.confirmed_flush_lsn < s->facts.progress.position.lsn) {
-        error_stop(err, EXIT_REFUSED, "slot_without_progress",
+        error_stop(err, REASON_SLOT_WITHOUT_PROGRESS,
                    "slot %s is older than the setup of relay %s: it is not ours", name,
                    s->o->config->relay.text);
         error_hint(err, "drop the slot if nobody needs it, or publish from where it stands: "
@@ -239,7 +240,7 @@ static int first_run(struct setup *s, struct error *err)
                         &s->facts.have_progress, err) < 0)
         return -1;
     if (!is_first_run(s))
-        return error_retry(err, "setup_raced", "another setup of relay %s has just finished",
+        return error_retry(err, REASON_SETUP_RACED, "another setup of relay %s has just finished",
                            s->o->config->relay.text);
     if (refuse_foreign_slot(s, err) < 0 || write_intent(s, err) < 0)
         return -1;

@@ -156,10 +156,10 @@ int tables_load(struct pg_connection *sql, const struct config *config, const st
 
 /* ---- Judging: the tables ---- */
 
-static int refuse(const struct config *config, const struct routed_table *t, const char *reason,
+static int refuse(const struct config *config, const struct routed_table *t, enum reason reason,
                   struct error *err, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-static int refuse(const struct config *config, const struct routed_table *t, const char *reason,
+static int refuse(const struct config *config, const struct routed_table *t, enum reason reason,
                   struct error *err, const char *format, ...)
 {
     const struct config_route *route = &config->routes.items[t->route];
@@ -199,14 +199,14 @@ static int refuse_kind(const struct config *config, const struct routed_table *t
                        struct arena *arena, struct error *err)
 {
     if (t->persistence == 'u' && (t->kind == 'r' || t->kind == 'p')) {
-        refuse(config, t, "table_kind", err, "is UNLOGGED: its rows are not in the WAL");
+        refuse(config, t, REASON_TABLE_KIND, err, "is UNLOGGED: its rows are not in the WAL");
         return error_hint(err, "run: ALTER TABLE %s SET LOGGED", quoted(arena, t));
     }
     const char *kind = t->kind == 'v'   ? "a view"
                        : t->kind == 'm' ? "a materialized view"
                        : t->kind == 'f' ? "a foreign table"
                                         : "a temporary table";
-    refuse(config, t, "table_kind", err, "is %s: it has no rows in the WAL", kind);
+    refuse(config, t, REASON_TABLE_KIND, err, "is %s: it has no rows in the WAL", kind);
     return error_hint(err, "mend routes[].from: name the table that the application inserts into");
 }
 
@@ -224,7 +224,7 @@ static int refuse_missing(const struct config *config, const struct router *rout
         if (found)
             continue;
         const struct config_route *route = &config->routes.items[i];
-        config_error(err, &route->from, "table_missing", "table %s of route %s does not exist",
+        config_error(err, &route->from, REASON_TABLE_MISSING, "table %s of route %s does not exist",
                      route->from.text, route->name.text);
         return error_hint(err, "apply the migrations in sql/ first, or mend routes[].from (a part "
                                "with a dot in it stands in double quotes)");
@@ -292,7 +292,7 @@ static int refuse_unsent(const struct config *config, const struct routed_table 
                          struct error *err)
 {
     if (why->generated) {
-        refuse(config, t, "column_missing", err,
+        refuse(config, t, REASON_COLUMN_MISSING, err,
                "needs column %.*s, which is generated: the server does not send it",
                SPAN_ARG(column));
         return error_hint(
@@ -301,7 +301,7 @@ static int refuse_unsent(const struct config *config, const struct routed_table 
             "sent after: ALTER PUBLICATION %s SET (publish_generated_columns = stored)",
             quoted_publication(arena, config));
     }
-    refuse(config, t, "publication_column", err,
+    refuse(config, t, REASON_PUBLICATION_COLUMN, err,
            "needs column %.*s, which is not in the column list of publication %s", SPAN_ARG(column),
            config->source.publication.text);
     const char *publication = quoted_publication(arena, config);
@@ -328,11 +328,11 @@ static int check_columns(struct pg_connection *sql, const struct config *config,
         if (lack.must_be == NULL && span_equal(unsent.columns[i].name, lack.column))
             return refuse_unsent(config, &at, lack.column, &why[i], arena, err);
     if (lack.must_be != NULL) {
-        refuse(config, &at, "column_type", err, "needs %s in column %.*s", lack.must_be,
+        refuse(config, &at, REASON_COLUMN_TYPE, err, "needs %s in column %.*s", lack.must_be,
                SPAN_ARG(lack.column));
         return error_hint(err, "map another column, or change its type");
     }
-    refuse(config, &at, "column_missing", err, "has no column %.*s", SPAN_ARG(lack.column));
+    refuse(config, &at, REASON_COLUMN_MISSING, err, "has no column %.*s", SPAN_ARG(lack.column));
     return error_hint(err,
                       "map the column that it has under routes[].columns, or mend the template");
 }
@@ -364,7 +364,7 @@ static int check_inserts(const struct config *config, const struct tables *table
     if (p->inserts || tables->count == 0)
         return 0;
     const struct config_text *publication = &config->source.publication;
-    config_error(err, publication, "publication_inserts",
+    config_error(err, publication, REASON_PUBLICATION_INSERTS,
                  "publication %s does not publish inserts: no event would ever come",
                  publication->text);
     return error_hint(err, "run: ALTER PUBLICATION %s SET (publish = 'insert%s%.*s')",
@@ -375,7 +375,7 @@ static int check_inserts(const struct config *config, const struct tables *table
 static int refuse_root(const struct config *config, const struct routed_table *t,
                        struct arena *arena, struct error *err)
 {
-    refuse(config, t, "publication_root", err,
+    refuse(config, t, REASON_PUBLICATION_ROOT, err,
            "is partitioned, and publication %s sends its rows under the names of the partitions",
            config->source.publication.text);
     return error_hint(err, "run: ALTER PUBLICATION %s SET (publish_via_partition_root = true)",
@@ -388,7 +388,7 @@ static int check_name(const struct config *config, const struct router *router,
 {
     if (router_route_of_table(router, t->sent_schema, t->sent_name) >= 0)
         return 0;
-    refuse(config, t, "publication_root", err,
+    refuse(config, t, REASON_PUBLICATION_ROOT, err,
            "is a partition, and publication %s sends its rows under the name of %.*s.%.*s",
            config->source.publication.text, SPAN_ARG(t->sent_schema), SPAN_ARG(t->sent_name));
     return error_hint(err, "mend routes[].from: name %.*s.%.*s", SPAN_ARG(t->sent_schema),
@@ -419,7 +419,7 @@ static int check_children(struct pg_connection *sql, const struct config *config
         struct span schema = pg_result_cell(r, i, 0), name = pg_result_cell(r, i, 1);
         if (router_route_of_table(router, schema, name) >= 0)
             continue;
-        result = refuse(config, t, "inherited_table", err,
+        result = refuse(config, t, REASON_INHERITED_TABLE, err,
                         "has the child %.*s.%.*s, whose rows no route takes: they come under its "
                         "own name",
                         SPAN_ARG(schema), SPAN_ARG(name));
@@ -440,7 +440,7 @@ static int check_published(struct pg_connection *sql, const struct config *confi
     if (!t->published && before_setup)
         return 0;
     if (!t->published) {
-        refuse(config, t, "publication_table", err,
+        refuse(config, t, REASON_PUBLICATION_TABLE, err,
                "is not in publication %s: its events would never come",
                config->source.publication.text);
         return error_hint(err, "run: walferry setup, or: ALTER PUBLICATION %s ADD TABLE %s",
@@ -449,7 +449,7 @@ static int check_published(struct pg_connection *sql, const struct config *confi
     if (t->kind == 'p' && !tables->publication.via_root)
         return refuse_root(config, t, arena, err);
     if (t->filtered) {
-        refuse(config, t, "publication_filter", err,
+        refuse(config, t, REASON_PUBLICATION_FILTER, err,
                "has a row filter in publication %s: the rows that it leaves out would never come",
                config->source.publication.text);
         return error_hint(
@@ -487,7 +487,7 @@ int tables_check_published(struct pg_connection *sql, const struct config *confi
                            struct arena *arena, struct error *err)
 {
     if (!tables->publication.exists) {
-        error_stop(err, EXIT_USAGE, "publication_missing", "publication \"%s\" does not exist",
+        error_stop(err, REASON_PUBLICATION_MISSING, "publication \"%s\" does not exist",
                    config->source.publication.text);
         return error_hint(err, "run: walferry setup");
     }

@@ -69,7 +69,7 @@ void board_error(struct relay *relay, const struct error *err)
 {
     pthread_mutex_lock(&relay->mutex);
     struct status *b = &relay->board;
-    snprintf(b->last_error_reason, sizeof b->last_error_reason, "%s", err->reason);
+    snprintf(b->last_error_reason, sizeof b->last_error_reason, "%s", reason_slug(err->reason));
     snprintf(b->last_error, sizeof b->last_error, "%.*s", (int)sizeof b->last_error - 1, err->text);
     b->last_error_wall_us = clock_wall_us();
     publish(relay);

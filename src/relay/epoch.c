@@ -113,7 +113,7 @@ static void note_refusal(struct epoch *e, struct error *err)
         if (relay->verdict_count < VERDICTS_MAX)
             relay->verdicts[relay->verdict_count++] = verdict;
         else
-            error_data(err, "too_many_refused",
+            error_data(err, REASON_TOO_MANY_REFUSED,
                        "the broker refuses more than %d records of one Kafka transaction, one by "
                        "one: the cause is the topic and not the records",
                        VERDICTS_MAX);
@@ -237,7 +237,7 @@ int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     pthread_t thread;
     if (pthread_create(&thread, NULL, writer_main, e) != 0)
-        return error_retry(err, "no_thread", "cannot start a thread");
+        return error_retry(err, REASON_NO_THREAD, "cannot start a thread");
     int result = reader_loop(e, err);
     board_progress(e);
     if (!join_writer(e, thread)) {

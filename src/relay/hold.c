@@ -57,7 +57,7 @@ void hold_close(struct relay *relay)
 /* Once, each minute, and when the reason is another. */
 static void say(struct hold *h, const struct error *err, int64_t now_us)
 {
-    bool same = strcmp(h->why.reason, err->reason) == 0 && strcmp(h->why.text, err->text) == 0;
+    bool same = h->why.reason == err->reason && strcmp(h->why.text, err->text) == 0;
     if (h->said_us != 0 && same && now_us - h->said_us < HOLD_SAY_US)
         return;
     h->said_us = now_us;
@@ -77,8 +77,7 @@ static int check_same_process(const struct config *running, const struct config 
         key = "admin.listen";
     if (key == NULL)
         return 0;
-    error_stop(err, EXIT_USAGE, "needs_restart", "%s: a change of %s needs a restart", next->path,
-               key);
+    error_stop(err, REASON_NEEDS_RESTART, "%s: a change of %s needs a restart", next->path, key);
     return error_hint(err, "restart the relay, or put %s back", key);
 }
 
@@ -98,7 +97,7 @@ static bool runs_elsewhere(const struct epoch *e, struct error *err)
     const struct pg_slot *slot = &e->facts.slot;
     if (!slot->active || strcmp(slot->active_application, e->relay->application) != 0)
         return false;
-    error_stop(err, EXIT_FENCED, "fenced",
+    error_stop(err, REASON_FENCED,
                "another instance (%s, generation %" PRIu64 ") of relay %s is running",
                e->facts.progress.instance, e->facts.progress.generation, e->config->relay.text);
     error_hint(err, "run one instance of a relay; this one waits for SIGHUP");
@@ -117,8 +116,8 @@ static int look(struct hold *h, const struct config *next, struct error *err)
     int result = epoch_look(e, err);
     /* Not set up yet, and told to do it: that is what a start does. */
     if (result < 0 && relay->o.setup && !relay->worked &&
-        (strcmp(err->reason, "not_set_up") == 0 || strcmp(err->reason, "closed") == 0 ||
-         strcmp(err->reason, "progress_topic_missing") == 0))
+        (err->reason == REASON_NOT_SET_UP || err->reason == REASON_CLOSED ||
+         err->reason == REASON_PROGRESS_TOPIC_MISSING))
         result = 0;
     if (result == 0 && runs_elsewhere(e, err))
         result = -1;
@@ -200,7 +199,7 @@ bool hold(struct relay *relay, const struct error *err)
             say(&h, &h.why, clock_monotonic_us());
         next_us = clock_monotonic_us() + HOLD_LOOK_US;
     }
-    log_event(relay->o.log, LOG_INFO, "relay.released", "reason", h.why.reason, NULL);
+    log_event(relay->o.log, LOG_INFO, "relay.released", "reason", reason_slug(h.why.reason), NULL);
     board_state(relay, STATE_STARTING);
     return true;
 }

@@ -103,7 +103,7 @@ static int take_over(struct epoch *e, struct error *err)
         return -1;
     }
     if (!e->facts.have_progress || e->facts.progress.generation < seen)
-        return error_retry(err, "progress_vanished",
+        return error_retry(err, REASON_PROGRESS_VANISHED,
                            "the progress record that was there a moment ago is gone");
     if (check_successor(e, err) < 0 ||
         relay_judge(pg_replication_sql(e->replication), e->config, NULL, NULL, &e->facts, err) < 0)
@@ -135,8 +135,9 @@ static int win_slot(struct epoch *e, struct error *err)
             told = true;
         }
         if (atomic_load(&e->relay->stop) || clock_monotonic_us() > give_up_us)
-            return error_retry(err, "slot_active", "slot %s is in use by process %" PRId32 " (%s)",
-                               slot, e->facts.slot.active_pid, e->facts.slot.active_application);
+            return error_retry(err, REASON_SLOT_ACTIVE,
+                               "slot %s is in use by process %" PRId32 " (%s)", slot,
+                               e->facts.slot.active_pid, e->facts.slot.active_application);
         clock_sleep_us(SLOT_POLL_US);
     }
 }

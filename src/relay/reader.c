@@ -138,7 +138,7 @@ static int on_data_error(struct reader *r, const struct change *change, uint32_t
     if (!data_error_skips(&at, id, err))
         return -1;
     log_event(r->o.log, LOG_WARN, "event.skipped", "route", at.route->name.text, "id", id, "reason",
-              err->reason, "error", err->text, NULL);
+              reason_slug(err->reason), "error", err->text, NULL);
     *err = ERROR_INIT;
     return 0;
 }
@@ -165,7 +165,8 @@ static int publish_change(struct reader *r, const struct change *change, struct 
         if (got == 0)
             return 0;
         if (got > 0 && is_condemned(r, change))
-            got = error_data(err, "record_refused", "the broker refuses this record by itself");
+            got =
+                error_data(err, REASON_RECORD_REFUSED, "the broker refuses this record by itself");
         if (got > 0)
             got = put_event(r, &event, err);
         if (got < 0 && on_data_error(r, change, event.route, err) < 0)
@@ -435,7 +436,7 @@ static int check_stall(struct reader *r, int64_t now_us, struct error *err)
         r->last_change_us = r->o.source->data_us;
     if (!r->in_txn || r->batch == NULL || now_us - r->last_change_us < r->o.stall_us)
         return 0;
-    return error_retry(err, "stalled",
+    return error_retry(err, REASON_STALLED,
                        "no change for %" PRId64 " ms inside a transaction of the database",
                        (now_us - r->last_change_us) / 1000);
 }

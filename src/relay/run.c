@@ -51,7 +51,7 @@ void relay_lower(int fd)
 static void soften_auth(struct life *life, int64_t now_us, struct error *err)
 {
     const struct relay *relay = life->relay;
-    if (strcmp(err->reason, "auth_failed") != 0) {
+    if (err->reason != REASON_AUTH_FAILED) {
         life->auth_since_us = 0;
         return;
     }
@@ -95,7 +95,7 @@ static void back_off(struct life *life, const struct error *err)
     struct relay *relay = life->relay;
     const struct config_retry *retry = &relay->config->retry;
     int64_t wait_us = jittered(life->back_off_us);
-    if (strcmp(err->reason, "fenced") == 0 && wait_us < FENCED_WAIT_US)
+    if (err->reason == REASON_FENCED && wait_us < FENCED_WAIT_US)
         wait_us = FENCED_WAIT_US;
     life->back_off_us *= 2;
     if (life->back_off_us > retry->max_ms * US_PER_MS)
@@ -160,8 +160,7 @@ static void name_routes(struct relay *relay)
 static bool defer_config(struct relay *relay, const struct error *err)
 {
     const struct config *before = relay->opened_config;
-    if (strcmp(err->reason, "partial_config_changed") != 0 || before == NULL ||
-        before == relay->config)
+    if (err->reason != REASON_PARTIAL_CONFIG_CHANGED || before == NULL || before == relay->config)
         return false;
     pthread_mutex_lock(&relay->mutex);
     if (relay->next_config == NULL)
@@ -200,7 +199,7 @@ static void take_next_config(struct relay *relay)
 static void find_successor(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
-    if (strcmp(err->reason, "server_shutdown") != 0)
+    if (err->reason != REASON_SERVER_SHUTDOWN)
         return;
     struct kafka_options kafka = relay_kafka_options(e->config, relay->o.log, &relay->stop);
     kafka.timeout_ms = SUCCESSOR_LOOK_MS;
@@ -218,7 +217,7 @@ static void count_end(struct relay *relay, int result, const struct error *err)
 {
     const char *reason = "stop";
     if (result < 0)
-        reason = err->reason;
+        reason = reason_slug(err->reason);
     else if (!atomic_load(&relay->stop) && !relay->o.until_caught_up)
         reason = "reload";
     metrics_add_reason(relay->o.metrics, METRIC_EPOCHS, reason, 1);
@@ -333,7 +332,7 @@ static int open_fds(struct relay *relay, struct error *err)
     relay->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     relay->successor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0 || relay->successor_fd < 0)
-        return error_retry(err, "no_eventfd", "cannot make an eventfd");
+        return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
     return 0;
 }
 

@@ -24,7 +24,7 @@ struct following {
 int successor_error(const struct config *config, const char *instance, uint64_t generation,
                     struct error *err)
 {
-    error_stop(err, EXIT_FENCED, "fenced",
+    error_stop(err, REASON_FENCED,
                "another instance (%s, generation %" PRIu64 ") has taken relay %s over", instance,
                generation, config->relay.text);
     return error_hint(err, "run one instance of a relay; this one has ended");

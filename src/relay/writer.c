@@ -172,7 +172,7 @@ static int on_refused(struct writer *w, const struct message *message, struct er
     if (!data_error_skips(&at, id, err))
         return -1;
     log_event(w->o.log, LOG_WARN, "message.skipped", "route", at.route->name.text, "id", id,
-              "reason", err->reason, "error", err->text, NULL);
+              "reason", reason_slug(err->reason), "error", err->text, NULL);
     *err = ERROR_INIT;
     return 0;
 }

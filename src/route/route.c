@@ -35,7 +35,7 @@ static int refuse_unreachable(const struct router_options *options, const struct
         if (earlier->continue_matching ||
             !route_match_covers(&earlier->match, &router->routes[item].match))
             continue;
-        config_error(err, &options->routes->items[item].from, "route_unreachable",
+        config_error(err, &options->routes->items[item].from, REASON_ROUTE_UNREACHABLE,
                      "routes[%u] (%s) is never reached: routes[%u] (%s) takes all that it names",
                      item, router->routes[item].name, i, earlier->name);
         return error_hint(err, "put it before that route, or give that one continue: true");
@@ -117,7 +117,7 @@ bool router_matched(const struct router *router)
 
 static int unchanged(struct error *err)
 {
-    return error_data(err, "value_unchanged", "the server did not send the value");
+    return error_data(err, REASON_VALUE_UNCHANGED, "the server did not send the value");
 }
 
 static int fill_timestamp(const struct route *route, const struct route_row *row,
@@ -144,7 +144,8 @@ static int read_partition(const struct cell *cell, uint32_t type_oid, int32_t *p
     if (types_int32(cell, type_oid, partition, err) < 0)
         return -1;
     if (*partition < 0)
-        return error_data(err, "bad_partition", "%d is not the number of a partition", *partition);
+        return error_data(err, REASON_BAD_PARTITION, "%d is not the number of a partition",
+                          *partition);
     return 0;
 }
 
@@ -215,7 +216,7 @@ static int next_of_row(struct router *router, struct event *event, struct error 
     start_event(router, route, event);
     if (match->missing != FIELD_NONE) {
         char name[ROW_NAME_MAX];
-        return error_data(err, "column_missing", "%s has no column %.*s, which route %s needs",
+        return error_data(err, REASON_COLUMN_MISSING, "%s has no column %.*s, which route %s needs",
                           route_row_name(change, name),
                           SPAN_ARG(route->fields.names[match->missing]), route->name);
     }

@@ -76,10 +76,10 @@ static int compile_header(struct compilation *c, const struct config_pair *pair,
 {
     out->name = span_of(pair->name.text);
     if (out->name.len == 0)
-        return config_error(c->err, &pair->name, "bad_header", "%s.headers: a header has no name",
-                            c->path);
+        return config_error(c->err, &pair->name, REASON_BAD_HEADER,
+                            "%s.headers: a header has no name", c->path);
     if (span_starts_with(out->name, SPAN_LITERAL("walferry-"))) {
-        config_error(c->err, &pair->name, "reserved_header",
+        config_error(c->err, &pair->name, REASON_RESERVED_HEADER,
                      "%s.headers: names that begin with walferry- are walferry's own: %.64s",
                      c->path, pair->name.text);
         return error_hint(c->err, "give the header another name");

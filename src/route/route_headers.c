@@ -29,11 +29,11 @@ static struct header *add(struct header_list *list, struct arena *scratch)
 static int check_name(struct span name, struct error *err)
 {
     if (name.len == 0)
-        return error_data(err, "bad_headers", "a header has no name");
+        return error_data(err, REASON_BAD_HEADERS, "a header has no name");
     if (memchr(name.ptr, '\0', name.len) != NULL)
-        return error_data(err, "bad_headers", "the name of a header holds a zero byte");
+        return error_data(err, REASON_BAD_HEADERS, "the name of a header holds a zero byte");
     if (span_starts_with(name, SPAN_LITERAL("walferry-")))
-        return error_data(err, "reserved_header",
+        return error_data(err, REASON_RESERVED_HEADER,
                           "header %.*s: names that begin with walferry- are walferry's own",
                           (int)(name.len < 64 ? name.len : 64), name.ptr);
     return 0;
@@ -79,8 +79,8 @@ static int add_column(const struct route *route, const struct route_row *row,
     if (add_members(list, json, scratch, err) == 0)
         return 0;
     struct error why = *err;
-    if (strcmp(why.reason, "bad_json") == 0)
-        error_data(err, "bad_headers", "not a JSON object: %s", why.text);
+    if (why.reason == REASON_BAD_JSON)
+        error_data(err, REASON_BAD_HEADERS, "not a JSON object: %s", why.text);
     return route_row_wrap(row, route->headers, err);
 }
 

@@ -65,12 +65,12 @@ int route_match_compile(const struct config_text *from, const char *path, struct
         out->prefix = (struct span){text.ptr + message.len, text.len - message.len};
         if (out->prefix.len > 0)
             return 0;
-        return config_error(err, from, "bad_from", "%s: message: needs the prefix of the messages",
-                            path);
+        return config_error(err, from, REASON_BAD_FROM,
+                            "%s: message: needs the prefix of the messages", path);
     }
     if (take_names(text, arena, out))
         return 0;
-    config_error(err, from, "bad_from",
+    config_error(err, from, REASON_BAD_FROM,
                  "%s: expected schema.table, a glob of that form, or message:<prefix>", path);
     return error_hint(err, "write the schema too, such as public.outbox; a name with a quote, a *, "
                            "or a ? of its own stands in double quotes, as in SQL");

@@ -15,7 +15,7 @@ static void forget(struct route *route)
 static int bad_json(const struct change *change, struct error *err)
 {
     struct error why = *err;
-    return error_data(err, "bad_message_json",
+    return error_data(err, REASON_BAD_MESSAGE_JSON,
                       "the content of message %.*s is not a JSON object: %s",
                       SPAN_ARG(change->message.prefix), why.text);
 }
@@ -54,7 +54,8 @@ static int take_member(struct route *route, const struct change *change,
     if (field == FIELD_NONE)
         return 0;
     if (route->message_cells[field].kind != CELL_UNCHANGED)
-        return error_data(err, "bad_message_json", "the content of message %.*s has %.*s twice",
+        return error_data(err, REASON_BAD_MESSAGE_JSON,
+                          "the content of message %.*s has %.*s twice",
                           SPAN_ARG(change->message.prefix), SPAN_ARG(name));
     if (take_value(route, field, member, scratch, err) < 0)
         return bad_json(change, err);
@@ -70,7 +71,7 @@ static int settle(struct route *route, const struct change *change, struct error
             continue;
         if (i == route->id || i == route->payload)
             return error_data(
-                err, "column_missing", "message %.*s has no member %.*s, which route %s needs",
+                err, REASON_COLUMN_MISSING, "message %.*s has no member %.*s, which route %s needs",
                 SPAN_ARG(change->message.prefix), SPAN_ARG(route->fields.names[i]), route->name);
         *cell = (struct cell){.kind = CELL_NULL};
     }

@@ -57,7 +57,7 @@ int route_row_text(const struct route_row *row, uint32_t field, struct arena *sc
         return 0;
     }
     if (cell->kind == CELL_UNCHANGED)
-        error_data(err, "value_unchanged", "the server did not send the value");
+        error_data(err, REASON_VALUE_UNCHANGED, "the server did not send the value");
     else if (types_text(cell, row->slots[field].type_oid, scratch, text, err) == 0)
         return 0;
     return route_row_wrap(row, field, err);

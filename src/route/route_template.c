@@ -22,7 +22,7 @@ static int wrong(struct compiler *c, const char *what, struct span name)
     char shown[80] = "";
     if (!c->source->secret && name.ptr != NULL)
         snprintf(shown, sizeof shown, ": %.*s", (int)(name.len < 64 ? name.len : 64), name.ptr);
-    return config_error(c->err, c->source, "bad_template", "%s: %s%s", c->options->path, what,
+    return config_error(c->err, c->source, REASON_BAD_TEMPLATE, "%s: %s%s", c->options->path, what,
                         shown);
 }
 
@@ -184,7 +184,7 @@ static int field_text(const struct template *t, const struct part *part,
     struct span name = row->fields->names[part->field];
     char where[ROW_NAME_MAX];
     bool message = row->change->op == CHANGE_MESSAGE;
-    return error_data(err, "null_in_template",
+    return error_data(err, REASON_NULL_IN_TEMPLATE,
                       "%s %.*s of %s is %s, and the %s of route %s has no default for it",
                       route_row_noun(row->change), SPAN_ARG(name),
                       route_row_name(row->change, where), message ? "null or absent" : "NULL",

@@ -29,18 +29,20 @@ int topic_name_check(struct span topic, struct error *err)
     char shown[SHOWN_MAX + 4];
     assert(err != NULL);
     if (topic.len == 0)
-        return error_data(err, "illegal_topic", "the topic name is empty");
+        return error_data(err, REASON_ILLEGAL_TOPIC, "the topic name is empty");
     if (topic.len > TOPIC_NAME_MAX)
-        return error_data(err, "illegal_topic", "the topic name \"%s\" has %zu bytes, more than %d",
-                          show(topic, shown), topic.len, TOPIC_NAME_MAX);
+        return error_data(err, REASON_ILLEGAL_TOPIC,
+                          "the topic name \"%s\" has %zu bytes, more than %d", show(topic, shown),
+                          topic.len, TOPIC_NAME_MAX);
     for (size_t i = 0; i < topic.len; i++)
         if (!is_legal((unsigned char)topic.ptr[i]))
-            return error_data(err, "illegal_topic",
+            return error_data(err, REASON_ILLEGAL_TOPIC,
                               "the topic name \"%s\" holds a character other than "
                               "a-z A-Z 0-9 . _ -",
                               show(topic, shown));
     if (span_equal_text(topic, ".") || span_equal_text(topic, ".."))
-        return error_data(err, "illegal_topic", "\"%s\" is not a topic name", show(topic, shown));
+        return error_data(err, REASON_ILLEGAL_TOPIC, "\"%s\" is not a topic name",
+                          show(topic, shown));
     return 0;
 }
 
@@ -68,15 +70,15 @@ static int check(const struct route_topic *topic, struct span text, struct error
     if (topic_name_check(text, err) < 0)
         return -1;
     if (span_starts_with(text, SPAN_LITERAL("__")))
-        return error_data(err, "reserved_topic",
+        return error_data(err, REASON_RESERVED_TOPIC,
                           "topic %s begins with __, which is for Kafka's own topics",
                           show(text, shown));
     if (span_equal_text(text, topic->progress_topic))
-        return error_data(err, "reserved_topic", "topic %s is the progress topic",
+        return error_data(err, REASON_RESERVED_TOPIC, "topic %s is the progress topic",
                           show(text, shown));
     if (is_ours(text))
         return error_data(
-            err, "reserved_topic",
+            err, REASON_RESERVED_TOPIC,
             "topic %s has the name of a relay's own topic: walferry.<relay>.progress, "
             ".dead-letter, .quarantine and .control are walferry's",
             show(text, shown));

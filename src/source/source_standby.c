@@ -100,13 +100,13 @@ static bool shutdown_unconfirmed(const struct standby *s)
 int standby_check(const struct standby *s, int64_t now_us, struct error *err)
 {
     if (s->server_timeout_us > 0 && now_us - s->heard_us >= s->server_timeout_us)
-        return error_retry(err, "server_silent",
+        return error_retry(err, REASON_SERVER_SILENT,
                            "nothing came from the server for %" PRId64
                            " ms, its whole wal_sender_timeout",
                            (now_us - s->heard_us) / US_PER_MS);
     if (shutdown_unconfirmed(s) && now_us - s->insistent_since_us >= INSISTENT_PATIENCE_US) {
         char wanted[LSN_TEXT_MAX], confirmed[LSN_TEXT_MAX];
-        return error_retry(err, "shutdown_unconfirmed",
+        return error_retry(err, REASON_SHUTDOWN_UNCONFIRMED,
                            "the server waits for %s to be confirmed, as in a shutdown, and only %s "
                            "could be within %" PRId64 " ms",
                            lsn_format(s->insistent_lsn, wanted),

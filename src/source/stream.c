@@ -92,7 +92,7 @@ static int partial_mismatch(const struct stream *s, struct error *err, const cha
 {
     char wanted[LSN_TEXT_MAX], start[LSN_TEXT_MAX], got[LSN_TEXT_MAX];
     lsn_format(s->start_lsn, start);
-    error_stop(err, EXIT_REFUSED, "partial_mismatch",
+    error_stop(err, REASON_PARTIAL_MISMATCH,
                "the transaction that commits at %s was published in part (%" PRIu64
                " changes) and must come first from %s, but %s %s",
                lsn_format(s->partial.final_lsn, wanted), s->partial.done, start, what,
@@ -107,8 +107,8 @@ static int partial_mismatch(const struct stream *s, struct error *err, const cha
 static int out_of_order(const struct stream *s, struct error *err, const char *what, uint64_t lsn)
 {
     char current[LSN_TEXT_MAX], got[LSN_TEXT_MAX];
-    error_stop(err, EXIT_REFUSED, "out_of_order", "%s %s although the stream is at %s already",
-               what, lsn_format(lsn, got), lsn_format(s->current_lsn, current));
+    error_stop(err, REASON_OUT_OF_ORDER, "%s %s although the stream is at %s already", what,
+               lsn_format(lsn, got), lsn_format(s->current_lsn, current));
     return error_hint(err, "nothing behind this transaction was published or confirmed; check that "
                            "the connection leads to one server only, then start again");
 }
@@ -245,7 +245,7 @@ int stream_feed(struct stream *s, struct span data, int64_t now_us, struct error
     if (data.len == KEEPALIVE_BYTES && data.ptr[0] == 'k')
         return feed_keepalive(s, data, now_us, err);
     unsigned type = data.len > 0 ? (unsigned char)data.ptr[0] : 0;
-    error_stop(err, EXIT_REFUSED, "undecodable",
+    error_stop(err, REASON_UNDECODABLE,
                "replication message 0x%02x of %zu bytes: neither WAL data nor a keepalive", type,
                data.len);
     return error_hint(err,

@@ -44,7 +44,7 @@ static const char *quote(struct span text, char out[QUOTE_MAX + 4])
 static int bad_text(struct span text, const char *what, struct error *err)
 {
     char shown[QUOTE_MAX + 4];
-    return error_data(err, "bad_value", "\"%s\" is not %s", quote(text, shown), what);
+    return error_data(err, REASON_BAD_VALUE, "\"%s\" is not %s", quote(text, shown), what);
 }
 
 /* The type must be one whose binary form is known, and the bytes as many as it has. */
@@ -54,11 +54,11 @@ static int check_binary(struct span bytes, uint32_t oid, struct error *err)
         if (KNOWN[i].oid != oid)
             continue;
         if (KNOWN[i].width != 0 && KNOWN[i].width != bytes.len)
-            return error_data(err, "bad_value", "a binary %s of %zu bytes instead of %zu",
+            return error_data(err, REASON_BAD_VALUE, "a binary %s of %zu bytes instead of %zu",
                               KNOWN[i].name, bytes.len, KNOWN[i].width);
         return 0;
     }
-    return error_data(err, "bad_value", "the binary form of type oid %" PRIu32 " is not known",
+    return error_data(err, REASON_BAD_VALUE, "the binary form of type oid %" PRIu32 " is not known",
                       oid);
 }
 
@@ -128,7 +128,7 @@ static struct span timestamp_text(int64_t since_2000_us, bool offset, struct are
 static int jsonb_text(struct span bytes, struct span *text, struct error *err)
 {
     if (bytes.len < 1 || bytes.ptr[0] != 1)
-        return error_data(err, "bad_value", "a binary jsonb of a version other than 1");
+        return error_data(err, REASON_BAD_VALUE, "a binary jsonb of a version other than 1");
     *text = (struct span){bytes.ptr + 1, bytes.len - 1};
     return 0;
 }
@@ -298,8 +298,8 @@ static bool is_int(uint32_t oid)
 static int from_ms(int64_t ms, int64_t *unix_us, struct error *err)
 {
     if (ms > INT64_MAX / 1000 || ms < INT64_MIN / 1000)
-        return error_data(err, "bad_value", "%" PRId64 " milliseconds are beyond every timestamp",
-                          ms);
+        return error_data(err, REASON_BAD_VALUE,
+                          "%" PRId64 " milliseconds are beyond every timestamp", ms);
     *unix_us = ms * 1000;
     return 0;
 }
@@ -319,17 +319,18 @@ int types_timestamp_us(const struct cell *cell, uint32_t type_oid, int64_t *unix
         return bad_text(cell->bytes, "a timestamp", err);
     }
     if (!timestamp && !is_int(type_oid))
-        return error_data(err, "bad_value", "type oid %" PRIu32 " is not a timestamp", type_oid);
+        return error_data(err, REASON_BAD_VALUE, "type oid %" PRIu32 " is not a timestamp",
+                          type_oid);
     if (check_binary(cell->bytes, type_oid, err) < 0)
         return -1;
     number = binary_int(cell->bytes);
     if (!timestamp)
         return from_ms(number, unix_us, err);
     if (number == INT64_MIN || number == INT64_MAX)
-        return error_data(err, "bad_value", "\"%sinfinity\" is not a timestamp",
+        return error_data(err, REASON_BAD_VALUE, "\"%sinfinity\" is not a timestamp",
                           number < 0 ? "-" : "");
     if (number > INT64_MAX - POSTGRES_EPOCH_US)
-        return error_data(err, "bad_value", "a timestamp later than the year 294246");
+        return error_data(err, REASON_BAD_VALUE, "a timestamp later than the year 294246");
     *unix_us = number + POSTGRES_EPOCH_US;
     return 0;
 }
@@ -344,13 +345,15 @@ int types_int32(const struct cell *cell, uint32_t type_oid, int32_t *value, stru
             return bad_text(cell->bytes, "an integer", err);
     } else {
         if (!is_int(type_oid))
-            return error_data(err, "bad_value", "type oid %" PRIu32 " is not an integer", type_oid);
+            return error_data(err, REASON_BAD_VALUE, "type oid %" PRIu32 " is not an integer",
+                              type_oid);
         if (check_binary(cell->bytes, type_oid, err) < 0)
             return -1;
         number = binary_int(cell->bytes);
     }
     if (number > INT32_MAX || number < INT32_MIN)
-        return error_data(err, "bad_value", "%" PRId64 " is beyond an integer of 32 bits", number);
+        return error_data(err, REASON_BAD_VALUE, "%" PRId64 " is beyond an integer of 32 bits",
+                          number);
     *value = (int32_t)number;
     return 0;
 }

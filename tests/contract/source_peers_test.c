@@ -153,7 +153,7 @@ static int model_tick(struct source *base, int64_t now_us, struct error *err)
     struct model_source *s = (struct model_source *)base;
     struct buf status = BUF_EMPTY;
     if (s->peer->lost)
-        return error_retry(err, "connection_lost", "the connection was lost");
+        return error_retry(err, REASON_CONNECTION_LOST, "the connection was lost");
     stream_heard(s->stream, now_us);
     if (stream_status(s->stream, now_us, now_us, &status))
         model_tell(s, &status);
@@ -723,7 +723,7 @@ static void a_lost_connection_is_an_error_to_retry(void **state)
     while (turn(f, &change) >= 0)
         assert_true(f->peer->now(f->peer) < until_us);
     assert_int_equal(f->err.kind, ERROR_RETRY);
-    assert_true(f->err.reason[0] != '\0' && f->err.text[0] != '\0');
+    assert_true(f->err.reason != REASON_NONE && f->err.text[0] != '\0');
     close_source(f, US_PER_S); /* legal, and does not wait in vain */
 }
 

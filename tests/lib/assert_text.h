@@ -20,7 +20,7 @@
 #define assert_error(err, wanted_kind, wanted_reason, wanted_text)                                 \
     do {                                                                                           \
         assert_int_equal((err).kind, (wanted_kind));                                               \
-        assert_string_equal((err).reason, (wanted_reason));                                        \
+        assert_string_equal(reason_slug((err).reason), (wanted_reason));                           \
         assert_string_equal((err).text, (wanted_text));                                            \
     } while (0)
 

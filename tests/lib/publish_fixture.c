@@ -90,7 +90,8 @@ int fixture_teardown(void **state)
 static void must(struct fixture *f, int result, const char *what)
 {
     if (result < 0)
-        fail_msg("%s: %s %s: %s", what, error_kind_name(f->err.kind), f->err.reason, f->err.text);
+        fail_msg("%s: %s %s: %s", what, error_kind_name(f->err.kind), reason_slug(f->err.reason),
+                 f->err.text);
 }
 
 const char *fixture_reopen(struct fixture *f)

@@ -96,7 +96,7 @@ static int usable(struct model_publisher *p, struct error *err)
     if (p->epoch == p->kafka->epoch)
         return 0;
     p->dead = true;
-    return error_retry(err, "fenced", "fenced");
+    return error_retry(err, REASON_FENCED, "fenced");
 }
 
 static int recover(struct publisher *base, struct buf *record, struct error *err)
@@ -105,7 +105,7 @@ static int recover(struct publisher *base, struct buf *record, struct error *err
     struct model_kafka *k = p->kafka;
     if (fault(k, 40)) {
         p->dead = true;
-        return error_retry(err, "recover", "recover failed");
+        return error_retry(err, REASON_KAFKA_ERROR, "recover failed");
     }
     p->recovered = true;
     if (k->record_count > 0)
@@ -132,7 +132,7 @@ static int put(struct publisher *base, struct batch *batch, const struct message
         return PUBLISH_AGAIN;
     if (fault(k, 2000)) {
         p->dead = true;
-        return error_retry(err, "broker", "produce failed");
+        return error_retry(err, REASON_KAFKA_ERROR, "produce failed");
     }
     struct kafka_event *event = &k->open[k->open_count++];
     *event = (struct kafka_event){.event = number_in(message->value, 0),
@@ -158,7 +158,7 @@ static int poll_reports(struct publisher *base, int wait_ms, struct error *err)
     struct model_publisher *p = (struct model_publisher *)base;
     if (fault(p->kafka, 4000)) {
         p->dead = true;
-        return error_retry(err, "report", "a delivery failed");
+        return error_retry(err, REASON_DELIVERY_FAILED, "a delivery failed");
     }
     report(p, 1 + random_below(p->kafka->random, 40));
     return 0;
@@ -175,7 +175,7 @@ static int unknown_outcome(struct model_publisher *p, struct error *err)
         settle(k, true);
     else
         k->end_sent = kind == 1;
-    return error_retry(err, "unknown_outcome", "the outcome of a commit is not known");
+    return error_retry(err, REASON_COMMIT_OUTCOME_UNKNOWN, "the outcome of a commit is not known");
 }
 
 static int commit(struct publisher *base, struct span record, struct error *err)
@@ -199,7 +199,7 @@ static int commit(struct publisher *base, struct span record, struct error *err)
     if (fault(k, 40)) {
         p->dead = true;
         settle(k, false);
-        return error_retry(err, "aborted", "the transaction was aborted");
+        return error_retry(err, REASON_TRANSACTION_ABORTED, "the transaction was aborted");
     }
     report(p, UNREPORTED_MAX);
     settle(k, true);

@@ -123,7 +123,7 @@ static int sim_tick(struct source *base, int64_t now_us, struct error *err)
     stream_heard(s->stream, now_us); /* the model server is never silent, only slow */
     send_status(s, true);
     if (!s->world->pg.connected)
-        return error_retry(err, "connection_lost", "the connection was lost");
+        return error_retry(err, REASON_CONNECTION_LOST, "the connection was lost");
     return stream_tick(s->stream, now_us, err);
 }
 

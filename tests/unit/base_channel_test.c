@@ -53,8 +53,8 @@ static void test_finish(void **state)
     (void)state;
     int item;
     struct error first = ERROR_INIT, second = ERROR_INIT, found = ERROR_INIT;
-    error_retry(&first, "socket_lost", "the socket is gone");
-    error_retry(&second, "late", "too late");
+    error_retry(&first, REASON_CONNECTION_LOST, "the socket is gone");
+    error_retry(&second, REASON_TIMEOUT, "too late");
     struct channel *channel = open_channel(2);
     channel_send(channel, &item);
     assert_false(channel_finished(channel, NULL));
@@ -65,7 +65,7 @@ static void test_finish(void **state)
     assert_ptr_equal(channel_take(channel), &item);
     assert_true(readable(channel));
     assert_true(channel_finished(channel, &found));
-    assert_string_equal(found.reason, "socket_lost");
+    assert_string_equal(reason_slug(found.reason), "connection_lost");
     assert_true(channel_finished(channel, NULL));
     channel_close_free(channel);
 }
@@ -74,7 +74,7 @@ static void test_clean_finish_wakes(void **state)
 {
     (void)state;
     struct error found = ERROR_INIT;
-    error_retry(&found, "old", "old");
+    error_retry(&found, REASON_STOPPING, "old");
     struct channel *channel = open_channel(1);
     channel_finish(channel, NULL);
     assert_true(readable(channel));

@@ -15,13 +15,13 @@ static void test_kinds(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    assert_int_equal(error_retry(&err, "socket_lost", "port %d", 5432), -1);
-    assert_error(err, ERROR_RETRY, "socket_lost", "port 5432");
+    assert_int_equal(error_retry(&err, REASON_CONNECTION_LOST, "port %d", 5432), -1);
+    assert_error(err, ERROR_RETRY, "connection_lost", "port 5432");
     assert_int_equal(err.exit_code, EXIT_GAVE_UP);
-    assert_int_equal(error_data(&err, "bad_value", "x"), -1);
+    assert_int_equal(error_data(&err, REASON_BAD_VALUE, "x"), -1);
     assert_error(err, ERROR_DATA, "bad_value", "x");
     assert_int_equal(err.exit_code, EXIT_DATA);
-    assert_int_equal(error_stop(&err, EXIT_REFUSED, "slot_lost", "y"), -1);
+    assert_int_equal(error_stop(&err, REASON_SLOT_LOST, "y"), -1);
     assert_error(err, ERROR_STOP, "slot_lost", "y");
     assert_int_equal(err.exit_code, EXIT_REFUSED);
     assert_string_equal(error_kind_name(ERROR_NONE), "none");
@@ -34,14 +34,14 @@ static void test_wrap_and_hint(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    error_stop(&err, EXIT_USAGE, "bad", "inner");
+    error_stop(&err, REASON_USAGE, "inner");
     assert_int_equal(error_hint(&err, "run %s", "this"), -1);
     assert_int_equal(error_wrap(&err, "outer %d", 1), -1);
-    assert_error(err, ERROR_STOP, "bad", "outer 1: inner");
+    assert_error(err, ERROR_STOP, "usage", "outer 1: inner");
     assert_string_equal(err.hint, "run this");
     assert_int_equal(err.exit_code, EXIT_USAGE);
     /* Filled anew, nothing of the old one is left. */
-    error_retry(&err, "new", "new");
+    error_retry(&err, REASON_STALLED, "new");
     assert_string_equal(err.hint, "");
 }
 
@@ -49,20 +49,20 @@ static void test_retold(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    error_data(&err, "bad_json", "byte 7: what");
-    error_stop(&err, EXIT_REFUSED, err.reason, "progress: %s", err.text);
-    assert_error(err, ERROR_STOP, "bad_json", "progress: byte 7: what");
+    error_data(&err, REASON_RESERVED_HEADER, "byte 7: what");
+    error_stop(&err, err.reason, "progress: %s", err.text);
+    assert_error(err, ERROR_STOP, "reserved_header", "progress: byte 7: what");
 }
 
 static void test_one_line(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    error_retry(&err, "r", "FATAL:  no\n\tHINT:\ryes \n\n");
+    error_retry(&err, REASON_DATABASE, "FATAL:  no\n\tHINT:\ryes \n\n");
     assert_string_equal(err.text, "FATAL:  no  HINT: yes");
     error_hint(&err, "a\nb\n");
     assert_string_equal(err.hint, "a b");
-    error_retry(&err, "r", "%s", "\n\n");
+    error_retry(&err, REASON_DATABASE, "%s", "\n\n");
     assert_string_equal(err.text, "");
 }
 
@@ -73,8 +73,7 @@ static void test_long_texts_are_cut(void **state)
     memset(long_text, 'x', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
     struct error err = ERROR_INIT;
-    error_data(&err, long_text, "%s", long_text);
-    assert_int_equal(strlen(err.reason), ERROR_REASON_MAX - 1);
+    error_data(&err, REASON_BAD_VALUE, "%s", long_text);
     assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
     error_wrap(&err, "outer");
     assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);

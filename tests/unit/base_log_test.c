@@ -76,13 +76,13 @@ static void test_errors(void **state)
     (void)state;
     struct capture c;
     struct error err = ERROR_INIT;
-    error_stop(&err, EXIT_USAGE, "bad_file", "no such file");
+    error_stop(&err, REASON_CONFIG_FILE, "no such file");
     begin(&c, LOG_LOGFMT);
     log_error(&c.log, LOG_ERROR, "relay.stopped", &err);
     error_hint(&err, "make one");
     log_error(&c.log, LOG_ERROR, "relay.stopped", &err);
     const char *text = end(&c);
-    assert_non_null(strstr(text, " kind=stop reason=bad_file error=\"no such file\"\n"));
+    assert_non_null(strstr(text, " kind=stop reason=config_file error=\"no such file\"\n"));
     assert_non_null(strstr(text, " error=\"no such file\" hint=\"make one\"\n"));
 }
 

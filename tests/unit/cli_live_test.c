@@ -74,7 +74,7 @@ static void assert_no_answer(const char *reply, const char *why)
     char text[128];
     snprintf(text, sizeof text, "no answer from the admin port %s: %s", stub.address, why);
     assert_string_equal(err.text, text);
-    assert_string_equal(err.reason, "admin_no_answer");
+    assert_string_equal(reason_slug(err.reason), "admin_no_answer");
     assert_int_equal(err.kind, ERROR_RETRY);
     stub_stop(&stub);
     buf_fini(&body);

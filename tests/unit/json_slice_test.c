@@ -28,7 +28,7 @@ static const char *slice(struct span text, char out[1024])
     }
     if (got < 0) {
         assert_int_equal(err.kind, ERROR_DATA);
-        assert_string_equal(err.reason, "bad_json");
+        assert_string_equal(reason_slug(err.reason), "bad_json");
         snprintf(out + len, 1024 - len, "%s", err.text);
     }
     return out;

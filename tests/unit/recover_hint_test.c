@@ -16,7 +16,7 @@ static void complete(const char *path, const char *hint, const char *expected)
     snprintf(own, sizeof own, "%s", path);
     struct config config = {.path = own};
     struct error err = ERROR_INIT;
-    error_stop(&err, EXIT_USAGE, "any", "any");
+    error_stop(&err, REASON_USAGE, "any");
     error_hint(&err, "%s", hint);
     relay_complete_hint(&config, &err);
     assert_string_equal(err.hint, expected);

@@ -65,7 +65,8 @@ static int fake_put(struct publisher *base, struct batch *batch, const struct me
         return PUBLISH_AGAIN;
     }
     if (p->refuse != NULL && span_equal_text(message->value, p->refuse))
-        return error_data(err, "too_large", "the record has 9 bytes, the topic takes 5");
+        return error_data(err, REASON_MESSAGE_TOO_LARGE,
+                          "the record has 9 bytes, the topic takes 5");
     note(p, "put %.*s", SPAN_ARG(message->value));
     for (uint32_t i = 0; i < message->header_count; i++)
         if (span_equal_text(message->headers[i].name, "walferry-part"))
@@ -457,7 +458,7 @@ static void a_refused_message_stops_the_relay(void **state)
     journal_is(f, "put a; ");
     assert_int_equal(f->err.kind, ERROR_DATA);
     assert_int_equal(f->err.exit_code, EXIT_DATA);
-    assert_string_equal(f->err.reason, "too_large");
+    assert_string_equal(reason_slug(f->err.reason), "message_too_large");
     assert_string_equal(f->err.text, "route outbox, change 7000-0000000000001100-2: the record has "
                                      "9 bytes, the topic takes 5");
     assert_string_equal(f->err.hint, "mend the cause, or pass this change over: walferry skip "
@@ -485,12 +486,12 @@ static void a_refused_message_is_skipped_where_its_route_says_so(void **state)
 static void an_error_of_the_broker_is_not_the_messages(void **state)
 {
     struct fixture *f = *state;
-    error_retry(&f->publisher.polls, "fenced", "fenced");
+    error_retry(&f->publisher.polls, REASON_FENCED, "fenced");
     struct batch *batch = take(f);
     put_text(batch, 1, 0x1100, 1, "a");
     send_whole(f, batch, 0x1110);
     assert_int_equal(run(f), -1);
-    assert_string_equal(f->err.reason, "fenced");
+    assert_string_equal(reason_slug(f->err.reason), "fenced");
     assert_string_equal(f->err.text, "fenced");
     assert_int_equal(f->publisher.calls, 1); /* I5: the poll that failed was the last */
 }
@@ -498,12 +499,12 @@ static void an_error_of_the_broker_is_not_the_messages(void **state)
 static void an_unknown_outcome_is_handed_up(void **state)
 {
     struct fixture *f = *state;
-    error_retry(&f->publisher.commits, "unknown_outcome", "the outcome is not known");
+    error_retry(&f->publisher.commits, REASON_COMMIT_OUTCOME_UNKNOWN, "the outcome is not known");
     struct batch *batch = take(f);
     put_text(batch, 0, 0x1100, 1, "a");
     send_whole(f, batch, 0x1110);
     assert_int_equal(run(f), -1);
-    assert_string_equal(f->err.reason, "unknown_outcome");
+    assert_string_equal(reason_slug(f->err.reason), "commit_outcome_unknown");
     /* I1: nobody is told of a commit, the batch does not come home. */
     assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES - 1);
     assert_int_equal(f->writer.last.position.lsn, 0x1000);

@@ -1,0 +1,46 @@
+/* base/reason: see reason.h; the table that reason.def is made into. */
+#include "base/reason.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+struct row {
+    const char *slug;
+    unsigned kinds; /* a bit of each enum error_kind */
+    enum exit_code exit_code;
+};
+
+#define STOP (1U << ERROR_STOP)
+#define DATA (1U << ERROR_DATA)
+#define RETRY (1U << ERROR_RETRY)
+#define REASON(name, slug, kinds, exit_code, sentence) [REASON_##name] = {slug, kinds, exit_code},
+
+static const struct row table[REASON_COUNT] = {
+    [REASON_NONE] = {"", 0, EXIT_OK},
+#include "base/reason.def"
+};
+
+static const struct row *row_of(enum reason reason)
+{
+    assert(reason < REASON_COUNT);
+    assert(table[reason].slug != NULL);
+    return &table[reason];
+}
+
+const char *reason_slug(enum reason reason)
+{
+    return row_of(reason)->slug;
+}
+
+bool reason_has_kind(enum reason reason, enum error_kind kind)
+{
+    return (row_of(reason)->kinds & (1U << kind)) != 0;
+}
+
+enum exit_code reason_exit_code(enum reason reason, enum error_kind kind)
+{
+    assert(reason_has_kind(reason, kind));
+    if (kind == ERROR_STOP)
+        return row_of(reason)->exit_code;
+    return kind == ERROR_DATA ? EXIT_DATA : EXIT_GAVE_UP;
+}
