@@ -28,6 +28,33 @@ static int check_successor(const struct epoch *e, struct error *err)
     return successor_error(e->config, p->instance, p->generation, err);
 }
 
+/* Is the newest claim still ours? Reads progress through to its end. -1 where it is another's
+ * (EXIT_FENCED), or cannot be told now. */
+static int check_claim(struct epoch *e, struct error *err)
+{
+    struct progress newest;
+    bool have = false;
+    bool topic_exists = false;
+    if (relay_look_through(&e->kafka, &e->arena, &newest, &have, &topic_exists, err) < 0)
+        return -1;
+    if (!have || strcmp(newest.instance, e->relay->instance) == 0)
+        return 0;
+    return successor_error(e->config, newest.instance, newest.generation, err);
+}
+
+/* Beside a successor the server looks as if something had been lost: its slot has moved beyond what
+ * we know. So nobody who has ever claimed refuses anything before asking who claimed last. */
+static int judge(struct epoch *e, const struct kafka_options *kafka, struct error *err)
+{
+    if (relay_judge(pg_replication_sql(e->replication), e->config, kafka, &e->arena, &e->facts,
+                    err) == 0)
+        return 0;
+    struct error other = ERROR_INIT;
+    if (err->kind == ERROR_STOP && e->relay->claimed && check_claim(e, &other) < 0)
+        *err = other;
+    return -1;
+}
+
 static int look(struct epoch *e, struct error *err)
 {
     bool topic_exists = false;
@@ -46,9 +73,7 @@ static int look(struct epoch *e, struct error *err)
                             .stop = &relay->stop};
     if (pg_replication_open(&pg, &e->replication, err) < 0)
         return -1;
-    if (relay_judge(pg_replication_sql(e->replication), e->config, &e->kafka, &e->arena, &e->facts,
-                    err) < 0 ||
-        check_successor(e, err) < 0)
+    if (judge(e, &e->kafka, err) < 0 || check_successor(e, err) < 0)
         return -1;
     return relay_check_publication(pg_replication_sql(e->replication), e->config, e->router, err);
 }
@@ -105,35 +130,44 @@ static int take_over(struct epoch *e, struct error *err)
     if (!e->facts.have_progress || e->facts.progress.generation < seen)
         return error_retry(err, REASON_PROGRESS_VANISHED,
                            "the progress record that was there a moment ago is gone");
-    if (check_successor(e, err) < 0 ||
-        relay_judge(pg_replication_sql(e->replication), e->config, NULL, NULL, &e->facts, err) < 0)
+    if (check_successor(e, err) < 0 || judge(e, NULL, err) < 0)
         return -1;
     return claim(e, err);
+}
+
+/* Ends the session that holds the slot, where it is one of ours and the claim is still ours: it
+ * might be a successor's. */
+static int end_owner(struct epoch *e, int32_t *ended_pid, struct error *err)
+{
+    struct pg_connection *sql = pg_replication_sql(e->replication);
+    const char *slot = e->config->source.slot.text;
+    bool ended = false;
+    if (check_claim(e, err) < 0 ||
+        pg_terminate_slot_owner(sql, slot, e->relay->application, &ended, err) < 0)
+        return -1;
+    if (!ended)
+        return 0;
+    *ended_pid = e->facts.slot.active_pid;
+    char pid[16];
+    snprintf(pid, sizeof pid, "%" PRId32, *ended_pid);
+    log_event(e->relay->o.log, LOG_WARN, "slot.owner_ended", "slot", slot, "#pid", pid, NULL);
+    return 0;
 }
 
 /* Step 4: after our claim nobody else may hold the slot. An idle older instance does not notice
  * that it is fenced, so its session is ended for it. */
 static int win_slot(struct epoch *e, struct error *err)
 {
-    struct pg_connection *sql = pg_replication_sql(e->replication);
     const char *slot = e->config->source.slot.text;
     int64_t give_up_us = clock_monotonic_us() + SLOT_WAIT_US;
-    bool told = false;
+    int32_t ended_pid = 0;
     for (;;) {
-        if (relay_judge(sql, e->config, NULL, NULL, &e->facts, err) < 0)
+        if (judge(e, NULL, err) < 0)
             return -1;
         if (!e->facts.slot.active)
             return 0;
-        bool ended = false;
-        if (pg_terminate_slot_owner(sql, slot, e->relay->application, &ended, err) < 0)
+        if (e->facts.slot.active_pid != ended_pid && end_owner(e, &ended_pid, err) < 0)
             return -1;
-        if (ended && !told) {
-            char pid[16];
-            snprintf(pid, sizeof pid, "%" PRId32, e->facts.slot.active_pid);
-            log_event(e->relay->o.log, LOG_WARN, "slot.owner_ended", "slot", slot, "#pid", pid,
-                      NULL);
-            told = true;
-        }
         if (atomic_load(&e->relay->stop) || clock_monotonic_us() > give_up_us)
             return error_retry(err, REASON_SLOT_ACTIVE,
                                "slot %s is in use by process %" PRId32 " (%s)", slot,
