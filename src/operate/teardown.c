@@ -53,22 +53,6 @@ static int check_owner(const struct command_options *o, struct pg_connection *sq
                            "--admin-connection 'host=db dbname=shop user=owner'");
 }
 
-static int check_same_database(const struct pg_system *own, struct pg_connection *admin,
-                               struct error *err)
-{
-    struct pg_system other;
-    if (pg_identify(admin, &other, err) < 0)
-        return -1;
-    if (other.system_identifier == own->system_identifier &&
-        strcmp(other.database, own->database) == 0)
-        return 0;
-    error_stop(err, REASON_ADMIN_ELSEWHERE,
-               "--admin-connection reaches database %s of another place than source.connection, "
-               "which reaches database %s",
-               other.database, own->database);
-    return error_hint(err, "name the host, port and dbname of source.connection in it");
-}
-
 static int drop_publication(const struct command_options *o, struct pg_connection *sql,
                             struct error *err)
 {
@@ -102,22 +86,17 @@ static int write_closed(const struct command_options *o, struct publisher *publi
     return 0;
 }
 
-static int apply(const struct command_options *o, struct pg_connection *sql,
-                 struct pg_connection *admin, struct error *err)
+static int apply(const struct command_options *o, const struct pg_system *system,
+                 struct pg_connection *sql, struct pg_connection *admin, struct error *err)
 {
     struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
     struct arena arena;
     arena_init(&arena, 4096, 4096);
-    struct pg_system system;
     struct progress before;
     struct publisher *publisher = NULL;
     bool have_progress = false;
     bool topic_exists = false;
-    int result = pg_identify(sql, &system, err);
-    if (result == 0)
-        result = check_same_database(&system, admin, err);
-    if (result == 0)
-        result = check_owner(o, admin, err);
+    int result = check_owner(o, admin, err);
     if (result == 0)
         result = relay_look(&kafka, &arena, &before, &have_progress, &topic_exists, err);
     if (result == 0 && topic_exists) {
@@ -132,7 +111,7 @@ static int apply(const struct command_options *o, struct pg_connection *sql,
     if (result == 0)
         result = drop_publication(o, admin, err);
     if (result == 0)
-        result = write_closed(o, publisher, &system, &before, have_progress, err);
+        result = write_closed(o, publisher, system, &before, have_progress, err);
     publisher_close(publisher, 0);
     arena_fini(&arena);
     return result;
@@ -152,12 +131,14 @@ int relay_teardown(const struct command_options *o, const char *admin_connection
     }
     struct pg_connection *sql = NULL;
     struct pg_connection *admin = NULL;
+    struct pg_system system;
     int result = command_open_sql(o, NULL, &sql, err);
-    if (result == 0 && admin_connection != NULL &&
-        command_open_sql(o, admin_connection, &admin, err) < 0)
-        result = error_wrap(err, "--admin-connection");
     if (result == 0)
-        result = apply(o, sql, admin != NULL ? admin : sql, err);
+        result = pg_identify(sql, &system, err);
+    if (result == 0 && admin_connection != NULL)
+        result = command_open_admin(o, admin_connection, &system, &admin, err);
+    if (result == 0)
+        result = apply(o, &system, sql, admin != NULL ? admin : sql, err);
     if (result < 0)
         relay_complete_hint(o->config, err);
     pg_close(admin);

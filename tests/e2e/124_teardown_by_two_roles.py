@@ -14,7 +14,7 @@ with e2e.Case() as case:
         assert case.slot() is not None
         assert case.progress()[-1]["mode"] == "wal"
         case.command(relay, "teardown", "--yes", "--admin-connection", case.pg.dsn("postgres"),
-                     code=2, says="another place")
+                     code=2, says="it reaches")
         assert case.slot() is not None
         for _ in range(2):
             case.command(relay, "teardown", "--yes", "--admin-connection", case.dsn())
