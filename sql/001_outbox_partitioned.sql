@@ -60,6 +60,24 @@ COMMENT ON COLUMN public.outbox.payload IS 'The event itself. NULL becomes a tom
 COMMENT ON COLUMN public.outbox.headers IS 'A JSON object: one Kafka header for each member.';
 COMMENT ON COLUMN public.outbox.xid IS 'The transaction that inserted the row. Leave the default.';
 
+-- A row that moves to another partition reaches the relay as a DELETE and an INSERT, and would be
+-- published again.
+CREATE OR REPLACE FUNCTION walferry.outbox_keep_partition()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'created_at of an outbox row cannot be changed: the event would be published again'
+        USING HINT = 'Insert a new row.';
+END
+$$;
+
+DROP TRIGGER IF EXISTS walferry_outbox_keep_partition ON public.outbox;
+CREATE TRIGGER walferry_outbox_keep_partition BEFORE UPDATE ON public.outbox
+    FOR EACH ROW WHEN (OLD.created_at IS DISTINCT FROM NEW.created_at)
+    EXECUTE FUNCTION walferry.outbox_keep_partition();
+
 -- Makes the partitions of today and of the days ahead, in UTC; returns how many are new. A day
 -- whose first rows are in outbox_default already is left there, with a warning.
 CREATE OR REPLACE FUNCTION walferry.outbox_add_partitions(days_ahead integer)

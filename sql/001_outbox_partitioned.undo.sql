@@ -6,6 +6,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 
 DROP TABLE IF EXISTS public.outbox;
+DROP FUNCTION IF EXISTS walferry.outbox_keep_partition();
 DROP FUNCTION IF EXISTS walferry.outbox_add_partitions(integer);
 DROP FUNCTION IF EXISTS walferry.outbox_drop_partitions(timestamptz);
 

@@ -230,7 +230,14 @@ static int check_version(const struct pg_connection *session, struct error *err)
 
 /* One SELECT, because a walsender of PostgreSQL 14 takes one statement at a time. search_path is
  * the last: it decides how names of types and tables are printed. */
+/* How values are written; and what a role or a database may have set for its applications that
+ * would end our statements or forbid them. */
 static const char pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
+                                   "pg_catalog.set_config('timezone', 'UTC', false), "
+                                   "pg_catalog.set_config('statement_timeout', '0', false), "
+                                   "pg_catalog.set_config('lock_timeout', '0', false), "
+                                   "pg_catalog.set_config('default_transaction_read_only', 'off', "
+                                   "false), "
                                    "pg_catalog.set_config('intervalstyle', 'postgres', false), "
                                    "pg_catalog.set_config('extra_float_digits', '3', false), "
                                    "pg_catalog.set_config('bytea_output', 'hex', false), "

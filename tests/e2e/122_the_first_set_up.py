@@ -2,6 +2,8 @@
 
 Everybody but the superuser has to give a password."""
 
+import threading
+
 import e2e
 
 HBA = ["local all all trust", "host all postgres 127.0.0.1/32 trust",
@@ -28,6 +30,13 @@ with e2e.own_postgres(hba=HBA) as postgres, e2e.Case(postgres=postgres, sql=TABL
     text = case.command(ferry, "setup", "--print-sql")
     assert "was not asked" not in text, text
 
+    case.sql("CREATE ROLE dba LOGIN SUPERUSER PASSWORD 'dba'")
+    # What a role may have set for itself neither ends our statements nor forbids them.
+    for setting in ("statement_timeout = '200ms'", "lock_timeout = '200ms'", "TimeZone = 'Asia/Kathmandu'",
+                    "default_transaction_read_only = on", "DateStyle = 'German'"):
+        case.sql("ALTER ROLE walferry SET " + setting)
+        case.sql("ALTER ROLE dba SET " + setting)
+
     # The relay's role owns no table: the mend is a line that can be run.
     case.command(ferry, "setup", code=2, says=["--admin-connection"])
     assert case.slot() is None
@@ -43,8 +52,12 @@ with e2e.own_postgres(hba=HBA) as postgres, e2e.Case(postgres=postgres, sql=TABL
     assert case.one("SELECT count(*) FROM pg_publication") == before
 
     # Without a dbname it is that of source.connection.
+    # A writer that stays open keeps the slot waiting for longer than that.
+    writer = postgres.connect(case.db, autocommit=False)
+    writer.cursor().execute("SELECT pg_current_xact_id()")
+    threading.Timer(1.5, writer.rollback).start()
     case.command(ferry, "setup", "--admin-connection",
-                 "host=127.0.0.1 port=%d user=postgres" % postgres.port, says="created")
+                 "host=127.0.0.1 port=%d user=dba password=dba" % postgres.port, says="created")
     case.command(ferry, "check", "--connect")
     case.start(ferry)
     case.sql("""INSERT INTO shop.events (aggregatetype, aggregateid, type, headers)

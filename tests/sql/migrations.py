@@ -87,6 +87,14 @@ def partitions(server):
     late = "INSERT INTO public.outbox (aggregatetype, aggregateid, type, created_at)" \
            " VALUES ('a', 'b', 'c', now() - interval '90 days') RETURNING tableoid::regclass::text"
     assert server.sql(late) == [("outbox_default",)]
+    # A row that moves would be published again.
+    try:
+        server.sql("UPDATE public.outbox SET created_at = created_at + interval '1 day'")
+    except Exception as error:
+        assert "published again" in str(error), error
+    else:
+        raise AssertionError("a row was moved to another partition")
+    server.sql("UPDATE public.outbox SET headers = '{}'")
     drop = "SELECT walferry.outbox_drop_partitions(%s)"
     assert server.sql(drop % "now()") == [(0,)]
     assert server.sql(drop % "now() + interval '2 days'") == [(2,)]
