@@ -118,7 +118,9 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
 {
     struct kafka_topic_facts facts;
     struct kafka_topic_settings settings;
-    if (kafka_topic_facts(&p->client, rkt, p->deadline_us, "Describe,Write", &facts, err) < 0)
+    bool concludes = create && !p->client.options->delivery->topics.create;
+    if (kafka_topic_facts(&p->client, rkt, p->deadline_us, "Describe,Write",
+                          concludes ? KAFKA_DOUBT_LAG : KAFKA_DOUBT_NONE, &facts, err) < 0)
         return -1;
     if (facts.partitions == 0) {
         if (!create)

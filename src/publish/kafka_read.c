@@ -186,7 +186,9 @@ static int read_backwards(struct reading *r, struct kafka_progress *progress, st
 static int topic_exists(struct reading *r, bool *exists, struct error *err)
 {
     struct kafka_topic_facts facts;
-    if (kafka_topic_facts(&r->client, r->rkt, r->deadline_us, "Read,Describe", &facts, err) < 0)
+    enum kafka_doubt doubt = r->options->creates_progress ? KAFKA_DOUBT_NONE : KAFKA_DOUBT_LAG;
+    if (kafka_topic_facts(&r->client, r->rkt, r->deadline_us, "Read,Describe", doubt, &facts, err) <
+        0)
         return -1;
     *exists = facts.partitions > 0;
     return 0;

@@ -91,7 +91,10 @@ static int look_up(struct kafka_publisher *p, struct kafka_topic *topic, struct 
     if (open_rkt(p, topic, err) < 0)
         return -1;
     topic->checked_us = clock_monotonic_us();
-    if (kafka_topic_facts(p->events, topic->rkt, deadline_us, "Write,Describe", &facts, err) < 0)
+    enum kafka_doubt doubt =
+        p->options.delivery->topics.create ? KAFKA_DOUBT_NONE : KAFKA_DOUBT_START;
+    if (kafka_topic_facts(p->events, topic->rkt, deadline_us, "Write,Describe", doubt, &facts,
+                          err) < 0)
         return -1;
     if (facts.partitions == 0 && create(p, topic, deadline_us, &facts, err) < 0)
         return -1;

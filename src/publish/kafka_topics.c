@@ -1,6 +1,12 @@
 /* publish/kafka_topics: see kafka_topics.h. Every question is asked in slices, so that the stop
  * flag is heeded. Nothing is cached here. A topic that was created or has just lost a leader is
- * waited for; a topic that two answers in a row do not know is missing. */
+ * waited for.
+ *
+ * A broker answers from its own copy of the cluster's metadata. One that has just come up under
+ * ZooKeeper has none yet and knows no topic at all, one that lags under KRaft does not know the
+ * newest. So "there is no such topic" is believed only where the same broker in the same answer
+ * lists others, and where a start or a refusal rests on it, only when that has been so for a while.
+ * Who creates the topic then needs none of that: the controller says whether it is there. */
 #include "publish/kafka_topics.h"
 
 #include "base/clock.h"
@@ -10,6 +16,13 @@
 #include <stdlib.h>
 
 #define ASK_AGAIN_US (50 * US_PER_MS)
+/* Longer than a broker is behind another one. */
+#define SETTLED_US (2 * US_PER_S)
+/* For so long a cluster that lists no topic is taken for one that comes up: a controller that was
+ * killed is replaced once its ZooKeeper session has run out, by default after 18 s. */
+#define EMPTY_US (20 * US_PER_S)
+/* Answers in a row that do not know a topic which is created then. */
+#define ANSWERS_MIN 2
 
 /* ---- Metadata ---- */
 
@@ -70,19 +83,68 @@ static int ask(struct kafka_client *client, rd_kafka_topic_t *rkt, const char *o
     return result;
 }
 
+/* ---- Missing topics ---- */
+
+/* What the answers in a row that did not know a topic amount to. */
+struct absence {
+    int answers;
+    int64_t since_us;
+    bool nothing_listed; /* the newest answer: no topic at all */
+};
+
+/* Whether one answer lists other topics, and not this one. */
+static enum answer ask_for_all(struct kafka_client *client, const char *topic,
+                               struct absence *absence)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 1, NULL, &metadata, KAFKA_SLICE_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ANSWER_WAIT;
+    enum answer answer = ANSWER_MISSING;
+    absence->nothing_listed = metadata->topic_cnt == 0;
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        if (strcmp(metadata->topics[i].topic, topic) == 0)
+            answer = ANSWER_WAIT;
+    rd_kafka_metadata_destroy(metadata);
+    return answer;
+}
+
+/* Whether the topic may be called missing. */
+static bool is_absent(struct kafka_client *client, const char *topic, enum kafka_doubt doubt,
+                      enum answer answer, struct absence *absence)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (answer == ANSWER_MISSING && doubt != KAFKA_DOUBT_NONE)
+        answer = ask_for_all(client, topic, absence);
+    if (answer != ANSWER_MISSING) {
+        *absence = (struct absence){.answers = 0};
+        return false;
+    }
+    if (absence->answers++ == 0)
+        absence->since_us = now_us;
+    if (absence->answers < ANSWERS_MIN)
+        return false;
+    int64_t patience_us = doubt == KAFKA_DOUBT_LAG ? SETTLED_US : 0;
+    if (absence->nothing_listed)
+        patience_us = EMPTY_US;
+    return now_us - absence->since_us >= patience_us;
+}
+
 int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_t deadline_us,
-                      const char *operations, struct kafka_topic_facts *facts, struct error *err)
+                      const char *operations, enum kafka_doubt doubt,
+                      struct kafka_topic_facts *facts, struct error *err)
 {
     assert(client->rk != NULL);
     assert(rkt != NULL);
     char doing[320];
     snprintf(doing, sizeof doing, "asking for topic %s", rd_kafka_topic_name(rkt));
-    for (int missing = 0;;) {
+    struct absence absence = {.answers = 0};
+    for (;;) {
         enum answer answer;
         if (ask(client, rkt, operations, facts, &answer, err) < 0)
             return -1;
-        missing = answer == ANSWER_MISSING ? missing + 1 : 0;
-        if (answer == ANSWER_READY || missing == 2)
+        if (answer == ANSWER_READY ||
+            is_absent(client, rd_kafka_topic_name(rkt), doubt, answer, &absence))
             return 0;
         if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
             return -1;
@@ -247,7 +309,8 @@ static int await_topic(struct kafka_client *client, rd_kafka_topic_t *rkt, int64
     char doing[320];
     snprintf(doing, sizeof doing, "waiting for the new topic %s", rd_kafka_topic_name(rkt));
     for (;;) {
-        if (kafka_topic_facts(client, rkt, deadline_us, "Describe,Write", facts, err) < 0)
+        if (kafka_topic_facts(client, rkt, deadline_us, "Describe,Write", KAFKA_DOUBT_NONE, facts,
+                              err) < 0)
             return -1;
         if (facts->partitions > 0)
             return 0;

@@ -14,11 +14,19 @@ struct kafka_topic_facts {
     int32_t brokers;
 };
 
+/* What speaks against an answer that does not know a topic. */
+enum kafka_doubt {
+    KAFKA_DOUBT_NONE,  /* nothing is concluded: the topic is created, or the caller asks again */
+    KAFKA_DOUBT_START, /* a broker that has just come up knows no topic at all */
+    KAFKA_DOUBT_LAG    /* besides, one that lags does not know the newest: takes 2 s longer */
+};
+
 /* Asks until the topic is known to be there with a leader for each partition, or not to be there.
  * `operations`: the ACL to name where it is denied. A name that the broker does not take is
  * ERROR_DATA. */
 int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_t deadline_us,
-                      const char *operations, struct kafka_topic_facts *facts, struct error *err);
+                      const char *operations, enum kafka_doubt doubt,
+                      struct kafka_topic_facts *facts, struct error *err);
 
 struct kafka_topic_settings {
     bool known; /* false: denied, the rest are defaults */

@@ -89,6 +89,9 @@ struct kafka_options {
         *retrying;           /* true: what fails is told already, "kafka.log" is debug; or NULL */
     const atomic_bool *stop; /* long waits end early with ERROR_RETRY, reason "stopping" */
     int64_t timeout_ms;      /* bound of one network question; 0: 30 s */
+    /* A progress topic that is missing is created next, so that the first answer is taken for true:
+     * the controller will say better. Else it is looked for again before it is called missing. */
+    bool creates_progress;
     /* A refused message under suspicion: from the message (final_lsn, ordinal) `from` to `to`, both
      * included, put() produces one record at a time and waits for its report, so that a record
      * refused alone is known. final_lsn 0: no suspicion. */
@@ -118,7 +121,8 @@ int kafka_follow_open(const struct kafka_options *options, struct kafka_follower
                       struct error *err);
 /* True where a committed record under our key came within wait_ms; it replaces *record. */
 bool kafka_follow_next(struct kafka_follower *follower, int wait_ms, struct buf *record);
-void kafka_follow_close(struct kafka_follower *follower); /* NULL is legal */
+/* NULL is legal. librdkafka never returns from here where the topic was deleted meanwhile. */
+void kafka_follow_close(struct kafka_follower *follower);
 /* Makes sure that the progress topic exists (creating it where allowed) with one partition and
  * compaction, and that literal topics of the routes exist or are created. `weak` (may be NULL)
  * receives a text where replication is too weak, empty otherwise. Fences nobody. */

@@ -93,10 +93,22 @@ static int look_at_progress(struct setup *s, struct error *err)
                               err);
 }
 
+/* Where there is a slot a missing topic is a reason to refuse, which a broker that has just come up
+ * must not give. */
+static int doubt_absence(struct setup *s, struct error *err)
+{
+    s->kafka.creates_progress = false;
+    if (s->facts.have_progress || s->facts.slot.state == SLOT_ABSENT)
+        return 0;
+    return look_at_progress(s, err);
+}
+
 static int look(struct setup *s, struct error *err)
 {
+    s->kafka.creates_progress = true;
     if (look_at_progress(s, err) < 0 || pg_identify(s->sql, &s->facts.system, err) < 0 ||
-        pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0)
+        pg_slot_state(s->sql, s->o->config->source.slot.text, &s->facts.slot, err) < 0 ||
+        doubt_absence(s, err) < 0)
         return -1;
     if (command_check_wal_level(&s->facts.system, err) < 0)
         return -1;

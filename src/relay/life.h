@@ -43,8 +43,9 @@ struct relay {
     atomic_int_fast64_t source_up_us;
     atomic_int_fast64_t publisher_up_us;
 
-    bool claimed; /* this process has written a claim */
-    bool worked;  /* an epoch has been opened: credentials were good once */
+    bool claimed;          /* this process has written a claim */
+    int64_t away_since_us; /* since when the topic of that claim is denied; 0: it is not */
+    bool worked;           /* an epoch has been opened: credentials were good once */
     bool warned_weak;
     atomic_bool retrying;                  /* from epoch.failed to the next epoch.opened */
     uint64_t until_lsn;                    /* --until-caught-up; known from the first epoch on */

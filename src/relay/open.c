@@ -17,6 +17,8 @@
 
 #define SLOT_WAIT_US (INT64_C(15) * 1000000)
 #define SLOT_POLL_US 50000
+/* For so long a topic that held our claim is looked for, with a new client each time. */
+#define AWAY_US (INT64_C(10) * 1000000)
 
 /* A zombie must not fence its successor. */
 static int check_successor(const struct epoch *e, struct error *err)
@@ -55,6 +57,25 @@ static int judge(struct epoch *e, const struct kafka_options *kafka, struct erro
     return -1;
 }
 
+/* Who has claimed knows that the topic was there. So brokers that deny it are asked anew for a
+ * while before it is believed that somebody has deleted it. */
+static int check_away(struct epoch *e, bool topic_exists, struct error *err)
+{
+    struct relay *relay = e->relay;
+    int64_t now_us = clock_monotonic_us();
+    if (topic_exists || !relay->claimed) {
+        relay->away_since_us = 0;
+        return 0;
+    }
+    if (relay->away_since_us == 0)
+        relay->away_since_us = now_us;
+    if (now_us - relay->away_since_us >= AWAY_US)
+        return 0; /* judged like any start */
+    return error_retry(err, REASON_PROGRESS_AWAY,
+                       "progress topic %s, which held our claim, is not listed",
+                       e->config->delivery.progress_topic.text);
+}
+
 static int look(struct epoch *e, struct error *err)
 {
     bool topic_exists = false;
@@ -65,7 +86,7 @@ static int look(struct epoch *e, struct error *err)
         relay_complete_hint(e->config, err);
         return -1;
     }
-    if (check_successor(e, err) < 0)
+    if (check_away(e, topic_exists, err) < 0 || check_successor(e, err) < 0)
         return -1;
     const struct relay *relay = e->relay;
     struct pg_options pg = {.connection = e->config->source.connection.text,

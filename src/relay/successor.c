@@ -13,6 +13,7 @@
 
 #define FOLLOW_SLICE_MS 250
 #define FOLLOW_RETRY_MS 5000
+#define CLOSE_MAX_S 2
 
 struct following {
     struct relay *relay;
@@ -73,6 +74,31 @@ static void pause_for(const struct relay *relay, int ms)
     poll(&stop, 1, ms);
 }
 
+static void *close_main(void *argument)
+{
+    kafka_follow_close(argument);
+    return NULL;
+}
+
+/* librdkafka never ends a simple consumer whose topic was deleted meanwhile: a broker thread waits
+ * for a partition that nobody lets go. So closing has a thread of its own, which is left to itself
+ * where it takes too long; the follower holds nothing that anybody else uses. */
+static void close_follower(struct kafka_follower *follower)
+{
+    pthread_t closing;
+    if (follower == NULL)
+        return;
+    if (pthread_create(&closing, NULL, close_main, follower) != 0) {
+        kafka_follow_close(follower);
+        return;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_MAX_S;
+    if (pthread_timedjoin_np(closing, NULL, &until) != 0)
+        pthread_detach(closing);
+}
+
 /* Follows once we have claimed: until then there is nobody to be succeeded. */
 static bool follower_ready(struct following *f)
 {
@@ -81,7 +107,7 @@ static bool follower_ready(struct following *f)
     const struct config *config = relay->claimed_generation != 0 ? relay->config : NULL;
     pthread_mutex_unlock(&relay->mutex);
     if (f->follower != NULL && config != f->config) {
-        kafka_follow_close(f->follower);
+        close_follower(f->follower);
         f->follower = NULL;
     }
     if (config == NULL) {
@@ -109,7 +135,7 @@ void *successor_main(void *argument)
     while (!atomic_load(&f.relay->stop))
         if (follower_ready(&f) && kafka_follow_next(f.follower, FOLLOW_SLICE_MS, &record))
             judge_record(&f, &record);
-    kafka_follow_close(f.follower);
+    close_follower(f.follower);
     buf_fini(&record);
     arena_fini(&f.arena);
     return NULL;

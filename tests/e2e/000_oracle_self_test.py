@@ -5,6 +5,8 @@ is held against Kafka's own DumpLogSegments over everything that was forged.
 """
 
 import json
+import socket
+import struct
 
 import confluent_kafka
 
@@ -181,6 +183,46 @@ def split_by_another(f):
     f.commit()
 
 
+def write_marker(port, producer_id, epoch, commit, topic):
+    """WriteTxnMarkers (API key 27, version 1), which coordinators send to the leaders: one control
+    record for partition 0, as this epoch, whatever a coordinator knows."""
+    def string(text):
+        return bytes([len(text) + 1]) + text.encode()
+
+    body = b"\2" + struct.pack(">qh?", producer_id, epoch, commit) + \
+        b"\2" + string(topic) + b"\2" + struct.pack(">i", 0) + b"\0" + \
+        struct.pack(">i", 0) + b"\0\0"
+    head = struct.pack(">hhih", 27, 1, 1, 6) + b"oracle" + b"\0"
+    with socket.create_connection(("127.0.0.1", port), 20) as sock:
+        sock.sendall(struct.pack(">i", len(head + body)) + head + body)
+        answer = sock.makefile("rb")
+        text = answer.read(struct.unpack(">i", answer.read(4))[0])
+    # correlation, tags, markers, producer id, topics, name, partitions, number, code
+    return struct.unpack_from(">h", text, 4 + 1 + 1 + 8 + 1 + len(string(topic)) + 1 + 4)[0]
+
+
+def raised_epoch(f, commit=True):
+    """A coordinator ends a transaction under a higher epoch than its records have, as one does that
+    recovers: a read_committed consumer goes by the producer id, so that they are committed. The
+    broker takes no marker of a lower epoch."""
+    topic = f.case.prefix + "order"
+    rows = f.rows(2, 1)
+    f.begin()
+    f.send(rows)
+    batches = segments.read_python(f.case.kafka.data_dir, [topic])[topic, 0]
+    newest = batches[-1]
+    assert write_marker(f.case.kafka.port, newest.pid, newest.epoch + 5, commit, topic) == 0
+    refused = write_marker(f.case.kafka.port, newest.pid, newest.epoch + 4, not commit, topic)
+    assert refused in (47, 90), "INVALID_PRODUCER_EPOCH or PRODUCER_FENCED, not %d" % refused
+    marker = segments.read_python(f.case.kafka.data_dir, [topic])[topic, 0][-1]
+    assert marker.control and marker.epoch == newest.epoch + 5, marker
+
+
+def raised_abort(f):
+    """The same with an abort: nobody sees them."""
+    raised_epoch(f, commit=False)
+
+
 def uncommitted(f):
     """A consumer that reads what was aborted: here the judge's own, told to read uncommitted."""
     rows = f.rows(2, 1)
@@ -193,7 +235,14 @@ PLANTED = [(nothing_wrong, ()), (lost, ("lost",)), (alien, ("alien",)), (twice, 
            (reordered, ("reordered",)), (commit_order, ("reordered",)), (changed, ("changed",)),
            (torn, ("torn",)), (regressed, ("regressed",)), (repeated, ("regressed",)),
            (claimed, ()), (ahead, ("ahead",)), (split, ("split",)), (split_by_another, ("split",)),
-           (uncommitted, ("uncommitted",))]
+           (raised_epoch, ()), (raised_abort, ("lost",)), (uncommitted, ("uncommitted",))]
+
+# What no broker writes: a marker of a lower epoch, or of another producer, commits nothing.
+for marker in (("COMMIT", 7, 2), ("COMMIT", 8, 3), ("ABORT", 7, 3)):
+    made = {("t", 0): [segments.Batch(0, 0, 7, 3, True, False, None, []),
+                       segments.Batch(1, 1, marker[1], marker[2], True, True, marker[0], [])]}
+    seen = [oracle.Event("t", 0, 0, 0, b"k", b"v", [])]
+    assert [fault.kind for fault in oracle.check_segments(made, seen)] == ["uncommitted"], marker
 
 with e2e.Case() as case:
     prefixes = []

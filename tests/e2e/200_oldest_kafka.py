@@ -1,4 +1,4 @@
-"""The oldest broker that is claimed, with ZooKeeper: the basic flow, kills of the relay."""
+"""The oldest broker that is claimed, with ZooKeeper: the basic flow, kills of the relay and of the broker."""
 
 import flows
 

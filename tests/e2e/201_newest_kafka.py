@@ -1,4 +1,4 @@
-"""The newest broker that Maven has: the basic flow, kills of the relay."""
+"""The newest broker that Maven has: the basic flow, kills of the relay and of the broker."""
 
 import flows
 

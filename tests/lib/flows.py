@@ -75,11 +75,8 @@ def broker_kills(case, count):
 
 
 def on_kafka(version):
-    """What a broker of another version must be good for: the basic flow, then kill -9 for the relay.
-
-    Not for the broker: one with ZooKeeper denies for a while after its start that it has topics, and
-    4.4.0 ends what it had begun to commit with a marker of a higher epoch, which the oracle refuses.
-    """
+    """What a broker of another version must be good for: the basic flow, kill -9 for the relay, and
+    kill -9 for the broker itself."""
     with e2e.own_kafka(version=version) as kafka:
         with e2e.Case(kafka=kafka, label="_basic") as case:
             basic(case)
@@ -88,3 +85,5 @@ def on_kafka(version):
         with e2e.Case(kafka=kafka, label="_kills") as case:
             kills(case, 30, 0.05, 0.7, random.Random(seed), seed=seed)
             case.judge()
+        with e2e.Case(kafka=kafka, label="_broker") as case:
+            broker_kills(case, 2)

@@ -263,15 +263,18 @@ def check_segments(layout, events, progress_topic=None):
 
 
 def _check_ranges(place, batches, visible, compacted):
+    """The next marker of a producer id decides on what is before it. Its epoch is that of the data or
+    a higher one: the coordinator raises it where it ends a transaction for a producer, and a
+    read_committed consumer goes by the producer id alone. A lower one no broker takes."""
     faults, fate = [], {}
     on_disk = set()
-    for batch in reversed(batches):  # the next marker of a producer decides on what is before it
+    for batch in reversed(batches):
         if batch.control:
             fate[batch.pid] = (batch.marker, batch.epoch)
             continue
         offsets = range(batch.first, batch.last + 1)
-        committed = batch.transactional and \
-            fate.get(batch.pid) == (segment_files.COMMIT, batch.epoch)
+        marker, epoch = fate.get(batch.pid, (None, -1))
+        committed = batch.transactional and marker == segment_files.COMMIT and epoch >= batch.epoch
         if committed or not batch.transactional:
             on_disk.update(offsets)
         if not committed:
