@@ -54,6 +54,20 @@ static int topic_failed(struct reading *r, rd_kafka_resp_err_t code, struct erro
 
 /* ---- Where the end is ---- */
 
+/* librdkafka sends the query to the leader it knows and does not ask for another one, though that
+ * broker is dead. */
+static void look_for_leader(const struct reading *r, struct kafka_client *client)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(client->rk, r->topic, NULL);
+    if (rkt == NULL)
+        return;
+    if (rd_kafka_metadata(client->rk, 0, rkt, &metadata, KAFKA_SLICE_MS) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(rkt);
+}
+
 static int query_end(struct reading *r, struct kafka_client *client, struct error *err)
 {
     for (;;) {
@@ -66,6 +80,7 @@ static int query_end(struct reading *r, struct kafka_client *client, struct erro
         if (kafka_keep_waiting(client, r->deadline_us, r->doing, err) < 0)
             return -1;
         clock_sleep_us(20 * US_PER_MS);
+        look_for_leader(r, client);
     }
 }
 

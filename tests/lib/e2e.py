@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 import lab.kafka
+import lab.kafka_cluster
 import lab.ports
 import lab.postgres
 import lab.process
@@ -126,6 +127,11 @@ def _scratch():
 def own_postgres(**options):
     """A PostgreSQL of the test's own, started; to be used with `with`."""
     return lab.postgres.Postgres(_scratch(), **options).start()
+
+
+def own_cluster():
+    """Three brokers of the test's own."""
+    return lab.kafka_cluster.Cluster(_scratch()).start()
 
 
 def own_kafka(**options):

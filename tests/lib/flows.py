@@ -74,6 +74,36 @@ def broker_kills(case, count):
     case.judge("dump")
 
 
+def one_of_three(case, cluster, rounds, dice):
+    """kill -9 for one of three brokers at a time, in turn the coordinator of the relay's
+    transactions, a leader of events and the one that leads progress, and for the relay while it
+    is away; then the oracle."""
+    relay = case.up()
+    case.put(rows=6)
+    case.drain(relay=relay)
+    shop = case.shop(writers=2, rate=30, seed=dice.randrange(10000)).start()
+    for number in range(rounds):
+        cluster.wait_in_sync()
+        victim = (cluster.coordinator("walferry.%s.0" % case.name),
+                  cluster.leader(case.prefix + "order", dice.randrange(3)),
+                  cluster.leader(case.progress_topic, 0))[number % 3]
+        assert victim is not None, "in sync, but without a leader"
+        seen = case.seen()
+        victim.kill()
+        for _ in range(2):
+            time.sleep(dice.uniform(0.05, 1.5))
+            relay.kill()
+            relay.start()
+        e2e.wait("events with a broker less", lambda: case.seen(0.1) > seen + 30, 60)
+        assert relay.running(), "ended by itself%s" % e2e.lab.process.tail(relay.log)
+        victim.start()
+    shop.stop()
+    case.drain(90, relay=relay)
+    case.stop(relay)
+    cluster.wait_in_sync()
+    case.judge()
+
+
 def on_kafka(version):
     """What a broker of another version must be good for: the basic flow, kill -9 for the relay, and
     kill -9 for the broker itself."""

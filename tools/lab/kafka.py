@@ -101,6 +101,12 @@ class Kafka:
         return self._child.pid if self._child else None
 
     def start(self, timeout=90):
+        self.prepare(timeout)
+        self.spawn()
+        return self.wait(timeout)
+
+    def prepare(self, timeout=90):
+        """What must be there before the broker: its directory, formatted, or its ZooKeeper."""
         process.give(self.dir, self.user)
         self._write_properties()
         if self.zookeeper:
@@ -108,7 +114,9 @@ class Kafka:
         elif not os.path.exists(os.path.join(self.data_dir, "meta.properties")):
             self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.properties,
                       "--ignore-formatted")
-        self._spawn_broker()
+
+    def wait(self, timeout=90):
+        """Until the broker that was spawned answers."""
         if self.zookeeper:
             process.wait_for("Kafka does not register", self._registers, timeout, None, self.log)
             return self
@@ -116,7 +124,7 @@ class Kafka:
         process.wait_for("Kafka does not answer", self._answers, timeout, self._child, self.log)
         return self
 
-    def _spawn_broker(self):
+    def spawn(self):
         with open(self.log, "ab") as log:
             self._child = process.spawn(
                 self._java("kafka.Kafka", self.properties, heap=self.heap), user=self.user,
@@ -126,7 +134,7 @@ class Kafka:
         """The broker answers; one that ended because ZooKeeper still knew its predecessor is
         started once more."""
         if self._child.poll() is not None:
-            self._spawn_broker()
+            self.spawn()
         return self._listens() and self._answers()
 
     def _start_zookeeper(self, timeout):
