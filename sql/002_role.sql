@@ -41,12 +41,13 @@ BEGIN
 END
 $$;
 
-GRANT USAGE ON SCHEMA public TO walferry;
-
 -- Where the outbox of 001 is the table. For one of your own: GRANT SELECT ON shop.events TO walferry;
 -- and where that has a schema of its own: GRANT USAGE ON SCHEMA shop TO walferry;
 DO $$
 BEGIN
+    IF to_regnamespace('public') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA public TO walferry;
+    END IF;
     IF to_regclass('public.outbox') IS NOT NULL THEN
         GRANT SELECT ON public.outbox TO walferry;
     END IF;

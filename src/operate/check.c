@@ -97,6 +97,8 @@ int relay_check(const struct command_options *o, bool connect, struct error *err
     arena_init(&c.arena, 4096, 4096);
     int result = relay_open_router(o->config, &c.router, err);
     if (result == 0)
+        result = relay_check_connection(o->config, err);
+    if (result == 0)
         result = kafka_check_config(&o->config->kafka, &o->config->delivery, err);
     if (result == 0)
         command_say(o->out, "configuration: %s is valid", o->config->path);

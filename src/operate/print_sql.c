@@ -75,6 +75,8 @@ int relay_print_sql(const struct command_options *o, struct error *err)
     struct error away = ERROR_INIT;
     int result = relay_open_router(o->config, &router, err);
     if (result == 0)
+        result = relay_check_connection(o->config, err);
+    if (result == 0)
         result = pg_connection_names(o->config->source.connection.text, &given, err);
     if (result == 0) {
         bool asked =

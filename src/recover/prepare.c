@@ -38,6 +38,16 @@ int relay_open_router(const struct config *config, struct router **router, struc
     return router_open(&options, router, err);
 }
 
+int relay_check_connection(const struct config *config, struct error *err)
+{
+    struct pg_names names;
+    struct error why = ERROR_INIT;
+    if (pg_connection_names(config->source.connection.text, &names, &why) == 0)
+        return 0;
+    config_error(err, &config->source.connection, why.reason, "source.connection: %s", why.text);
+    return error_hint(err, "%s", why.hint);
+}
+
 void command_first_record(const struct config *config, const struct pg_system *system,
                           const struct progress *before, struct progress *record)
 {

@@ -55,6 +55,9 @@ void relay_instance(char text[33]);
 void relay_complete_hint(const struct config *config, struct error *err);
 /* The router of a configuration, for an epoch and the commands alike. */
 int relay_open_router(const struct config *config, struct router **router, struct error *err);
+/* Can libpq read source.connection? Asks nobody. ERROR_STOP, EXIT_USAGE, "bad_connection", with
+ * file and line. */
+int relay_check_connection(const struct config *config, struct error *err);
 /* Checks and, where allowed, creates the literal topics of the routes. */
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
                          bool create_progress, struct buf *weak, struct error *err);

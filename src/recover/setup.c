@@ -275,6 +275,8 @@ int relay_setup(const struct command_options *o, const char *admin_connection, s
     s.kafka = relay_kafka_options(o->config, o->log, o->stop);
     int result = relay_open_router(o->config, &s.router, err);
     if (result == 0)
+        result = relay_check_connection(o->config, err);
+    if (result == 0)
         result = command_open_sql(o, NULL, &s.sql, err);
     if (result == 0)
         result = look(&s, err);

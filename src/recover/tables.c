@@ -200,6 +200,9 @@ static int refuse_kind(const struct config *config, const struct routed_table *t
 {
     if (t->persistence == 'u' && (t->kind == 'r' || t->kind == 'p')) {
         refuse(config, t, REASON_TABLE_KIND, err, "is UNLOGGED: its rows are not in the WAL");
+        /* Up to 17 a partitioned table may be UNLOGGED, and SET LOGGED leaves it as it is. */
+        if (t->kind == 'p')
+            return error_hint(err, "make the table anew, without UNLOGGED");
         return error_hint(err, "run: ALTER TABLE %s SET LOGGED", quoted(arena, t));
     }
     const char *kind = t->kind == 'v'   ? "a view"
@@ -346,9 +349,11 @@ int tables_check(struct pg_connection *sql, const struct config *config,
     for (uint32_t i = 0; i < tables->count; i++) {
         const struct routed_table *t = &tables->items[i];
         if (!replicable(t)) {
-            if (t->plain)
+            /* A glob may match views, which nobody inserts into; an unlogged table is a table. */
+            if (t->plain || t->persistence == 'u')
                 return refuse_kind(config, t, arena, err);
-        } else if (check_columns(sql, config, router, tables, t, t->published, arena, err) < 0) {
+        } else if (tables_check_partitions(sql, config, t, err) < 0 ||
+                   check_columns(sql, config, router, tables, t, t->published, arena, err) < 0) {
             return -1;
         }
     }
@@ -376,7 +381,7 @@ static int refuse_root(const struct config *config, const struct routed_table *t
                        struct arena *arena, struct error *err)
 {
     refuse(config, t, REASON_PUBLICATION_ROOT, err,
-           "is partitioned, and publication %s sends its rows under the names of the partitions",
+           "is partitioned, and publication %s sends such rows under the names of the partitions",
            config->source.publication.text);
     return error_hint(err, "run: ALTER PUBLICATION %s SET (publish_via_partition_root = true)",
                       quoted_publication(arena, config));
@@ -437,6 +442,9 @@ static int check_published(struct pg_connection *sql, const struct config *confi
                            struct error *err)
 {
     const char *publication = quoted_publication(arena, config);
+    /* First, because to be added to such a publication does not help the table. */
+    if (t->kind == 'p' && !tables->publication.via_root)
+        return refuse_root(config, t, arena, err);
     if (!t->published && before_setup)
         return 0;
     if (!t->published) {
@@ -446,8 +454,6 @@ static int check_published(struct pg_connection *sql, const struct config *confi
         return error_hint(err, "run: walferry setup, or: ALTER PUBLICATION %s ADD TABLE %s",
                           publication, quoted(arena, t));
     }
-    if (t->kind == 'p' && !tables->publication.via_root)
-        return refuse_root(config, t, arena, err);
     if (t->filtered) {
         refuse(config, t, REASON_PUBLICATION_FILTER, err,
                "has a row filter in publication %s: the rows that it leaves out would never come",

@@ -79,7 +79,8 @@ static int check_away(struct epoch *e, bool topic_exists, struct error *err)
 static int look(struct epoch *e, struct error *err)
 {
     bool topic_exists = false;
-    if (relay_open_router(e->config, &e->router, err) < 0)
+    if (relay_open_router(e->config, &e->router, err) < 0 ||
+        relay_check_connection(e->config, err) < 0)
         return -1;
     if (relay_look(&e->kafka, &e->arena, &e->facts.progress, &e->facts.have_progress, &topic_exists,
                    err) < 0) {

@@ -43,6 +43,24 @@ static bool is_never(uint32_t type_oid, bool timestamps_too, bool numbers_too)
     }
 }
 
+/* Of a part with a default the NULLs may be what is meant. */
+static bool is_in_topic(const struct route *route, uint32_t field)
+{
+    const struct template *topic = &route->topic.template;
+    for (uint32_t i = 0; i < topic->count; i++) {
+        const struct part *part = &topic->parts[i];
+        if (part->kind == PART_FIELD && part->field == field && part->text.ptr == NULL)
+            return true;
+    }
+    return false;
+}
+
+/* A bytea is \x and digits, and a time has a blank and colons. */
+static bool is_never_topic(uint32_t type_oid)
+{
+    return type_oid == TYPE_BYTEA || type_oid == TYPE_TIMESTAMP || type_oid == TYPE_TIMESTAMPTZ;
+}
+
 static const char *must_be(const struct route *route, uint32_t field, uint32_t type_oid)
 {
     if (field == route->timestamp && is_never(type_oid, false, false))
@@ -51,6 +69,8 @@ static const char *must_be(const struct route *route, uint32_t field, uint32_t t
         return "an integer";
     if (field == route->headers && is_never(type_oid, true, true))
         return "a JSON object";
+    if (is_never_topic(type_oid) && is_in_topic(route, field))
+        return "a value that a topic name can hold";
     return NULL;
 }
 

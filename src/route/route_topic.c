@@ -125,17 +125,24 @@ int route_topic_set_literal(struct route_topic *topic, struct span text, struct 
     return keep(topic, text, err);
 }
 
+static struct span example(const struct part *part)
+{
+    if (part->kind == PART_LITERAL)
+        return part->text;
+    return part->kind == PART_LSN ? SPAN_LITERAL("0/0") : SPAN_LITERAL("x");
+}
+
 int route_topic_check_literals(const struct route_topic *topic, struct arena *scratch,
                                struct error *err)
 {
     const struct template *t = &topic->template;
     size_t len = 0;
     for (uint32_t i = 0; i < t->count; i++)
-        len += t->parts[i].kind == PART_LITERAL ? t->parts[i].text.len : 1;
+        len += example(&t->parts[i]).len;
     char *text = arena_alloc_bytes(scratch, len + 1);
     len = 0;
     for (uint32_t i = 0; i < t->count; i++) {
-        struct span part = t->parts[i].kind == PART_LITERAL ? t->parts[i].text : SPAN_LITERAL("x");
+        struct span part = example(&t->parts[i]);
         memcpy(text + len, part.ptr, part.len);
         len += part.len;
     }

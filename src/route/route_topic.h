@@ -25,7 +25,8 @@ void route_topic_init(struct route_topic *topic, const struct template *template
                       const char *progress_topic);
 /* For a template that is plain text. ERROR_DATA as below. */
 int route_topic_set_literal(struct route_topic *topic, struct span text, struct error *err);
-/* Whether any value at all can make a topic of it, with an x for each. ERROR_DATA as below. */
+/* Whether any value at all can make a topic of it, with an x for each
+ * that may be anything. ERROR_DATA as below. */
 int route_topic_check_literals(const struct route_topic *topic, struct arena *scratch,
                                struct error *err);
 /* The row's topic, NUL-terminated, valid until the next row. ERROR_DATA: "null_in_template",

@@ -83,6 +83,9 @@ static void test_bad_literal_topics(void **state)
         {"{{a}}", "illegal_topic",
          "shop.yaml:7: routes[0].topic: the topic name \"{a}\" holds a character other than "
          "a-z A-Z 0-9 . _ -"},
+        {"at.{@lsn}", "illegal_topic",
+         "shop.yaml:7: routes[0].topic: the topic name \"at.0/0\" holds a character other than "
+         "a-z A-Z 0-9 . _ -"},
         {"__x", "reserved_topic",
          "shop.yaml:7: routes[0].topic: topic __x begins with __, which is for Kafka's own topics"},
         {"walferry.{@relay}.progress", "reserved_topic",
