@@ -1,6 +1,8 @@
 /* base/error: see error.h. Over-long texts are cut, never refused. */
 #include "base/error.h"
 
+#include "base/buf.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,5 +103,97 @@ int error_hint(struct error *err, const char *format, ...)
     vsnprintf(err->hint, sizeof err->hint, format, args);
     va_end(args);
     flatten(err->hint);
+    for (size_t i = 0; i < ERROR_MENDS_MAX; i++)
+        err->mends[i].kind = MEND_NONE;
     return -1;
+}
+
+/* ---- Mends ---- */
+
+static int add_mend(struct error *err, enum mend_kind kind, const char *format, va_list args)
+{
+    assert(err->kind != ERROR_NONE);
+    struct mend *mend = err->mends;
+    while (mend->kind != MEND_NONE)
+        assert(++mend < err->mends + ERROR_MENDS_MAX);
+    int length = vsnprintf(mend->line, sizeof mend->line, format, args);
+    if (length > 0 && (size_t)length < sizeof mend->line)
+        mend->kind = kind;
+    return -1;
+}
+
+int error_mend(struct error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int result = add_mend(err, MEND_COMMAND, format, args);
+    va_end(args);
+    return result;
+}
+
+int error_mend_sql(struct error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int result = add_mend(err, MEND_SQL, format, args);
+    va_end(args);
+    return result;
+}
+
+int error_mend_shell(struct error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int result = add_mend(err, MEND_SHELL, format, args);
+    va_end(args);
+    return result;
+}
+
+#define PLAIN                                                                                      \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"                               \
+    "_-./:@%+=,"
+
+void error_shell_word(struct buf *out, const char *text)
+{
+    assert(out != NULL && text != NULL);
+    if (text[0] != '\0' && strspn(text, PLAIN) == strlen(text)) {
+        buf_add_text(out, text);
+        return;
+    }
+    buf_add_char(out, '\'');
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '\'')
+            buf_add_text(out, "'\\''");
+        else
+            buf_add_char(out, *c);
+    }
+    buf_add_char(out, '\'');
+}
+
+static void add_whole(const struct mend *mend, const struct invocation *as, struct buf *out)
+{
+    if (mend->kind != MEND_COMMAND) {
+        buf_add_text(out, mend->line);
+        return;
+    }
+    error_shell_word(out, as != NULL && as->program != NULL ? as->program : "walferry");
+    buf_add_char(out, ' ');
+    buf_add_text(out, mend->line);
+    if (as == NULL || as->file == NULL)
+        return;
+    buf_add_text(out, " -c ");
+    error_shell_word(out, as->file);
+}
+
+void error_advice(const struct error *err, const struct invocation *as, struct buf *out)
+{
+    assert(err != NULL && out != NULL);
+    buf_add_text(out, err->hint);
+    for (size_t i = 0; i < ERROR_MENDS_MAX && err->mends[i].kind != MEND_NONE; i++) {
+        if (i > 0)
+            buf_add_text(out, ", or: ");
+        else
+            buf_add_text(out, err->hint[0] != '\0' ? ": " : "run: ");
+        add_whole(&err->mends[i], as, out);
+    }
 }

@@ -3,6 +3,8 @@
  * and the pairs behind it are left out, so that a cut line is still logfmt or JSON. */
 #include "base/log.h"
 
+#include "base/buf.h"
+
 #include "base/error.h"
 
 #include <assert.h>
@@ -177,7 +179,10 @@ void log_event(const struct log *log, enum log_level level, const char *event, .
 void log_error(const struct log *log, enum log_level level, const char *event,
                const struct error *err)
 {
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, log->as, &advice);
     log_event(log, level, event, "kind", error_kind_name(err->kind), "reason",
               reason_slug(err->reason), "error", err->text, "hint",
-              err->hint[0] != '\0' ? err->hint : NULL, NULL);
+              advice.len > 0 ? buf_text(&advice) : NULL, NULL);
+    buf_fini(&advice);
 }

@@ -16,10 +16,12 @@ struct log {
     enum log_level level; /* lines below it are dropped */
     enum log_format format;
     int fd;
-    const char *relay; /* printed with each line once known; may be NULL */
+    const char *relay;           /* printed with each line once known; may be NULL */
+    const struct invocation *as; /* completes the mends of errors; may be NULL */
 };
 
 struct error;
+struct invocation;
 
 /* Pairs of `const char *` key and value, ended by a NULL key; a NULL value leaves the pair out. The
  * value of a key that begins with '#' is a whole number, true or false, and JSON gets it as such;

@@ -15,7 +15,7 @@ int command_help(const struct args *args)
         struct error err = ERROR_INIT;
         error_stop(&err, REASON_USAGE, "there is no command %s", args->operand);
         error_hint(&err, "see: walferry help");
-        answer_print_error(&err);
+        answer_print_error(&err, NULL);
         return EXIT_USAGE;
     }
     if (command != NULL)
@@ -62,16 +62,16 @@ static int unknown_command(const char *name)
         error_hint(&err, "perhaps: walferry %s", near);
     else
         error_hint(&err, "see: walferry help");
-    answer_print_error(&err);
+    answer_print_error(&err, NULL);
     return EXIT_USAGE;
 }
 
-static int dispatch(const struct command *command, int argc, char **argv)
+static int dispatch(const char *program, const struct command *command, int argc, char **argv)
 {
     struct args args;
     struct error err = ERROR_INIT;
     if (args_parse(command, argc, argv, &args, &err) < 0) {
-        answer_print_error(&err);
+        answer_print_error(&err, NULL);
         return (int)err.exit_code;
     }
     if (args_has(&args, OPTION_HELP)) {
@@ -81,6 +81,7 @@ static int dispatch(const struct command *command, int argc, char **argv)
         buf_fini(&out);
         return EXIT_OK;
     }
+    args.program = program;
     return command->run(&args);
 }
 
@@ -98,5 +99,5 @@ int cli_main(int argc, char **argv)
     const struct command *command = command_find(name);
     if (command == NULL)
         return unknown_command(name);
-    return dispatch(command, argc - 2, argv + 2);
+    return dispatch(argv[0], command, argc - 2, argv + 2);
 }

@@ -39,13 +39,16 @@ int answer_begin(struct answer *answer, const struct args *args, bool with_confi
 {
     assert(answer != NULL && args != NULL);
     *answer = (struct answer){.args = args,
+                              .as = {.program = args->program},
                               .log = {.level = LOG_WARN, .format = LOG_LOGFMT, .fd = STDERR_FILENO},
                               .out = BUF_EMPTY};
+    answer->log.as = &answer->as;
     take_signals(&answer->stop);
     if (with_config) {
         if (config_open(args->values[OPTION_CONFIG], &answer->config, err) < 0)
             return -1;
         answer->log.format = answer->config->log.format;
+        answer->as.file = answer->config->path;
         answer->log.relay = answer->config->relay.text;
     }
     answer->options = (struct command_options){.config = answer->config,
@@ -56,12 +59,15 @@ int answer_begin(struct answer *answer, const struct args *args, bool with_confi
     return 0;
 }
 
-void answer_print_error(const struct error *err)
+void answer_print_error(const struct error *err, const struct invocation *as)
 {
     assert(err->kind != ERROR_NONE);
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, as, &advice);
     fprintf(stderr, "walferry: %s\n", err->text);
-    if (err->hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", err->hint);
+    if (advice.len > 0)
+        fprintf(stderr, "hint: %s\n", buf_text(&advice));
+    buf_fini(&advice);
 }
 
 void answer_print(const struct buf *out)
@@ -92,15 +98,18 @@ static void write_lines(struct json_writer *w, struct span text)
     json_write_end_array(w);
 }
 
-static void write_error(struct json_writer *w, const struct error *err)
+static void write_error(struct json_writer *w, const struct error *err, const struct invocation *as)
 {
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, as, &advice);
     json_write_name(w, "error");
     json_write_begin_object(w);
     json_write_member_text(w, "kind", error_kind_name(err->kind));
     json_write_member_text(w, "reason", reason_slug(err->reason));
     json_write_member_text(w, "text", err->text);
-    json_write_member_text(w, "hint", err->hint[0] != '\0' ? err->hint : NULL);
+    json_write_member_text(w, "hint", advice.len > 0 ? buf_text(&advice) : NULL);
     json_write_end_object(w);
+    buf_fini(&advice);
 }
 
 /* A command that spoke JSON itself has said it all; the lines of the others are wrapped. */
@@ -118,7 +127,7 @@ static void print_json(const struct answer *answer, const struct error *err)
     json_write_member_bool(&w, "ok", err->kind == ERROR_NONE);
     write_lines(&w, said);
     if (err->kind != ERROR_NONE)
-        write_error(&w, err);
+        write_error(&w, err, &answer->as);
     json_write_end_object(&w);
     buf_add_char(&text, '\n');
     answer_print(&text);
@@ -133,7 +142,7 @@ int answer_end(struct answer *answer, int code, int code_if_transient, const str
     else
         answer_print(&answer->out);
     if (err->kind != ERROR_NONE) {
-        answer_print_error(err);
+        answer_print_error(err, &answer->as);
         code = err->kind == ERROR_STOP ? (int)err->exit_code : code_if_transient;
     }
     atomic_store(&interrupted, NULL);
@@ -143,13 +152,23 @@ int answer_end(struct answer *answer, int code, int code_if_transient, const str
     return code;
 }
 
+int answer_mend_again(const struct answer *answer, enum option more, struct error *err)
+{
+    struct buf line = BUF_EMPTY;
+    args_again(answer->args, more, "", &line);
+    error_mend(err, "%s", buf_text(&line));
+    buf_fini(&line);
+    return -1;
+}
+
 int answer_confirm(struct answer *answer, const char *question, struct error *err)
 {
     if (args_has(answer->args, OPTION_YES))
         return 0;
     if (args_has(answer->args, OPTION_JSON) || isatty(STDIN_FILENO) == 0) {
         error_stop(err, REASON_NOT_CONFIRMED, "%s? nobody is there to be asked", question);
-        return error_hint(err, "add --yes if that is meant");
+        error_hint(err, "if that is meant");
+        return answer_mend_again(answer, OPTION_YES, err);
     }
     answer_flush(answer);
     fprintf(stderr, "%s [y/N] ", question);

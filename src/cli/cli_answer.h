@@ -9,6 +9,7 @@
 struct answer {
     const struct args *args;
     struct config *config; /* NULL: the command needs none */
+    struct invocation as;
     struct log log;
     atomic_bool stop; /* set by SIGINT and SIGTERM */
     struct buf out;
@@ -24,12 +25,14 @@ void answer_flush(struct answer *answer);
 /* Prints the answer, or the error (err->kind is not NONE), and frees. Returns the exit code:
  * `code` without an error; the error's own one for ERROR_STOP; else `code_if_transient`. */
 int answer_end(struct answer *answer, int code, int code_if_transient, const struct error *err);
+/* Adds the same command with one option more as a mend. Returns -1. */
+int answer_mend_again(const struct answer *answer, enum option more, struct error *err);
 /* Asks on the terminal unless --yes was given. ERROR_STOP, EXIT_USAGE without a terminal; EXIT_NO
  * where the answer is no. */
 int answer_confirm(struct answer *answer, const char *question, struct error *err);
 
 /* "walferry: text" and "hint: …" on stderr. */
-void answer_print_error(const struct error *err);
+void answer_print_error(const struct error *err, const struct invocation *as);
 void answer_print(const struct buf *out);
 
 /* cli_live.c: refuses to go on beside a running instance of the relay where --take-over was not

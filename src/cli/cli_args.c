@@ -127,3 +127,26 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
     }
     return 0;
 }
+
+static void add_option(enum option option, const char *value, struct buf *out)
+{
+    buf_add_format(out, " --%s", option_table[option].name);
+    if (option_table[option].value == NULL)
+        return;
+    buf_add_char(out, ' ');
+    error_shell_word(out, value);
+}
+
+void args_again(const struct args *args, enum option more, const char *value, struct buf *out)
+{
+    assert(args->command != NULL && more < OPTION_COUNT);
+    buf_add_text(out, args->command->name);
+    if (args->operand != NULL) {
+        buf_add_char(out, ' ');
+        error_shell_word(out, args->operand);
+    }
+    for (enum option option = 0; option < OPTION_COUNT; option++)
+        if (option != OPTION_CONFIG && option != more && args_has(args, option))
+            add_option(option, args->values[option], out);
+    add_option(more, value, out);
+}

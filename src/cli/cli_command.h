@@ -38,6 +38,7 @@ struct option_info {
 extern const struct option_info option_table[OPTION_COUNT];
 
 struct args {
+    const char *program; /* as it was started */
     const struct command *command;
     const char *values[OPTION_COUNT]; /* NULL: not given; "" where it takes no value */
     const char *operand;              /* NULL: not given */
@@ -77,6 +78,10 @@ const struct command *command_find(const char *name);
 /* cli_args.c: argv[0] is the first word behind the command. Fails with ERROR_STOP, EXIT_USAGE. */
 int args_parse(const struct command *command, int argc, char **argv, struct args *args,
                struct error *err);
+
+/* The same words once more, without those of --config and with one option more, as the arguments of
+ * a mend. */
+void args_again(const struct args *args, enum option more, const char *value, struct buf *out);
 
 /* cli_help.c */
 void help_overview(struct buf *out);

@@ -176,6 +176,9 @@ int answer_meet_living(struct answer *answer, struct error *err)
 {
     char seen[320];
     bool found = live_instance(answer->config, true, seen, sizeof seen);
-    return relay_meet_living(&answer->options, found ? seen : NULL,
-                             args_has(answer->args, OPTION_TAKE_OVER), err);
+    if (relay_meet_living(&answer->options, found ? seen : NULL,
+                          args_has(answer->args, OPTION_TAKE_OVER), err) == 0)
+        return 0;
+    return err->reason == REASON_RELAY_RUNNING ? answer_mend_again(answer, OPTION_TAKE_OVER, err)
+                                               : -1;
 }

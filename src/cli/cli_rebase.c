@@ -35,10 +35,6 @@ static int parse_wish(const struct args *args, struct rebase_options *wish, stru
         error_stop(err, REASON_USAGE, "rebase: --to %s is not slot, new-slot or lsn:X", to);
         return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
     }
-    if (!wish->accept_loss && !wish->accept_repeat) {
-        error_stop(err, REASON_USAGE, "rebase needs --accept-loss or --accept-repeat");
-        return error_hint(err, "see: walferry rebase --help");
-    }
     return 0;
 }
 

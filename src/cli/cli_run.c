@@ -35,6 +35,7 @@ struct kept_config {
 struct daemon {
     const struct args *args;
     struct kept_config *configs;
+    struct invocation as;
     struct log log;
     struct metrics *metrics;
     struct status_cell status;
@@ -209,7 +210,9 @@ static int start(struct daemon *d, struct error *err)
     d->log = (struct log){.level = config->log.level,
                           .format = config->log.format,
                           .fd = STDERR_FILENO,
-                          .relay = config->relay.text};
+                          .relay = config->relay.text,
+                          .as = &d->as};
+    d->as.file = config->path;
     bool hold = args_has(d->args, OPTION_HOLD_ON_REFUSAL);
     if (!hold && check(d, config, err) < 0)
         return -1; /* else it is said, and held, by the relay itself */
@@ -236,11 +239,14 @@ static int log_stopped(const struct daemon *d, const struct error *err, bool aba
     int code = failed ? (int)err->exit_code : EXIT_OK;
     char text[16];
     snprintf(text, sizeof text, "%d", code);
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, &d->as, &advice);
     log_event(&d->log, failed ? LOG_ERROR : LOG_INFO, "relay.stopped", "#exit_code", text,
               "#abandoned", abandoned ? "true" : NULL, "kind",
               failed ? error_kind_name(err->kind) : NULL, "reason",
               failed ? reason_slug(err->reason) : NULL, "error", failed ? err->text : NULL, "hint",
-              err->hint[0] != '\0' ? err->hint : NULL, NULL);
+              advice.len > 0 ? buf_text(&advice) : NULL, NULL);
+    buf_fini(&advice);
     return code;
 }
 
@@ -259,6 +265,7 @@ int command_run(const struct args *args)
 {
     assert(args != NULL);
     struct daemon d = {.args = args,
+                       .as = {.program = args->program},
                        .log = {.level = LOG_INFO, .format = LOG_LOGFMT, .fd = STDERR_FILENO},
                        .signal_fd = -1};
     struct error err = ERROR_INIT;

@@ -59,10 +59,8 @@ static int check_progress(struct check *c, struct error *err)
     struct relay_facts facts;
     bool topic_exists = false;
     if (relay_look(&c->kafka, &c->arena, &facts.progress, &facts.have_progress, &topic_exists,
-                   err) < 0) {
-        relay_complete_hint(c->o->config, err);
+                   err) < 0)
         return -1;
-    }
     if (relay_judge(c->sql, c->o->config, &c->kafka, &c->arena, &facts, err) == 0) {
         char position[LSN_TEXT_MAX];
         command_say(c->o->out, "progress: at %s, slot %s can go on from there",
@@ -72,7 +70,10 @@ static int check_progress(struct check *c, struct error *err)
     }
     if (err->reason != REASON_NOT_SET_UP && err->reason != REASON_CLOSED)
         return -1;
-    command_say(c->o->out, "progress: none yet; %s", err->hint);
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, c->o->log->as, &advice);
+    command_say(c->o->out, "progress: none yet; %s", buf_text(&advice));
+    buf_fini(&advice);
     *err = ERROR_INIT;
     return 0;
 }
@@ -108,8 +109,6 @@ int relay_check(const struct command_options *o, bool connect, struct error *err
         if (result < 0 && err->kind == ERROR_STOP)
             err->exit_code = EXIT_NO;
     }
-    if (result < 0)
-        relay_complete_hint(o->config, err);
     pg_close(c.sql);
     router_close(c.router);
     arena_fini(&c.arena);

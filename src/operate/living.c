@@ -52,5 +52,5 @@ int relay_meet_living(const struct command_options *o, const char *seen, bool ta
     }
     error_stop(err, REASON_RELAY_RUNNING, "an instance of relay %s is running: %s",
                o->config->relay.text, where);
-    return error_hint(err, "stop it first, or add --take-over: it then ends with exit code 4");
+    return error_hint(err, "stop it first, or let it end with exit code 4");
 }

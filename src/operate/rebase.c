@@ -60,7 +60,7 @@ static int check_target(struct rebase *r, struct error *err)
                   r->slot.confirmed_flush_lsn != 0;
     if (!usable) {
         error_stop(err, REASON_SLOT_UNUSABLE, "slot %s does not exist or is lost", name);
-        return error_hint(err, "use --to new-slot --accept-loss");
+        return error_mend(err, "rebase --to new-slot --accept-loss");
     }
     r->target_lsn = r->slot.confirmed_flush_lsn;
     if (r->wish->target == REBASE_SLOT)
@@ -115,16 +115,19 @@ static void describe(const struct rebase *r, bool loss, bool repeat)
 
 static int check_accepted(const struct rebase *r, bool loss, bool repeat, struct error *err)
 {
-    const char *missing = NULL;
-    if (loss && !r->wish->accept_loss)
-        missing = "--accept-loss";
-    else if (repeat && !r->wish->accept_repeat)
-        missing = "--accept-repeat";
-    if (missing == NULL)
+    if ((!loss || r->wish->accept_loss) && (!repeat || r->wish->accept_repeat))
         return 0;
     error_stop(err, REASON_NOT_ACCEPTED, "this rebase would %s events",
                loss && !r->wish->accept_loss ? "lose" : "repeat");
-    return error_hint(err, "add %s if that is meant", missing);
+    error_hint(err, "if that is meant");
+    char to[LSN_TEXT_MAX + 8] = "slot", lsn[LSN_TEXT_MAX];
+    if (r->wish->target == REBASE_NEW_SLOT)
+        snprintf(to, sizeof to, "new-slot");
+    else if (r->wish->target == REBASE_LSN)
+        snprintf(to, sizeof to, "lsn:%s", lsn_format(r->wish->lsn, lsn));
+    return error_mend(err, "rebase --to %s%s%s", to,
+                      loss || r->wish->accept_loss ? " --accept-loss" : "",
+                      repeat || r->wish->accept_repeat ? " --accept-repeat" : "");
 }
 
 static int check_consequences(const struct rebase *r, struct error *err)

@@ -81,8 +81,6 @@ int relay_skip(const struct command_options *o, const char *id, struct error *er
         result = write_skip(o, &kafka, &arena, &skip, err);
     if (result == 0)
         command_say(o->out, "%s will be passed over", id);
-    else
-        relay_complete_hint(o->config, err);
     arena_fini(&arena);
     return result;
 }

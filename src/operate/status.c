@@ -27,8 +27,7 @@ static void note_away(struct answer *f, const struct error *err)
         f->away = *err;
 }
 
-static void look(const struct command_options *o, const struct kafka_options *kafka,
-                 struct arena *arena, struct answer *f)
+static void look(const struct kafka_options *kafka, struct arena *arena, struct answer *f)
 {
     bool topic_exists = false;
     struct error err = ERROR_INIT;
@@ -37,7 +36,6 @@ static void look(const struct command_options *o, const struct kafka_options *ka
     if (f->have_look)
         return;
     f->facts.have_progress = false;
-    relay_complete_hint(o->config, &err);
     if (err.kind == ERROR_STOP)
         f->verdict = err;
     else
@@ -69,7 +67,7 @@ static void ask_database(const struct command_options *o, const struct kafka_opt
 static void gather(const struct command_options *o, struct arena *arena, struct answer *f)
 {
     struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
-    look(o, &kafka, arena, f);
+    look(&kafka, arena, f);
     ask_database(o, &kafka, arena, f);
 }
 
@@ -127,7 +125,10 @@ static void write_json(const struct command_options *o, const struct answer *f, 
     write_error(&w, "refused", &f->verdict);
     write_error(&w, "away", &f->away);
     json_write_member_text(&w, "error", told->kind != ERROR_NONE ? told->text : NULL);
-    json_write_member_text(&w, "hint", told->hint[0] != '\0' ? told->hint : NULL);
+    struct buf advice = BUF_EMPTY;
+    error_advice(told, o->log->as, &advice);
+    json_write_member_text(&w, "hint", advice.len > 0 ? buf_text(&advice) : NULL);
+    buf_fini(&advice);
     write_bool(&w, "live_taken_over", f->live && p != NULL && f->live_instance.ptr != NULL,
                is_other(f));
     if (f->live)
@@ -165,8 +166,12 @@ static void write_text(const struct command_options *o, const struct answer *f)
         command_say(o->out, "progress    %s", f->have_look ? "none" : "not known");
     if (f->away.kind != ERROR_NONE)
         command_say(o->out, "away        %s", f->away.text);
-    if (f->verdict.kind != ERROR_NONE)
-        command_say(o->out, "refused     %s\nhint        %s", f->verdict.text, f->verdict.hint);
+    if (f->verdict.kind != ERROR_NONE) {
+        struct buf advice = BUF_EMPTY;
+        error_advice(&f->verdict, o->log->as, &advice);
+        command_say(o->out, "refused     %s\nhint        %s", f->verdict.text, buf_text(&advice));
+        buf_fini(&advice);
+    }
     if (f->live)
         command_say(o->out, "live        %.*s, %s", SPAN_ARG(f->live_state),
                     f->live_ready ? "ready" : "not ready");

@@ -60,9 +60,10 @@ static int drop_publication(const struct command_options *o, struct pg_connectio
     buf_add_text(&statement, "DROP PUBLICATION IF EXISTS ");
     pg_quote_identifier(&statement, span_of(o->config->source.publication.text));
     int result = pg_exec(sql, buf_text(&statement), err);
-    if (result < 0)
-        error_hint(err, "let its owner run: %s", buf_text(&statement));
-    else
+    if (result < 0) {
+        error_hint(err, "let its owner run");
+        error_mend_sql(err, "%s", buf_text(&statement));
+    } else
         command_say(o->out, "publication %s: dropped", o->config->source.publication.text);
     buf_fini(&statement);
     return result;
@@ -139,8 +140,6 @@ int relay_teardown(const struct command_options *o, const char *admin_connection
         result = command_open_admin(o, admin_connection, &system, &admin, err);
     if (result == 0)
         result = apply(o, &system, sql, admin != NULL ? admin : sql, err);
-    if (result < 0)
-        relay_complete_hint(o->config, err);
     pg_close(admin);
     pg_close(sql);
     return result;

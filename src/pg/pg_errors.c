@@ -19,6 +19,10 @@ struct rule {
     enum error_kind kind;
     enum reason reason;
     const char *hint; /* %s once or not at all: the role; NULL: the server's own */
+    struct {
+        enum mend_kind kind;
+        const char *line; /* likewise */
+    } mend;
 };
 
 #define RETRY ERROR_RETRY
@@ -28,69 +32,87 @@ struct rule {
     "check user and password in source.connection, the role in PostgreSQL and pg_hba.conf, for "   \
     "role %s"
 #define HINT_REPLICATION                                                                           \
-    "as a superuser: ALTER ROLE %s REPLICATION (Amazon RDS: GRANT rds_replication TO the role)"
+    "as a superuser (Amazon RDS: GRANT rds_replication TO the role)",                              \
+    {                                                                                              \
+        MEND_SQL, "ALTER ROLE %s REPLICATION"                                                      \
+    }
 #define HINT_POOLER                                                                                \
     "logical replication cannot go through a pooler: point source.connection at PostgreSQL itself"
 #define HINT_WAL_LEVEL                                                                             \
-    "as a superuser: ALTER SYSTEM SET wal_level = 'logical', then restart PostgreSQL"
+    "as a superuser, then restart PostgreSQL",                                                     \
+    {                                                                                              \
+        MEND_SQL, "ALTER SYSTEM SET wal_level = 'logical'"                                         \
+    }
 #define HINT_PUBLICATION                                                                           \
-    "run: walferry setup; a publication that was made after its slot does not help that slot: "    \
-    "then "                                                                                        \
-    "run: walferry rebase --to new-slot --accept-loss"
-#define HINT_SLOT_LOST "run: walferry rebase --to new-slot --accept-loss"
+    "make it with walferry setup; where it was made after its slot, that slot cannot use it: "     \
+    "then",                                                                                        \
+    {                                                                                              \
+        MEND_COMMAND, "rebase --to new-slot --accept-loss"                                         \
+    }
+#define HINT_SLOT_LOST                                                                             \
+    "go on with a new slot",                                                                       \
+    {                                                                                              \
+        MEND_COMMAND, "rebase --to new-slot --accept-loss"                                         \
+    }
+#define NONE                                                                                       \
+    {                                                                                              \
+        MEND_NONE, NULL                                                                            \
+    }
 
 /* The first rule that fits wins. */
 static const struct rule rules[] = {
-    {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER},
-    {"28", ANY, NULL, STOP, REASON_AUTH_FAILED, HINT_AUTH},
-    {"3D000", ANY, NULL, STOP, REASON_DATABASE_MISSING, "check dbname in source.connection"},
+    {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER, NONE},
+    {"28", ANY, NULL, STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
+    {"3D000", ANY, NULL, STOP, REASON_DATABASE_MISSING, "check dbname in source.connection", NONE},
     {"42501", PG_CREATE_SLOT, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION},
     {"42501", PG_START, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION},
     {"42501", ANY, NULL, STOP, REASON_NO_PRIVILEGE,
-     "grant role %s what the message names, or name another one with --admin-connection"},
+     "grant role %s what the message names, or name another one with --admin-connection", NONE},
     {"42704", ANY, "publication", STOP, REASON_PUBLICATION_MISSING, HINT_PUBLICATION},
     {"42704", PG_STREAM, NULL, STOP, REASON_PUBLICATION_MISSING, HINT_PUBLICATION},
     {"42704", PG_START, NULL, STOP, REASON_SLOT_MISSING, HINT_SLOT_LOST},
-    {"42710", PG_CREATE_SLOT, NULL, RETRY, REASON_SLOT_EXISTS, ""},
+    {"42710", PG_CREATE_SLOT, NULL, RETRY, REASON_SLOT_EXISTS, "", NONE},
     {"53400", PG_CREATE_SLOT, NULL, STOP, REASON_NO_FREE_SLOT,
-     "drop a slot that nobody uses, or raise max_replication_slots and restart PostgreSQL"},
+     "drop a slot that nobody uses, or raise max_replication_slots and restart PostgreSQL", NONE},
     {"55000", ANY, "wal_level", STOP, REASON_WAL_LEVEL, HINT_WAL_LEVEL},
     {"55000", PG_START, "in this database", STOP, REASON_SLOT_DATABASE,
-     "set dbname in source.connection to the slot's database, or source.slot to another slot"},
+     "set dbname in source.connection to the slot's database, or source.slot to another slot",
+     NONE},
     {"55000", PG_START, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
     {"55000", PG_STREAM, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
-    {"55006", PG_START, NULL, RETRY, REASON_SLOT_ACTIVE, ""},
+    {"55006", PG_START, NULL, RETRY, REASON_SLOT_ACTIVE, "", NONE},
     {"0A000", PG_CREATE_SLOT, NULL, STOP, REASON_IN_RECOVERY,
-     "point source.connection at the primary (target_session_attrs=read-write)"},
-    {"57P03", ANY, NULL, RETRY, REASON_STARTING_UP, ""},
-    {"57P0", ANY, NULL, RETRY, REASON_SERVER_SHUTDOWN, ""},
-    {"57014", ANY, NULL, RETRY, REASON_CANCELED, ""},
-    {"53300", ANY, NULL, RETRY, REASON_TOO_MANY_CLIENTS, ""},
-    {"40", ANY, NULL, RETRY, REASON_SERIALIZATION, ""},
-    {"25006", ANY, NULL, RETRY, REASON_READ_ONLY, ""},
-    {"08P01", PG_CONNECT, NULL, STOP, REASON_CONNECTION_REFUSED, NULL},
-    {"08", ANY, NULL, RETRY, REASON_CONNECTION_LOST, ""},
-    {"0A", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
-    {"22", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
-    {"42", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
-    {"3F", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL},
+     "point source.connection at the primary (target_session_attrs=read-write)", NONE},
+    {"57P03", ANY, NULL, RETRY, REASON_STARTING_UP, "", NONE},
+    {"57P0", ANY, NULL, RETRY, REASON_SERVER_SHUTDOWN, "", NONE},
+    {"57014", ANY, NULL, RETRY, REASON_CANCELED, "", NONE},
+    {"53300", ANY, NULL, RETRY, REASON_TOO_MANY_CLIENTS, "", NONE},
+    {"40", ANY, NULL, RETRY, REASON_SERIALIZATION, "", NONE},
+    {"25006", ANY, NULL, RETRY, REASON_READ_ONLY, "", NONE},
+    {"08P01", PG_CONNECT, NULL, STOP, REASON_CONNECTION_REFUSED, NULL, NONE},
+    {"08", ANY, NULL, RETRY, REASON_CONNECTION_LOST, "", NONE},
+    {"0A", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL, NONE},
+    {"22", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL, NONE},
+    {"42", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL, NONE},
+    {"3F", ANY, NULL, STOP, REASON_QUERY_REFUSED, NULL, NONE},
 };
 
 /* libpq's own refusals have no SQLSTATE; it speaks English, since nobody calls setlocale. */
 static const struct rule own_rules[] = {
     {"", PG_CONNECT, "no password supplied", STOP, REASON_AUTH_FAILED,
-     "give role %s a password in source.connection, in ~/.pgpass or in PGPASSWORD"},
-    {"", PG_CONNECT, "authentication method", STOP, REASON_AUTH_FAILED, HINT_AUTH},
+     "give role %s a password in source.connection, in ~/.pgpass or in PGPASSWORD", NONE},
+    {"", PG_CONNECT, "authentication method", STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
     {"", PG_CONNECT, "server does not support SSL", STOP, REASON_TLS,
-     "set ssl = on in PostgreSQL, or choose another sslmode in source.connection"},
+     "set ssl = on in PostgreSQL, or choose another sslmode in source.connection", NONE},
     {"", PG_CONNECT, "certificate verify failed", STOP, REASON_TLS,
-     "set sslrootcert in source.connection to the authority that signed the server's certificate"},
+     "set sslrootcert in source.connection to the authority that signed the server's certificate",
+     NONE},
     {"", PG_CONNECT, "does not match host name", STOP, REASON_TLS,
-     "set host in source.connection to a name in the server's certificate"},
+     "set host in source.connection to a name in the server's certificate", NONE},
     {"", PG_CONNECT, "root certificate file", STOP, REASON_TLS,
-     "put the authority's certificate where sslrootcert in source.connection points"},
-    {"", PG_CONNECT, NULL, RETRY, REASON_CONNECT_FAILED, ""},
-    {"", ANY, NULL, RETRY, REASON_CONNECTION_LOST, ""},
+     "put the authority's certificate where sslrootcert in source.connection points", NONE},
+    {"", PG_CONNECT, NULL, RETRY, REASON_CONNECT_FAILED, "", NONE},
+    {"", ANY, NULL, RETRY, REASON_CONNECTION_LOST, "", NONE},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -124,7 +146,7 @@ static bool names_wal_segment(const char *text)
 static const struct rule slot_lost = {"58P01", ANY, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST};
 static const struct rule no_replication = {
     "42501", PG_CONNECT, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION};
-static const struct rule unknown = {"", ANY, NULL, RETRY, REASON_DATABASE, NULL};
+static const struct rule unknown = {"", ANY, NULL, RETRY, REASON_DATABASE, NULL, NONE};
 
 static const struct rule *choose(enum pg_context context, bool replication, const char *sqlstate,
                                  const char *text)
@@ -145,22 +167,36 @@ static const struct rule *choose(enum pg_context context, bool replication, cons
     return rule != NULL ? rule : &unknown;
 }
 
+/* The text with the role in the place of %s. */
+static void fill_in(const char *text, const char *user, struct buf *out)
+{
+    const char *role = strstr(text, "%s");
+    if (role == NULL) {
+        buf_add_text(out, text);
+        return;
+    }
+    buf_add(out, (struct span){text, (size_t)(role - text)});
+    pg_quote_identifier(out, span_of(user));
+    buf_add_text(out, role + 2);
+}
+
 static void set_hint(const struct rule *rule, const char *user, const char *server_hint,
                      struct error *err)
 {
-    if (rule->hint == NULL) {
-        error_hint(err, "%s", server_hint != NULL ? server_hint : "");
-        return;
-    }
-    const char *role = strstr(rule->hint, "%s");
-    if (role == NULL) {
-        error_hint(err, "%s", rule->hint);
-        return;
-    }
-    struct buf name = BUF_EMPTY;
-    pg_quote_identifier(&name, span_of(user));
-    error_hint(err, "%.*s%s%s", (int)(role - rule->hint), rule->hint, buf_text(&name), role + 2);
-    buf_fini(&name);
+    struct buf hint = BUF_EMPTY, mend = BUF_EMPTY;
+    if (rule->hint != NULL)
+        fill_in(rule->hint, user, &hint);
+    else
+        buf_add_text(&hint, server_hint != NULL ? server_hint : "");
+    error_hint(err, "%s", buf_text(&hint));
+    if (rule->mend.kind != MEND_NONE)
+        fill_in(rule->mend.line, user, &mend);
+    if (rule->mend.kind == MEND_COMMAND)
+        error_mend(err, "%s", buf_text(&mend));
+    else if (rule->mend.kind == MEND_SQL)
+        error_mend_sql(err, "%s", buf_text(&mend));
+    buf_fini(&hint);
+    buf_fini(&mend);
 }
 
 int pg_sort_error(enum pg_context context, bool replication, const char *user, const char *sqlstate,

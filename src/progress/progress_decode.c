@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define UNREADABLE_MEND "walferry rebase --to slot --accept-repeat"
+#define UNREADABLE_MEND "rebase --to slot --accept-repeat"
 
 struct decoding {
     const struct json_tree *root;
@@ -239,7 +239,7 @@ static void read_members(struct decoding *d, struct arena *arena)
 static int unreadable(struct error *err, const char *what)
 {
     error_stop(err, REASON_PROGRESS_UNREADABLE, "the progress record is unreadable: %s", what);
-    return error_hint(err, UNREADABLE_MEND);
+    return error_mend(err, UNREADABLE_MEND);
 }
 
 static int check_version(const struct json_tree *root, struct error *err)
@@ -254,7 +254,8 @@ static int check_version(const struct json_tree *root, struct error *err)
     error_stop(err, REASON_PROGRESS_NEWER,
                "the progress record has version %" PRId64 ", this program knows up to %d", version,
                PROGRESS_VERSION);
-    return error_hint(err, "run the newer walferry that wrote it, or: %s", UNREADABLE_MEND);
+    error_hint(err, "run the newer walferry that wrote it, or publish again");
+    return error_mend(err, UNREADABLE_MEND);
 }
 
 int progress_decode(struct span json, struct arena *arena, struct progress *progress,

@@ -71,12 +71,12 @@ int kafka_denied(struct error *err, const struct kafka_client *client, const cha
         at += length + (at[length] == ',' ? 1 : 0);
     }
     error_stop(err, REASON_ACL_DENIED, "Kafka denies %s on %s %s", operations, resource, name);
-    return error_hint(err,
-                      "kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s%s "
-                      "--%s%s%s",
-                      bootstrap(client), user, flags, resource,
-                      strcmp(resource, "cluster") == 0 ? "" : " ",
-                      strcmp(resource, "cluster") == 0 ? "" : name);
+    return error_mend_shell(err,
+                            "kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s%s "
+                            "--%s%s%s",
+                            bootstrap(client), user, flags, resource,
+                            strcmp(resource, "cluster") == 0 ? "" : " ",
+                            strcmp(resource, "cluster") == 0 ? "" : name);
 }
 
 static int credentials_refused(struct error *err, const struct kafka_client *client,

@@ -52,10 +52,10 @@ static int check_progress_topic(const struct preparing *p, const char *topic,
                    "progress topic %s is not compacted only, so Kafka would delete the progress "
                    "with time",
                    topic);
-        return error_hint(err,
-                          "kafka-configs.sh --bootstrap-server %s --alter --topic %s "
-                          "--add-config cleanup.policy=compact",
-                          servers != NULL ? servers : "HOST:9092", topic);
+        return error_mend_shell(err,
+                                "kafka-configs.sh --bootstrap-server %s --alter --topic %s "
+                                "--add-config cleanup.policy=compact",
+                                servers != NULL ? servers : "HOST:9092", topic);
     }
     return 0;
 }
@@ -67,11 +67,12 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
         error_stop(err, REASON_TOPIC_MISSING,
                    "progress topic %s does not exist and delivery.topics.create is false", topic);
         const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
-        return error_hint(err,
-                          "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions "
-                          "1 --config cleanup.policy=compact --config "
-                          "message.timestamp.type=LogAppendTime",
-                          servers != NULL ? servers : "HOST:9092", topic);
+        return error_mend_shell(
+            err,
+            "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions "
+            "1 --config cleanup.policy=compact --config "
+            "message.timestamp.type=LogAppendTime",
+            servers != NULL ? servers : "HOST:9092", topic);
     }
     bool three = facts->brokers >= 3;
     const char *settings[] = {"cleanup.policy",

@@ -349,8 +349,7 @@ int kafka_topic_missing_hint(struct error *err, const struct kafka_client *clien
                              const char *topic)
 {
     const char *servers = kafka_property(client->options->kafka, "bootstrap.servers");
-    return error_hint(err,
-                      "kafka-topics.sh --bootstrap-server %s --create --topic %s, or set "
-                      "delivery.topics.create: true",
-                      servers != NULL ? servers : "HOST:9092", topic);
+    error_hint(err, "set delivery.topics.create: true, or create it");
+    return error_mend_shell(err, "kafka-topics.sh --bootstrap-server %s --create --topic %s",
+                            servers != NULL ? servers : "HOST:9092", topic);
 }

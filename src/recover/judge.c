@@ -14,25 +14,25 @@ static int judge_record(const struct judge_facts *f, struct error *err)
         error_stop(err, REASON_NOT_SET_UP,
                    "relay %s has neither progress in topic %s nor slot %s: it has not been set up",
                    f->relay, f->topic, f->slot_name);
-        return error_hint(err, "run: walferry setup (or walferry run --setup)");
+        return error_mend(err, "setup");
     }
     if (!f->have_progress) {
         error_stop(err, REASON_PROGRESS_MISSING,
                    "slot %s exists, but topic %s holds no progress of relay %s: what was published "
                    "already is not known",
                    f->slot_name, f->topic, f->relay);
-        return error_hint(err,
-                          "publish again from where the slot stands: walferry rebase --to slot "
-                          "--accept-repeat");
+        error_hint(err, "publish again from where the slot stands");
+        return error_mend(err, "rebase --to slot --accept-repeat");
     }
     if (f->progress->mode == PROGRESS_CLOSED) {
         error_stop(err, REASON_CLOSED, "relay %s was torn down", f->relay);
-        return error_hint(err, "run: walferry setup");
+        return error_mend(err, "setup");
     }
     if (f->progress->mode == PROGRESS_INTENT) {
         error_stop(err, REASON_SETUP_UNFINISHED, "the setup of relay %s has not finished",
                    f->relay);
-        return error_hint(err, "run: walferry setup (it goes on where it stopped)");
+        error_hint(err, "it goes on where it stopped");
+        return error_mend(err, "setup");
     }
     return 0;
 }
@@ -44,9 +44,8 @@ static int judge_server(const struct judge_facts *f, struct error *err)
         error_stop(err, REASON_OTHER_SYSTEM,
                    "progress is of the database system %" PRIu64 ", this server is %" PRIu64,
                    p->system_identifier, f->system->system_identifier);
-        return error_hint(err,
-                          "connect to the right server, or start anew on this one: walferry "
-                          "rebase --to %s --accept-loss",
+        error_hint(err, "connect to the right server, or start anew on this one");
+        return error_mend(err, "rebase --to %s --accept-loss",
                           f->slot->state == SLOT_ABSENT ? "new-slot" : "slot");
     }
     if (p->timeline == f->system->timeline)
@@ -60,7 +59,8 @@ static int judge_server(const struct judge_facts *f, struct error *err)
                "the server is on timeline %" PRIu32 " and its history does not hold position %s of "
                "timeline %" PRIu32 ": a tail of the write-ahead log was lost in a failover",
                f->system->timeline, lsn_format(p->position.lsn, at), p->timeline);
-    return error_hint(err, "go on from the slot: walferry rebase --to %s --accept-loss",
+    error_hint(err, "go on from the slot");
+    return error_mend(err, "rebase --to %s --accept-loss",
                       f->slot->state == SLOT_ABSENT ? "new-slot" : "slot");
 }
 
@@ -102,8 +102,8 @@ static int judge_slot(const struct judge_facts *f, struct error *err)
             err, REASON_SLOT_MISSING,
             "slot %s does not exist, but progress stands at %s: changes since then may be gone",
             f->slot_name, at);
-        return error_hint(err,
-                          "go on with a new slot: walferry rebase --to new-slot --accept-loss");
+        error_hint(err, "go on with a new slot");
+        return error_mend(err, "rebase --to new-slot --accept-loss");
     }
     if (relay_check_slot_place(f->slot_name, slot, f->system, err) < 0)
         return -1;
@@ -112,8 +112,8 @@ static int judge_slot(const struct judge_facts *f, struct error *err)
                    "slot %s is lost: the server has removed write-ahead log that it needs "
                    "(max_slot_wal_keep_size)",
                    f->slot_name);
-        return error_hint(err,
-                          "go on with a new slot: walferry rebase --to new-slot --accept-loss");
+        error_hint(err, "go on with a new slot");
+        return error_mend(err, "rebase --to new-slot --accept-loss");
     }
     if (slot->confirmed_flush_lsn == 0)
         return error_retry(err, REASON_SLOT_IN_CREATION, "slot %s is still being created",
@@ -133,7 +133,8 @@ static int judge_position(const struct judge_facts *f, struct error *err)
                    "slot %s was advanced to %s behind our back, progress stands at %s: changes "
                    "between them are gone",
                    f->slot_name, lsn_format(slot->confirmed_flush_lsn, other), at);
-        return error_hint(err, "go on behind the gap: walferry rebase --to slot --accept-loss");
+        error_hint(err, "go on behind the gap");
+        return error_mend(err, "rebase --to slot --accept-loss");
     }
     if (p->position.lsn > slot->current_lsn && f->system->in_recovery)
         return in_recovery(f, "it has not replayed as far as the progress of slot", err);
@@ -143,7 +144,8 @@ static int judge_position(const struct judge_facts *f, struct error *err)
             "progress stands at %s, but the write-ahead log of the server ends at %s: it was "
             "restored to an earlier time",
             at, lsn_format(slot->current_lsn, other));
-        return error_hint(err, "go on from the slot: walferry rebase --to slot --accept-repeat");
+        error_hint(err, "go on from the slot");
+        return error_mend(err, "rebase --to slot --accept-repeat");
     }
     if (p->partial.final_lsn != 0 && strcmp(p->config_hash, f->config_hash) != 0) {
         error_stop(err, REASON_PARTIAL_CONFIG_CHANGED,

@@ -31,8 +31,8 @@ static int check_succession(struct span before, struct arena *arena, const struc
                progress_mode_name(newest->mode), lsn_format(newest->position.lsn, to),
                newest->generation, progress_mode_name(previous.mode),
                lsn_format(previous.position.lsn, from), previous.generation);
-    return error_hint(err, "find out who wrote it, then publish again from where the slot stands: "
-                           "walferry rebase --to slot --accept-repeat");
+    error_hint(err, "find out who wrote it, then publish again from where the slot stands");
+    return error_mend(err, "rebase --to slot --accept-repeat");
 }
 
 static int look_closely(const struct kafka_options *kafka, bool through, struct arena *arena,

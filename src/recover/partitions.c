@@ -18,7 +18,7 @@ static int refuse_partition(const struct config *config, const struct routed_tab
                  "are not in the WAL",
                  SPAN_ARG(table->schema), SPAN_ARG(table->name), route->name.text, SPAN_ARG(schema),
                  SPAN_ARG(name));
-    error_hint(err, "run: ALTER TABLE %s SET LOGGED", buf_text(&quoted));
+    error_mend_sql(err, "ALTER TABLE %s SET LOGGED", buf_text(&quoted));
     buf_fini(&quoted);
     return -1;
 }

@@ -78,10 +78,9 @@ static int complete(struct pg_connection *sql, const struct config *config,
     if (exists && added == 0) {
         command_say(out, "publication %s: in place", publication);
     } else if ((result = pg_exec(sql, buf_text(&statement), err)) < 0) {
-        error_hint(err,
-                   "let the owner of the tables run: walferry setup --admin-connection "
-                   "…, or by hand: %s",
-                   buf_text(&statement));
+        error_hint(err, "as the owner of the tables, who may also be named to setup with "
+                        "--admin-connection");
+        error_mend_sql(err, "%s", buf_text(&statement));
     } else {
         command_say(out, "publication %s: %s", publication, exists ? "tables added" : "created");
     }

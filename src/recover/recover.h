@@ -51,8 +51,6 @@ int relay_write_record(struct publisher *publisher, const struct progress *recor
                        const atomic_bool *stop, int64_t timeout_ms, struct error *err);
 /* Random hexadecimal, 32 digits. */
 void relay_instance(char text[33]);
-/* Gives every command of walferry in the hint its `-c FILE`, quoted for a shell; once is enough. */
-void relay_complete_hint(const struct config *config, struct error *err);
 /* The router of a configuration, for an epoch and the commands alike. */
 int relay_open_router(const struct config *config, struct router **router, struct error *err);
 /* Can libpq read source.connection? Asks nobody. ERROR_STOP, EXIT_USAGE, "bad_connection", with

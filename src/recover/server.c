@@ -73,7 +73,5 @@ int relay_judge(struct pg_connection *sql, const struct config *config,
         *err = ERROR_INIT;
         result = look_again(sql, config, kafka, arena, f, err);
     }
-    if (result < 0)
-        relay_complete_hint(config, err);
     return result;
 }

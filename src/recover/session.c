@@ -90,5 +90,6 @@ int command_check_wal_level(const struct pg_system *system, struct error *err)
         return 0;
     error_stop(err, REASON_WAL_LEVEL, "wal_level of the server is %s, not logical",
                system->wal_level);
-    return error_hint(err, "run: ALTER SYSTEM SET wal_level = 'logical', and restart the server");
+    error_hint(err, "as a superuser, then restart the server");
+    return error_mend_sql(err, "ALTER SYSTEM SET wal_level = 'logical'");
 }

@@ -170,9 +170,8 @@ static int refuse_foreign_slot(const struct setup *s, struct error *err)
                "slot %s exists already, but relay %s has no progress: whose it is and what was "
                "published from it is not known",
                s->o->config->source.slot.text, s->o->config->relay.text);
-    error_hint(err, "drop the slot if nobody needs it, or publish from where it stands: walferry "
-                    "rebase --to slot --accept-repeat");
-    relay_complete_hint(s->o->config, err);
+    error_hint(err, "drop the slot if nobody needs it, or publish from where it stands");
+    error_mend(err, "rebase --to slot --accept-repeat");
     return -1;
 }
 
@@ -209,9 +208,8 @@ static int adopt_slot(struct setup *s, uint64_t *position, struct error *err)
         error_stop(err, REASON_SLOT_WITHOUT_PROGRESS,
                    "slot %s is older than the setup of relay %s: it is not ours", name,
                    s->o->config->relay.text);
-        error_hint(err, "drop the slot if nobody needs it, or publish from where it stands: "
-                        "walferry rebase --to slot --accept-repeat");
-        relay_complete_hint(s->o->config, err);
+        error_hint(err, "drop the slot if nobody needs it, or publish from where it stands");
+        error_mend(err, "rebase --to slot --accept-repeat");
         return -1;
     }
     *position = s->facts.slot.confirmed_flush_lsn;
@@ -282,8 +280,6 @@ int relay_setup(const struct command_options *o, const char *admin_connection, s
         result = look(&s, err);
     if (result == 0)
         result = is_first_run(&s) ? first_run(&s, err) : complete_existing(&s, err);
-    if (result < 0)
-        relay_complete_hint(o->config, err);
     publisher_close(s.publisher, 0);
     pg_close(s.sql);
     router_close(s.router);

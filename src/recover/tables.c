@@ -203,7 +203,7 @@ static int refuse_kind(const struct config *config, const struct routed_table *t
         /* Up to 17 a partitioned table may be UNLOGGED, and SET LOGGED leaves it as it is. */
         if (t->kind == 'p')
             return error_hint(err, "make the table anew, without UNLOGGED");
-        return error_hint(err, "run: ALTER TABLE %s SET LOGGED", quoted(arena, t));
+        return error_mend_sql(err, "ALTER TABLE %s SET LOGGED", quoted(arena, t));
     }
     const char *kind = t->kind == 'v'   ? "a view"
                        : t->kind == 'm' ? "a materialized view"
@@ -298,19 +298,19 @@ static int refuse_unsent(const struct config *config, const struct routed_table 
         refuse(config, t, REASON_COLUMN_MISSING, err,
                "needs column %.*s, which is generated: the server does not send it",
                SPAN_ARG(column));
-        return error_hint(
-            err,
-            "let a trigger fill an ordinary column; on PostgreSQL 18 a stored one is "
-            "sent after: ALTER PUBLICATION %s SET (publish_generated_columns = stored)",
-            quoted_publication(arena, config));
+        error_hint(err,
+                   "let a trigger fill an ordinary column; on PostgreSQL 18 a stored one is sent "
+                   "after");
+        return error_mend_sql(err, "ALTER PUBLICATION %s SET (publish_generated_columns = stored)",
+                              quoted_publication(arena, config));
     }
     refuse(config, t, REASON_PUBLICATION_COLUMN, err,
            "needs column %.*s, which is not in the column list of publication %s", SPAN_ARG(column),
            config->source.publication.text);
     const char *publication = quoted_publication(arena, config);
-    return error_hint(err,
-                      "run: ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
-                      publication, quoted(arena, t), publication, quoted(arena, t));
+    return error_mend_sql(err,
+                          "ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
+                          publication, quoted(arena, t), publication, quoted(arena, t));
 }
 
 static int check_columns(struct pg_connection *sql, const struct config *config,
@@ -372,9 +372,9 @@ static int check_inserts(const struct config *config, const struct tables *table
     config_error(err, publication, REASON_PUBLICATION_INSERTS,
                  "publication %s does not publish inserts: no event would ever come",
                  publication->text);
-    return error_hint(err, "run: ALTER PUBLICATION %s SET (publish = 'insert%s%.*s')",
-                      quoted_publication(arena, config), p->publishes.len > 0 ? ", " : "",
-                      SPAN_ARG(p->publishes));
+    return error_mend_sql(err, "ALTER PUBLICATION %s SET (publish = 'insert%s%.*s')",
+                          quoted_publication(arena, config), p->publishes.len > 0 ? ", " : "",
+                          SPAN_ARG(p->publishes));
 }
 
 static int refuse_root(const struct config *config, const struct routed_table *t,
@@ -383,8 +383,8 @@ static int refuse_root(const struct config *config, const struct routed_table *t
     refuse(config, t, REASON_PUBLICATION_ROOT, err,
            "is partitioned, and publication %s sends such rows under the names of the partitions",
            config->source.publication.text);
-    return error_hint(err, "run: ALTER PUBLICATION %s SET (publish_via_partition_root = true)",
-                      quoted_publication(arena, config));
+    return error_mend_sql(err, "ALTER PUBLICATION %s SET (publish_via_partition_root = true)",
+                          quoted_publication(arena, config));
 }
 
 /* Under which name do the rows come, and does a route take that? */
@@ -451,15 +451,16 @@ static int check_published(struct pg_connection *sql, const struct config *confi
         refuse(config, t, REASON_PUBLICATION_TABLE, err,
                "is not in publication %s: its events would never come",
                config->source.publication.text);
-        return error_hint(err, "run: walferry setup, or: ALTER PUBLICATION %s ADD TABLE %s",
-                          publication, quoted(arena, t));
+        error_mend(err, "setup");
+        return error_mend_sql(err, "ALTER PUBLICATION %s ADD TABLE %s", publication,
+                              quoted(arena, t));
     }
     if (t->filtered) {
         refuse(config, t, REASON_PUBLICATION_FILTER, err,
                "has a row filter in publication %s: the rows that it leaves out would never come",
                config->source.publication.text);
-        return error_hint(
-            err, "run: ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
+        return error_mend_sql(
+            err, "ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
             publication, quoted(arena, t), publication, quoted(arena, t));
     }
     if (check_name(config, router, t, err) < 0 || check_children(sql, config, router, t, err) < 0)
@@ -495,7 +496,7 @@ int tables_check_published(struct pg_connection *sql, const struct config *confi
     if (!tables->publication.exists) {
         error_stop(err, REASON_PUBLICATION_MISSING, "publication \"%s\" does not exist",
                    config->source.publication.text);
-        return error_hint(err, "run: walferry setup");
+        return error_mend(err, "setup");
     }
     return check_all(sql, config, router, tables, false, arena, err);
 }

@@ -15,6 +15,14 @@ bool data_error_skips(const struct data_error *at, char id[WALFERRY_ID_MAX], str
         return true;
     }
     error_wrap(err, "route %s, change %s", at->route->name.text, id);
-    error_hint(err, "mend the cause, or pass this change over: walferry skip %s", id);
+    /* What is wrong is most often the file or the topic; to pass the change over loses it. */
+    struct buf cause = BUF_EMPTY;
+    error_advice(err, NULL, &cause);
+    if (cause.len == 0)
+        buf_add_format(&cause, "mend route %s in the file, or what its rows hold",
+                       at->route->name.text);
+    error_hint(err, "%s, and start again; only to lose this change for good", buf_text(&cause));
+    buf_fini(&cause);
+    error_mend(err, "skip %s", id);
     return false;
 }

@@ -154,9 +154,6 @@ static bool look_again(struct hold *h)
     }
     config_close(next);
     /* What is away for the moment is no news: the reason stays. */
-    if (result < 0 && err.kind == ERROR_STOP && err.exit_code != h->why.exit_code &&
-        h->why.exit_code != EXIT_DATA)
-        relay_complete_hint(h->relay->config, &err);
     say(h, result < 0 && err.kind == ERROR_STOP && h->why.exit_code != EXIT_DATA ? &err : &h->why,
         clock_monotonic_us());
     return false;

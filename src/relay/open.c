@@ -83,10 +83,8 @@ static int look(struct epoch *e, struct error *err)
         relay_check_connection(e->config, err) < 0)
         return -1;
     if (relay_look(&e->kafka, &e->arena, &e->facts.progress, &e->facts.have_progress, &topic_exists,
-                   err) < 0) {
-        relay_complete_hint(e->config, err);
+                   err) < 0)
         return -1;
-    }
     if (check_away(e, topic_exists, err) < 0 || check_successor(e, err) < 0)
         return -1;
     const struct relay *relay = e->relay;
@@ -145,10 +143,8 @@ static int take_over(struct epoch *e, struct error *err)
 {
     uint64_t seen = e->facts.progress.generation;
     if (relay_take_over(&e->kafka, &e->arena, &e->publisher, &e->facts.progress,
-                        &e->facts.have_progress, err) < 0) {
-        relay_complete_hint(e->config, err);
+                        &e->facts.have_progress, err) < 0)
         return -1;
-    }
     if (!e->facts.have_progress || e->facts.progress.generation < seen)
         return error_retry(err, REASON_PROGRESS_VANISHED,
                            "the progress record that was there a moment ago is gone");

@@ -117,7 +117,6 @@ static bool react(struct life *life, struct error *err)
         *err = ERROR_INIT; /* asked to end: what could not be done now is done at the next start */
         return false;
     }
-    relay_complete_hint(relay->config, err);
     soften_auth(life, now_us, err);
     give_up_if_due(life, now_us, err);
     metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);

@@ -97,11 +97,9 @@ static int partial_mismatch(const struct stream *s, struct error *err, const cha
                " changes) and must come first from %s, but %s %s",
                lsn_format(s->partial.final_lsn, wanted), s->partial.done, start, what,
                lsn_format(lsn, got));
-    return error_hint(err,
-                      "restore the publication and the configuration under which it was begun, or "
-                      "publish the part that is done again: walferry rebase --to lsn:%s "
-                      "--accept-repeat",
-                      start);
+    error_hint(err, "restore the publication and the configuration under which it was begun, or "
+                    "publish the part that is done again");
+    return error_mend(err, "rebase --to lsn:%s --accept-repeat", start);
 }
 
 static int out_of_order(const struct stream *s, struct error *err, const char *what, uint64_t lsn)

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "assert_text.h"
+
 static struct kafka_publisher *inside(struct fixture *f)
 {
     return (struct kafka_publisher *)f->publisher;
@@ -399,7 +401,7 @@ static void a_wrong_progress_topic_is_refused(void **state)
     peer_create_topic(f->topic, 1, NULL);
     assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "progress_topic_deletes");
-    assert_non_null(strstr(f->err.hint, "--add-config cleanup.policy=compact"));
+    assert_advice_contains(f->err, "--add-config cleanup.policy=compact");
 }
 
 static void topics_that_may_not_be_made_are_missed(void **state)

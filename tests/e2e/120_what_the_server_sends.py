@@ -17,7 +17,7 @@ def refused(case, relay, reason, says, setup=True):
     if setup:
         text = case.command(relay, "setup", code=2, says=says)
     assert case.slot() is None, case.slot()
-    found = re.search(r"run: (?:walferry setup -c (\S+), or: )?(ALTER .*)", text)
+    found = re.search(r"run: (?:\S*walferry setup -c (\S+), or: )?(ALTER .*)", text)
     assert not found or found.group(1) in (None, relay.path), text
     return found and found.group(2)
 

@@ -24,4 +24,20 @@
         assert_string_equal((err).text, (wanted_text));                                            \
     } while (0)
 
+/* Hint and mends in one line, of a walferry that was started as such. */
+#define assert_advice(err, wanted)                                                                 \
+    do {                                                                                           \
+        struct buf advice_ = BUF_EMPTY;                                                            \
+        error_advice(&(err), NULL, &advice_);                                                      \
+        assert_string_equal(buf_text(&advice_), (wanted));                                         \
+        buf_fini(&advice_);                                                                        \
+    } while (0)
+#define assert_advice_contains(err, wanted)                                                        \
+    do {                                                                                           \
+        struct buf advice_ = BUF_EMPTY;                                                            \
+        error_advice(&(err), NULL, &advice_);                                                      \
+        assert_non_null(strstr(buf_text(&advice_), (wanted)));                                     \
+        buf_fini(&advice_);                                                                        \
+    } while (0)
+
 #endif

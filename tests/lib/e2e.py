@@ -340,13 +340,13 @@ class Case:
 
     def mend(self, relay, text, *more, code=0):
         """Run the command that the hint in a log text prints, word for word; its output."""
-        found = re.findall(r"walferry ((?:rebase|skip) [^\"]*?-c [^\s\",;)]+)", text)
+        found = re.findall(r"(\S*walferry (?:rebase|skip) [^\"]*?-c [^\s\",;)]+)", text)
         assert found, "no mend is printed: %s" % text[-3000:]
         result = subprocess.run(
-            [relay.binary, *shlex.split(found[-1]), *more], env=relay._env(None), text=True,
+            ["sh", "-c", found[-1] + ' "$@"', "sh", *more], env=relay._env(None), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
             check=False)
-        assert result.returncode == code, "walferry %s: code %d\n%s" % (
+        assert result.returncode == code, "%s: code %d\n%s" % (
             found[-1], result.returncode, result.stdout)
         return result.stdout
 

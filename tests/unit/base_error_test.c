@@ -1,6 +1,8 @@
 /* base/error: what went wrong, as a reaction. */
 #include "base/error.h"
 
+#include "base/buf.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,6 +68,51 @@ static void test_one_line(void **state)
     assert_string_equal(err.text, "");
 }
 
+static void advice(const struct error *err, const char *program, const char *file,
+                   const char *expected)
+{
+    struct buf out = BUF_EMPTY;
+    const struct invocation as = {.program = program, .file = file};
+    error_advice(err, &as, &out);
+    assert_string_equal(buf_text(&out), expected);
+    buf_fini(&out);
+}
+
+static void test_mends_are_completed(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    error_stop(&err, REASON_USAGE, "x");
+    advice(&err, "walferry", "a.yaml", "");
+    assert_int_equal(error_mend(&err, "rebase --to %s", "slot"), -1);
+    advice(&err, "walferry", "a.yaml", "run: walferry rebase --to slot -c a.yaml");
+    advice(&err, NULL, NULL, "run: walferry rebase --to slot");
+    advice(&err, "/opt/my dir/walferry", "it's.yaml",
+           "run: '/opt/my dir/walferry' rebase --to slot -c 'it'\\''s.yaml'");
+    advice(&err, "walferry", "$(x);.yaml", "run: walferry rebase --to slot -c '$(x);.yaml'");
+    advice(&err, "walferry", "", "run: walferry rebase --to slot -c ''");
+    error_mend_sql(&err, "ALTER PUBLICATION p");
+    advice(&err, "w", "f", "run: w rebase --to slot -c f, or: ALTER PUBLICATION p");
+    error_hint(&err, "do");
+    advice(&err, "w", "f", "do");
+    error_mend_shell(&err, "kafka-acls.sh --add");
+    advice(&err, "w", "f", "do: kafka-acls.sh --add");
+    error_wrap(&err, "outer");
+    advice(&err, "w", "f", "do: kafka-acls.sh --add");
+}
+
+/* Half a command is worse than none. */
+static void test_a_mend_that_is_too_long_is_left_out(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    error_stop(&err, REASON_USAGE, "x");
+    error_mend_sql(&err, "%*s", ERROR_MEND_MAX, "x");
+    advice(&err, "w", "f", "");
+    error_mend_sql(&err, "%*s", ERROR_MEND_MAX - 1, "x");
+    assert_int_equal(err.mends[0].kind, MEND_SQL);
+}
+
 static void test_long_texts_are_cut(void **state)
 {
     (void)state;
@@ -91,6 +138,8 @@ int main(void)
         cmocka_unit_test(test_wrap_and_hint),
         cmocka_unit_test(test_retold),
         cmocka_unit_test(test_one_line),
+        cmocka_unit_test(test_mends_are_completed),
+        cmocka_unit_test(test_a_mend_that_is_too_long_is_left_out),
         cmocka_unit_test(test_long_texts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include "assert_text.h"
 #include "assert_contains.h"
 
 #include <arpa/inet.h>
@@ -140,8 +142,8 @@ static void the_text_may_be_in_any_language(void **state)
     refused_with("42501", "keine Berechtigung, um WAL-Sender zu starten", true, &err);
     assert_int_equal(err.exit_code, EXIT_USAGE);
     assert_string_equal(reason_slug(err.reason), "no_replication_privilege");
-    assert_string_equal(err.hint, "as a superuser: ALTER ROLE \"wally\" REPLICATION (Amazon RDS: "
-                                  "GRANT rds_replication TO the role)");
+    assert_advice(err, "as a superuser (Amazon RDS: GRANT rds_replication TO the role): "
+                       "ALTER ROLE \"wally\" REPLICATION");
     refused_with("XX000", "etwas", false, &err);
     assert_int_equal(err.kind, ERROR_RETRY);
 }

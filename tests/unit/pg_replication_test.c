@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include "assert_text.h"
 #include "assert_contains.h"
 
 #include <poll.h>
@@ -151,7 +153,7 @@ static void wal_level_is_named(void)
     assert_int_equal(err.kind, ERROR_STOP);
     assert_int_equal(err.exit_code, EXIT_USAGE);
     assert_string_equal(reason_slug(err.reason), "wal_level");
-    assert_contains(err.hint, "ALTER SYSTEM SET wal_level = 'logical'");
+    assert_advice_contains(err, "ALTER SYSTEM SET wal_level = 'logical'");
     pg_replication_close(r);
 }
 
@@ -218,7 +220,7 @@ static void replication_needs_its_privilege(void **state)
     assert_int_equal(err.kind, ERROR_STOP);
     assert_int_equal(err.exit_code, EXIT_USAGE);
     assert_string_equal(reason_slug(err.reason), "no_replication_privilege");
-    assert_contains(err.hint, "ALTER ROLE \"plain\" REPLICATION");
+    assert_advice_contains(err, "ALTER ROLE \"plain\" REPLICATION");
 }
 
 static void the_walsender_answers_questions(void **state)

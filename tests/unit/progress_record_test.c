@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "assert_text.h"
+
 #define MEND "walferry rebase --to slot --accept-repeat"
 
 static const char golden[] =
@@ -74,7 +76,7 @@ static void refuse(const char *json, const char *reason, const char *text)
     assert_int_equal(err.exit_code, EXIT_REFUSED);
     assert_string_equal(reason_slug(err.reason), reason);
     assert_string_equal(err.text, text);
-    assert_non_null(strstr(err.hint, MEND));
+    assert_advice_contains(err, MEND);
     arena_fini(&arena);
 }
 

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "assert_text.h"
+
 struct fixture {
     struct progress progress;
     struct pg_system system;
@@ -64,7 +66,7 @@ static void refused(struct fixture *f, enum exit_code code, const char *reason, 
     assert_int_equal(f->err.kind, ERROR_STOP);
     assert_string_equal(reason_slug(f->err.reason), reason);
     assert_string_equal(f->err.text, text);
-    assert_string_equal(f->err.hint, hint);
+    assert_advice(f->err, hint);
     assert_int_equal(f->err.exit_code, code);
 }
 
@@ -99,7 +101,7 @@ static void nothing_at_all_is_not_set_up(void **state)
     refused(f, EXIT_USAGE, "not_set_up",
             "relay orders has neither progress in topic walferry.orders.progress nor slot "
             "walferry_orders: it has not been set up",
-            "run: walferry setup (or walferry run --setup)");
+            "run: walferry setup");
 }
 
 static void a_slot_without_progress_is_refused(void **state)
@@ -125,7 +127,7 @@ static void an_unfinished_setup_is_refused(void **state)
     struct fixture *f = *state;
     f->progress.mode = PROGRESS_INTENT;
     refused(f, EXIT_USAGE, "setup_unfinished", "the setup of relay orders has not finished",
-            "run: walferry setup (it goes on where it stopped)");
+            "it goes on where it stopped: walferry setup");
 }
 
 static void another_system_is_refused(void **state)
