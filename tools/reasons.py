@@ -15,7 +15,7 @@ BEGIN = "<!-- made from src/base/reason.def by make generate -->\n"
 END = "<!-- end of what is made -->\n"
 CODES = {"EXIT_NO": 1, "EXIT_USAGE": 2, "EXIT_REFUSED": 3, "EXIT_FENCED": 4, "EXIT_DATA": 5,
          "EXIT_GAVE_UP": 6}
-ROW = re.compile(r'^REASON\((\w+), "(\w+)", ([A-Z |]+), (\w+), "([^"]*)"\)$', re.M)
+ROW = re.compile(r'^REASON\((\w+), "(\w+)", ([A-Z |]+), (\w+), (?:MEND|NONE), "([^"]*)"\)$', re.M)
 
 
 def rows():

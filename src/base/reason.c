@@ -13,7 +13,8 @@ struct row {
 #define STOP (1U << ERROR_STOP)
 #define DATA (1U << ERROR_DATA)
 #define RETRY (1U << ERROR_RETRY)
-#define REASON(name, slug, kinds, exit_code, sentence) [REASON_##name] = {slug, kinds, exit_code},
+#define REASON(name, slug, kinds, exit_code, mend, sentence)                                       \
+    [REASON_##name] = {slug, kinds, exit_code},
 
 static const struct row table[REASON_COUNT] = {
     [REASON_NONE] = {"", 0, EXIT_OK},

@@ -22,7 +22,7 @@ enum error_kind { ERROR_NONE, ERROR_RETRY, ERROR_DATA, ERROR_STOP };
 
 enum reason {
     REASON_NONE,
-#define REASON(name, slug, kinds, exit_code, sentence) REASON_##name,
+#define REASON(name, slug, kinds, exit_code, mend, sentence) REASON_##name,
 #include "base/reason.def"
 #undef REASON
     REASON_COUNT

@@ -206,7 +206,7 @@ int pg_publication_tables(struct pg_connection *connection, const char *publicat
         pg_result_free(r);
         error_stop(err, REASON_PUBLICATION_MISSING, "publication \"%s\" does not exist",
                    publication);
-        return error_hint(err, "run: walferry setup");
+        return error_mend(err, "setup");
     }
     /* A publication without tables is one row of NULLs. */
     if (pg_result_cell(r, 0, 0).ptr == NULL)

@@ -1,0 +1,246 @@
+"""What a hint prints is run as it was printed, by sh or psql, and the relay then works.
+
+Each reason here is produced on real servers; where the printed command asks and nobody is there, the line
+with --yes that it prints in turn is run. A reason is counted only once its mend was run and helped."""
+
+import json
+import os
+import re
+import subprocess
+
+import e2e
+
+COMMAND = re.compile(r"(\S*walferry (?:setup|rebase|skip|teardown)\b[^,]*? -c \S+)")
+STATEMENT = re.compile(r"((?:ALTER|CREATE|DROP) .*)$")
+RAN = set()
+
+
+# Who else runs the mend of a reason as it was printed.
+ELSEWHERE = {
+    "slot_lost": "067", "other_system": "062",
+    "position_in_future": "065", "message_too_large": "070",
+}
+# Whose mend nobody runs yet. It only gets shorter.
+WITHOUT = {
+    "setup_unfinished", "timeline_changed", "partial_mismatch", "wal_level", "acl_denied", "progress_topic_deletes",
+    "topic_missing", "column_missing", "value_unchanged", "bad_message_json",
+    "bad_json", "bad_value", "record_refused", "too_many_refused",
+}
+
+
+def with_mend():
+    """The reasons of the table whose row says that a mend is printed."""
+    path = os.path.join(e2e.ROOT, "src/base/reason.def")
+    with open(path, encoding="utf-8") as file:
+        return set(re.findall(r'^REASON\(\w+, "(\w+)", [A-Z |]+, \w+, MEND, ', file.read(), re.M))
+
+
+def asked(relay, reason, *command):
+    """The command ends with this reason; its hint."""
+    _, out, err = relay.run(*command, "--json")
+    error = json.loads(out)["error"]
+    assert error["reason"] == reason, (out, err)
+    assert "hint: %s\n" % error["hint"] in err, (out, err)
+    return error["hint"]
+
+
+def ended(case, relay, reason, code):
+    """`run` ends with this reason; the hint of its last line."""
+    text = case.refused(relay, code)
+    return last(text, reason)
+
+
+def last(text, reason):
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    stopped = [line for line in lines if line["event"] == "relay.stopped"][-1]
+    assert stopped["reason"] == reason, stopped
+    return stopped["hint"]
+
+
+def shell(relay, line):
+    result = subprocess.run(["sh", "-c", line], env=relay._env(None), text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, timeout=60, check=False)
+    return result.returncode, result.stdout
+
+
+def mend(relay, reason, hint):
+    """The command of the hint, as printed."""
+    found = COMMAND.search(hint)
+    assert found, hint
+    code, text = shell(relay, found.group(1))
+    if code == 2 and "nobody is there to be asked" in text:
+        again = COMMAND.search(text[text.rindex("hint: "):])
+        assert again and "--yes" in again.group(1), text
+        code, text = shell(relay, again.group(1))
+        if code == 0:
+            RAN.add("not_confirmed")
+    assert code == 0, (hint, text)
+    RAN.add(reason)
+    return text
+
+
+def mend_sql(case, reason, hint):
+    """The statement of the hint, as printed."""
+    found = STATEMENT.search(hint)
+    assert found, hint
+    code, text = case.pg.psql("-c", found.group(1), dbname=case.db)
+    assert code == 0, (hint, text)
+    RAN.add(reason)
+
+
+def lives(relay):
+    case.command(relay, "check", "--connect")
+    case.start(relay)
+    case.stop(relay)
+
+
+with e2e.Case(config={"log": {"format": "json"}}) as case:
+    def works(relay):
+        case.command(relay, "check", "--connect")
+        case.start(relay)
+        case.put(rows=2)
+        case.drain(relay=relay)
+        case.stop(relay)
+
+    relay = case.relay()
+    mend(relay, "publication_missing", asked(relay, "publication_missing", "check", "--connect"))
+    works(relay)
+
+    case.sql("SELECT pg_drop_replication_slot(%s)", (case.slot_name,))
+    mend(relay, "slot_missing", ended(case, relay, "slot_missing", 3))
+    works(relay)
+
+    case.sql("SELECT pg_drop_replication_slot(%s)", (case.slot_name,))
+    mend(relay, "slot_unusable", asked(relay, "slot_unusable", "rebase", "--to", "slot",
+                                       "--accept-loss"))
+    works(relay)
+
+    hint = asked(relay, "not_accepted", "rebase", "--to", "new-slot")
+    assert "LOSS" in case.command(relay, "rebase", "--to", "new-slot", code=3)
+    mend(relay, "not_accepted", hint)
+    works(relay)
+
+    case.sql("SELECT pg_switch_wal()")
+    case.sql("SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())", (case.slot_name,))
+    mend(relay, "slot_ahead", ended(case, relay, "slot_ahead", 3))
+    works(relay)
+
+    for reason, changes in (("progress_newer", {"v": 9}),
+                            ("progress_unreadable", {"position": "nonsense"})):
+        case.forge_progress(**changes)
+        mend(relay, reason, ended(case, relay, reason, 3))
+        case.start(relay)
+        case.stop(relay)
+
+    case.start(relay)
+    mend(relay, "relay_running", asked(relay, "relay_running", "rebase", "--to", "slot",
+                                       "--accept-repeat", "--yes"))
+    assert relay.wait(15) == 4
+    works(relay)
+
+    case.command(relay, "teardown", "--yes")
+    case.sql("CREATE PUBLICATION %s FOR TABLE public.outbox WITH (publish = 'insert')"
+             % case.slot_name)
+    mend(relay, "closed", ended(case, relay, "closed", 2))
+    works(relay)
+
+COLUMNS = "(id uuid DEFAULT gen_random_uuid(), aggregatetype text, aggregateid text, type text," \
+          " payload jsonb, headers jsonb, part int, note text)"
+
+with e2e.Case(label="_sql", config={"log": {"format": "json"}}) as case:
+    def of(table, publication, **route):
+        return case.relay({
+            "source": {"publication": publication},
+            "routes": [dict({"name": "r", "from": table, "as": "outbox",
+                             "topic": case.prefix + "{aggregatetype}"}, **route)]})
+
+    case.sql('CREATE TABLE public."Mixed Case" %s' % COLUMNS)
+    case.sql("CREATE TABLE public.parted %s PARTITION BY LIST (aggregatetype);"
+             "CREATE TABLE public.part_a PARTITION OF public.parted DEFAULT" % COLUMNS)
+    case.sql("CREATE UNLOGGED TABLE public.volatile %s" % COLUMNS)
+    case.sql("CREATE PUBLICATION \"No Inserts\" FOR TABLE public.\"Mixed Case\""
+             " WITH (publish = 'update')")
+    case.sql('CREATE PUBLICATION "No Table"')
+    case.sql("CREATE PUBLICATION leaves FOR TABLE public.parted")
+    faults = [("publication_inserts", 'public."Mixed Case"', "No Inserts"),
+              ("publication_table", 'public."Mixed Case"', "No Table"),
+              ("publication_root", "public.parted", "leaves"),
+              ("table_kind", "public.volatile", "empty")]
+    if case.pg.major >= 15:
+        case.sql('CREATE PUBLICATION filtered FOR TABLE public."Mixed Case" WHERE (part > 7)')
+        case.sql('CREATE PUBLICATION listed FOR TABLE public."Mixed Case" (id, note)')
+        faults += [("publication_filter", 'public."Mixed Case"', "filtered"),
+                   ("publication_column", 'public."Mixed Case"', "listed")]
+    for reason, table, publication in faults:
+        one = of(table, publication)
+        mend_sql(case, reason, asked(one, reason, "check", "--connect"))
+        if reason != "table_kind":
+            case.command(one, "check", "--connect")
+
+with e2e.Case(label="_rows", config={"log": {"format": "json"}}) as case:
+    case.sql("ALTER TABLE public.outbox ADD COLUMN part int, ADD COLUMN note text")
+    relay = case.relay({"routes": [{
+        "name": "outbox", "from": "public.outbox", "as": "outbox", "topic": "{aggregatetype}",
+        "columns": {"headers": "headers", "partition": "part"},
+        "headers": {"id": "{id}", "note": "{note}"}}]})
+    mend(relay, "publication_missing", asked(relay, "publication_missing", "check", "--connect"))
+    good = case.prefix + "order"
+    for reason, topic, part, note, headers in (
+            ("null_in_template", good, 0, None, None),
+            ("illegal_topic", "with space", 0, "n", None),
+            ("reserved_topic", "__consumer_offsets", 0, "n", None),
+            ("bad_partition", good, -1, "n", None),
+            ("bad_headers", good, 0, "n", "[1]"),
+            ("reserved_header", good, 0, "n", '{"walferry-x": "1"}')):
+        case.start(relay)
+        case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type, part, note, headers)"
+                 " VALUES (%s, 'k', 't', %s, %s, %s)", (topic, part, note, headers))
+        assert relay.wait(30) == 5, relay.log_text()
+        hint = last(relay.log_text(), reason)
+        assert hint.index("start again") < hint.index(" skip "), hint
+        mend(relay, reason, hint)
+    case.start(relay)
+    case.stop(relay)
+
+with e2e.Case(label="_setup", config={"log": {"format": "json"}}) as case:
+    # A role that may neither replicate nor publish the table.
+    role = case.name + "_role"
+    case.sql("CREATE ROLE %s LOGIN" % role)
+    one = case.relay({"source": {"connection": case.dsn(role)}})
+    mend_sql(case, "no_privilege", asked(one, "no_privilege", "setup"))
+    mend_sql(case, "no_replication_privilege", asked(one, "no_replication_privilege", "setup"))
+    case.command(one, "setup")
+    lives(one)
+    case.command(case.relay(), "teardown", "--yes")
+    case.sql("DROP ROLE %s" % role)
+
+with e2e.Case(label="_slot", config={"log": {"format": "json"}}) as case:
+    case.sql("CREATE PUBLICATION %s FOR TABLE public.outbox WITH (publish = 'insert')"
+             % case.slot_name)
+    relay = case.relay()
+    mend(relay, "not_set_up", ended(case, relay, "not_set_up", 2))
+    lives(relay)
+
+    case.forge_progress(mode="intent")
+    mend(relay, "progress_regressed", ended(case, relay, "progress_regressed", 3))
+    lives(relay)
+
+    case.kafka.delete_topic(case.progress_topic)
+    mend(relay, "progress_missing", ended(case, relay, "progress_missing", 3))
+    lives(relay)
+
+with e2e.Case(label="_foreign", config={"log": {"format": "json"}}) as case:
+    case.sql("CREATE PUBLICATION %s FOR TABLE public.outbox WITH (publish = 'insert')"
+             % case.slot_name)
+    case.sql("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (case.slot_name,))
+    relay = case.relay()
+    mend(relay, "slot_without_progress", asked(relay, "slot_without_progress", "setup"))
+    lives(relay)
+
+told = RAN | WITHOUT | set(ELSEWHERE)
+assert not RAN & WITHOUT, "it is run: take it out of WITHOUT: %s" % (RAN & WITHOUT)
+assert told == with_mend(), "a mend without a run, or a run without a mend: %s" % (
+    told ^ with_mend())
+print("mends: %d reasons have one; %d run here as printed, %d elsewhere, %d not yet" % (
+    len(told), len(RAN), len(ELSEWHERE), len(WITHOUT)))
