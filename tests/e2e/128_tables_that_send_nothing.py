@@ -13,7 +13,7 @@ COLUMNS = "(id uuid DEFAULT gen_random_uuid(), aggregatetype text, aggregateid t
 
 
 def printed(text):
-    found = re.search(r"run: (?:walferry setup .*, or: )?(ALTER .*)", text)
+    found = re.search(r"run: (?:\S*walferry setup .*, or: )?(ALTER .*)", text)
     return found and found.group(1)
 
 
