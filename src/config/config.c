@@ -4,6 +4,7 @@
 #include "config/config.h"
 
 #include "config/config_check.h"
+#include "config/config_expand.h"
 #include "config/config_table.h"
 #include "config/config_tree.h"
 #include "config/config_value.h"

@@ -1,6 +1,6 @@
 /* config_expand: ${env:NAME} and ${file:PATH}. What comes out is marked as a secret and is not
  * looked at again, so a value cannot bring further expansions in. No other $ means anything. */
-#include "config/config_value.h"
+#include "config/config_expand.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -6,33 +6,9 @@
 #define WALFERRY_CONFIG_VALUE_H
 
 #include "config/config.h"
+#include "config/config_reader.h"
 #include "config/config_table.h"
 #include "config/config_tree.h"
-
-#define CONFIG_FILE_BYTES_MAX (1024 * 1024)
-#define CONFIG_EXPANSION_BYTES_MAX (64 * 1024)
-
-struct config_reader {
-    struct arena *arena; /* of the configuration: what is read lives as long as it */
-    const char *file;
-    uint32_t item; /* which item of the list "[]" in a path stands for */
-};
-
-/* "<file>:<line>: <path>: what". Returns -1. */
-int config_fail(struct error *err, const struct config_reader *reader, uint32_t line,
-                const char *path, enum reason reason, const char *format, ...)
-    __attribute__((format(printf, 6, 7)));
-
-/* The whole file, `max` bytes at most: EFBIG beyond. 0, or -1 with errno. */
-int config_slurp(const char *path, size_t max, struct buf *out);
-
-/* Replaces ${env:NAME} and ${file:PATH} in raw, once and from left to right. text is
- * NUL-terminated; *secret tells whether anything was replaced. In a libpq connection string what
- * stands beside other text is escaped, so that it is one value whatever it holds: with backslashes
- * among keyword=value pairs, in percent-encoding in a URI (libpq, "Connection Strings"). */
-int config_expand(const struct config_reader *reader, uint32_t line, const char *path,
-                  struct span raw, bool connection, struct span *text, bool *secret,
-                  struct error *err);
 
 /* What stands at `node`, for "expected this, found that". */
 void config_found(const struct node *node, struct span text, bool secret, struct buf *out);

@@ -3,7 +3,7 @@
  * Every name is qualified or in pg_catalog by the pinned search_path, and every statement is plain
  * SQL, so that a walsender answers it too. Nothing is cached: the caller asks when it wants to
  * know. */
-#include "pg/pg_room.h"
+#include "pg/pg_internal.h"
 
 #include "model/position.h"
 

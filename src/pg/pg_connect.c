@@ -6,7 +6,7 @@
  * against PGDATESTYLE, and be refused by poolers before we can tell which. Does not try again: a
  * failure closes the epoch. Looking a host name up is libpq's and blocks; nothing else here does.
  */
-#include "pg/pg_room.h"
+#include "pg/pg_internal.h"
 
 #include "base/clock.h"
 

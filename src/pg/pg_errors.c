@@ -4,7 +4,7 @@
  * only where one SQLSTATE stands for several things, and then at words that are not translated
  * (names of settings, file names). What is unknown is ERROR_RETRY, unless its class says that
  * asking again cannot help. PostgreSQL documentation, appendix A. */
-#include "pg/pg_room.h"
+#include "pg/pg_internal.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,9 +1,8 @@
-/* pg_query: one statement, one result, and quoting.
+/* pg_query: one statement, one result.
  *
  * A walsender speaks the simple query protocol only, so parameters are written into the statement
- * as quoted literals, on every session alike: one path, always tested. Standard strings and UTF-8
- * are pinned by the session, so a quote is always one byte. */
-#include "pg/pg_room.h"
+ * as quoted literals, on every session alike: one path, always tested. */
+#include "pg/pg_internal.h"
 
 #include "base/clock.h"
 
@@ -14,36 +13,7 @@ struct pg_result {
     PGresult *rows;
 };
 
-/* ---- Quoting ---- */
-
-static void add_doubling(struct buf *out, struct span text, char quote, bool backslash)
-{
-    buf_add_char(out, quote);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == quote || (backslash && text.ptr[i] == '\\'))
-            buf_add_char(out, text.ptr[i]);
-        buf_add_char(out, text.ptr[i]);
-    }
-    buf_add_char(out, quote);
-}
-
-void pg_quote_identifier(struct buf *out, struct span name)
-{
-    assert(out != NULL);
-    assert(name.len == 0 || memchr(name.ptr, '\0', name.len) == NULL);
-    add_doubling(out, name, '"', false);
-}
-
-/* E'…' where there is a backslash: right whatever standard_conforming_strings is. */
-void pg_quote_literal(struct buf *out, struct span text)
-{
-    assert(out != NULL);
-    assert(text.len == 0 || memchr(text.ptr, '\0', text.len) == NULL);
-    bool backslash = text.len > 0 && memchr(text.ptr, '\\', text.len) != NULL;
-    if (backslash)
-        buf_add_char(out, 'E');
-    add_doubling(out, text, '\'', backslash);
-}
+/* ---- Parameters ---- */
 
 /* Puts the parameters in the place of $1 to $9, where these stand outside quotes. The statement is
  * the program's own text: no comments, no dollar quotes. */

@@ -6,7 +6,7 @@
  * queues. A close while CREATING cancels the command, so that no half-made slot stays behind. Knows
  * nothing of what is inside a CopyData payload. PostgreSQL documentation, "Streaming Replication
  * Protocol" and "Asynchronous Command Processing". */
-#include "pg/pg_room.h"
+#include "pg/pg_internal.h"
 
 #include "base/clock.h"
 #include "model/position.h"

@@ -2,7 +2,7 @@
  *
  * Sleeps in slices, so that the stop flag is seen within 100 ms. Knows nothing of what is waited
  * for and keeps no state. */
-#include "pg/pg_room.h"
+#include "pg/pg_internal.h"
 
 #include "base/clock.h"
 

@@ -1,10 +1,10 @@
-/* pg_room: what the files of pg/ share. Not for other rooms.
+/* pg_internal: what the files of pg/ share. Not for other modules.
  *
  * A session is one libpq connection in non-blocking mode. Every wait goes through pg_wait(): it has
- * a deadline, and it looks at the stop flag ten times a second, so no call of this room outlives
- * its time-out. After an error of kind ERROR_RETRY a session is only good for closing. */
-#ifndef WALFERRY_PG_PG_ROOM_H
-#define WALFERRY_PG_PG_ROOM_H
+ * a deadline, and it looks at the stop flag ten times a second, so no call of this module
+ * outlives its time-out. After an error of kind ERROR_RETRY a session is only good for closing. */
+#ifndef WALFERRY_PG_PG_INTERNAL_H
+#define WALFERRY_PG_PG_INTERNAL_H
 
 #include "pg/pg.h"
 
