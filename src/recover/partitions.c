@@ -1,34 +1,33 @@
 /* recover/partitions: what stands below a table that a route takes. The publication holds the root,
  * so the server sends what is inserted into a partition, unless that has no WAL: each partition is
  * logged or not for itself. Foreign partitions are let be: they hold what was moved away. */
-#include "recover/tables.h"
+#include "recover/partitions.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-static int refuse_partition(const struct config *config, const struct routed_table *table,
-                            struct span schema, struct span name, struct error *err)
+static int refuse_partition(const struct partitioned_table *table, struct span schema,
+                            struct span name, struct error *err)
 {
-    const struct config_route *route = &config->routes.items[table->route];
     struct buf quoted = BUF_EMPTY;
-    tables_add_name(&quoted, schema, name);
-    config_error(err, &route->from, REASON_TABLE_KIND,
+    pg_quote_identifier(&quoted, schema);
+    buf_add_char(&quoted, '.');
+    pg_quote_identifier(&quoted, name);
+    config_error(err, &table->route->from, REASON_TABLE_KIND,
                  "%.*s.%.*s of route %s has the partition %.*s.%.*s, which is UNLOGGED: its rows "
                  "are not in the WAL",
-                 SPAN_ARG(table->schema), SPAN_ARG(table->name), route->name.text, SPAN_ARG(schema),
-                 SPAN_ARG(name));
+                 SPAN_ARG(table->schema), SPAN_ARG(table->name), table->route->name.text,
+                 SPAN_ARG(schema), SPAN_ARG(name));
     error_mend_sql(err, "ALTER TABLE %s SET LOGGED", buf_text(&quoted));
     buf_fini(&quoted);
     return -1;
 }
 
-int tables_check_partitions(struct pg_connection *sql, const struct config *config,
-                            const struct routed_table *table, struct error *err)
+int partitions_check(struct pg_connection *sql, const struct partitioned_table *table,
+                     struct error *err)
 {
-    assert(table->oid != 0);
-    if (table->kind != 'p')
-        return 0;
+    assert(table->oid != 0 && table->route != NULL);
     char oid[16];
     snprintf(oid, sizeof oid, "%" PRIu32, table->oid);
     const char *parameter = oid;
@@ -41,7 +40,7 @@ int tables_check_partitions(struct pg_connection *sql, const struct config *conf
                  1, &parameter, &r, err) < 0)
         return -1;
     int result = pg_result_rows(r) == 0 ? 0
-                                        : refuse_partition(config, table, pg_result_cell(r, 0, 0),
+                                        : refuse_partition(table, pg_result_cell(r, 0, 0),
                                                            pg_result_cell(r, 0, 1), err);
     pg_result_free(r);
     return result;

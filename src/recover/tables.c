@@ -2,6 +2,8 @@
  * a route is the router's word alone, so a glob means the same here as it does for a row. */
 #include "recover/tables.h"
 
+#include "recover/partitions.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -340,6 +342,16 @@ static int check_columns(struct pg_connection *sql, const struct config *config,
                       "map the column that it has under routes[].columns, or mend the template");
 }
 
+static int check_partitions(struct pg_connection *sql, const struct config *config,
+                            const struct routed_table *t, struct error *err)
+{
+    const struct partitioned_table table = {.oid = t->oid,
+                                            .schema = t->schema,
+                                            .name = t->name,
+                                            .route = &config->routes.items[t->route]};
+    return t->kind == 'p' ? partitions_check(sql, &table, err) : 0;
+}
+
 int tables_check(struct pg_connection *sql, const struct config *config,
                  const struct router *router, const struct tables *tables, struct arena *arena,
                  struct error *err)
@@ -352,7 +364,7 @@ int tables_check(struct pg_connection *sql, const struct config *config,
             /* A glob may match views, which nobody inserts into; an unlogged table is a table. */
             if (t->plain || t->persistence == 'u')
                 return refuse_kind(config, t, arena, err);
-        } else if (tables_check_partitions(sql, config, t, err) < 0 ||
+        } else if (check_partitions(sql, config, t, err) < 0 ||
                    check_columns(sql, config, router, tables, t, t->published, arena, err) < 0) {
             return -1;
         }

@@ -52,9 +52,6 @@ int tables_load(struct pg_connection *sql, const struct config *config, const st
 int tables_check(struct pg_connection *sql, const struct config *config,
                  const struct router *router, const struct tables *tables, struct arena *arena,
                  struct error *err);
-/* The part of it that looks below a table: partitions.c. */
-int tables_check_partitions(struct pg_connection *sql, const struct config *config,
-                            const struct routed_table *table, struct error *err);
 /* And the publication sends their rows, whole, under a name that a route takes. ERROR_STOP,
  * EXIT_USAGE: publication_missing, publication_table, publication_inserts, publication_root,
  * publication_filter, publication_column, inherited_table. */
