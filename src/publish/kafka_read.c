@@ -68,11 +68,30 @@ static void look_for_leader(const struct reading *r, struct kafka_client *client
     rd_kafka_topic_destroy(rkt);
 }
 
+/* ListOffsets with one of its special timestamps (RD_KAFKA_OFFSET_BEGINNING, _END; Kafka protocol,
+ * ListOffsets). rd_kafka_query_watermark_offsets asks the same, but does not end before its
+ * requests do: to a leader that is dead that is socket.timeout.ms for each of its tries. */
+static rd_kafka_resp_err_t list_offset(const struct reading *r, struct kafka_client *client,
+                                       int64_t timestamp, int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, r->topic, 0)->offset = timestamp;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client->rk, list, KAFKA_SLICE_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = list->elems[0].err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[0].offset < 0)
+        code = RD_KAFKA_RESP_ERR__TIMED_OUT; /* no answer of this partition */
+    *offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
 static int query_end(struct reading *r, struct kafka_client *client, struct error *err)
 {
     for (;;) {
-        rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-            client->rk, r->topic, 0, &r->low, &r->end, KAFKA_SLICE_MS);
+        rd_kafka_resp_err_t code = list_offset(r, client, RD_KAFKA_OFFSET_BEGINNING, &r->low);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            code = list_offset(r, client, RD_KAFKA_OFFSET_END, &r->end);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return 0;
         if (kafka_is_denied(code))
