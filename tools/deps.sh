@@ -37,7 +37,7 @@ build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev lib
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
-      shellcheck mandoc faketime iproute2 binutils prometheus"
+      shellcheck mandoc faketime iproute2 procps binutils prometheus"
 docker="$docker iptables debootstrap"
 all="valgrind git"
 

@@ -254,8 +254,11 @@ def main(arguments):
             print("ok 1 - commands of the documents # SKIP a network namespace needs root")
             return 0
         os.environ["WALFERRY_DOCS_NAMESPACE"] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
-                              "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
+        # /proc is made private by hand: in a root that is no mount point unshare cannot do it.
+        os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount",
+                              "--propagation", "unchanged", "sh", "-ec",
+                              "mount --make-rprivate /proc; mount -t proc proc /proc;"
+                              ' ip link set lo up; exec "$@"', "sh",
                               sys.executable, os.path.abspath(__file__), *arguments])
     pages = arguments or ["README.md"] + sorted(glob.glob("docs/*.md", root_dir=ROOT))
     count, failed = 0, False

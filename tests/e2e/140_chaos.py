@@ -7,6 +7,7 @@ import chaos
 
 SECONDS = 240
 FIRST = True
+LONG = True
 
 seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(100000)
 chaos.chaos(45, seed)

@@ -9,6 +9,7 @@ import flows
 
 KAFKA = "own"
 FIRST = True
+LONG = True
 SECONDS = 240
 
 seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(10000)

@@ -25,7 +25,7 @@ static void check_error(const struct error *err)
 {
     require(err->kind == ERROR_STOP && err->exit_code == EXIT_USAGE);
     require(strncmp(err->text, "fuzz:", 5) == 0);
-    require(err->reason[0] != '\0');
+    require(err->reason != REASON_NONE);
     for (const char *c = err->text; *c != '\0'; c++)
         require((unsigned char)*c >= ' ' && *c != 127);
 }
