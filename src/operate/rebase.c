@@ -44,6 +44,9 @@ static int look(struct rebase *r, struct error *err)
         return -1;
     r->before = (struct progress){0};
     int result = relay_look(&r->kafka, &r->arena, &r->before, &have, &topic_exists, err);
+    /* A commit that was answered may not be visible yet, beside a running relay. */
+    if (result == 0 && have && r->slot.confirmed_flush_lsn > r->before.position.lsn)
+        result = relay_look_through(&r->kafka, &r->arena, &r->before, &have, &topic_exists, err);
     if (result < 0 && !is_unreadable(err))
         return -1;
     r->known = result == 0 && have && r->before.mode == PROGRESS_WAL;
