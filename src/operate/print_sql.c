@@ -5,25 +5,30 @@
 
 #include <string.h>
 
+/* Both as they are, not quoted. */
 struct names {
-    struct buf user;
-    struct buf database;
+    const char *user;
+    const char *database;
 };
 
-static void name_things(const struct pg_names *given, const struct pg_system *system,
-                        struct names *names)
+/* What the server says where it was asked, else what the connection string names, else libpq's own
+ * rule with the role of sql/002_role.sql: a database is named like the role. */
+static struct names choose_names(const struct pg_names *given, const struct pg_system *asked)
 {
-    const char *user = system != NULL ? system->user : given->user;
-    const char *database = system != NULL ? system->database : given->database;
-    pg_quote_identifier(&names->user, span_of(user[0] != '\0' ? user : "walferry"));
-    pg_quote_identifier(&names->database, span_of(database[0] != '\0' ? database : user));
+    if (asked != NULL)
+        return (struct names){.user = asked->user, .database = asked->database};
+    const char *user = given->user[0] != '\0' ? given->user : "walferry";
+    return (struct names){.user = user,
+                          .database = given->database[0] != '\0' ? given->database : user};
 }
 
-static void say_role(struct buf *out, const struct pg_names *given, struct names *names)
+static void say_role(struct buf *out, const struct names *names)
 {
-    struct buf literal = BUF_EMPTY;
-    const char *user = buf_text(&names->user);
-    pg_quote_literal(&literal, span_of(given->user[0] != '\0' ? given->user : "walferry"));
+    struct buf literal = BUF_EMPTY, role = BUF_EMPTY, database = BUF_EMPTY;
+    pg_quote_literal(&literal, span_of(names->user));
+    pg_quote_identifier(&role, span_of(names->user));
+    pg_quote_identifier(&database, span_of(names->database));
+    const char *user = buf_text(&role);
     command_say(out,
                 "-- the relay's role: it replicates and reads, nothing else; then \\password %s",
                 user);
@@ -37,32 +42,20 @@ static void say_role(struct buf *out, const struct pg_names *given, struct names
     command_say(out,
                 "-- Amazon RDS and Aurora, instead of REPLICATION: GRANT rds_replication TO %s;",
                 user);
-    command_say(out, "GRANT CONNECT ON DATABASE %s TO %s;", buf_text(&names->database), user);
+    command_say(out, "GRANT CONNECT ON DATABASE %s TO %s;", buf_text(&database), user);
+    buf_fini(&database);
+    buf_fini(&role);
     buf_fini(&literal);
 }
 
 static void say_from_file(const struct command_options *o, const struct router *router,
                           const struct error *why)
 {
-    struct buf statement = BUF_EMPTY;
-    relay_publication_sql_unasked(o->config, router, &statement);
     command_say(o->out,
                 "-- the database was not asked (%s), so these are the tables that the routes "
                 "name; globs are left out",
                 why->text);
-    buf_add(o->out, buf_span(&statement));
-    buf_fini(&statement);
-}
-
-static int say_publication(const struct command_options *o, const struct router *router,
-                           struct pg_connection *sql, struct error *err)
-{
-    struct buf statement = BUF_EMPTY;
-    int result = relay_publication_sql(sql, o->config, router, &statement, err);
-    if (result == 0)
-        buf_add(o->out, buf_span(&statement));
-    buf_fini(&statement);
-    return result;
+    relay_publication_sql_unasked(o->config, router, o->out);
 }
 
 int relay_print_sql(const struct command_options *o, struct error *err)
@@ -71,7 +64,6 @@ int relay_print_sql(const struct command_options *o, struct error *err)
     struct pg_connection *sql = NULL;
     struct pg_system system;
     struct pg_names given;
-    struct names names = {BUF_EMPTY, BUF_EMPTY};
     struct error away = ERROR_INIT;
     int result = relay_open_router(o->config, &router, err);
     if (result == 0)
@@ -81,16 +73,14 @@ int relay_print_sql(const struct command_options *o, struct error *err)
     if (result == 0) {
         bool asked =
             command_open_sql(o, NULL, &sql, &away) == 0 && pg_identify(sql, &system, &away) == 0;
-        name_things(&given, asked ? &system : NULL, &names);
-        say_role(o->out, &given, &names);
+        struct names names = choose_names(&given, asked ? &system : NULL);
+        say_role(o->out, &names);
         command_say(o->out, "-- what it listens to; run this before the slot is created");
         if (asked)
-            result = say_publication(o, router, sql, err);
+            result = relay_publication_sql(sql, o->config, router, o->out, err);
         else
             say_from_file(o, router, &away);
     }
-    buf_fini(&names.user);
-    buf_fini(&names.database);
     pg_close(sql);
     router_close(router);
     return result;

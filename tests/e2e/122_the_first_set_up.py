@@ -2,6 +2,7 @@
 
 Everybody but the superuser has to give a password."""
 
+import os
 import threading
 
 import e2e
@@ -16,6 +17,18 @@ with e2e.own_postgres(hba=HBA) as postgres, e2e.Case(postgres=postgres, sql=TABL
     mine = dict(mine, **{"from": "shop.events", "columns": {"headers": "headers"}})
     ferry = case.relay({"source": {"connection": case.dsn("walferry", password="secret")},
                         "routes": [mine]})
+
+    # The role is the one that logs in, wherever its name comes from; and every name is one.
+    service = os.path.join(case.dir, "services")
+    with open(service, "w") as file:
+        file.write("[ferry]\nhost=127.0.0.1\nport=%d\ndbname=%s\nuser=postgres\n"
+                   % (postgres.port, case.db))
+    named = case.relay({"source": {"connection": "service=ferry"}}, env={"PGSERVICEFILE": service})
+    case.command(named, "setup", "--print-sql", says=["rolname = 'postgres'",
+                                                      'CREATE ROLE "postgres"'])
+    nameless = case.relay({"source": {"connection": "host=127.0.0.1 port=1"}})
+    case.command(nameless, "setup", "--print-sql", says=['GRANT CONNECT ON DATABASE "walferry" TO'
+                                                         ' "walferry"'])
 
     # The role does not exist, so nobody can log in with it; what makes it is printed all the same.
     text = case.command(ferry, "setup", "--print-sql", says=["CREATE ROLE", "was not asked",
