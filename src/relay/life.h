@@ -110,6 +110,10 @@ void hold_close(struct relay *relay); /* after the threads */
 void *successor_main(void *relay);
 /* True where another instance has taken over; *err says who. */
 bool successor_known(struct relay *relay, struct error *err);
+/* Is the newest claim still ours? Reads progress through to its end, for timeout_ms (0: as long as
+ * any answer may take). 0: it is, or there is none. -1: another's (ERROR_STOP, fenced), or it
+ * cannot be told now. */
+int successor_ask(struct epoch *epoch, int64_t timeout_ms, struct error *err);
 int successor_error(const struct config *config, const char *instance, uint64_t generation,
                     struct error *err);
 

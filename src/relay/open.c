@@ -30,20 +30,6 @@ static int check_successor(const struct epoch *e, struct error *err)
     return successor_error(e->config, p->instance, p->generation, err);
 }
 
-/* Is the newest claim still ours? Reads progress through to its end. -1 where it is another's
- * (EXIT_FENCED), or cannot be told now. */
-static int check_claim(struct epoch *e, struct error *err)
-{
-    struct progress newest;
-    bool have = false;
-    bool topic_exists = false;
-    if (relay_look_through(&e->kafka, &e->arena, &newest, &have, &topic_exists, err) < 0)
-        return -1;
-    if (!have || strcmp(newest.instance, e->relay->instance) == 0)
-        return 0;
-    return successor_error(e->config, newest.instance, newest.generation, err);
-}
-
 /* Beside a successor the server looks as if something had been lost: its slot has moved beyond what
  * we know. So nobody who has ever claimed refuses anything before asking who claimed last. */
 static int judge(struct epoch *e, const struct kafka_options *kafka, struct error *err)
@@ -52,7 +38,7 @@ static int judge(struct epoch *e, const struct kafka_options *kafka, struct erro
                     err) == 0)
         return 0;
     struct error other = ERROR_INIT;
-    if (err->kind == ERROR_STOP && e->relay->claimed && check_claim(e, &other) < 0)
+    if (err->kind == ERROR_STOP && e->relay->claimed && successor_ask(e, 0, &other) < 0)
         *err = other;
     return -1;
 }
@@ -160,7 +146,7 @@ static int end_owner(struct epoch *e, int32_t *ended_pid, struct error *err)
     struct pg_connection *sql = pg_replication_sql(e->replication);
     const char *slot = e->config->source.slot.text;
     bool ended = false;
-    if (check_claim(e, err) < 0 ||
+    if (successor_ask(e, 0, err) < 0 ||
         pg_terminate_slot_owner(sql, slot, e->relay->application, &ended, err) < 0)
         return -1;
     if (!ended)

@@ -197,19 +197,10 @@ static void take_next_config(struct relay *relay)
  * shuts down. The claim came before that, so the progress topic knows. */
 static void find_successor(struct epoch *e, struct error *err)
 {
-    struct relay *relay = e->relay;
-    if (err->reason != REASON_SERVER_SHUTDOWN)
-        return;
-    struct kafka_options kafka = relay_kafka_options(e->config, relay->o.log, &relay->stop);
-    kafka.timeout_ms = SUCCESSOR_LOOK_MS;
-    struct progress progress;
-    bool have_progress = false;
-    bool topic_exists = false;
-    struct error unknown = ERROR_INIT;
-    if (relay_look_through(&kafka, &e->arena, &progress, &have_progress, &topic_exists, &unknown) ==
-            0 &&
-        have_progress && strcmp(progress.instance, relay->instance) != 0)
-        (void)successor_error(e->config, progress.instance, progress.generation, err);
+    struct error other = ERROR_INIT;
+    if (err->reason == REASON_SERVER_SHUTDOWN && successor_ask(e, SUCCESSOR_LOOK_MS, &other) < 0 &&
+        other.kind == ERROR_STOP && other.reason == REASON_FENCED)
+        *err = other;
 }
 
 static void count_end(struct relay *relay, int result, const struct error *err)
