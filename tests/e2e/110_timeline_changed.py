@@ -1,26 +1,13 @@
 """The server is promoted to a new timeline whose history holds our position: relay and commands go on.
 With a position behind the point where the timelines part, all refuse with exit 3."""
 
-import os
-
 import e2e
 import refusals
 
 
-def promote(pg):
-    """The server goes through recovery and comes back on the next timeline, its slots with it."""
-    pg.stop()
-    signal = os.path.join(pg.data_dir, "standby.signal")
-    with open(signal, "w"):
-        pass
-    os.chmod(signal, 0o666)
-    pg.start()
-    assert pg.sql("SELECT pg_promote(true, 60)")[0][0]
-
-
 with e2e.own_postgres() as pg, e2e.Case(postgres=pg) as case:
     relay = refusals.before(case)
-    promote(pg)
+    pg.to_next_timeline()
     case.sql("CHECKPOINT")
     assert case.one("SELECT timeline_id FROM pg_control_checkpoint()") == 2
     for command in (["check", "--connect"], ["setup"]):

@@ -120,9 +120,4 @@ def everything(case):
     case.apply("002_role.sql")
 
 
-with e2e.Case() as case:
-    everything(case)
-for major in (14, 18):
-    with e2e.own_postgres(major=major) as postgres, \
-            e2e.Case(postgres=postgres, label="_%d" % major) as case:
-        everything(case)
+e2e.on_each_major(everything)

@@ -49,13 +49,7 @@ with e2e.own_postgres() as pg, e2e.Case(postgres=pg, label="_timeline", config=J
     case.put(rows=3)
     case.drain(relay=relay)
     case.stop(relay)
-    pg.stop()
-    signal = os.path.join(pg.data_dir, "standby.signal")
-    with open(signal, "w"):
-        pass
-    os.chmod(signal, 0o666)
-    pg.start()
-    assert pg.sql("SELECT pg_promote(true, 60)")[0][0]
+    pg.to_next_timeline()
     case.sql("CHECKPOINT")
     works(case, relay)
     case.forge_progress(timeline=1)

@@ -183,6 +183,16 @@ class Tail:
 
 # ---- the case ----
 
+def on_each_major(test):
+    """test(case) on the suite's own server, and on the oldest and the newest major."""
+    with Case() as case:
+        test(case)
+    for major in (14, 18):
+        with own_postgres(major=major) as postgres, \
+                Case(postgres=postgres, label="_%d" % major) as case:
+            test(case)
+
+
 class Case:
     """One relay name, one database with the outbox and the truth, and who judges them.
 

@@ -106,6 +106,16 @@ class Postgres:
             # A test may have closed the door to the superuser; the server is up all the same.
             return "pg_hba" in str(error) or "authentication" in str(error)
 
+    def to_next_timeline(self):
+        """The server goes through recovery and comes back on the next timeline, its slots with it."""
+        self.stop()
+        signal_file = os.path.join(self.data_dir, "standby.signal")
+        with open(signal_file, "w"):
+            pass
+        os.chmod(signal_file, 0o666)
+        self.start()
+        assert self.sql("SELECT pg_promote(true, 60)")[0][0]
+
     def dsn(self, dbname="postgres", user="postgres", **extra):
         """A libpq connection string over TCP."""
         parts = dict({"host": "127.0.0.1", "port": self.port, "dbname": dbname, "user": user},
