@@ -3,7 +3,7 @@
  * Log lines come from librdkafka's threads and are handed on as they are. */
 #include "publish/kafka_client.h"
 
-#include "publish/kafka_publisher.h"
+#include "base/clock.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -37,29 +37,29 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
         return;
     if (strcmp(facility, "ADDPARTS") == 0)
         note_denied_topic(client, text);
-    if (client->options->log == NULL)
+    if (client->health.options->log == NULL)
         return;
     /* One file serves producers and consumers, so properties of the other kind are no news. */
     if (strcmp(facility, "CONFWARN") == 0)
         return;
-    const atomic_bool *retrying = client->options->retrying;
+    const atomic_bool *retrying = client->health.options->retrying;
     bool told = retrying != NULL && atomic_load(retrying);
-    log_event(client->options->log, told ? LOG_DEBUG : level_of(level), "kafka.log", "facility",
-              facility, "text", text, NULL);
+    log_event(client->health.options->log, told ? LOG_DEBUG : level_of(level), "kafka.log",
+              "facility", facility, "text", text, NULL);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
     struct kafka_client *client = opaque;
-    snprintf(client->detail, sizeof client->detail, "%s", text);
+    snprintf(client->health.detail, sizeof client->health.detail, "%s", text);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        client->brokers_down = true;
+        client->health.brokers_down = true;
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
-        client->auth_failed = true;
-    if (code == RD_KAFKA_RESP_ERR__FATAL && client->publisher != NULL) {
+        client->health.auth_failed = true;
+    if (code == RD_KAFKA_RESP_ERR__FATAL && client->listener != NULL) {
         char reason[256];
         rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, reason, sizeof reason);
-        kafka_publisher_fatal(client->publisher, client, cause, reason);
+        client->listener->on_fatal(client->listener->owner, &client->health, cause, reason);
     }
 }
 
@@ -67,21 +67,15 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *report, void *op
 {
     (void)rk;
     struct kafka_client *client = opaque;
-    if (client->publisher != NULL)
-        kafka_publisher_report(client->publisher, report);
-}
-
-static bool is_consumer(enum kafka_role role)
-{
-    return role == KAFKA_CONSUMER_COMMITTED || role == KAFKA_CONSUMER_UNCOMMITTED;
+    if (client->listener != NULL)
+        client->listener->on_report(client->listener->owner, report);
 }
 
 int kafka_client_open(struct kafka_client *client, const struct kafka_client_options *how,
                       struct error *err)
 {
     assert(how->options != NULL && how->options->relay != NULL);
-    *client = (struct kafka_client){
-        .options = how->options, .publisher = how->publisher, .watch = how->watch};
+    *client = (struct kafka_client){.health = {.options = how->options}, .listener = how->listener};
     char client_id[128];
     const char *instance = how->options->instance != NULL ? how->options->instance : "";
     snprintf(client_id, sizeof client_id, "walferry-%s%s%s", how->options->relay,
@@ -98,13 +92,12 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     rd_kafka_conf_set_opaque(conf, client);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    if (how->publisher != NULL)
+    if (how->listener != NULL)
         rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     if (how->watch != NULL)
         kafka_watch_install(conf, how->watch);
     char text[512];
-    client->rk = rd_kafka_new(is_consumer(how->role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf,
-                              text, sizeof text);
+    client->rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
     if (client->rk != NULL)
         return 0;
     rd_kafka_conf_destroy(conf);
@@ -115,11 +108,47 @@ void kafka_client_close(struct kafka_client *client)
 {
     if (client->rk == NULL)
         return;
-    client->publisher = NULL; /* errors and reports of a closed handle never count */
+    client->listener = NULL; /* errors and reports of a closed handle never count */
     rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                    RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     client->rk = NULL;
+}
+
+int64_t kafka_deadline_us(const struct kafka_options *options)
+{
+    int64_t timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : KAFKA_TIMEOUT_MS_DEFAULT;
+    return clock_monotonic_us() + timeout_ms * US_PER_MS;
+}
+
+/* Whether librdkafka has said by now that all brokers are down is a matter of luck on a busy
+ * machine, so the question is put once more. */
+static bool answers(struct kafka_client *client)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(client->rk, 0, NULL, &metadata, KAFKA_SLICE_MS) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const char *doing,
+                       struct error *err)
+{
+    if (client->health.options->stop != NULL && atomic_load(client->health.options->stop))
+        return error_retry(err, REASON_STOPPING, "%s: stopped", doing);
+    rd_kafka_poll(client->rk, 0); /* serves the error callback */
+    if (client->health.auth_failed)
+        return kafka_credentials_refused(err, &client->health, client->health.detail);
+    if (client->health.brokers_down)
+        return kafka_unreachable(err, &client->health, "no connection", doing);
+    if (clock_monotonic_us() < deadline_us)
+        return 0;
+    if (!answers(client))
+        return kafka_unreachable(err, &client->health, "no answer in time", doing);
+    return error_retry(err, REASON_BROKER_TIMEOUT, "%s: no answer from the broker in time%s%s",
+                       doing, client->health.detail[0] != '\0' ? ": " : "", client->health.detail);
 }
 
 int kafka_client_init(struct kafka_client *client, const char *transactional_id, struct error *err)
@@ -127,24 +156,25 @@ int kafka_client_init(struct kafka_client *client, const char *transactional_id,
     assert(client->rk != NULL);
     assert(transactional_id != NULL);
     static const char doing[] = "taking over the transactional.id";
-    int64_t deadline_us = kafka_deadline_us(client->options);
+    int64_t deadline_us = kafka_deadline_us(client->health.options);
     for (;;) {
         rd_kafka_error_t *error = rd_kafka_init_transactions(client->rk, KAFKA_SLICE_MS);
         if (error == NULL) {
-            client->brokers_down = false;
+            client->health.brokers_down = false;
             return 0;
         }
         rd_kafka_resp_err_t code = rd_kafka_error_code(error);
         rd_kafka_poll(client->rk, 0);
         if (kafka_is_denied(code) && code != RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
             rd_kafka_error_destroy(error);
-            return kafka_denied(err, client, "transactional-id", transactional_id,
+            return kafka_denied(err, &client->health, "transactional-id", transactional_id,
                                 "Describe,Write");
         }
         if (!rd_kafka_error_is_retriable(error) && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
-            return kafka_failed_object(err, client, error, doing);
-        if (client->detail[0] == '\0')
-            snprintf(client->detail, sizeof client->detail, "%s", rd_kafka_error_string(error));
+            return kafka_failed_object(err, &client->health, error, doing);
+        if (client->health.detail[0] == '\0')
+            snprintf(client->health.detail, sizeof client->health.detail, "%s",
+                     rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
         if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
             return -1;

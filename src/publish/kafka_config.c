@@ -3,7 +3,7 @@
  * Three layers: our defaults, then what the user wrote under `kafka:`, then what the guarantee
  * needs. The keys of the third layer are refused in the file by config/, with the reason. Nothing
  * here touches the network: a property that librdkafka does not take is found by `check`. */
-#include "publish/kafka_client.h"
+#include "publish/kafka_config.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -39,6 +39,11 @@ static void set_number(rd_kafka_conf_t *conf, const char *name, int64_t value)
 static bool is_consumer(enum kafka_role role)
 {
     return role == KAFKA_CONSUMER_COMMITTED || role == KAFKA_CONSUMER_UNCOMMITTED;
+}
+
+rd_kafka_type_t kafka_type_of(enum kafka_role role)
+{
+    return is_consumer(role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
 }
 
 static void set_defaults(rd_kafka_conf_t *conf, const struct kafka_conf_options *how)
@@ -168,8 +173,7 @@ static int try_handle(const struct kafka_conf_options *how, struct error *err)
         return -1;
     rd_kafka_conf_set_log_cb(conf, discard_log);
     char text[512];
-    rd_kafka_t *rk = rd_kafka_new(is_consumer(how->role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER,
-                                  conf, text, sizeof text);
+    rd_kafka_t *rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);
         const struct config_pairs *properties = &how->kafka->properties;

@@ -38,7 +38,7 @@ int kafka_follow_open(const struct kafka_options *options, struct kafka_follower
             made->rkt != NULL &&
             rd_kafka_consume_start(made->rkt, 0, RD_KAFKA_OFFSET_TAIL(FOLLOW_TAIL)) == 0;
         if (!made->consuming)
-            result = kafka_failed(err, &made->client, rd_kafka_last_error(), NULL,
+            result = kafka_failed(err, &made->client.health, rd_kafka_last_error(), NULL,
                                   "following the progress topic");
     }
     if (result < 0) {

@@ -39,7 +39,7 @@ static int check_progress_topic(const struct preparing *p, const char *topic,
                                 const struct kafka_topic_facts *facts,
                                 const struct kafka_topic_settings *settings, struct error *err)
 {
-    const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
+    const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
     if (facts->partitions != 1) {
         error_stop(err, REASON_PROGRESS_TOPIC_PARTITIONS,
                    "progress topic %s has %" PRId32 " partitions, it must have 1", topic,
@@ -63,10 +63,10 @@ static int check_progress_topic(const struct preparing *p, const char *topic,
 static int create_progress_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                                  struct kafka_topic_facts *facts, struct error *err)
 {
-    if (!p->client.options->delivery->topics.create) {
+    if (!p->client.health.options->delivery->topics.create) {
         error_stop(err, REASON_TOPIC_MISSING,
                    "progress topic %s does not exist and delivery.topics.create is false", topic);
-        const char *servers = kafka_property(p->client.options->kafka, "bootstrap.servers");
+        const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
         return error_mend_shell(
             err,
             "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions "
@@ -102,7 +102,7 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
 static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                         struct kafka_topic_facts *facts, struct error *err)
 {
-    const struct config_topics *topics = &p->client.options->delivery->topics;
+    const struct config_topics *topics = &p->client.health.options->delivery->topics;
     if (!topics->create) {
         error_stop(err, REASON_TOPIC_MISSING,
                    "topic %s does not exist and delivery.topics.create is false", topic);
@@ -119,7 +119,7 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
 {
     struct kafka_topic_facts facts;
     struct kafka_topic_settings settings;
-    bool concludes = create && !p->client.options->delivery->topics.create;
+    bool concludes = create && !p->client.health.options->delivery->topics.create;
     if (kafka_topic_facts(&p->client, rkt, p->deadline_us, "Describe,Write",
                           concludes ? KAFKA_DOUBT_LAG : KAFKA_DOUBT_NONE, &facts, err) < 0)
         return -1;
@@ -164,7 +164,7 @@ static int prepare_topic(struct preparing *p, const char *topic, bool progress, 
 static int prepare_all(struct preparing *p, const char *const *topics, uint32_t topic_count,
                        bool create_progress, struct error *err)
 {
-    const char *progress_topic = p->client.options->delivery->progress_topic.text;
+    const char *progress_topic = p->client.health.options->delivery->progress_topic.text;
     if (prepare_topic(p, progress_topic, true, create_progress, err) < 0)
         return -1;
     for (uint32_t i = 0; i < topic_count; i++)

@@ -137,7 +137,7 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return error_retry(err, REASON_TOPIC_CHANGED, "%s: %s", doing, rd_kafka_err2str(code));
-    return kafka_failed(err, p->events, code, NULL, doing);
+    return kafka_failed(err, &p->events->health, code, NULL, doing);
 }
 
 static int produce(struct kafka_publisher *p, struct kafka_topic *topic,

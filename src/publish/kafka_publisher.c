@@ -32,23 +32,15 @@ int kafka_publisher_fail(struct kafka_publisher *p, const struct error *failure,
     return -1;
 }
 
-void kafka_publisher_fatal(struct kafka_publisher *p, const struct kafka_client *client,
-                           rd_kafka_resp_err_t code, const char *text)
-{
-    struct error err;
-    kafka_failed(&err, client, code, text, "the producer");
-    if (err.kind == ERROR_RETRY && err.reason == REASON_KAFKA_ERROR)
-        error_retry(&err, REASON_PRODUCER_FATAL, "librdkafka gave the producer up: %s", text);
-    kafka_publisher_fail(p, &err, NULL);
-}
-
 /* ---- Handles ---- */
 
 static int open_handle(struct kafka_publisher *p, struct kafka_client *client, enum kafka_role role,
                        struct error *err)
 {
-    struct kafka_client_options how = {
-        .options = &p->options, .role = role, .batch_bytes = p->batch_bytes, .publisher = p};
+    struct kafka_client_options how = {.options = &p->options,
+                                       .role = role,
+                                       .batch_bytes = p->batch_bytes,
+                                       .listener = &p->listener};
     if (role == KAFKA_TRANSACTIONAL) {
         how.transactional_id = p->transactional_id;
         how.watch = &p->watch;
@@ -71,7 +63,7 @@ int kafka_publisher_connect(struct kafka_publisher *p, struct error *err)
     p->progress_rkt =
         rd_kafka_topic_new(p->transactional.rk, p->options.delivery->progress_topic.text, NULL);
     if (p->progress_rkt == NULL)
-        return kafka_failed(err, &p->transactional, rd_kafka_last_error(), NULL,
+        return kafka_failed(err, &p->transactional.health, rd_kafka_last_error(), NULL,
                             "naming the progress topic");
     return kafka_client_init(&p->transactional, p->transactional_id, err);
 }
@@ -167,13 +159,13 @@ static int op_commit(struct publisher *base, struct span record, struct error *e
 static void try_abort(struct kafka_publisher *p, int abort_ms)
 {
     if (abort_ms <= 0 || !p->in_transaction || p->phase == KAFKA_ENDING || p->outcome_unknown ||
-        p->transactional.rk == NULL || p->transactional.auth_failed ||
-        p->transactional.brokers_down)
+        p->transactional.rk == NULL || p->transactional.health.auth_failed ||
+        p->transactional.health.brokers_down)
         return;
     if (p->failed &&
         (p->failure.reason == REASON_FENCED || p->failure.reason == REASON_PRODUCER_FATAL))
         return;
-    p->transactional.publisher = NULL;
+    p->transactional.listener = NULL;
     rd_kafka_error_t *error = rd_kafka_abort_transaction(p->transactional.rk, abort_ms);
     if (error != NULL)
         rd_kafka_error_destroy(error);
@@ -216,6 +208,8 @@ static struct kafka_publisher *new_publisher(const struct kafka_options *options
     p->base.ops = &kafka_ops;
     p->options = *options;
     p->events = &p->transactional;
+    p->listener = (struct kafka_listener){
+        .owner = p, .on_report = kafka_publisher_report, .on_fatal = kafka_publisher_fatal};
     p->batch_bytes = KAFKA_BATCH_BYTES;
     p->smallest_topic = KAFKA_BATCH_BYTES;
     snprintf(p->transactional_id, sizeof p->transactional_id, "%s.%" PRIu32,

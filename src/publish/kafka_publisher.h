@@ -39,6 +39,7 @@ struct kafka_publisher {
     char key[KAFKA_KEY_MAX];
     int batch_bytes; /* of the handles in use */
 
+    struct kafka_listener listener; /* to both handles */
     struct kafka_client transactional;
     struct kafka_client idempotent;
     struct kafka_client *events; /* one of the two */
@@ -89,8 +90,6 @@ struct kafka_publisher {
 
 /* kafka_publisher.c */
 int kafka_publisher_fail(struct kafka_publisher *p, const struct error *failure, struct error *err);
-void kafka_publisher_fatal(struct kafka_publisher *p, const struct kafka_client *client,
-                           rd_kafka_resp_err_t code, const char *text);
 /* Opens the handles and init_transactions. */
 int kafka_publisher_connect(struct kafka_publisher *p, struct error *err);
 void kafka_publisher_disconnect(struct kafka_publisher *p);
@@ -99,7 +98,10 @@ int kafka_publisher_read(struct kafka_publisher *p, struct kafka_progress *progr
 void kafka_publisher_serve(struct kafka_publisher *p, int wait_ms);
 
 /* kafka_report.c */
-void kafka_publisher_report(struct kafka_publisher *p, const rd_kafka_message_t *report);
+/* What the handles' callbacks are told; owner: the publisher. */
+void kafka_publisher_report(void *owner, const rd_kafka_message_t *report);
+void kafka_publisher_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
+                           const char *text);
 void kafka_publisher_know_batch(struct kafka_publisher *p, struct batch *batch);
 
 /* kafka_produce.c */

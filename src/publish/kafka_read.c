@@ -48,8 +48,8 @@ void kafka_progress_fini(struct kafka_progress *progress)
 static int topic_failed(struct reading *r, rd_kafka_resp_err_t code, struct error *err)
 {
     if (kafka_is_denied(code))
-        return kafka_denied(err, &r->client, "topic", r->topic, "Read,Describe");
-    return kafka_failed(err, &r->client, code, NULL, r->doing);
+        return kafka_denied(err, &r->client.health, "topic", r->topic, "Read,Describe");
+    return kafka_failed(err, &r->client.health, code, NULL, r->doing);
 }
 
 /* ---- Where the end is ---- */
@@ -155,7 +155,8 @@ static int take(struct reading *r, rd_kafka_message_t *message, int64_t until, i
         return 0;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        snprintf(r->client.detail, sizeof r->client.detail, "%s", rd_kafka_message_errstr(message));
+        snprintf(r->client.health.detail, sizeof r->client.health.detail, "%s",
+                 rd_kafka_message_errstr(message));
         return kafka_is_denied(message->err) ? topic_failed(r, message->err, err) : 0;
     }
     if (message->offset < until && is_ours(r, message))

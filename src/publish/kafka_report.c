@@ -98,9 +98,9 @@ static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *rep
     if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         if (atomic_load(&p->transactional.denied_topic_known))
             topic = p->transactional.denied_topic;
-        kafka_denied(&err, p->events, "topic", topic, "Write,Describe");
-    } else if (kafka_is_fenced(code) || kafka_is_denied(code) || p->events->auth_failed) {
-        kafka_failed(&err, p->events, code, cause, "producing");
+        kafka_denied(&err, &p->events->health, "topic", topic, "Write,Describe");
+    } else if (kafka_is_fenced(code) || kafka_is_denied(code) || p->events->health.auth_failed) {
+        kafka_failed(&err, &p->events->health, code, cause, "producing");
     } else {
         enum reason reason = code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ? REASON_DELIVERY_TIMEOUT
                                                                       : REASON_DELIVERY_FAILED;
@@ -156,10 +156,21 @@ static void report_event(struct kafka_publisher *p, const rd_kafka_message_t *re
     }
 }
 
-void kafka_publisher_report(struct kafka_publisher *p, const rd_kafka_message_t *report)
+void kafka_publisher_report(void *owner, const rd_kafka_message_t *report)
 {
+    struct kafka_publisher *p = owner;
     if (report->_private == p) /* the progress record's mark */
         report_record(p, report);
     else
         report_event(p, report);
+}
+
+void kafka_publisher_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
+                           const char *text)
+{
+    struct error err;
+    kafka_failed(&err, health, code, text, "the producer");
+    if (err.kind == ERROR_RETRY && err.reason == REASON_KAFKA_ERROR)
+        error_retry(&err, REASON_PRODUCER_FATAL, "librdkafka gave the producer up: %s", text);
+    kafka_publisher_fail(owner, &err, NULL);
 }

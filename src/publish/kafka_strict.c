@@ -5,7 +5,7 @@
  * broker inside the next transaction of the same producer epoch and end that one. Interceptors
  * count both; under delivery.strict the producer is then made anew, which raises the epoch, before
  * the next transaction begins (kafka_txn.c). Callbacks run on librdkafka's threads. */
-#include "publish/kafka_client.h"
+#include "publish/kafka_strict.h"
 
 #include "base/crash.h"
 

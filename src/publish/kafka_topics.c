@@ -57,7 +57,7 @@ static int judge(const struct kafka_client *client, const rd_kafka_metadata_topi
         *answer = ANSWER_MISSING;
         return 0;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return kafka_denied(err, client, "topic", topic->topic, operations);
+        return kafka_denied(err, &client->health, "topic", topic->topic, operations);
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s",
                           topic->topic);
@@ -74,7 +74,7 @@ static int ask(struct kafka_client *client, rd_kafka_topic_t *rkt, const char *o
     rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, rkt, &metadata, KAFKA_SLICE_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
-    client->brokers_down = false;
+    client->health.brokers_down = false;
     *facts = (struct kafka_topic_facts){.brokers = metadata->broker_cnt};
     int result = metadata->topic_cnt == 1
                      ? judge(client, &metadata->topics[0], operations, facts, answer, err)
@@ -246,7 +246,7 @@ int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t
     rd_kafka_event_t *event = await_event(client, queue, deadline_us, doing, err);
     int result = event != NULL ? 0 : -1;
     if (event != NULL && take_settings(event, settings) < 0 && !is_final(event))
-        result = kafka_failed(err, client, rd_kafka_event_error(event),
+        result = kafka_failed(err, &client->health, rd_kafka_event_error(event),
                               rd_kafka_event_error_string(event), doing);
     if (event != NULL)
         rd_kafka_event_destroy(event);
@@ -265,7 +265,8 @@ static int create_refused(const struct kafka_client *client, const char *topic,
     switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return kafka_denied(err, client, "topic", topic, "Create,Describe,DescribeConfigs,Write");
+        return kafka_denied(err, &client->health, "topic", topic,
+                            "Create,Describe,DescribeConfigs,Write");
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s",
                           topic);
@@ -278,7 +279,7 @@ static int create_refused(const struct kafka_client *client, const char *topic,
         return error_hint(err, "correct delivery.topics, or create the topic by hand");
     default:
         snprintf(doing, sizeof doing, "creating topic %s", topic);
-        return kafka_failed(err, client, code, text, doing);
+        return kafka_failed(err, &client->health, code, text, doing);
     }
 }
 
@@ -348,7 +349,7 @@ int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_pla
 int kafka_topic_missing_hint(struct error *err, const struct kafka_client *client,
                              const char *topic)
 {
-    const char *servers = kafka_property(client->options->kafka, "bootstrap.servers");
+    const char *servers = kafka_property(client->health.options->kafka, "bootstrap.servers");
     error_hint(err, "set delivery.topics.create: true, or create it");
     return error_mend_shell(err, "kafka-topics.sh --bootstrap-server %s --create --topic %s",
                             servers != NULL ? servers : "HOST:9092", topic);

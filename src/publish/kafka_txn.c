@@ -97,7 +97,7 @@ int kafka_begin(struct kafka_publisher *p, struct error *err)
     kafka_watch_reset(&p->watch);
     rd_kafka_error_t *error = rd_kafka_begin_transaction(p->transactional.rk);
     if (error != NULL)
-        return kafka_failed_object(err, &p->transactional, error, "beginning a transaction");
+        return kafka_failed_object(err, &p->transactional.health, error, "beginning a transaction");
     p->in_transaction = true;
     p->begun_us = clock_monotonic_us();
     return 0;
@@ -136,7 +136,7 @@ static int produce_record(struct kafka_publisher *p, struct span record, struct 
         return kafka_publisher_fail(p, &p->failure, err);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return PUBLISH_AGAIN;
-    return kafka_failed(err, &p->transactional, code, NULL, "producing the progress record");
+    return kafka_failed(err, &p->transactional.health, code, NULL, "producing the progress record");
 }
 
 /* Both guarantees: when this returns DONE the transaction is open and holds the record (I4). */
@@ -180,7 +180,7 @@ static void committed(struct kafka_publisher *p, struct span record)
     p->committed = earlier;
     buf_reset(&p->committed);
     buf_add(&p->committed, record);
-    p->transactional.brokers_down = false;
+    p->transactional.health.brokers_down = false;
 }
 
 static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, struct error *err)
@@ -189,10 +189,10 @@ static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, str
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     if (kafka_is_fenced(code)) {
         p->outcome_unknown = true;
-        return kafka_failed_object(err, &p->transactional, error, doing);
+        return kafka_failed_object(err, &p->transactional.health, error, doing);
     }
     if (rd_kafka_error_txn_requires_abort(error)) {
-        kafka_failed_object(err, &p->transactional, error, doing);
+        kafka_failed_object(err, &p->transactional.health, error, doing);
         if (err->kind == ERROR_RETRY && err->reason == REASON_KAFKA_ERROR)
             err->reason = REASON_TRANSACTION_ABORTED;
         p->phase = KAFKA_RECORDED; /* it has not ended: an abort is what it wants */

@@ -1,0 +1,37 @@
+/* publish/kafka_config: the properties of each kind of handle. Internal to the module. */
+#ifndef WALFERRY_PUBLISH_KAFKA_CONFIG_H
+#define WALFERRY_PUBLISH_KAFKA_CONFIG_H
+
+#include "publish/publish.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* Record batches of this size; topics with a smaller max.message.bytes lower it. */
+#define KAFKA_BATCH_BYTES 1000000
+
+enum kafka_role {
+    KAFKA_ADMIN,              /* a plain producer handle, for metadata and topics */
+    KAFKA_TRANSACTIONAL,      /* with a transactional.id */
+    KAFKA_IDEMPOTENT,         /* events of at_least_once */
+    KAFKA_CONSUMER_COMMITTED, /* isolation.level=read_committed */
+    KAFKA_CONSUMER_UNCOMMITTED
+};
+
+struct kafka_conf_options {
+    enum kafka_role role;
+    const struct config_kafka *kafka;
+    const struct config_delivery *delivery;
+    const char *client_id;
+    const char *transactional_id; /* KAFKA_TRANSACTIONAL */
+    int batch_bytes;              /* of producers; 0: KAFKA_BATCH_BYTES */
+    bool offline;                 /* without bootstrap.servers: nothing is connected to */
+};
+
+/* *conf is the caller's to hand on or destroy. Fails with ERROR_STOP. */
+int kafka_conf_build(const struct kafka_conf_options *how, rd_kafka_conf_t **conf,
+                     struct error *err);
+rd_kafka_type_t kafka_type_of(enum kafka_role role);
+/* A property as it is written in the file, or NULL. */
+const char *kafka_property(const struct config_kafka *kafka, const char *name);
+
+#endif
