@@ -45,6 +45,10 @@ void progress_advance(const struct progress *last, const struct batch *batch, in
     next->resume = batch->resume;
     if (batch->xid != 0)
         next->xid = batch->xid;
+    if (batch->ends_txn && batch->commit_time_us > 0) {
+        next->last.xid = batch->xid;
+        next->last.commit_at_us = batch->commit_time_us;
+    }
     next->rebased.present = false;
     next->at_us = wall_us;
     drop_passed_skips(next);
@@ -52,7 +56,7 @@ void progress_advance(const struct progress *last, const struct batch *batch, in
 
 bool progress_follows(const struct progress *a, const struct progress *b)
 {
-    if (b->generation < a->generation)
+    if (b->generation < a->generation || b->version < a->version)
         return false;
     if (b->mode == PROGRESS_INTENT && a->mode != PROGRESS_INTENT && a->mode != PROGRESS_CLOSED)
         return false;

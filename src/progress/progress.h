@@ -13,18 +13,36 @@
 #include "model/batch.h"
 #include "model/walferry_id.h"
 
-#define PROGRESS_VERSION 1
+/* What is written. 2 added last, publications, fingerprint, guard, command, and routes of skips. */
+#define PROGRESS_VERSION 2
 
 enum progress_mode { PROGRESS_INTENT, PROGRESS_WAL, PROGRESS_POLL, PROGRESS_CLOSED };
 
 #define PROGRESS_SKIPS_MAX 16
 
+#define PROGRESS_PUBLICATIONS_MAX 4
+
 struct skip {
     uint64_t final_lsn;
     uint64_t ordinal;
+    char route[65]; /* empty: whatever any route makes of the change */
+};
+
+/* What was asked for when. A stream from before a publication was made fails in decoding for ever
+ * (PostgreSQL 14 to 17), so it is asked for only from `from` on. */
+struct progress_publication {
+    char name[64];
+    uint64_t from;
+};
+
+/* Of what decides which rows the server sends (recover/fingerprint.h). */
+struct progress_fingerprint {
+    char hash[33]; /* empty: none was taken yet */
+    uint64_t lsn;  /* where it was last seen to hold */
 };
 
 struct progress {
+    uint32_t version; /* of the record that was read; what is encoded is PROGRESS_VERSION */
     char relay[48];
     uint32_t shard;
     uint64_t generation;
@@ -46,6 +64,20 @@ struct progress {
     /* Changes that a person has passed over (`walferry skip`) and that are still ahead. */
     uint32_t skip_count;
     struct skip skips[PROGRESS_SKIPS_MAX];
+    struct {
+        uint32_t xid;         /* of the last transaction that was published or passed; 0: none */
+        int64_t commit_at_us; /* its commit, by the server's clock, Unix epoch; 0: unknown */
+        uint64_t witness;     /* LSN of the newest message of ours that was seen; 0: none */
+    } last;
+    uint32_t publication_count;
+    struct progress_publication publications[PROGRESS_PUBLICATIONS_MAX];
+    struct progress_fingerprint fingerprint;
+    uint64_t guard; /* up to this LSN a person has decided about what guards told; 0: none */
+    struct {
+        bool present;
+        uint64_t id;
+        uint64_t done; /* of its parts */
+    } command;         /* that is under way */
     char config_hash[17];
     int64_t at_us; /* wall clock, Unix epoch */
 };
@@ -66,7 +98,8 @@ const char *progress_key(const char *relay, uint32_t shard, char text[80]);
  * skips behind the position dropped. Asserts I3. */
 void progress_advance(const struct progress *last, const struct batch *batch, int64_t wall_us,
                       struct progress *next);
-/* Is b a legal successor of a in the topic? (I3; a claim or rebase may repeat the position.) */
+/* Is b a legal successor of a in the topic? (I3; a claim or rebase may repeat the position. Nobody
+ * goes back to an older version.) */
 bool progress_follows(const struct progress *a, const struct progress *b);
 
 #endif

@@ -143,10 +143,28 @@ static void read_rebased(struct decoding *d)
     p->rebased.present = true;
 }
 
+/* A text that the field takes, copied. */
+static bool copy_text(struct span text, char *field, size_t field_size)
+{
+    if (text.len >= field_size)
+        return false;
+    memcpy(field, text.ptr, text.len);
+    field[text.len] = '\0';
+    return true;
+}
+
+/* Version 1 had the id alone. */
 static bool skip_of(const struct json_tree *node, uint64_t system_identifier, struct skip *skip)
 {
-    struct span id;
+    struct span id, route;
     uint64_t system;
+    if (json_tree_kind(node) == JSON_TREE_OBJECT) {
+        const struct json_tree *name = json_tree_member(node, "route");
+        if (!json_tree_is_null(name) && !(json_tree_string(name, &route) && route.len > 0 &&
+                                          copy_text(route, skip->route, sizeof skip->route)))
+            return false;
+        node = json_tree_member(node, "id");
+    }
     return json_tree_string(node, &id) &&
            walferry_id_parse(id.ptr, &system, &skip->final_lsn, &skip->ordinal) &&
            system == system_identifier;
@@ -166,6 +184,85 @@ static void read_skips(struct decoding *d)
         if (!member(d, "skip", skip_of(json_tree_at(node, i), p->system_identifier, &p->skips[i])))
             return;
     p->skip_count = (uint32_t)count;
+}
+
+/* ---- What version 2 added ---- */
+
+static bool time_or_null(const struct json_tree *node, int64_t *at_us)
+{
+    struct span text;
+    if (json_tree_is_null(node))
+        return true;
+    return json_tree_string(node, &text) && progress_time_parse(text, at_us);
+}
+
+static bool lsn_or_null(const struct json_tree *object, const char *name, uint64_t *lsn)
+{
+    if (json_tree_is_null(json_tree_member(object, name)))
+        return true;
+    return lsn_member(object, name, lsn) && *lsn != 0;
+}
+
+static void read_last(struct decoding *d)
+{
+    const struct json_tree *node = json_tree_member(d->root, "last");
+    struct progress *p = d->progress;
+    uint64_t xid = 0;
+    bool right = json_tree_member_u64(node, "xid", &xid) && xid <= UINT32_MAX &&
+                 time_or_null(json_tree_member(node, "commit_at"), &p->last.commit_at_us) &&
+                 lsn_or_null(node, "witness", &p->last.witness);
+    if (member(d, "last", right))
+        p->last.xid = (uint32_t)xid;
+}
+
+static void read_publications(struct decoding *d)
+{
+    const struct json_tree *list = json_tree_member(d->root, "publications");
+    struct progress *p = d->progress;
+    size_t count = json_tree_count(list);
+    bool right = json_tree_kind(list) == JSON_TREE_ARRAY && count <= PROGRESS_PUBLICATIONS_MAX;
+    for (size_t i = 0; right && i < count; i++) {
+        const struct json_tree *node = json_tree_at(list, i);
+        struct progress_publication *publication = &p->publications[i];
+        struct span name;
+        right = json_tree_member_string(node, "name", &name) && name.len > 0 &&
+                copy_text(name, publication->name, sizeof publication->name) &&
+                lsn_member(node, "from", &publication->from);
+    }
+    if (member(d, "publications", right))
+        p->publication_count = (uint32_t)count;
+}
+
+static void read_fingerprint(struct decoding *d)
+{
+    const struct json_tree *node = json_tree_member(d->root, "fingerprint");
+    struct progress_fingerprint *f = &d->progress->fingerprint;
+    struct span hash;
+    if (json_tree_is_null(node))
+        return;
+    member(d, "fingerprint",
+           json_tree_member_string(node, "hash", &hash) && hash.len == sizeof f->hash - 1 &&
+               copy_text(hash, f->hash, sizeof f->hash) && lsn_member(node, "lsn", &f->lsn));
+}
+
+static void read_command(struct decoding *d)
+{
+    const struct json_tree *node = json_tree_member(d->root, "command");
+    struct progress *p = d->progress;
+    if (json_tree_is_null(node))
+        return;
+    p->command.present = member(d, "command",
+                                json_tree_member_u64(node, "id", &p->command.id) &&
+                                    json_tree_member_u64(node, "done", &p->command.done));
+}
+
+static void read_version_2(struct decoding *d)
+{
+    read_last(d);
+    read_publications(d);
+    read_fingerprint(d);
+    member(d, "guard", lsn_or_null(d->root, "guard", &d->progress->guard));
+    read_command(d);
 }
 
 static void read_at(struct decoding *d)
@@ -232,6 +329,8 @@ static void read_members(struct decoding *d, struct arena *arena)
     read_resume(d, arena);
     read_rebased(d);
     read_skips(d);
+    if (p->version >= 2)
+        read_version_2(d);
     read_name(d, "config_hash", "", 0, p->config_hash, sizeof p->config_hash);
     read_at(d);
 }
@@ -242,15 +341,17 @@ static int unreadable(struct error *err, const char *what)
     return error_mend(err, UNREADABLE_MEND);
 }
 
-static int check_version(const struct json_tree *root, struct error *err)
+static int check_version(const struct json_tree *root, uint32_t *known, struct error *err)
 {
     int64_t version;
     if (json_tree_kind(root) != JSON_TREE_OBJECT)
         return unreadable(err, "it is not a JSON object");
     if (!json_tree_member_i64(root, "v", &version) || version < 1)
         return unreadable(err, "member v is missing or wrong");
-    if (version <= PROGRESS_VERSION)
+    if (version <= PROGRESS_VERSION) {
+        *known = (uint32_t)version;
         return 0;
+    }
     error_stop(err, REASON_PROGRESS_NEWER,
                "the progress record has version %" PRId64 ", this program knows up to %d", version,
                PROGRESS_VERSION);
@@ -271,7 +372,7 @@ int progress_decode(struct span json, struct arena *arena, struct progress *prog
         return unreadable(err, what);
     }
     struct decoding d = {.root = root, .progress = progress};
-    int result = check_version(root, err);
+    int result = check_version(root, &progress->version, err);
     if (result == 0)
         read_members(&d, arena);
     json_tree_free(root);

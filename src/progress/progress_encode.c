@@ -49,6 +49,14 @@ static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
     json_write_member_text(w, name, lsn_format(lsn, text));
 }
 
+static void write_lsn_or_null(struct json_writer *w, const char *name, uint64_t lsn)
+{
+    if (lsn == 0)
+        json_write_member_null(w, name);
+    else
+        write_lsn(w, name, lsn);
+}
+
 static void write_partial(struct json_writer *w, const struct partial *partial)
 {
     if (partial->final_lsn == 0) {
@@ -77,15 +85,71 @@ static void write_rebased(struct json_writer *w, const struct progress *progress
     json_write_end_object(w);
 }
 
+static void write_last(struct json_writer *w, const struct progress *progress)
+{
+    char text[PROGRESS_TIME_MAX];
+    int64_t at_us = progress->last.commit_at_us;
+    json_write_name(w, "last");
+    json_write_begin_object(w);
+    json_write_member_u64(w, "xid", progress->last.xid);
+    json_write_member_text(w, "commit_at", at_us > 0 ? progress_time_format(at_us, text) : NULL);
+    write_lsn_or_null(w, "witness", progress->last.witness);
+    json_write_end_object(w);
+}
+
+static void write_publications(struct json_writer *w, const struct progress *progress)
+{
+    json_write_name(w, "publications");
+    json_write_begin_array(w);
+    for (uint32_t i = 0; i < progress->publication_count; i++) {
+        json_write_begin_object(w);
+        json_write_member_text(w, "name", progress->publications[i].name);
+        write_lsn(w, "from", progress->publications[i].from);
+        json_write_end_object(w);
+    }
+    json_write_end_array(w);
+}
+
+static void write_fingerprint(struct json_writer *w, const struct progress_fingerprint *f)
+{
+    if (f->hash[0] == '\0') {
+        json_write_member_null(w, "fingerprint");
+        return;
+    }
+    json_write_name(w, "fingerprint");
+    json_write_begin_object(w);
+    json_write_member_text(w, "hash", f->hash);
+    write_lsn(w, "lsn", f->lsn);
+    json_write_end_object(w);
+}
+
+static void write_command(struct json_writer *w, const struct progress *progress)
+{
+    if (!progress->command.present) {
+        json_write_member_null(w, "command");
+        return;
+    }
+    json_write_name(w, "command");
+    json_write_begin_object(w);
+    json_write_member_u64(w, "id", progress->command.id);
+    json_write_member_u64(w, "done", progress->command.done);
+    json_write_end_object(w);
+}
+
 static void write_skips(struct json_writer *w, const struct progress *progress)
 {
     char id[WALFERRY_ID_MAX];
     json_write_name(w, "skip");
     json_write_begin_array(w);
-    for (uint32_t i = 0; i < progress->skip_count; i++)
-        json_write_text(w, walferry_id_format(progress->system_identifier,
-                                              progress->skips[i].final_lsn,
-                                              progress->skips[i].ordinal, id));
+    for (uint32_t i = 0; i < progress->skip_count; i++) {
+        const struct skip *skip = &progress->skips[i];
+        json_write_begin_object(w);
+        json_write_member_text(
+            w, "id",
+            walferry_id_format(progress->system_identifier, skip->final_lsn, skip->ordinal, id));
+        json_write_member_text(w, "route", skip->route[0] != '\0' ? skip->route : NULL);
+        json_write_end_object(w);
+    }
     json_write_end_array(w);
 }
 
@@ -116,6 +180,11 @@ void progress_encode(const struct progress *progress, struct buf *out)
         json_write_member_null(&w, "resume");
     write_rebased(&w, progress);
     write_skips(&w, progress);
+    write_last(&w, progress);
+    write_publications(&w, progress);
+    write_fingerprint(&w, &progress->fingerprint);
+    write_lsn_or_null(&w, "guard", progress->guard);
+    write_command(&w, progress);
     json_write_member_text(&w, "config_hash", progress->config_hash);
     json_write_member_text(&w, "at", progress_time_format(progress->at_us, time_text));
     json_write_end_object(&w);

@@ -60,6 +60,35 @@ static void a_part_keeps_the_lsn_and_counts(void **state)
     assert_false(progress_follows(&after, &next));
 }
 
+static void the_last_transaction_is_known_by_xid_and_time(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next, after;
+    struct batch batch = ending(200);
+    batch.commit_time_us = 77;
+    progress_advance(&last, &batch, 1, &next);
+    assert_int_equal(next.last.xid, 5);
+    assert_int_equal(next.last.commit_at_us, 77);
+    struct batch mark = {.end = {300, 0}, .ends_txn = true, .mark = true};
+    progress_advance(&next, &mark, 2, &after);
+    assert_int_equal(after.last.xid, 5);
+    assert_int_equal(after.last.commit_at_us, 77);
+}
+
+static void nobody_goes_back_to_an_older_version(void **state)
+{
+    (void)state;
+    struct progress a = at(3, 100), b = at(4, 200);
+    a.version = 2;
+    b.version = 1;
+    assert_false(progress_follows(&a, &b));
+    b.rebased.present = true;
+    assert_false(progress_follows(&a, &b));
+    a.version = 1;
+    b.version = 2;
+    assert_true(progress_follows(&a, &b));
+}
+
 static void a_mark_keeps_the_xid(void **state)
 {
     (void)state;
@@ -77,10 +106,11 @@ static void skips_behind_the_position_go(void **state)
     (void)state;
     struct progress last = at(3, 100), next;
     last.skip_count = 4;
-    last.skips[0] = (struct skip){150, 1}; /* its transaction is done */
-    last.skips[1] = (struct skip){200, 1}; /* commit record right at the position: still ahead */
-    last.skips[2] = (struct skip){199, 9};
-    last.skips[3] = (struct skip){300, 2};
+    last.skips[0] = (struct skip){150, 1, ""}; /* its transaction is done */
+    last.skips[1] =
+        (struct skip){200, 1, ""}; /* commit record right at the position: still ahead */
+    last.skips[2] = (struct skip){199, 9, ""};
+    last.skips[3] = (struct skip){300, 2, ""};
     struct batch batch = ending(200);
     progress_advance(&last, &batch, 1, &next);
     assert_int_equal(next.skip_count, 2);
@@ -93,8 +123,8 @@ static void skips_among_the_changes_of_a_part_go(void **state)
     (void)state;
     struct progress last = at(3, 100), next;
     last.skip_count = 2;
-    last.skips[0] = (struct skip){150, 40};
-    last.skips[1] = (struct skip){150, 41};
+    last.skips[0] = (struct skip){150, 40, ""};
+    last.skips[1] = (struct skip){150, 41, ""};
     struct batch batch = {.end = {100, 40}, .partial = {150, 40, 1}};
     progress_advance(&last, &batch, 1, &next);
     assert_int_equal(next.skip_count, 1);
@@ -166,6 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_advance_takes_the_batchs_end),
         cmocka_unit_test(a_part_keeps_the_lsn_and_counts),
+        cmocka_unit_test(the_last_transaction_is_known_by_xid_and_time),
+        cmocka_unit_test(nobody_goes_back_to_an_older_version),
         cmocka_unit_test(a_mark_keeps_the_xid),
         cmocka_unit_test(skips_behind_the_position_go),
         cmocka_unit_test(skips_among_the_changes_of_a_part_go),

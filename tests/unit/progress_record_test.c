@@ -16,11 +16,13 @@
 #define MEND "walferry rebase --to slot --accept-repeat"
 
 static const char golden[] =
-    "{\"v\":1,\"relay\":\"orders\",\"shard\":0,\"generation\":7,\"instance\":\"a1b2-C3\","
+    "{\"v\":2,\"relay\":\"orders\",\"shard\":0,\"generation\":7,\"instance\":\"a1b2-C3\","
     "\"system_identifier\":\"18446744073709551615\",\"timeline\":3,\"slot\":\"walferry_orders\","
     "\"mode\":\"wal\",\"position\":\"16/B374D848\",\"xid\":4294967295,\"partial\":null,"
-    "\"resume\":null,\"rebased\":null,\"skip\":[],\"config_hash\":\"0123456789abcdef\","
-    "\"at\":\"2024-05-06T07:08:09.012345Z\"}";
+    "\"resume\":null,\"rebased\":null,\"skip\":[],"
+    "\"last\":{\"xid\":0,\"commit_at\":null,\"witness\":null},\"publications\":[],"
+    "\"fingerprint\":null,\"guard\":null,\"command\":null,"
+    "\"config_hash\":\"0123456789abcdef\",\"at\":\"2024-05-06T07:08:09.012345Z\"}";
 
 static struct progress sample(void)
 {
@@ -147,8 +149,44 @@ static void a_full_record_round_trips(void **state)
              "a \"reason\"\twith bytes \xc3\xa9");
     progress.skip_count = PROGRESS_SKIPS_MAX;
     for (uint32_t i = 0; i < PROGRESS_SKIPS_MAX; i++)
-        progress.skips[i] = (struct skip){UINT64_C(0xFFFFFFFF00000000) + i, UINT64_MAX - i};
+        progress.skips[i] = (struct skip){UINT64_C(0xFFFFFFFF00000000) + i, UINT64_MAX - i, "a.b"};
+    progress.last.xid = UINT32_MAX;
+    progress.last.commit_at_us = INT64_C(1714979289000001);
+    progress.last.witness = UINT64_MAX;
+    progress.publication_count = 2;
+    progress.publications[0] = (struct progress_publication){"wal \"x\"", 0};
+    progress.publications[1] = (struct progress_publication){"wal_changes", UINT64_MAX};
+    progress.fingerprint =
+        (struct progress_fingerprint){"0123456789abcdef0123456789abcdef", UINT64_C(0x16B374D848)};
+    progress.guard = 5;
+    progress.command.present = true;
+    progress.command.id = 7;
+    progress.command.done = 200000;
     check_round_trip(&progress);
+}
+
+/* The record of 0.1.0, as it stands in the topics of its users. */
+static const char version_1[] =
+    "{\"v\":1,\"relay\":\"orders\",\"shard\":0,\"generation\":7,\"instance\":\"a1b2-C3\","
+    "\"system_identifier\":\"18446744073709551615\",\"timeline\":3,\"slot\":\"walferry_orders\","
+    "\"mode\":\"wal\",\"position\":\"16/B374D848\",\"xid\":4294967295,\"partial\":null,"
+    "\"resume\":null,\"rebased\":null,"
+    "\"skip\":[\"18446744073709551615-00000016b374d900-3\"],"
+    "\"config_hash\":\"0123456789abcdef\",\"at\":\"2024-05-06T07:08:09.012345Z\"}";
+
+static void version_1_is_read(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 256, 256);
+    struct progress read, wanted = sample();
+    struct error err = ERROR_INIT;
+    assert_int_equal(progress_decode(span_of(version_1), &arena, &read, &err), 0);
+    assert_int_equal(read.version, 1);
+    wanted.skip_count = 1;
+    wanted.skips[0] = (struct skip){UINT64_C(0x16B374D900), 3, ""};
+    check_equal(&wanted, &read);
+    arena_fini(&arena);
 }
 
 static void seq_follows_from_partial(void **state)
@@ -233,10 +271,10 @@ static void a_cut_record_is_refused_wherever_it_is_cut(void **state)
 static void a_newer_version_is_refused(void **state)
 {
     (void)state;
-    refuse("{\"v\":2}", "progress_newer",
-           "the progress record has version 2, this program knows up to 1");
+    refuse("{\"v\":3}", "progress_newer",
+           "the progress record has version 3, this program knows up to 2");
     refuse("{\"v\":99,\"relay\":5}", "progress_newer",
-           "the progress record has version 99, this program knows up to 1");
+           "the progress record has version 99, this program knows up to 2");
 }
 
 static void every_member_must_be_right(void **state)
@@ -294,6 +332,26 @@ static void every_member_must_be_right(void **state)
         {"skip", "\"skip\":[]", "\"skip\":[1]"},
         {"skip", "\"skip\":[]", "\"skip\":[\"1-0000000000000001-1\"]"},
         {"skip", "\"skip\":[]", "\"skip\":[\"18446744073709551615-0000000000000001-x\"]"},
+        {"skip", "\"skip\":[]", "\"skip\":[{\"route\":null}]"},
+        {"skip", "\"skip\":[]", "\"skip\":[{\"id\":\"18446744073709551615-0000000000000001-1\"}]"},
+        {"skip", "\"skip\":[]",
+         "\"skip\":[{\"id\":\"18446744073709551615-0000000000000001-1\",\"route\":\"\"}]"},
+        {"last", "\"last\":{\"xid\":0,", "\"last\":{"},
+        {"last", "\"commit_at\":null", "\"commit_at\":5"},
+        {"last", "\"witness\":null", "\"witness\":\"0/0\""},
+        {"publications", "\"publications\":[],", ""},
+        {"publications", "\"publications\":[]", "\"publications\":[{\"name\":\"p\"}]"},
+        {"publications", "\"publications\":[]",
+         "\"publications\":[{\"name\":\"\",\"from\":\"0/1\"}]"},
+        {"fingerprint", "\"fingerprint\":null,", ""},
+        {"fingerprint", "\"fingerprint\":null",
+         "\"fingerprint\":{\"hash\":\"0123456789abcdef\",\"lsn\":\"0/1\"}"},
+        {"fingerprint", "\"fingerprint\":null",
+         "\"fingerprint\":{\"hash\":\"0123456789abcdef0123456789abcdef\"}"},
+        {"guard", "\"guard\":null,", ""},
+        {"guard", "\"guard\":null", "\"guard\":1"},
+        {"command", "\"command\":null,", ""},
+        {"command", "\"command\":null", "\"command\":{\"id\":1}"},
         {"config_hash", "\"0123456789abcdef\"", "\"0123456789abcdef0\""},
         {"config_hash", "\"0123456789abcdef\"", "\"0123456789ABCDEF\""},
         {"at", "\"2024-05-06T07:08:09.012345Z\"", "\"2024-05-06T07:08:09Z\""},
@@ -335,6 +393,7 @@ int main(void)
         cmocka_unit_test(the_golden_text),
         cmocka_unit_test(every_mode_round_trips),
         cmocka_unit_test(a_full_record_round_trips),
+        cmocka_unit_test(version_1_is_read),
         cmocka_unit_test(seq_follows_from_partial),
         cmocka_unit_test(unknown_members_are_passed_over),
         cmocka_unit_test(resume_outlives_the_text),

@@ -338,7 +338,7 @@ static void a_condemned_change_stops_where_the_route_says_so(void **state)
 static void what_a_person_skipped_is_passed_over(void **state)
 {
     struct reader_bench *b = *state;
-    const struct skip skips[] = {{0x1100, 2}, {0x1200, 7}};
+    const struct skip skips[] = {{0x1100, 2, ""}, {0x1200, 7, ""}};
     b->options.skips = skips;
     b->options.skip_count = 2;
     bench_start(b);
