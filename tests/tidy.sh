@@ -82,8 +82,6 @@ rule_layers() {
 CIRCLES_LEFT=(
     'src/publish/kafka_(produce|publisher|report|route|txn)'
     'src/recover/(judge|timeline)'
-    'src/relay/(hold|run)'
-    'src/cli/(cli|cli_table)'
 )
 
 # A file is its .c with the .h of the same name; the public header of a module (m/m.h), which

@@ -9,6 +9,7 @@
 #include "relay/life.h"
 
 #include "base/clock.h"
+#include "relay/wake.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -167,7 +168,7 @@ static void forget(struct relay *relay)
     relay->claimed_generation = 0;
     relay->successor.generation = 0;
     pthread_mutex_unlock(&relay->mutex);
-    relay_lower(relay->successor_fd);
+    wake_lower(relay->successor_fd);
 }
 
 bool hold(struct relay *relay, const struct error *err)

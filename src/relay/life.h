@@ -97,9 +97,6 @@ void board_error(struct relay *relay, const struct error *err);
 void board_slot(struct relay *relay, const struct pg_slot *slot);
 void board_ready(struct relay *relay, int64_t now_us);
 
-/* run.c */
-void relay_lower(int fd); /* an eventfd */
-
 /* hold.c */
 bool hold_wanted(const struct relay *relay, const struct error *err);
 /* Stays until a start may be tried again (true), or the relay is asked to end (false). */

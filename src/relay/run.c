@@ -7,6 +7,7 @@
 #include "relay/life.h"
 
 #include "base/clock.h"
+#include "relay/wake.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -31,20 +31,6 @@ struct life {
     int64_t failing_since_us; /* 0: not failing */
     int64_t auth_since_us;    /* 0: credentials are not being refused */
 };
-
-static void raise_fd(int fd)
-{
-    uint64_t one = 1;
-    ssize_t done = write(fd, &one, sizeof one);
-    (void)done; /* the counter cannot overflow in a lifetime */
-}
-
-void relay_lower(int fd)
-{
-    uint64_t value;
-    ssize_t done = read(fd, &value, sizeof value);
-    (void)done;
-}
 
 /* ---- What follows an error ---- */
 
@@ -167,7 +153,7 @@ static bool defer_config(struct relay *relay, const struct error *err)
     relay->config = before;
     pthread_mutex_unlock(&relay->mutex);
     relay->hold_config = true;
-    raise_fd(relay->reload_fd);
+    wake_raise(relay->reload_fd);
     name_routes(relay);
     log_event(relay->o.log, LOG_WARN, "config.deferred", "file", before->path, "detail",
               "a split transaction is ended under the file with which it began", NULL);
@@ -186,7 +172,7 @@ static void take_next_config(struct relay *relay)
     pthread_mutex_unlock(&relay->mutex);
     if (next == NULL)
         return;
-    relay_lower(relay->reload_fd);
+    wake_lower(relay->reload_fd);
     name_routes(relay);
     relay->verdict_count = 0; /* what a changed file makes of a record is not known */
     relay->suspect = (struct publish_suspect){0};
@@ -309,7 +295,7 @@ static void *life_main(void *argument)
     }
     relay->result = err;
     board_state(relay, STATE_STOPPED);
-    raise_fd(relay->done_fd);
+    wake_raise(relay->done_fd);
     return NULL;
 }
 
@@ -317,10 +303,10 @@ static void *life_main(void *argument)
 
 static int open_fds(struct relay *relay, struct error *err)
 {
-    relay->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    relay->reload_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    relay->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    relay->successor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    relay->stop_fd = wake_open();
+    relay->reload_fd = wake_open();
+    relay->done_fd = wake_open();
+    relay->successor_fd = wake_open();
     if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0 || relay->successor_fd < 0)
         return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
     return 0;
@@ -357,7 +343,7 @@ void relay_stop(struct relay *relay)
     if (atomic_exchange(&relay->stop, true))
         return;
     atomic_store(&relay->stop_us, clock_monotonic_us());
-    raise_fd(relay->stop_fd);
+    wake_raise(relay->stop_fd);
 }
 
 void relay_reload(struct relay *relay, const struct config *next)
@@ -365,7 +351,7 @@ void relay_reload(struct relay *relay, const struct config *next)
     pthread_mutex_lock(&relay->mutex);
     relay->next_config = next;
     pthread_mutex_unlock(&relay->mutex);
-    raise_fd(relay->reload_fd);
+    wake_raise(relay->reload_fd);
 }
 
 const struct config *relay_config(struct relay *relay)

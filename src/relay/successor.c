@@ -4,12 +4,12 @@
 #include "relay/life.h"
 
 #include "base/clock.h"
+#include "relay/wake.h"
 
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FOLLOW_SLICE_MS 250
 #define FOLLOW_RETRY_MS 5000
@@ -76,11 +76,8 @@ static void judge_record(struct following *f, const struct buf *json)
                  progress.instance);
     }
     pthread_mutex_unlock(&relay->mutex);
-    if (!news)
-        return;
-    uint64_t one = 1;
-    ssize_t done = write(relay->successor_fd, &one, sizeof one);
-    (void)done;
+    if (news)
+        wake_raise(relay->successor_fd);
 }
 
 static void pause_for(const struct relay *relay, int ms)
