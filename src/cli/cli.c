@@ -7,30 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-int command_help(const struct args *args)
-{
-    struct buf out = BUF_EMPTY;
-    const struct command *command = args->operand != NULL ? command_find(args->operand) : NULL;
-    if (args->operand != NULL && command == NULL) {
-        struct error err = ERROR_INIT;
-        error_stop(&err, REASON_USAGE, "there is no command %s", args->operand);
-        error_hint(&err, "see: walferry help");
-        answer_print_error(&err, NULL);
-        return EXIT_USAGE;
-    }
-    if (command != NULL)
-        help_command(command, &out);
-    else
-        help_overview(&out);
-    answer_print(&out);
-    buf_fini(&out);
-    return EXIT_OK;
-}
-
 static int no_command(void)
 {
     struct buf out = BUF_EMPTY;
-    help_overview(&out);
+    help_overview(command_table, &out);
     fputs(buf_text(&out), stderr);
     buf_fini(&out);
     return EXIT_USAGE;
@@ -82,6 +62,7 @@ static int dispatch(const char *program, const struct command *command, int argc
         return EXIT_OK;
     }
     args.program = program;
+    args.commands = command_table;
     return command->run(&args);
 }
 
@@ -96,8 +77,13 @@ int cli_main(int argc, char **argv)
         name = "help";
     else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
-    const struct command *command = command_find(name);
+    const struct command *command = command_find(command_table, name);
     if (command == NULL)
         return unknown_command(name);
     return dispatch(argv[0], command, argc - 2, argv + 2);
+}
+
+void cli_write_man(struct buf *out)
+{
+    help_write_man(command_table, out);
 }

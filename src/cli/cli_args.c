@@ -8,6 +8,15 @@
 #include <assert.h>
 #include <string.h>
 
+const struct command *command_find(const struct command *commands, const char *name)
+{
+    assert(commands != NULL && name != NULL);
+    for (const struct command *c = commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
 struct words {
     const struct command *command;
     int argc;

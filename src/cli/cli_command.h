@@ -1,5 +1,5 @@
-/* cli/cli_command: the table of options and commands, and what a command is handed. Internal to the
- * room: the parser, the help, the man page and the commands all read this table. */
+/* cli/cli_command: the tables of options and commands, and what a command is handed. Internal to
+ * the module: the parser, the help, the man page and the commands all read these tables. */
 #ifndef WALFERRY_CLI_CLI_COMMAND_H
 #define WALFERRY_CLI_CLI_COMMAND_H
 
@@ -38,7 +38,8 @@ struct option_info {
 extern const struct option_info option_table[OPTION_COUNT];
 
 struct args {
-    const char *program; /* as it was started */
+    const char *program;            /* as it was started */
+    const struct command *commands; /* all there are; for `help` */
     const struct command *command;
     const char *values[OPTION_COUNT]; /* NULL: not given; "" where it takes no value */
     const char *operand;              /* NULL: not given */
@@ -73,9 +74,9 @@ struct command {
 /* Ended by a name that is NULL. */
 extern const struct command command_table[];
 
-const struct command *command_find(const char *name);
-
-/* cli_args.c: argv[0] is the first word behind the command. Fails with ERROR_STOP, EXIT_USAGE. */
+/* cli_args.c: NULL where there is no such command. */
+const struct command *command_find(const struct command *commands, const char *name);
+/* argv[0] is the first word behind the command. Fails with ERROR_STOP, EXIT_USAGE. */
 int args_parse(const struct command *command, int argc, char **argv, struct args *args,
                struct error *err);
 
@@ -84,8 +85,9 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
 void args_again(const struct args *args, enum option more, const char *value, struct buf *out);
 
 /* cli_help.c */
-void help_overview(struct buf *out);
+void help_overview(const struct command *commands, struct buf *out);
 void help_command(const struct command *command, struct buf *out);
+void help_write_man(const struct command *commands, struct buf *out);
 
 /* One file each. */
 int command_run(const struct args *args);

@@ -1,5 +1,6 @@
-/* cli/cli_help: the help on the terminal and the section of the man page, both from cli_table.c. */
-#include "cli/cli.h"
+/* cli/cli_help: the help on the terminal and the section of the man page, both from the
+ * tables, and the command that shows it. */
+#include "cli/cli_answer.h"
 #include "cli/cli_command.h"
 
 #include <assert.h>
@@ -32,11 +33,11 @@ static void add_wrapped(struct buf *out, const char *text, size_t indent)
     buf_add_char(out, '\n');
 }
 
-void help_overview(struct buf *out)
+void help_overview(const struct command *commands, struct buf *out)
 {
     buf_add_text(out, "walferry carries committed changes out of PostgreSQL into Kafka, exactly "
                       "once.\n\nusage: walferry COMMAND [-c FILE] [OPTION …]\n\n");
-    for (const struct command *c = command_table; c->name != NULL; c++)
+    for (const struct command *c = commands; c->name != NULL; c++)
         buf_add_format(out, "  %-10s %s\n", c->name, c->summary);
     buf_add_text(out, "\nwalferry COMMAND --help tells more, with examples. Manual: walferry(1), "
                       "walferry.yaml(5).\n");
@@ -71,6 +72,27 @@ void help_command(const struct command *command, struct buf *out)
     for (unsigned i = 0; i < COMMAND_EXAMPLES_MAX && command->examples[i].line != NULL; i++)
         buf_add_format(out, "  %s\n      %s\n", command->examples[i].line,
                        command->examples[i].meaning);
+}
+
+int command_help(const struct args *args)
+{
+    struct buf out = BUF_EMPTY;
+    const struct command *command =
+        args->operand != NULL ? command_find(args->commands, args->operand) : NULL;
+    if (args->operand != NULL && command == NULL) {
+        struct error err = ERROR_INIT;
+        error_stop(&err, REASON_USAGE, "there is no command %s", args->operand);
+        error_hint(&err, "see: walferry help");
+        answer_print_error(&err, NULL);
+        return EXIT_USAGE;
+    }
+    if (command != NULL)
+        help_command(command, &out);
+    else
+        help_overview(args->commands, &out);
+    answer_print(&out);
+    buf_fini(&out);
+    return EXIT_OK;
 }
 
 /* ---- The man page ---- */
@@ -147,14 +169,14 @@ static void add_man_command(struct buf *out, const struct command *c)
     buf_add_text(out, ".El\n");
 }
 
-void cli_write_man(struct buf *out)
+void help_write_man(const struct command *commands, struct buf *out)
 {
-    assert(out != NULL);
+    assert(commands != NULL && out != NULL);
     buf_add_text(out, "Commands share these options, where they apply:\n.Bl -tag -width Ds\n");
     add_man_option(out, &option_table[OPTION_CONFIG]);
     add_man_option(out, &option_table[OPTION_JSON]);
     add_man_option(out, &option_table[OPTION_HELP]);
     buf_add_text(out, ".El\n");
-    for (const struct command *c = command_table; c->name != NULL; c++)
+    for (const struct command *c = commands; c->name != NULL; c++)
         add_man_command(out, c);
 }

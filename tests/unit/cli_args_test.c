@@ -29,7 +29,7 @@ static int parse(const char *command, const char *line, struct args *args, struc
             *rest++ = '\0';
     }
     *err = ERROR_INIT;
-    return args_parse(command_find(command), count, words, args, err);
+    return args_parse(command_find(command_table, command), count, words, args, err);
 }
 
 static void assert_refused(const char *command, const char *line, const char *text)

@@ -1,0 +1,42 @@
+/* cli/cli_options: every option that a command may take, with the words of its help. Which command
+ * takes which stands in cli_table.c. */
+#include "cli/cli_command.h"
+
+const struct option_info option_table[OPTION_COUNT] = {
+    [OPTION_CONFIG] = {"config", 'c', "FILE",
+                       "The configuration file. Default: $WALFERRY_CONFIG, then "
+                       "/etc/walferry/walferry.yaml."},
+    [OPTION_JSON] = {"json", 0, NULL, "Print one JSON object instead of lines for a person."},
+    [OPTION_HELP] = {"help", 'h', NULL, "Print this help and exit."},
+    [OPTION_SETUP] = {"setup", 0, NULL,
+                      "Do first what setup does. Meant for sidecars, which have no other moment."},
+    [OPTION_UNTIL_CAUGHT_UP] =
+        {"until-caught-up", 0, NULL,
+         "End with 0 as soon as everything is published that was in the "
+         "write-ahead log at the start; with 6 once a server has been away for a "
+         "minute, or for retry.give_up_ms where that is set."},
+    [OPTION_HOLD_ON_REFUSAL] = {"hold-on-refusal", 0, NULL,
+                                "Stay, unready, where it would exit with 2, 3, 4 or 5, for "
+                                "supervisors that cannot tell exit codes apart. It starts by "
+                                "itself once what it finds is mended, and at SIGHUP."},
+    [OPTION_CONNECT] = {"connect", 0, NULL,
+                        "Ask the database and the brokers, too: publication against routes, "
+                        "coordinator, topics, progress against slot. Takes nothing over."},
+    [OPTION_ADMIN_CONNECTION] = {"admin-connection", 0, "CONNINFO",
+                                 "Create or drop the publication over this connection, where the "
+                                 "relay's own role may not."},
+    [OPTION_PRINT_SQL] = {"print-sql", 0, NULL,
+                          "Print the SQL for the database's administrator (role, grants, "
+                          "publication; never the slot) and change nothing."},
+    [OPTION_READY] = {"ready", 0, NULL,
+                      "Ask the admin port of the running relay only, as a probe does."},
+    [OPTION_TO] = {"to", 0, "TARGET",
+                   "Where to go on. slot: where the slot stands. new-slot: drop it, make a new one "
+                   "and begin there. lsn:X: at the LSN X, which the slot must still hold."},
+    [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
+    [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
+    [OPTION_TAKE_OVER] = {"take-over", 0, NULL,
+                          "Go on where an instance of the relay is running; it then ends with exit "
+                          "code 4."},
+    [OPTION_YES] = {"yes", 'y', NULL, "Do not ask."},
+};
