@@ -37,6 +37,7 @@ struct batch {
     uint32_t outstanding;
     /* Stamped by the writer when it goes home: the newest position that Kafka has committed. */
     struct position committed;
+    struct span committed_resume; /* of the record of that position; in the batch's arena */
 };
 
 /* capacity: messages at most, from 1. arena_keep_bytes: what the arena keeps over resets. */

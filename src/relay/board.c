@@ -60,7 +60,7 @@ void board_progress(struct epoch *epoch)
     b->confirmed_lsn = epoch->reader.committed.lsn;
     b->in_partial = epoch->reader.committed.seq != 0;
     if (epoch->source != NULL)
-        b->received_lsn = stream_source_received_lsn(epoch->source);
+        b->received_lsn = source_report(epoch->source).received_lsn;
     publish(relay);
     pthread_mutex_unlock(&relay->mutex);
 }

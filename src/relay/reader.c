@@ -66,7 +66,7 @@ static bool take_home(struct reader *r, int64_t now_us)
             r->committed = batch->committed;
             r->progress_us = now_us;
             moved = true;
-            source_confirm(r->o.source, r->committed);
+            source_confirm(r->o.source, r->committed, batch->committed_resume);
             if (r->o.suspect_lsn != 0 && r->committed.lsn > r->o.suspect_lsn)
                 r->o.circuit->events_max = r->events_max;
         }

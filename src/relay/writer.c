@@ -28,6 +28,7 @@ void writer_fini(struct writer *writer)
 {
     buf_fini(&writer->record_json);
     buf_fini(&writer->tail_resume);
+    buf_fini(&writer->last_resume);
 }
 
 bool writer_busy(const struct writer *writer)
@@ -44,6 +45,8 @@ static struct batch *newest(const struct writer *w)
 static void send_home(struct writer *w, struct batch *batch)
 {
     batch->committed = w->last.position;
+    batch->committed_resume =
+        w->last.resume.ptr != NULL ? arena_copy(&batch->arena, w->last.resume) : span_null();
     channel_send(w->o.circuit->empty, batch);
 }
 
@@ -65,14 +68,20 @@ static void reclaim_reported(struct writer *w)
 
 /* ---- Commit ---- */
 
+/* The bytes of *resume, which live in a batch, become the writer's own. */
+static void keep_resume(struct buf *kept, struct span *resume)
+{
+    buf_reset(kept);
+    buf_add(kept, *resume);
+    *resume = resume->ptr != NULL ? buf_span(kept) : span_null();
+}
+
 /* Batches in the middle of a transaction go home before it is committed, so what the record needs
  * of the last one is kept apart. */
 static void keep_tail(struct writer *w, const struct batch *batch)
 {
     w->tail = *batch;
-    buf_reset(&w->tail_resume);
-    buf_add(&w->tail_resume, batch->resume);
-    w->tail.resume = batch->resume.ptr != NULL ? buf_span(&w->tail_resume) : span_null();
+    keep_resume(&w->tail_resume, &w->tail.resume);
     w->txn_transactions += batch->transactions;
 }
 
@@ -130,6 +139,7 @@ static void log_split(const struct writer *w)
 static void commit_done(struct writer *w)
 {
     w->last = w->record;
+    keep_resume(&w->last_resume, &w->last.resume);
     for (uint32_t i = 0; i < w->held_count; i++) {
         assert(w->held[i]->outstanding == 0);
         send_home(w, w->held[i]);

@@ -39,6 +39,7 @@ struct writer {
     int64_t commit_began_us;
     struct batch tail; /* copy of the batch produced last: the next record is made from it */
     struct buf tail_resume;
+    struct buf last_resume;
     uint64_t txn_transactions; /* PostgreSQL transactions that end in the open Kafka transaction */
     bool committed_uncounted;  /* metrics of the last commit wait for the time of the next step */
     int64_t wall_us;           /* set by the loop before each step */

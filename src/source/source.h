@@ -17,6 +17,13 @@
 
 struct source;
 
+/* What any source can tell of itself. */
+struct source_status {
+    const char *name;      /* of the ops: "stream" */
+    uint64_t received_lsn; /* the newest place in the WAL that was seen, whatever became of it */
+    struct position confirmed; /* the newest that it was told to confirm; the start before that */
+};
+
 struct source_ops {
     const char *name;
     /* 1: *change filled, valid until the next call. 0: nothing now, see wait. -1: error. */
@@ -26,8 +33,12 @@ struct source_ops {
     void (*wait)(struct source *s, int *fd, int64_t *deadline_us);
     /* Keeps the connection alive without taking changes; to be called at least once a second. */
     int (*tick)(struct source *s, int64_t now_us, struct error *err);
-    /* Kafka has committed everything up to the position: it may be confirmed. Never goes back. */
-    void (*confirm)(struct source *s, struct position committed);
+    /* Kafka has committed everything up to the position: it may be confirmed. Never goes back.
+     * resume: the source's own part of that record, as it came with the batch; absent where it
+     * writes none. Valid during the call. */
+    void (*confirm)(struct source *s, struct position committed, struct span resume);
+    /* How far it is, for /status and metrics. */
+    void (*report)(const struct source *s, struct source_status *status);
     /* deadline_us > now: ends the stream in order (last confirmation, CopyDone, the server's reply)
      * if that can be had until then; 0: just leaves. Frees. */
     void (*close)(struct source *s, int64_t deadline_us);
@@ -53,9 +64,15 @@ static inline int source_tick(struct source *s, int64_t now_us, struct error *er
 {
     return s->ops->tick(s, now_us, err);
 }
-static inline void source_confirm(struct source *s, struct position committed)
+static inline void source_confirm(struct source *s, struct position committed, struct span resume)
 {
-    s->ops->confirm(s, committed);
+    s->ops->confirm(s, committed, resume);
+}
+static inline struct source_status source_report(const struct source *s)
+{
+    struct source_status status = {.name = s->ops->name};
+    s->ops->report(s, &status);
+    return status;
 }
 static inline void source_close(struct source *s, int64_t deadline_us)
 {
@@ -110,7 +127,4 @@ struct pg_replication;
 /* Takes the started replication connection over (also when it fails). */
 int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
                        struct source **source, struct error *err);
-/* For /status: the newest LSN seen. Any source opened above. */
-uint64_t stream_source_received_lsn(const struct source *source);
-
 #endif

@@ -40,6 +40,7 @@ struct stream_source {
     struct pg_replication *connection;
     struct stream *stream;
     struct buf status;
+    struct position confirmed;
     /* Pacing, in monotonic time. */
     int64_t nap_us;       /* how long a nap is now */
     int64_t nap_until_us; /* no read before it; 0: awake */
@@ -189,9 +190,21 @@ static void wait(struct source *base, int *fd, int64_t *deadline_us)
 
 /* ---- Life ---- */
 
-static void confirm(struct source *base, struct position committed)
+/* A stream's place is its position alone: it writes no resume. */
+static void confirm(struct source *base, struct position committed, struct span resume)
 {
-    stream_confirm(from_base(base)->stream, committed);
+    struct stream_source *s = from_base(base);
+    (void)resume;
+    assert(position_compare(s->confirmed, committed) <= 0);
+    s->confirmed = committed;
+    stream_confirm(s->stream, committed);
+}
+
+static void report(const struct source *base, struct source_status *status)
+{
+    const struct stream_source *s = (const struct stream_source *)base;
+    status->received_lsn = stream_received_lsn(s->stream);
+    status->confirmed = s->confirmed;
 }
 
 static void close_source(struct source *base, int64_t deadline_us)
@@ -217,6 +230,7 @@ static const struct source_ops stream_source_ops = {
     .wait = wait,
     .tick = tick,
     .confirm = confirm,
+    .report = report,
     .close = close_source,
 };
 
@@ -232,13 +246,8 @@ int stream_source_open(struct pg_replication *connection, const struct stream_op
     s->connection = connection;
     s->stream = stream_open(options);
     s->status = BUF_EMPTY;
+    s->confirmed = options->start;
     s->nap_us = NAP_START_US;
     *source = &s->base;
     return 0;
-}
-
-uint64_t stream_source_received_lsn(const struct source *source)
-{
-    assert(source != NULL && source->ops == &stream_source_ops);
-    return stream_received_lsn(((const struct stream_source *)source)->stream);
 }

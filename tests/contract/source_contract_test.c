@@ -168,14 +168,14 @@ static void transactions_come_whole_and_in_order(void **state)
     struct position first = expect_rows(s, row, 3);
     struct position second = expect_rows(s, row + 3, 1);
     assert_true(position_compare(second, first) > 0);
-    source_confirm(s, first);
+    source_confirm(s, first, span_null());
     source_close(s, clock_monotonic_us() + 5 * US_PER_S);
     /* An orderly end tells the database what was confirmed, and no more. */
     assert_int_equal(given(state)->confirmed(), first.lsn);
 
     s = given(state)->open(first);
     assert_int_equal(position_compare(expect_rows(s, row + 3, 1), second), 0);
-    source_confirm(s, second);
+    source_confirm(s, second, span_null());
     source_close(s, clock_monotonic_us() + 5 * US_PER_S);
     reached = second;
     row += 4;
@@ -189,7 +189,7 @@ static void what_was_not_confirmed_comes_again(void **state)
     source_close(s, 0); /* just leaves */
     s = given(state)->open(reached);
     reached = expect_rows(s, row, 2);
-    source_confirm(s, reached);
+    source_confirm(s, reached, span_null());
     source_close(s, clock_monotonic_us() + 5 * US_PER_S);
     row += 2;
 }
@@ -211,7 +211,7 @@ static void an_idle_source_sleeps_and_wakes(void **state)
     write_rows(row, 1);
     assert_int_equal(poll(&pfd, 1, 5000), 1);
     reached = expect_rows(s, row, 1);
-    source_confirm(s, reached);
+    source_confirm(s, reached, span_null());
     source_close(s, clock_monotonic_us() + 5 * US_PER_S);
     row++;
 }
@@ -240,7 +240,7 @@ static void tick_alone_keeps_it_alive(void **state)
         expect(s, CHANGE_INSERT, &change);
     expect(s, CHANGE_COMMIT, &change);
     reached = change.position;
-    source_confirm(s, reached);
+    source_confirm(s, reached, span_null());
     source_close(s, clock_monotonic_us() + 5 * US_PER_S);
     row += 500;
 }
@@ -253,7 +253,7 @@ static void a_backlog_comes_complete(void **state)
     struct source *s = given(state)->open(reached);
     for (int i = 0; i < TRANSACTIONS; i++)
         reached = expect_rows(s, row + i * ROWS, ROWS);
-    source_confirm(s, reached);
+    source_confirm(s, reached, span_null());
     source_close(s, clock_monotonic_us() + 5 * US_PER_S);
     assert_int_equal(given(state)->confirmed(), reached.lsn);
     row += TRANSACTIONS * ROWS;

@@ -66,6 +66,7 @@ struct model_source {
     struct model_peer *peer;
     struct stream *stream;
     uint64_t start_lsn;
+    struct position confirmed;
     uint32_t item;
     uint32_t step; /* of the item: BEGIN, Relation, rows, COMMIT */
     struct buf message;
@@ -161,9 +162,19 @@ static int model_tick(struct source *base, int64_t now_us, struct error *err)
     return stream_tick(s->stream, now_us, err);
 }
 
-static void model_confirm(struct source *base, struct position committed)
+static void model_confirm(struct source *base, struct position committed, struct span resume)
 {
-    stream_confirm(((struct model_source *)base)->stream, committed);
+    struct model_source *s = (struct model_source *)base;
+    (void)resume;
+    s->confirmed = committed;
+    stream_confirm(s->stream, committed);
+}
+
+static void model_report(const struct source *base, struct source_status *status)
+{
+    const struct model_source *s = (const struct model_source *)base;
+    status->received_lsn = stream_received_lsn(s->stream);
+    status->confirmed = s->confirmed;
 }
 
 static void model_close(struct source *base, int64_t deadline_us)
@@ -183,8 +194,13 @@ static void model_close(struct source *base, int64_t deadline_us)
 
 static struct source *model_open(struct peer *base, struct position start, struct partial partial)
 {
-    static const struct source_ops ops = {"model",    model_next,    model_wait,
-                                          model_tick, model_confirm, model_close};
+    static const struct source_ops ops = {.name = "model",
+                                          .next = model_next,
+                                          .wait = model_wait,
+                                          .tick = model_tick,
+                                          .confirm = model_confirm,
+                                          .report = model_report,
+                                          .close = model_close};
     struct model_peer *peer = (struct model_peer *)base;
     struct model_source *s = calloc(1, sizeof *s);
     struct stream_options options = {.start = start,
@@ -194,6 +210,7 @@ static struct source *model_open(struct peer *base, struct position start, struc
     s->base.ops = &ops;
     s->peer = peer;
     s->start_lsn = start.lsn;
+    s->confirmed = start;
     s->stream = stream_open(&options);
     return &s->base;
 }
@@ -684,10 +701,25 @@ static void the_server_is_told_what_was_confirmed_and_no_more(void **state)
     struct seen second = pull_transaction(f);
     tick_for_a_while(f);
     assert_true(f->peer->told(f->peer) <= f->start.lsn);
-    source_confirm(f->source, (struct position){first.end_lsn, 0});
+    source_confirm(f->source, (struct position){first.end_lsn, 0}, span_null());
     wait_until_told(f, first.end_lsn);
-    source_confirm(f->source, (struct position){second.end_lsn, 0});
+    source_confirm(f->source, (struct position){second.end_lsn, 0}, span_null());
     wait_until_told(f, second.end_lsn);
+}
+
+/* What /status shows of any source. */
+static void it_reports_what_it_has_seen_and_what_is_confirmed(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(position_compare(source_report(f->source).confirmed, f->start), 0);
+    f->peer->transaction(f->peer, 1);
+    struct seen seen = pull_transaction(f);
+    struct source_status status = source_report(f->source);
+    assert_string_equal(status.name, f->source->ops->name);
+    assert_true(status.received_lsn >= seen.final_lsn);
+    assert_int_equal(position_compare(status.confirmed, f->start), 0);
+    source_confirm(f->source, (struct position){seen.end_lsn, 0}, span_null());
+    assert_int_equal(source_report(f->source).confirmed.lsn, seen.end_lsn);
 }
 
 /* Progress in the middle of a transaction confirms what lies before it. */
@@ -698,7 +730,7 @@ static void a_part_confirms_what_is_before_its_transaction(void **state)
     f->peer->transaction(f->peer, 4);
     struct seen first = pull_transaction(f);
     pull_transaction(f);
-    source_confirm(f->source, (struct position){first.end_lsn, 2});
+    source_confirm(f->source, (struct position){first.end_lsn, 2}, span_null());
     wait_until_told(f, first.end_lsn);
 }
 
@@ -707,7 +739,7 @@ static void an_orderly_close_tells_the_last_confirmation(void **state)
     struct fixture *f = *state;
     f->peer->transaction(f->peer, 1);
     struct seen seen = pull_transaction(f);
-    source_confirm(f->source, (struct position){seen.end_lsn, 0});
+    source_confirm(f->source, (struct position){seen.end_lsn, 0}, span_null());
     close_source(f, 5 * US_PER_S);
     assert_int_equal(f->peer->told(f->peer), seen.end_lsn);
 }
@@ -739,6 +771,7 @@ static int run(struct peer *peer)
         TEST(skipped_changes_are_a_sign_of_life),
         TEST(a_tick_takes_nothing),
         TEST(messages_outside_transactions_stand_outside_the_order),
+        TEST(it_reports_what_it_has_seen_and_what_is_confirmed),
         TEST(the_server_is_told_what_was_confirmed_and_no_more),
         TEST(a_part_confirms_what_is_before_its_transaction),
         TEST(an_orderly_close_tells_the_last_confirmation),

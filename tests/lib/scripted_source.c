@@ -54,12 +54,20 @@ static int tick(struct source *base, int64_t now_us, struct error *err)
     return -1;
 }
 
-static void confirm(struct source *base, struct position committed)
+static void confirm(struct source *base, struct position committed, struct span resume)
 {
     struct scripted_source *s = (struct scripted_source *)base;
     assert(position_compare(s->confirmed, committed) <= 0);
     s->confirmed = committed;
+    snprintf(s->resume, sizeof s->resume, "%.*s", SPAN_ARG(resume));
     s->confirms++;
+}
+
+static void report(const struct source *base, struct source_status *status)
+{
+    const struct scripted_source *s = (const struct scripted_source *)base;
+    status->received_lsn = s->lsn;
+    status->confirmed = s->confirmed;
 }
 
 static void close_source(struct source *base, int64_t deadline_us)
@@ -73,6 +81,7 @@ static const struct source_ops ops = {.name = "script",
                                       .wait = wait_for,
                                       .tick = tick,
                                       .confirm = confirm,
+                                      .report = report,
                                       .close = close_source};
 
 void script_init(struct scripted_source *s, uint64_t start_lsn)

@@ -29,6 +29,7 @@ struct scripted_source {
     int64_t commit_time_us; /* of what is written down next */
     int64_t sent_time_us;
     struct position confirmed;
+    char resume[64]; /* of the last confirmation; "" where it was absent */
     uint32_t confirms;
     uint32_t ticks;
     uint32_t nexts;

@@ -35,6 +35,7 @@ struct sim_source {
     struct world *world;
     struct stream *stream;
     struct buf current;
+    struct position confirmed;
 };
 
 struct world {
@@ -127,9 +128,18 @@ static int sim_tick(struct source *base, int64_t now_us, struct error *err)
     return stream_tick(s->stream, now_us, err);
 }
 
-static void sim_confirm(struct source *base, struct position committed)
+static void sim_confirm(struct source *base, struct position committed, struct span resume)
 {
-    stream_confirm(((struct sim_source *)base)->stream, committed);
+    struct sim_source *s = (struct sim_source *)base;
+    (void)resume;
+    s->confirmed = committed;
+    stream_confirm(s->stream, committed);
+}
+
+static void sim_report(const struct source *base, struct source_status *status)
+{
+    status->received_lsn = stream_received_lsn(((const struct sim_source *)base)->stream);
+    status->confirmed = ((const struct sim_source *)base)->confirmed;
 }
 
 static void sim_close(struct source *base, int64_t deadline_us)
@@ -147,6 +157,7 @@ static const struct source_ops sim_ops = {.name = "sim",
                                           .wait = sim_wait,
                                           .tick = sim_tick,
                                           .confirm = sim_confirm,
+                                          .report = sim_report,
                                           .close = sim_close};
 
 static struct source *open_source(struct world *w)
@@ -154,6 +165,7 @@ static struct source *open_source(struct world *w)
     struct sim_source *s = calloc(1, sizeof *s);
     s->base.ops = &sim_ops;
     s->world = w;
+    s->confirmed = w->progress.position;
     struct stream_options options = {.start = w->progress.position,
                                      .partial = w->progress.partial,
                                      .server_timeout_us = 60000000,

@@ -61,6 +61,19 @@ static void empty_input_is_committed_at_once(void **state)
     assert_int_equal(b->source.confirms, 1);
 }
 
+static void the_source_is_told_its_own_part_of_the_record(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    struct batch *batch = stepped(b);
+    batch->committed_resume = arena_copy(&batch->arena, span_of("{\"last\":7}"));
+    bench_commit(b, batch);
+    assert_null(stepped(b));
+    assert_int_equal(b->source.confirmed.lsn, 0x1110);
+    assert_string_equal(b->source.resume, "{\"last\":7}");
+}
+
 static void messages_carry_what_the_writer_needs(void **state)
 {
     struct reader_bench *b = *state;
@@ -510,6 +523,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(empty_input_is_committed_at_once),
         TEST(batches_are_small_while_records_are_under_suspicion),
+        TEST(the_source_is_told_its_own_part_of_the_record),
         TEST(messages_carry_what_the_writer_needs),
         TEST(a_commit_in_flight_holds_the_next_back),
         TEST(the_interval_ends_the_wait),

@@ -514,7 +514,55 @@ static void an_unknown_outcome_is_handed_up(void **state)
     uint32_t calls = f->publisher.calls;
     writer_fini(&f->writer);
     assert_int_equal(f->publisher.calls, calls);
-    f->writer.record_json = f->writer.tail_resume = BUF_EMPTY;
+    f->writer.record_json = f->writer.tail_resume = f->writer.last_resume = BUF_EMPTY;
+}
+
+static struct batch *come_home(struct fixture *f)
+{
+    struct batch *home = NULL;
+    for (size_t i = channel_count(f->circuit.empty); i > 0; i--) {
+        struct batch *batch = take(f);
+        if (home == NULL && batch->committed.lsn != 0)
+            home = batch;
+        else
+            channel_send(f->circuit.empty, batch);
+    }
+    assert_non_null(home);
+    return home;
+}
+
+/* The source's own part is what the record of the stamped position holds, whatever the batch that
+ * carries it was. */
+static void a_batch_comes_home_with_the_resume_of_what_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    f->claim.resume = span_of("{\"last\":0}");
+    start_over(f);
+    struct batch *first = take(f);
+    put_text(first, 0, 0x1100, 1, "a");
+    first->resume = span_of("{\"last\":1}");
+    send_part(f, first, 0x1000, 0x1100, 1);
+    assert_int_equal(run(f), 0);
+    assert_true(span_equal_text(come_home(f)->committed_resume, "{\"last\":0}"));
+
+    struct batch *second = take(f);
+    put_text(second, 0, 0x1100, 2, "b");
+    second->resume = arena_copy(&second->arena, span_of("{\"last\":2}"));
+    send_whole(f, second, 0x1110);
+    assert_int_equal(run(f), 0);
+    assert_true(span_equal_text(f->publisher.record.resume, "{\"last\":2}"));
+    struct batch *home = come_home(f);
+    assert_int_equal(home->committed.lsn, 0x1110);
+    assert_true(span_equal_text(home->committed_resume, "{\"last\":2}"));
+    batch_reset(home);
+
+    /* Nothing of a batch that is gone is used. */
+    struct batch *third = home;
+    put_text(third, 0, 0x1200, 1, "c");
+    third->resume = span_of("{\"last\":3}");
+    send_part(f, third, 0x1110, 0x1200, 1);
+    assert_int_equal(run(f), 0);
+    assert_true(span_equal_text(come_home(f)->committed_resume, "{\"last\":2}"));
 }
 
 static void commits_are_counted(void **state)
@@ -607,6 +655,7 @@ int main(void)
         TEST(a_refused_message_is_skipped_where_its_route_says_so),
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
+        TEST(a_batch_comes_home_with_the_resume_of_what_is_committed),
         TEST(commits_are_counted),
         TEST(the_last_commit_of_an_epoch_is_counted),
         TEST(events_are_counted_with_their_commit),
