@@ -52,6 +52,7 @@ static void settle(struct model_kafka *k, bool commit)
         assert(k->log_count + k->open_count <= EVENTS_MAX);
         for (uint32_t i = 0; i < k->open_count; i++)
             k->log[k->log_count++] = k->open[i];
+        k->pending.events = k->log_count;
         if (k->pending.json != NULL)
             k->records[k->record_count++] = k->pending;
         k->pending.json = NULL;
@@ -139,6 +140,7 @@ static int put(struct publisher *base, struct batch *batch, const struct message
                                   .key = number_in(message->key, 1),
                                   .final_lsn = message->final_lsn,
                                   .txn = k->txn};
+    dump_line(message, event->line);
     for (uint32_t i = 0; i < message->header_count; i++)
         event->part |= span_equal_text(message->headers[i].name, "walferry-part");
     batch->outstanding++;
@@ -185,7 +187,7 @@ static int commit(struct publisher *base, struct span record, struct error *err)
     if (usable(p, err) < 0)
         return -1;
     if (k->pending.json == NULL) {
-        k->pending = (struct kafka_record){malloc(record.len), record.len};
+        k->pending = (struct kafka_record){.json = malloc(record.len), .len = record.len};
         memcpy(k->pending.json, record.ptr, record.len);
         p->slices = fault(k, 4) ? (int)random_below(k->random, 4) : 0;
     }

@@ -7,6 +7,7 @@
 #ifndef WALFERRY_SIM_MODEL_KAFKA_H
 #define WALFERRY_SIM_MODEL_KAFKA_H
 
+#include "dump.h"
 #include "publish/publish.h"
 #include "random.h"
 
@@ -16,11 +17,13 @@ struct kafka_event {
     uint64_t final_lsn;
     uint32_t txn; /* number of the Kafka transaction */
     bool part;    /* carries walferry-part */
+    char line[DUMP_LINE_MAX];
 };
 
 struct kafka_record {
     char *json;
     size_t len;
+    uint32_t events; /* in the log once it is committed */
 };
 
 struct model_kafka {

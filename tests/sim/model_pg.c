@@ -9,55 +9,17 @@
 
 #define OUTBOX_OID 1000
 #define OTHER_OID 2000
-#define FIRST_LSN UINT64_C(0x1000)
 
-void model_pg_init(struct model_pg *pg, struct random *random)
+void model_pg_init(struct model_pg *pg, struct random *random, uint64_t seed)
 {
-    *pg = (struct model_pg){.random = random,
-                            .wal_lsn = FIRST_LSN,
-                            .next_event = 1,
-                            .next_xid = 700,
-                            .confirmed_lsn = FIRST_LSN,
-                            .durable_lsn = FIRST_LSN};
+    *pg = (struct model_pg){
+        .random = random, .confirmed_lsn = WORKLOAD_FIRST_LSN, .durable_lsn = WORKLOAD_FIRST_LSN};
+    workload_init(&pg->work, seed);
 }
 
 void model_pg_fini(struct model_pg *pg)
 {
-    for (uint32_t i = 0; i < pg->record_count; i++)
-        free(pg->records[i].changes);
-}
-
-static void commit_txn(struct model_pg *pg, struct pg_record *record)
-{
-    uint32_t sizes[] = {1, 1, 1, 2, 3, 5, 8, 20, 60};
-    record->kind = RECORD_TXN;
-    record->change_count = sizes[random_below(pg->random, sizeof sizes / sizeof *sizes)];
-    record->changes = calloc(record->change_count, sizeof *record->changes);
-    bool no_events = random_once_in(pg->random, 8);
-    for (uint32_t i = 0; i < record->change_count; i++) {
-        if (no_events || random_once_in(pg->random, 10))
-            continue;
-        record->changes[i].event = pg->next_event++;
-        record->changes[i].key = random_below(pg->random, PG_KEYS);
-    }
-    record->xid = pg->next_xid++;
-}
-
-void model_pg_work(struct model_pg *pg)
-{
-    /* Commit records are often adjacent: no other WAL between the end of one and the next. */
-    if (random_once_in(pg->random, 2))
-        pg->wal_lsn += 8 * (1 + random_below(pg->random, 50));
-    if (pg->record_count == PG_TXNS_MAX || random_once_in(pg->random, 4))
-        return;
-    struct pg_record *record = &pg->records[pg->record_count++];
-    *record = (struct pg_record){.lsn = pg->wal_lsn};
-    if (random_once_in(pg->random, 10))
-        record->kind = RECORD_MESSAGE;
-    else
-        commit_txn(pg, record);
-    pg->wal_lsn += 48;
-    record->end_lsn = pg->wal_lsn;
+    workload_fini(&pg->work);
 }
 
 void model_pg_start(struct model_pg *pg, uint64_t start_lsn)
@@ -67,11 +29,11 @@ void model_pg_start(struct model_pg *pg, uint64_t start_lsn)
     pg->relations_sent = 0;
     pg->position = 0;
     pg->cursor = 0;
-    while (pg->cursor < pg->record_count && pg->records[pg->cursor].lsn < pg->start_lsn)
+    while (pg->cursor < pg->work.record_count && pg->work.records[pg->cursor].lsn < pg->start_lsn)
         pg->cursor++;
     /* A server that went back sends a little more than it was asked for; we must drop it. */
     while (pg->cursor > 0 && pg->confirmed_lsn < start_lsn && random_once_in(pg->random, 6) &&
-           pg->records[pg->cursor - 1].lsn >= pg->confirmed_lsn)
+           pg->work.records[pg->cursor - 1].lsn >= pg->confirmed_lsn)
         pg->cursor--;
 }
 
@@ -98,7 +60,7 @@ void model_pg_confirm(struct model_pg *pg, uint64_t flush_lsn)
 
 static uint64_t sent_lsn(const struct model_pg *pg)
 {
-    return pg->cursor < pg->record_count ? pg->records[pg->cursor].lsn : pg->wal_lsn;
+    return pg->cursor < pg->work.record_count ? pg->work.records[pg->cursor].lsn : pg->work.wal_lsn;
 }
 
 static void add_relation(struct buf *message, uint32_t oid)
@@ -157,7 +119,7 @@ bool model_pg_send(struct model_pg *pg, struct buf *out)
     if (!pg->connected)
         return false;
     bool inside = pg->position > 0;
-    bool dry = pg->cursor == pg->record_count;
+    bool dry = pg->cursor == pg->work.record_count;
     if (!inside && (dry || random_once_in(pg->random, 10))) {
         if (dry && !random_once_in(pg->random, 3))
             return false;
@@ -165,7 +127,7 @@ bool model_pg_send(struct model_pg *pg, struct buf *out)
         return true;
     }
     struct buf message = BUF_EMPTY;
-    const struct pg_record *record = &pg->records[pg->cursor];
+    const struct pg_record *record = &pg->work.records[pg->cursor];
     if (record->kind == RECORD_MESSAGE) {
         write_message(&message, false, record->lsn, "noise", SPAN_LITERAL("x"));
         pg->cursor++;

@@ -12,33 +12,11 @@
 
 #include "base/buf.h"
 #include "random.h"
-
-#define PG_TXNS_MAX 256
-#define PG_KEYS 5
-
-enum pg_record_kind { RECORD_TXN, RECORD_MESSAGE }; /* a non-transactional message */
-
-struct pg_change_spec {
-    uint32_t event; /* from 1; 0: a change that gives no event */
-    uint32_t key;
-};
-
-struct pg_record {
-    enum pg_record_kind kind;
-    uint64_t lsn;     /* commit record's start, or the message's LSN */
-    uint64_t end_lsn; /* commit record's end */
-    uint32_t xid;
-    uint32_t change_count;
-    struct pg_change_spec *changes;
-};
+#include "workload.h"
 
 struct model_pg {
     struct random *random;
-    struct pg_record records[PG_TXNS_MAX];
-    uint32_t record_count;
-    uint64_t wal_lsn;
-    uint32_t next_event;
-    uint32_t next_xid;
+    struct workload work;
     uint64_t confirmed_lsn;
     uint64_t durable_lsn; /* what a crash of the server goes back to */
     int64_t now_us;
@@ -51,11 +29,9 @@ struct model_pg {
     uint32_t position; /* message within it: 0 BEGIN, 1..n changes, n + 1 COMMIT */
 };
 
-void model_pg_init(struct model_pg *pg, struct random *random);
+void model_pg_init(struct model_pg *pg, struct random *random, uint64_t seed);
 void model_pg_fini(struct model_pg *pg);
 
-/* A writer commits a transaction, emits a message, or writes something that is not ours. */
-void model_pg_work(struct model_pg *pg);
 void model_pg_start(struct model_pg *pg, uint64_t start_lsn);
 void model_pg_disconnect(struct model_pg *pg);
 /* The server crashes: unsaved confirmation is forgotten. Committed transactions stay. */

@@ -2,12 +2,18 @@
  * progress, between a model PostgreSQL and a model Kafka, in model time, on one thread, driven by a
  * seed.
  *
- *   sim [--seeds N] [--first S] [--seed S]      runs N seeds from S on, or one
+ *   sim [--seeds N] [--first S] [--seed S] [--dump FILE | --digest FILE]
+ *
+ * runs N seeds from S on, or one, and writes what Kafka committed (dump.h): all of it, or a line
+ * for each seed.
  *
  * At every step anything may happen: a step of either loop, work in the database, a status update,
- * a server or relay crash, a time-out, an unknown commit outcome. Checked all the way: I1 on the
- * status bytes, I2 and I5 in the model Kafka, I3 over the progress records, I4 and the order by the
- * oracle at the end, I6 by construction. A seed that fails prints itself; --seed replays it. */
+ * a server or relay crash, a time-out, an unknown commit outcome. Work in the database follows from
+ * the seed alone (workload.h), so that --dump of two programs can be compared (dump.h). Checked all
+ * the way: I1 on the status bytes, I2 and I5 in the model Kafka, I3 over the progress records, I4
+ * and the order by the oracle at the end, I6 by construction. A seed that fails prints itself;
+ * --seed replays it. */
+#include "dump.h"
 #include "model_kafka.h"
 #include "model_pg.h"
 #include "pgoutput_encoder.h"
@@ -45,6 +51,7 @@ struct world {
     int64_t now_us;
     bool faults;
     char failure[400];
+    struct dump dump;
 
     struct log log;
     struct config_routes routes;
@@ -204,7 +211,7 @@ static int judge(struct world *w, struct error *err)
                            .plugin = "pgoutput",
                            .database = "sim",
                            .confirmed_flush_lsn = w->pg.confirmed_lsn,
-                           .current_lsn = w->pg.wal_lsn};
+                           .current_lsn = w->pg.work.wal_lsn};
     struct judge_facts facts = {.relay = "sim",
                                 .slot_name = "walferry_sim",
                                 .topic = "walferry.sim.progress",
@@ -233,7 +240,8 @@ static void make_loops(struct world *w, struct error *err)
 {
     struct router_options router = {
         .routes = &w->routes, .relay = "sim", .progress_topic = "walferry.sim.progress"};
-    w->encoding = (struct encoder_options){.system_identifier = SYSTEM_IDENTIFIER, .id_header = ""};
+    w->encoding =
+        (struct encoder_options){.system_identifier = SYSTEM_IDENTIFIER, .id_header = "id"};
     if (router_open(&router, &w->router, err) < 0 ||
         encoder_open(FORMAT_RAW, &w->encoding, &w->encoder, err) < 0 ||
         circuit_open(&w->circuit, 4 + random_below(&w->random, 12), 1, 4 * 65536, err) < 0)
@@ -350,24 +358,17 @@ static void step(struct world *w)
     if (random_once_in(&w->random, 200))
         w->now_us += random_below(&w->random, 3000000);
     w->pg.now_us = INT64_C(1700000000000000) + w->now_us;
+    if (w->faults)
+        workload_tick(&w->pg.work);
     step_faults(w);
     if (!w->open) {
         open_epoch(w);
         return;
     }
-    switch (random_below(&w->random, w->faults ? 5 : 2)) {
-    case 0:
-    case 2:
+    if (random_once_in(&w->random, 2))
         step_reader(w);
-        return;
-    case 1:
-    case 3:
+    else
         step_writer(w);
-        return;
-    default:
-        model_pg_work(&w->pg);
-        return;
-    }
 }
 
 /* ---- The oracle ---- */
@@ -407,8 +408,8 @@ static void check_atomic(struct world *w, const struct pg_record *record, uint32
 static void check_events(struct world *w)
 {
     uint32_t at = 0;
-    for (uint32_t i = 0; i < w->pg.record_count; i++) {
-        const struct pg_record *record = &w->pg.records[i];
+    for (uint32_t i = 0; i < w->pg.work.record_count; i++) {
+        const struct pg_record *record = &w->pg.work.records[i];
         uint32_t first = at;
         for (uint32_t c = 0; c < record->change_count; c++) {
             if (record->changes[c].event == 0)
@@ -431,6 +432,27 @@ static void check_events(struct world *w)
     }
     if (at != w->kafka.log_count)
         fail(w, "there are more events in Kafka than were committed");
+}
+
+/* One commit record at a time, each behind the events that it made visible. */
+static void write_dump(struct world *w, uint64_t seed)
+{
+    struct dump *dump = &w->dump;
+    struct arena arena;
+    arena_init(&arena, 1024, 1024);
+    dump_begin(dump, &w->pg.work);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < w->kafka.record_count; i++) {
+        const struct kafka_record *record = &w->kafka.records[i];
+        for (; at < record->events; at++)
+            dump_event(dump, w->kafka.log[at].line, w->kafka.log[at].part);
+        struct progress progress;
+        struct error err = ERROR_INIT;
+        if (progress_decode((struct span){record->json, record->len}, &arena, &progress, &err) == 0)
+            dump_commit(dump, &progress);
+    }
+    dump_end(dump, seed);
+    arena_fini(&arena);
 }
 
 /* ---- A run ---- */
@@ -457,21 +479,22 @@ static void make_route(struct world *w)
 static bool drained(const struct world *w)
 {
     uint64_t last = 0;
-    for (uint32_t i = 0; i < w->pg.record_count; i++)
-        if (w->pg.records[i].kind == RECORD_TXN)
-            last = w->pg.records[i].end_lsn;
+    for (uint32_t i = 0; i < w->pg.work.record_count; i++)
+        if (w->pg.work.records[i].kind == RECORD_TXN)
+            last = w->pg.work.records[i].end_lsn;
     return model_kafka_progress(&w->kafka).lsn >= last;
 }
 
-static bool run(uint64_t seed, bool verbose)
+static bool run(uint64_t seed, bool verbose, const struct dump *dump)
 {
     struct world *w = calloc(1, sizeof *w);
+    w->dump = *dump;
     w->random = random_seeded(seed);
     w->now_us = 1000000;
     w->faults = true;
     w->log = (struct log){.level = LOG_ERROR, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)};
     make_route(w);
-    model_pg_init(&w->pg, &w->random);
+    model_pg_init(&w->pg, &w->random, seed);
     model_kafka_init(&w->kafka, &w->random);
     for (int i = 0; i < STEPS && w->failure[0] == '\0'; i++)
         step(w);
@@ -492,11 +515,12 @@ static bool run(uint64_t seed, bool verbose)
         check_records(w);
         check_events(w);
     }
+    write_dump(w, seed);
     bool ok = w->failure[0] == '\0';
     if (!ok || verbose)
         printf("seed %" PRIu64
                ": %s (%u transactions, %u events, %u opens, %u Kafka transactions)\n",
-               seed, ok ? "ok" : w->failure, w->pg.record_count, w->kafka.log_count, w->opens,
+               seed, ok ? "ok" : w->failure, w->pg.work.record_count, w->kafka.log_count, w->opens,
                w->kafka.txn);
     close(w->log.fd);
     model_pg_fini(&w->pg);
@@ -515,6 +539,7 @@ int main(int argc, char **argv)
     uint64_t seeds = 2000;
     uint64_t first = 1;
     bool verbose = false;
+    struct dump dump = {.file = NULL};
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seeds") == 0)
             seeds = number(argv[i + 1]);
@@ -524,11 +549,22 @@ int main(int argc, char **argv)
             first = number(argv[i + 1]);
             seeds = 1;
             verbose = true;
+        } else if (strcmp(argv[i], "--dump") == 0 || strcmp(argv[i], "--digest") == 0) {
+            dump.whole = strcmp(argv[i], "--dump") == 0;
+            dump.file = fopen(argv[i + 1], "w");
+            if (dump.file == NULL) {
+                perror(argv[i + 1]);
+                return 2;
+            }
         }
     }
     uint64_t failed = 0;
     for (uint64_t i = 0; i < seeds; i++)
-        failed += run(first + i, verbose) ? 0 : 1;
+        failed += run(first + i, verbose, &dump) ? 0 : 1;
+    if (dump.file != NULL && fclose(dump.file) != 0) {
+        perror("dump");
+        return 2;
+    }
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", seeds - failed, failed);
     return failed == 0 ? 0 : 1;
 }

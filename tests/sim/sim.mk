@@ -14,9 +14,13 @@ sim: $(B)/asan/tests/sim/sim ## simulate SIM_SEEDS runs (2000)
 	$(B)/asan/tests/sim/sim --seeds $$half --first $$((half + 1)); code=$$?; \
 	wait $$pid && exit $$code
 
+# BASE=<commit>: the commit to compare with.
+sim-same: $(B)/asan/tests/sim/sim ## the same events as BASE, seed by seed? BASE=<commit>
+	@MAKE='$(MAKE)' tests/sim/same.sh $< '$(BASE)' $(B)/sim-same $(SIM_SEEDS)
+
 mutants: $(B)/asan/tests/sim/sim ## break invariants; the simulator must notice
 	COMPILE='$(CC) $(subst ",\",$(BASE_CFLAGS)) $(CFLAGS_asan)' \
 	LINK_BEFORE='$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) $(SIM_OBJS)' \
 	LINK_AFTER='$(B)/asan/libwalferry.a $(PKG_LIBS)' tests/sim/mutants.sh $(B)/mutants
 
-.PHONY: sim mutants
+.PHONY: sim sim-same mutants
