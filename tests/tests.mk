@@ -53,6 +53,14 @@ e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks som
 	@$(MAKE) --no-print-directory all asan tsan
 	@tests/e2e/run $(ARGS)
 
+# The killers of the first kind take seconds, those of mutants-all want real servers.
+MUTANT_BINS := $(B)/asan/tests/sim/sim unit-build
+mutants: $(MUTANT_BINS) ## break the program; simulator and unit tests must notice
+	@tests/mutants/run.py --kinds sim,unit $(ARGS)
+
+mutants-all: $(MUTANT_BINS) ## the same with the mutants that only real servers show
+	@tests/mutants/run.py $(ARGS)
+
 test-docker: ## the image and docker/compose.yaml, containers killed; skipped without docker
 	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
@@ -66,3 +74,4 @@ tidy: ## the rules of the house, and clang-tidy
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS)
 
 .PHONY: test test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
+.PHONY: mutants mutants-all

@@ -4,11 +4,14 @@
 #include "publish_fixture.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -145,6 +148,47 @@ static void what_is_not_committed_is_never_seen(void **state)
     assert_true(span_equal_text(seen->items[0].value, "committed"));
 }
 
+/* A process of its own that commits "first" and dies at the crash point with an event and the
+ * record "second" under way. It leaves by _exit, so that no failure runs the rest of the tests. */
+static void die_at(struct fixture *f, const char *point)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct buf record = BUF_EMPTY;
+        setenv("WALFERRY_CRASH_AT", point, 1);
+        if (kafka_publisher_open(&f->options, &f->publisher, &f->err) == 0 &&
+            publisher_recover(f->publisher, &record, &f->err) == 0 &&
+            fixture_commit(f, "first") == 0 &&
+            fixture_put(f, fixture_message(f, f->topic, "k", "event")) == 0)
+            fixture_commit(f, "second");
+        _exit(1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* I4: whenever it dies, both are there or neither is. */
+static void events_and_their_record_are_there_together(void **state)
+{
+    static const struct {
+        const char *point;
+        bool committed;
+    } deaths[] = {{"C2:1", false}, {"C3:1", false}, {"C5:1", true}};
+    struct fixture *f = *state;
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), 0);
+    peer_create_topic(f->topic, 1, NULL);
+    uint32_t events = 0;
+    for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
+        die_at(f, deaths[i].point);
+        events += deaths[i].committed ? 1 : 0;
+        assert_string_equal(fixture_reopen(f), deaths[i].committed ? "second" : "first");
+        fixture_close(f, 0);
+        assert_int_equal(fixture_read(f, f->topic, 1)->count, events);
+    }
+}
+
 static void a_second_open_fences_the_first(void **state)
 {
     struct fixture *f = *state;
@@ -245,6 +289,7 @@ int main(void)
         T(absent_and_empty_differ),
         T(order_within_a_partition_is_the_order_of_put),
         T(what_is_not_committed_is_never_seen),
+        T(events_and_their_record_are_there_together),
         T(a_second_open_fences_the_first),
         T(what_put_refuses_leaves_the_transaction_whole),
         T(a_missing_topic_is_made_or_refused),

@@ -2,10 +2,10 @@
  * progress, between a model PostgreSQL and a model Kafka, in model time, on one thread, driven by a
  * seed.
  *
- *   sim [--seeds N] [--first S] [--seed S] [--dump FILE | --digest FILE]
+ *   sim [--seeds N] [--first S] [--seed S] [--failures N] [--dump FILE | --digest FILE]
  *
- * runs N seeds from S on, or one, and writes what Kafka committed (dump.h): all of it, or a line
- * for each seed.
+ * runs N seeds from S on, or one, ends after so many failures, and writes what Kafka committed
+ * (dump.h): all of it, or a line for each seed.
  *
  * At every step anything may happen: a step of either loop, work in the database, a status update,
  * a server or relay crash, a time-out, an unknown commit outcome. Work in the database follows from
@@ -538,6 +538,7 @@ int main(int argc, char **argv)
 {
     uint64_t seeds = 2000;
     uint64_t first = 1;
+    uint64_t failures_max = UINT64_MAX;
     bool verbose = false;
     struct dump dump = {.file = NULL};
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -549,6 +550,8 @@ int main(int argc, char **argv)
             first = number(argv[i + 1]);
             seeds = 1;
             verbose = true;
+        } else if (strcmp(argv[i], "--failures") == 0) {
+            failures_max = number(argv[i + 1]);
         } else if (strcmp(argv[i], "--dump") == 0 || strcmp(argv[i], "--digest") == 0) {
             dump.whole = strcmp(argv[i], "--dump") == 0;
             dump.file = fopen(argv[i + 1], "w");
@@ -559,12 +562,16 @@ int main(int argc, char **argv)
         }
     }
     uint64_t failed = 0;
-    for (uint64_t i = 0; i < seeds; i++)
-        failed += run(first + i, verbose, &dump) ? 0 : 1;
+    uint64_t passed = 0;
+    for (uint64_t i = 0; i < seeds && failed < failures_max; i++) {
+        bool ok = run(first + i, verbose, &dump);
+        passed += ok ? 1 : 0;
+        failed += ok ? 0 : 1;
+    }
     if (dump.file != NULL && fclose(dump.file) != 0) {
         perror("dump");
         return 2;
     }
-    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", seeds - failed, failed);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, failed);
     return failed == 0 ? 0 : 1;
 }

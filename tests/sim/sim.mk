@@ -1,4 +1,4 @@
-# The simulator, and the mutants that it must catch.
+# The simulator.
 SIM_SRCS := $(sort $(wildcard tests/sim/*.c)) tests/lib/pgoutput_encoder.c
 SIM_OBJS := $(patsubst tests/%.c,$(B)/asan/tests/%.o,$(SIM_SRCS))
 SIM_SEEDS ?= 2000
@@ -18,9 +18,4 @@ sim: $(B)/asan/tests/sim/sim ## simulate SIM_SEEDS runs (2000)
 sim-same: $(B)/asan/tests/sim/sim ## the same events as BASE, seed by seed? BASE=<commit>
 	@MAKE='$(MAKE)' tests/sim/same.sh $< '$(BASE)' $(B)/sim-same $(SIM_SEEDS)
 
-mutants: $(B)/asan/tests/sim/sim ## break invariants; the simulator must notice
-	COMPILE='$(CC) $(subst ",\",$(BASE_CFLAGS)) $(CFLAGS_asan)' \
-	LINK_BEFORE='$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) $(SIM_OBJS)' \
-	LINK_AFTER='$(B)/asan/libwalferry.a $(PKG_LIBS)' tests/sim/mutants.sh $(B)/mutants
-
-.PHONY: sim sim-same mutants
+.PHONY: sim sim-same

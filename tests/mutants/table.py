@@ -1,0 +1,153 @@
+"""The mutants: each breaks one thing on purpose, and one named test must notice.
+
+  name       what is wrong then
+  breaks     the invariant of docs/ARCHITECTURE.md, or what else is promised
+  where      files in which the expressions are looked for; the rest of the path may change
+  changes    (expression, replacement): the expression stands once in `where`; blanks and line
+             breaks between its tokens do not matter
+  killer     what is run: "sim", "sim 400" (seeds, 50 otherwise), "unit <program>", "broker <program>" (a test
+             program that wants a Kafka), "e2e <number>"
+  says       what the killer's output must hold (a regular expression): the name of the test, or
+             what the simulator found
+
+A mutant without a fast killer is worth a test: write it, then name it here."""
+
+import collections
+
+Mutant = collections.namedtuple("Mutant", "name breaks where changes killer says")
+
+READER = ["src/relay/reader*.c", "src/relay/seal*.c", "src/relay/verdict*.c"]
+WRITER = ["src/relay/writer*.c", "src/relay/verdict*.c"]
+STREAM = ["src/source/*.c"]
+PROGRESS = ["src/progress/*.c"]
+PUBLISH = ["src/publish/*.c"]
+OPEN = ["src/relay/open*.c", "src/recover/*.c"]
+
+# What the model Kafka holds in the end is not what the database committed.
+WRONG_EVENTS = r"lost, repeated or out of order|more events in Kafka"
+
+MUTANTS = [
+    # ---- I1: never confirmed beyond what Kafka has committed ----
+    Mutant("confirmed-before-commit", "I1", READER,
+           [("channel_send(r->o.circuit->full, batch);",
+             "source_confirm(r->o.source, batch->end); channel_send(r->o.circuit->full, batch);")],
+           "sim", r"I1: a status update"),
+    Mutant("keepalive-confirmed-with-data-in-flight", "I1", STREAM,
+           [("standby_asked(&s->standby, wal_end, now_us);",
+             "{ standby_asked(&s->standby, wal_end, now_us);"
+             " standby_confirm(&s->standby, wal_end); }")],
+           "sim", r"I1: a status update"),
+    Mutant("keepalive-inside-a-transaction-moves-the-position", "I1", STREAM,
+           [("if (decoder_in_transaction(s->decoder)) return 0;", "")],
+           "unit source_stream_changes_test", r"FAILED.*marks_move_the_position"),
+    Mutant("mark-beside-batches-in-flight", "I1", READER,
+           [("r->batch->count > 0 || !all_home(r)", "r->batch->count > 0")],
+           "unit relay_reader_seal_test", r"FAILED.*a_mark_waits_until_everything_is_home"),
+
+    # ---- I2: nothing begins before progress was read by this producer ----
+    Mutant("begun-before-recovery", "I2", OPEN,
+           [("int result = publisher_recover(*publisher, &json, err);",
+             "if (*have_progress) return 0;"
+             " int result = publisher_recover(*publisher, &json, err);")],
+           "e2e 010", r"failed: 010_"),
+    Mutant("recovery-reads-nothing", "I2", PUBLISH,
+           [("buf_add(&p->previous, buf_span(&progress.previous));", "buf_reset(record);")],
+           "broker publisher_contract_test", r"FAILED.*the_newest_committed_record_is_recovered"),
+
+    # ---- I3: (generation, position) increases ----
+    Mutant("generation-repeated", "I3", OPEN, [("p->generation++;", "")],
+           "e2e 043", r"failed: 043_"),
+    Mutant("position-not-moved", "I3", PROGRESS,
+           [("next->position = batch->end;", "next->position = (struct position){last->position.lsn, batch->end.seq};")],
+           "unit progress_follow_test", r"FAILED.*an_advance_takes_the_batchs_end"),
+    Mutant("regress-accepted-by-the-rule", "I3", PROGRESS,
+           [("order < 0 || (order == 0 && a->mode != b->mode) : order <= 0;", "true : true;")],
+           "unit progress_follow_test", r"FAILED.*within_a_generation_the_position_grows"),
+    Mutant("regress-accepted-at-read", "I3", OPEN,
+           [("progress_follows(&previous, newest))", "newest != NULL)")],
+           "e2e 111", r"failed: 111_"),
+
+    # ---- I4: events and their progress in one Kafka transaction ----
+    Mutant("commit-in-mid-transaction", "I4", WRITER,
+           [("if (batch->ends_txn || too_old(w, now_us))", "if (batch != NULL)"),
+            ("if (w->last.partial.final_lsn == 0 || message->final_lsn !="
+             " w->last.partial.final_lsn)", "if (w != NULL)")],
+           "sim", r"I4: a transaction is spread"),
+    Mutant("parts-not-flagged", "I4", WRITER,
+           [("if (w->last.partial.final_lsn == 0 || message->final_lsn !="
+             " w->last.partial.final_lsn)", "if (w != NULL)")],
+           "sim", r"I4: a transaction is spread"),
+    Mutant("progress-in-another-transaction", "I4", PUBLISH,
+           [("if (!p->in_transaction && kafka_begin(p, err) < 0)",
+             "if (p->in_transaction) { rd_kafka_flush(p->transactional.rk, 10000);"
+             " rd_kafka_commit_transaction(p->transactional.rk, 10000);"
+             " p->in_transaction = false; }"
+             " if (!p->in_transaction && kafka_begin(p, err) < 0)")],
+           "broker publisher_contract_test", r"FAILED.*events_and_their_record_are_there_together"),
+    Mutant("stop-keeps-half-a-transaction", "I4", READER,
+           [("batch_truncate(r->batch, r->boundary_count);", "")],
+           "sim", WRONG_EVENTS),
+    Mutant("sealed-inside-a-transaction", "I4", READER,
+           [("return r->batch != NULL && !r->in_txn && r->batch->count > 0;",
+             "return r->batch != NULL && r->batch->count > 0;")],
+           "sim", r"Assertion `!ends_txn \|\|"),
+
+    # ---- I5: no handle is used after an unknown outcome ----
+    Mutant("used-after-an-unknown-outcome", "I5", WRITER,
+           [("buf_span(&w->record_json), err); if (result < 0) return -1;",
+             "buf_span(&w->record_json), err); if (result < 0) return 0;")],
+           "sim", r"I5: a publisher was used after an error"),
+
+    # ---- I6: every recovery drops what is done, and only that ----
+    Mutant("second-guard-dropped", "I6", STREAM,
+           [("s->dropping = final_lsn < s->start_lsn;", "s->dropping = false;")],
+           "sim", WRONG_EVENTS + r"|although the stream is at"),
+    Mutant("second-guard-takes-the-adjacent", "I6", STREAM,
+           [("s->dropping = final_lsn < s->start_lsn;", "s->dropping = final_lsn <= s->start_lsn;")],
+           "sim", WRONG_EVENTS),
+    Mutant("resume-repeats-one", "I6", STREAM,
+           [("s->ordinal <= s->partial.done)", "s->ordinal < s->partial.done)")],
+           "sim", WRONG_EVENTS),
+    Mutant("resume-leaves-one-out", "I6", STREAM,
+           [("s->ordinal <= s->partial.done)", "s->ordinal <= s->partial.done + 1)")],
+           "sim", WRONG_EVENTS),
+    Mutant("keepalive-forgets-the-part", "I6", STREAM,
+           [("if (s->partial_state == PARTIAL_AWAITED) {", "if (false) {")],
+           "sim", WRONG_EVENTS + r"|I4: a transaction is spread|was published in part"),
+    Mutant("future-position-accepted", "I6", ["src/recover/judge*.c"],
+           [("if (p->position.lsn > slot->current_lsn) {", "if (false) {")],
+           "unit recover_judge_test", r"FAILED.*a_position_in_the_future_is_refused"),
+    Mutant("gap-before-the-slot-accepted", "I6", ["src/recover/judge*.c"],
+           [("if (slot->confirmed_flush_lsn > p->position.lsn) {", "if (false) {")],
+           "unit recover_judge_test", r"FAILED.*a_slot_advanced_behind_our_back_is_refused"),
+
+    # ---- What else is promised ----
+    Mutant("dones-off-by-one", "split", READER,
+           [(".done = r->cursor.seq}", ".done = r->cursor.seq - 1}")],
+           "sim", r"Assertion `next->partial.final_lsn == 0"),
+    Mutant("part-counts-one-too-many", "split", READER,
+           [("batch->end = r->cursor;",
+             "batch->end = (struct position){r->cursor.lsn, r->cursor.seq + 1};"),
+            (".done = r->cursor.seq}", ".done = r->cursor.seq + 1}")],
+           "sim", WRONG_EVENTS + r"|it has fewer changes now"),
+    Mutant("split-by-what-was-handed-over", "split", WRITER,
+           [("if (result == PUBLISH_AGAIN) return 0; if (result < 0 && on_refused",
+             "if (result == PUBLISH_AGAIN) return w->last.partial.final_lsn != 0;"
+             " if (result < 0 && on_refused"),
+            ("assert(w->held_count == 0 || w->next == newest(w)->count);", "")],
+           "sim", WRONG_EVENTS),
+    Mutant("batch-returned-before-its-reports", "batches", WRITER,
+           [("!producing && !batch->ends_txn && batch->outstanding == 0",
+             "!producing && !batch->ends_txn")],
+           "unit relay_writer_test", r"FAILED.*an_unreported_batch_stays"),
+    Mutant("verdict-forgotten", "on_error", READER,
+           [("got > 0 && is_condemned(r, change)", "got < 0 && is_condemned(r, change)")],
+           "unit relay_reader_end_test", r"FAILED.*a_condemned_change_is_a_data_error"),
+    Mutant("skip-forgotten", "skip", READER,
+           [("if (is_skipped(r, change)) {", "if (false && is_skipped(r, change)) {")],
+           "unit relay_reader_end_test", r"FAILED.*what_a_person_skipped_is_passed_over"),
+    Mutant("skip-dropped-too-early", "skip", PROGRESS,
+           [("|| skip->ordinal > progress->partial.done;",
+             "|| skip->ordinal > progress->partial.done + 1;")],
+           "unit progress_follow_test", r"FAILED.*skips_among_the_changes_of_a_part_go"),
+]
