@@ -71,10 +71,11 @@ int encode_message(struct encoder *encoder, const struct encoder_options *option
     assert(encoder != NULL && options != NULL);
     assert(event->change != NULL && event->index >= 1);
     const struct change *change = event->change;
-    if (encoder->ops->encode(encoder, event, arena, message, err) < 0)
-        return -1;
+    if (encoder->ops->encode(encoder, &event->key, arena, &message->key, err) < 0)
+        return error_wrap(err, "key");
+    if (encoder->ops->encode(encoder, &event->value, arena, &message->value, err) < 0)
+        return error_wrap(err, "payload");
     message->topic = copy_topic(arena, event->topic);
-    message->key = arena_copy(arena, event->key);
     message->partition = event->partition;
     message->route = event->route;
     message->timestamp_ms = ms_from_us(event->timestamp_us);

@@ -14,10 +14,10 @@ struct encoder;
 
 struct encoder_ops {
     const char *name;
-    /* Fills value of *message, in the arena; the rest is filled by encode_message(). ERROR_DATA
-     * where the payload cannot be represented. */
-    int (*encode)(struct encoder *e, const struct event *event, struct arena *arena,
-                  struct message *message, struct error *err);
+    /* The bytes of a content, in the arena; absent: a null key, or a tombstone. ERROR_DATA where it
+     * cannot be represented. */
+    int (*encode)(struct encoder *e, const struct content *content, struct arena *arena,
+                  struct span *bytes, struct error *err);
     void (*close)(struct encoder *e);
 };
 

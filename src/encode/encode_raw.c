@@ -1,6 +1,6 @@
-/* encode/encode_raw: the payload byte for byte, a bytea as its bytes, SQL NULL as a tombstone. The
- * value is the only thing in the pipeline that may be large, so it is written exactly once: decoded
- * into the batch's arena, or copied there. It does not look into the payload. */
+/* encode/encode_raw: a value byte for byte, a bytea as its bytes, SQL NULL as no bytes at all: a
+ * tombstone, a null key. It is the only thing in the pipeline that may be large, so it is written
+ * exactly once: decoded into the batch's arena, or copied there. It does not look into it. */
 #include "encode/encode_raw.h"
 
 #include "types/types.h"
@@ -21,25 +21,43 @@ static bool is_literal(const struct cell *cell, uint32_t type_oid)
     return cell->kind == CELL_BINARY && type_oid != TYPE_BYTEA;
 }
 
-static int raw_encode(struct encoder *e, const struct event *event, struct arena *arena,
-                      struct message *message, struct error *err)
+static int encode_cell(const struct content_cell *content, struct arena *arena, struct span *bytes,
+                       struct error *err)
+{
+    const struct cell *cell = &content->value;
+    if (cell->kind == CELL_UNCHANGED)
+        return error_data(err, REASON_VALUE_UNCHANGED,
+                          "the server did not send it, because the change left it as it was");
+    struct span made;
+    if (types_raw(cell, content->type_oid, arena, &made, err) < 0)
+        return -1;
+    /* The text of a binary cell may be a constant of types/. */
+    if (made.ptr != NULL && (lies_in(made, cell->bytes) || is_literal(cell, content->type_oid)))
+        made = arena_copy(arena, made);
+    *bytes = made;
+    return 0;
+}
+
+static int raw_encode(struct encoder *e, const struct content *content, struct arena *arena,
+                      struct span *bytes, struct error *err)
 {
     assert(e != NULL);
-    const struct cell *payload = &event->payload;
-    if (payload->kind == CELL_UNCHANGED)
-        return error_data(
-            err, REASON_VALUE_UNCHANGED,
-            "the payload was not sent by the server, because the change left it as it "
-            "was");
-    struct span value;
-    if (types_raw(payload, event->payload_type_oid, arena, &value, err) < 0)
-        return error_wrap(err, "payload");
-    /* The text of a binary cell may be a constant of types/. */
-    if (value.ptr != NULL &&
-        (lies_in(value, payload->bytes) || is_literal(payload, event->payload_type_oid)))
-        value = arena_copy(arena, value);
-    message->value = value;
-    return 0;
+    switch (content->kind) {
+    case CONTENT_CELL:
+        /* Most by far. The text of anything but a bytea is its bytes. */
+        if (content->cell.value.kind == CELL_TEXT && content->cell.type_oid != TYPE_BYTEA) {
+            *bytes = arena_copy(arena, content->cell.value.bytes);
+            return 0;
+        }
+        return encode_cell(&content->cell, arena, bytes, err);
+    case CONTENT_JSON:
+        *bytes = arena_copy(arena, content->json);
+        return 0;
+    case CONTENT_ROW:
+        break;
+    }
+    return error_data(err, REASON_BAD_VALUE,
+                      "a whole row has no form of its own: raw is for one value");
 }
 
 static void raw_close(struct encoder *e)

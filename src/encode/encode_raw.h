@@ -1,4 +1,4 @@
-/* encode/encode_raw: the encoder of `format: raw`. Internal to the room. */
+/* encode/encode_raw: the encoder of `format: raw`. Internal to the module. */
 #ifndef WALFERRY_ENCODE_ENCODE_RAW_H
 #define WALFERRY_ENCODE_ENCODE_RAW_H
 

@@ -20,6 +20,12 @@ enum change_op {
     CHANGE_MARK /* nothing before `position` is still to come; only outside a transaction */
 };
 
+/* A set of operations is an integer with a bit for each. */
+static inline uint32_t change_bit(enum change_op op)
+{
+    return UINT32_C(1) << op;
+}
+
 enum cell_kind {
     CELL_NULL,
     CELL_TEXT,

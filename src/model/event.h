@@ -1,10 +1,11 @@
 /* model/event: a change that has a destination.
  *
- * Made by route/, read by encode/. Its memory is the scratch arena of the change. */
+ * Made by route/, read by encode/. Its memory is the scratch arena of the change. A key whose
+ * content is NULL is a null key. */
 #ifndef WALFERRY_MODEL_EVENT_H
 #define WALFERRY_MODEL_EVENT_H
 
-#include "model/change.h"
+#include "model/content.h"
 
 struct header {
     struct span name;  /* not empty */
@@ -16,11 +17,10 @@ struct event {
     uint32_t route;    /* index into the configured routes */
     uint32_t index;    /* among the events of this change, from 1 */
     struct span topic; /* a legal topic name; NUL-terminated behind its length */
-    struct span key;   /* absent: a null key */
-    struct span id;    /* text of the mapped id column; absent where there is none */
-    struct span type;  /* text of the mapped type column; absent where there is none */
-    struct cell payload;
-    uint32_t payload_type_oid;
+    struct content key;
+    struct content value;
+    struct span id;       /* text of the mapped id column; absent where there is none */
+    struct span type;     /* text of the mapped type column; absent where there is none */
     int32_t partition;    /* a mapped partition column, or -1 */
     int64_t timestamp_us; /* mapped timestamp column or commit time, Unix epoch, unclamped */
     uint32_t header_count;

@@ -2,10 +2,9 @@
  * call of router_next() applies one of them. */
 #include "route/route.h"
 
-#include "route/route_headers.h"
+#include "route/route_kind.h"
 #include "route/route_message.h"
 #include "route/route_plan.h"
-#include "types/types.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -21,9 +20,12 @@ struct router {
     const struct change *change;
     struct arena *scratch;
     const struct plan *plan;
-    uint32_t next;   /* match of the plan, or route to try on the message */
-    uint32_t events; /* matches so far, those that failed too: an id must not depend on them */
-    bool matched;
+    uint32_t operation; /* change_bit() of the change */
+    uint32_t next;      /* match of the plan, or route to try on the message */
+    uint32_t nth;       /* how many events the route at hand has made of the change */
+    uint32_t events;    /* and all routes; those that failed too: an id must not depend on them */
+    struct route *message_route; /* the route at hand, of a message */
+    enum router_answer answer;
 };
 
 /* A route whose every change an earlier one takes was meant to do something, and never will. */
@@ -33,6 +35,7 @@ static int refuse_unreachable(const struct router_options *options, const struct
     for (uint32_t i = 0; i < item; i++) {
         const struct route *earlier = &router->routes[i];
         if (earlier->continue_matching ||
+            (router->routes[item].operations & ~earlier->operations) != 0 ||
             !route_match_covers(&earlier->match, &router->routes[item].match))
             continue;
         config_error(err, &options->routes->items[item].from, REASON_ROUTE_UNREACHABLE,
@@ -87,172 +90,149 @@ static struct route *next_message_route(struct router *router)
     return NULL;
 }
 
-void router_begin(struct router *router, const struct change *change, struct arena *scratch)
+static enum router_answer begin_row(struct router *router, const struct relation *relation)
+{
+    if ((router->plans.operations & router->operation) == 0)
+        return router->plans.operations == 0 ? ROUTER_NO_ROUTE : ROUTER_NOT_THIS_OPERATION;
+    assert(relation != NULL);
+    router->plan = plan_of(&router->plans, relation);
+    if ((router->plan->operations & router->operation) != 0)
+        return ROUTER_TAKEN;
+    return router->plan->match_count == 0 ? ROUTER_NO_ROUTE : ROUTER_NOT_THIS_OPERATION;
+}
+
+/* What is sent outside a transaction is no change of the database. */
+static enum router_answer begin_message(struct router *router)
+{
+    if (!router->change->message.transactional)
+        return ROUTER_NOT_THIS_OPERATION;
+    bool taken = next_message_route(router) != NULL;
+    router->next = 0;
+    return taken ? ROUTER_TAKEN : ROUTER_NO_ROUTE;
+}
+
+enum router_answer router_begin(struct router *router, const struct change *change,
+                                struct arena *scratch)
 {
     assert(router != NULL && change != NULL);
     assert(scratch != NULL);
     router->change = change;
     router->scratch = scratch;
     router->plan = NULL;
+    router->message_route = NULL;
+    router->operation = change_bit(change->op);
+    router->next = 0;
+    router->nth = 0;
     router->events = 0;
-    router->matched = false;
-    router->next = router->route_count;
-    if (change->op == CHANGE_INSERT || change->op == CHANGE_READ) {
-        assert(change->relation != NULL);
-        assert(change->after.count == change->relation->column_count);
-        router->next = 0;
-        router->plan = plan_of(&router->plans, change->relation);
-        router->matched = router->plan->match_count > 0;
-    } else if (change->op == CHANGE_MESSAGE && change->message.transactional) {
-        router->next = 0;
-        router->matched = next_message_route(router) != NULL;
-        router->next = 0;
+    if (change->op == CHANGE_MESSAGE) {
+        router->answer = begin_message(router);
+    } else {
+        router->answer = begin_row(router, change->relation);
     }
+    return router->answer;
 }
 
 bool router_matched(const struct router *router)
 {
-    return router->matched;
+    return router->answer == ROUTER_TAKEN;
 }
 
-static int unchanged(struct error *err)
+static enum route_made make_event(struct router *router, struct route *route,
+                                  const struct cell *cells, const struct field_slot *slots,
+                                  struct event *event, struct error *err)
 {
-    return error_data(err, REASON_VALUE_UNCHANGED, "the server did not send the value");
+    struct route_row row = {.change = router->change,
+                            .cells = cells,
+                            .slots = slots,
+                            .fields = &route->fields,
+                            .route = route->name};
+    return route_event(route, &row, router->nth, router->scratch, event, err);
 }
 
-static int fill_timestamp(const struct route *route, const struct route_row *row,
-                          struct event *event, struct error *err)
-{
-    event->timestamp_us = row->change->commit_time_us;
-    if (route->timestamp == FIELD_NONE)
-        return 0;
-    const struct cell *cell = route_row_cell(row, route->timestamp);
-    if (cell->kind == CELL_NULL)
-        return 0;
-    uint32_t type_oid = row->slots[route->timestamp].type_oid;
-    int result = cell->kind == CELL_UNCHANGED
-                     ? unchanged(err)
-                     : types_timestamp_us(cell, type_oid, &event->timestamp_us, err);
-    return result < 0 ? route_row_wrap(row, route->timestamp, err) : 0;
-}
-
-static int read_partition(const struct cell *cell, uint32_t type_oid, int32_t *partition,
-                          struct error *err)
-{
-    if (cell->kind == CELL_UNCHANGED)
-        return unchanged(err);
-    if (types_int32(cell, type_oid, partition, err) < 0)
-        return -1;
-    if (*partition < 0)
-        return error_data(err, REASON_BAD_PARTITION, "%d is not the number of a partition",
-                          *partition);
-    return 0;
-}
-
-static int fill_partition(const struct route *route, const struct route_row *row,
-                          struct event *event, struct error *err)
-{
-    event->partition = -1;
-    if (route->partition == FIELD_NONE)
-        return 0;
-    const struct cell *cell = route_row_cell(row, route->partition);
-    if (cell->kind == CELL_NULL)
-        return 0;
-    uint32_t type_oid = row->slots[route->partition].type_oid;
-    if (read_partition(cell, type_oid, &event->partition, err) < 0)
-        return route_row_wrap(row, route->partition, err);
-    return 0;
-}
-
-/* The text of a field that may be missing, not mapped or NULL: absent then. */
-static int fill_optional(const struct route_row *row, uint32_t field, struct arena *scratch,
-                         struct span *text, struct error *err)
-{
-    *text = span_null();
-    if (field == FIELD_NONE || row->slots[field].column == FIELD_NONE ||
-        route_row_cell(row, field)->kind == CELL_NULL)
-        return 0;
-    return route_row_text(row, field, scratch, text, err);
-}
-
-static int fill_payload(const struct route *route, const struct route_row *row, struct event *event,
-                        struct error *err)
-{
-    event->payload = *route_row_cell(row, route->payload);
-    event->payload_type_oid = row->slots[route->payload].type_oid;
-    if (event->payload.kind != CELL_UNCHANGED)
-        return 0;
-    unchanged(err);
-    return route_row_wrap(row, route->payload, err);
-}
-
-/* The outbox pattern: a row is an event as it stands. */
-static int fill_event(struct route *route, const struct route_row *row, struct arena *scratch,
-                      struct event *event, struct error *err)
-{
-    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0)
-        return -1;
-    if (route->has_key && template_render(&route->key, row, scratch, &event->key, err) < 0)
-        return -1;
-    if (fill_optional(row, route->id, scratch, &event->id, err) < 0 ||
-        fill_optional(row, route->type, scratch, &event->type, err) < 0 ||
-        fill_payload(route, row, event, err) < 0 || fill_timestamp(route, row, event, err) < 0 ||
-        fill_partition(route, row, event, err) < 0)
-        return -1;
-    return route_headers(route, row, scratch, event, err);
-}
-
+/* An error names the route, too. */
 static void start_event(struct router *router, const struct route *route, struct event *event)
 {
-    *event =
-        (struct event){.change = router->change, .route = route->index, .index = ++router->events};
+    event->change = router->change;
+    event->route = route->index;
+    event->index = router->events + 1;
+}
+
+static enum route_made event_of_row(struct router *router, const struct plan_match *match,
+                                    struct event *event, struct error *err)
+{
+    const struct change *change = router->change;
+    char name[ROW_NAME_MAX];
+    start_event(router, match->route, event);
+    if (match->missing == FIELD_NONE) {
+        assert(change->after.count == change->relation->column_count);
+        return make_event(router, match->route, change->after.cells, match->slots, event, err);
+    }
+    error_data(err, REASON_COLUMN_MISSING, "%s has no column %.*s, which route %s needs",
+               route_row_name(change, name), SPAN_ARG(match->route->fields.names[match->missing]),
+               match->route->name);
+    return ROUTE_FAILED;
+}
+
+static enum route_made event_of_message(struct router *router, struct event *event,
+                                        struct error *err)
+{
+    struct route *route = router->message_route;
+    start_event(router, route, event);
+    if (router->nth == 0 && route_message_read(route, router->change, router->scratch, err) < 0)
+        return ROUTE_FAILED;
+    return make_event(router, route, route->message_cells, route->message_slots, event, err);
+}
+
+/* Counts what was made; true: the route at hand makes nothing more of the change. */
+static bool is_done(struct router *router, enum route_made made)
+{
+    router->events += made != ROUTE_NOTHING;
+    router->nth = made == ROUTE_MORE ? router->nth + 1 : 0;
+    return made != ROUTE_MORE;
 }
 
 static int next_of_row(struct router *router, struct event *event, struct error *err)
 {
-    const struct plan_match *match = &router->plan->matches[router->next++];
-    struct route *route = match->route;
-    const struct change *change = router->change;
-    start_event(router, route, event);
-    if (match->missing != FIELD_NONE) {
-        char name[ROW_NAME_MAX];
-        return error_data(err, REASON_COLUMN_MISSING, "%s has no column %.*s, which route %s needs",
-                          route_row_name(change, name),
-                          SPAN_ARG(route->fields.names[match->missing]), route->name);
+    while (router->next < router->plan->match_count) {
+        const struct plan_match *match = &router->plan->matches[router->next];
+        enum route_made made = ROUTE_NOTHING;
+        if ((match->operations & router->operation) != 0)
+            made = event_of_row(router, match, event, err);
+        if (is_done(router, made))
+            router->next++;
+        if (made != ROUTE_NOTHING)
+            return made == ROUTE_FAILED ? -1 : 1;
     }
-    struct route_row row = {.change = change,
-                            .cells = change->after.cells,
-                            .slots = match->slots,
-                            .fields = &route->fields,
-                            .route = route->name};
-    return fill_event(route, &row, router->scratch, event, err) < 0 ? -1 : 1;
+    return 0;
 }
 
 static int next_of_message(struct router *router, struct event *event, struct error *err)
 {
-    struct route *route = next_message_route(router);
-    if (route == NULL)
-        return 0;
-    start_event(router, route, event);
-    if (route_message_read(route, router->change, router->scratch, err) < 0)
-        return -1;
-    struct route_row row = {.change = router->change,
-                            .cells = route->message_cells,
-                            .slots = route->message_slots,
-                            .fields = &route->fields,
-                            .route = route->name};
-    return fill_event(route, &row, router->scratch, event, err) < 0 ? -1 : 1;
+    while (router->message_route != NULL ||
+           (router->message_route = next_message_route(router)) != NULL) {
+        enum route_made made = event_of_message(router, event, err);
+        if (is_done(router, made))
+            router->message_route = NULL;
+        if (made != ROUTE_NOTHING)
+            return made == ROUTE_FAILED ? -1 : 1;
+    }
+    return 0;
 }
 
 int router_next(struct router *router, struct event *event, struct error *err)
 {
     assert(router->change != NULL);
     assert(event != NULL && err != NULL);
-    if (router->plan == NULL)
-        return next_of_message(router, event, err);
-    if (router->next >= router->plan->match_count)
+    if (router->answer != ROUTER_TAKEN)
         return 0;
-    return next_of_row(router, event, err);
+    return router->plan != NULL ? next_of_row(router, event, err)
+                                : next_of_message(router, event, err);
+}
+
+uint32_t router_operations(const struct router *router)
+{
+    assert(router != NULL);
+    return router->plans.operations;
 }
 
 /* Does the route before `end` name the same topic? Then it was given already. */
@@ -290,14 +270,16 @@ bool router_lacks(const struct router *router, const struct relation *relation,
                   struct router_lack *lack)
 {
     assert(relation != NULL && lack != NULL);
-    for (uint32_t i = 0; i < router->route_count; i++) {
+    uint32_t left = router->plans.operations;
+    for (uint32_t i = 0; i < router->route_count && left != 0; i++) {
         const struct route *route = &router->routes[i];
-        if (!route_match_table(&route->match, relation->schema, relation->name))
+        if ((route->operations & left) == 0 ||
+            !route_match_table(&route->match, relation->schema, relation->name))
             continue;
         if (route_lacks(route, relation, lack))
             return true;
         if (!route->continue_matching)
-            return false;
+            left &= ~route->operations;
     }
     return false;
 }

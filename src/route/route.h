@@ -1,8 +1,8 @@
-/* route/: a change becomes events: which topic, key, type, headers and payload; or nothing.
+/* route/: a change becomes events: which topic, key, type, headers and contents; or nothing.
  *
  * Routes are compiled once from the configuration; for each (relation, version) the columns that
  * they name are looked up once. In steady state a row allocates nothing but from the scratch arena.
- * The room knows nothing of Kafka but what a legal topic name is.
+ * The module knows nothing of Kafka but what a legal topic name is.
  *
  * A template names columns by {name} or {name:default}, and facts: {@schema} {@table} {@relay},
  * {@op} (insert, read, message), {@lsn} (final LSN of BEGIN, "16/B374D848"), {@xid}, {@commit_ms}.
@@ -32,9 +32,17 @@ struct router_options {
 int router_open(const struct router_options *options, struct router **router, struct error *err);
 void router_close(struct router *router); /* NULL is legal */
 
-/* Begins with a change (INSERT, READ, or transactional MESSAGE; others give no events). What the
- * events point to lives in `scratch`, in the change and in the router, until the next begin. */
-void router_begin(struct router *router, const struct change *change, struct arena *scratch);
+enum router_answer {
+    ROUTER_TAKEN,    /* by one route at least, although it may fail or make nothing of it */
+    ROUTER_NO_ROUTE, /* no route names the table, or the message */
+    ROUTER_NOT_THIS_OPERATION /* no route takes such a change: of this table, or of any */
+};
+
+/* Begins with a change. What the events point to lives in `scratch`, in the change and in the
+ * router, until the next begin. A message outside a transaction is never taken, nor is what is no
+ * row, truncate or message. */
+enum router_answer router_begin(struct router *router, const struct change *change,
+                                struct arena *scratch);
 /* 1: *event filled. 0: no more. -1: ERROR_DATA; event->route tells whose on_error decides, and the
  * next call goes on with the next event. Reasons: column_missing, null_in_template, illegal_topic,
  * reserved_topic, bad_headers, reserved_header, bad_partition, bad_message_json, bad_value,
@@ -43,6 +51,8 @@ int router_next(struct router *router, struct event *event, struct error *err);
 /* After router_begin: did any route match the change at all? */
 bool router_matched(const struct router *router);
 
+/* What the routes take of tables, a set of change_bit(): the server need not send anything else. */
+uint32_t router_operations(const struct router *router);
 /* The topics that are plain text, each once, one a call: index from 0; NULL at the end. */
 const char *router_literal_topic(const struct router *router, uint32_t index);
 /* The first route that takes rows of this table, or -1. */

@@ -1,7 +1,10 @@
-/* route/route_compile: one route of the configuration, ready to be applied. Internal to the room.
+/* route/route_compile: what every kind of route has in common: the topic, the key and the headers
+ * of the configuration, compiled. Internal to the module.
  *
- * Compiled once and then constant, but for the two places at the end that belong to the change at
- * hand: the topic as it was last rendered, and the cells of a message. */
+ * A route is compiled once and then constant, but for the two places at its end that belong to the
+ * change at hand: the topic as it was last rendered, and the cells of a message. The kind itself
+ * stands in a file of its own (route_outbox.c), which calls these in the order in which it wants
+ * its fields to be missed. */
 #ifndef WALFERRY_ROUTE_ROUTE_COMPILE_H
 #define WALFERRY_ROUTE_ROUTE_COMPILE_H
 
@@ -15,29 +18,64 @@ struct header_template {
     struct template value;
 };
 
+/* The fields of an outbox row. FIELD_NONE where the column is not mapped; payload always is. */
+struct outbox_fields {
+    uint32_t id, type, payload, headers, timestamp, partition;
+};
+
 struct route {
     uint32_t index;
     const char *name;
+    enum route_as as;
+    uint32_t operations; /* which it takes: a set of change_bit() */
     bool continue_matching;
     struct route_match match;
     struct field_list fields;
     /* The fields below this number must be there; the others may be missing. */
     uint32_t required_count;
-    /* FIELD_NONE where the column is not mapped; payload always is. */
-    uint32_t id, type, payload, headers, timestamp, partition;
+    /* The fields below this one must be members of a message; others are NULL where they are not.
+     */
+    uint32_t member_count;
     bool has_key; /* false: every event has a null key */
     struct template key;
     uint32_t header_count;
     struct header_template *header_templates;
+    union { /* by `as` */
+        struct outbox_fields outbox;
+    };
 
     struct route_topic topic;
     struct cell *message_cells; /* one for each field; of message routes only */
     struct field_slot *message_slots;
 };
 
-/* item: the route's place in the list, from 0. What is compiled lives in the arena and points into
- * the configuration. */
-int route_compile(const struct router_options *options, uint32_t item, struct arena *arena,
-                  struct route *route, struct error *err);
+/* What a route makes of a change, one event a call. */
+enum route_made {
+    ROUTE_FAILED = -1, /* ERROR_DATA; nothing more of this change */
+    ROUTE_NOTHING,     /* no event (any more) */
+    ROUTE_LAST,        /* an event, the last one */
+    ROUTE_MORE         /* an event, and perhaps another one */
+};
+
+/* A route while it is being compiled. What is compiled lives in the arena and points into the
+ * configuration. */
+struct compilation {
+    const struct router_options *options;
+    const struct config_route *config;
+    struct arena *arena;
+    struct route *route;
+    struct error *err;
+    char path[32]; /* "routes[0]" */
+};
+
+/* The field of a mapped column, added where it is new; FIELD_NONE where none is mapped. */
+uint32_t route_compile_column(struct compilation *c, const struct config_text *name);
+int route_compile_topic(struct compilation *c);
+int route_compile_key(struct compilation *c);
+/* Those of the file, nothing where it has none. */
+int route_compile_headers(struct compilation *c);
+/* One header, whose value is a field. */
+void route_compile_header_of(struct compilation *c, struct span name, const char *what,
+                             uint32_t field);
 
 #endif

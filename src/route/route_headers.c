@@ -68,24 +68,24 @@ static int add_members(struct header_list *list, struct span json, struct arena 
     return got;
 }
 
-static int add_column(const struct route *route, const struct route_row *row,
-                      struct header_list *list, struct arena *scratch, struct error *err)
+static int add_column(const struct route_row *row, uint32_t column, struct header_list *list,
+                      struct arena *scratch, struct error *err)
 {
     struct span json;
-    if (route_row_cell(row, route->headers)->kind == CELL_NULL)
+    if (route_row_cell(row, column)->kind == CELL_NULL)
         return 0;
-    if (route_row_text(row, route->headers, scratch, &json, err) < 0)
+    if (route_row_text(row, column, scratch, &json, err) < 0)
         return -1;
     if (add_members(list, json, scratch, err) == 0)
         return 0;
     struct error why = *err;
     if (why.reason == REASON_BAD_JSON)
         error_data(err, REASON_BAD_HEADERS, "not a JSON object: %s", why.text);
-    return route_row_wrap(row, route->headers, err);
+    return route_row_wrap(row, column, err);
 }
 
-int route_headers(const struct route *route, const struct route_row *row, struct arena *scratch,
-                  struct event *event, struct error *err)
+int route_headers(const struct route *route, const struct route_row *row, uint32_t column,
+                  struct arena *scratch, struct event *event, struct error *err)
 {
     assert(event != NULL && err != NULL);
     struct header_list list = {.size = route->header_count};
@@ -100,7 +100,7 @@ int route_headers(const struct route *route, const struct route_row *row, struct
         if (template_render(&template->value, row, scratch, &header->value, err) < 0)
             return -1;
     }
-    if (route->headers != FIELD_NONE && add_column(route, row, &list, scratch, err) < 0)
+    if (column != FIELD_NONE && add_column(row, column, &list, scratch, err) < 0)
         return -1;
     event->header_count = list.count;
     event->headers = list.items;

@@ -1,5 +1,5 @@
 /* route/route_match: `from:` of a route, compiled: a table, a glob over tables, or the prefix of
- * logical messages. Internal to the room.
+ * logical messages. Internal to the module.
  *
  * In a glob * stands for any run of characters, the empty one too, and ? for one character; neither
  * crosses the dot between schema and table, which is the first one. A part in double quotes is

@@ -62,14 +62,14 @@ static int take_member(struct route *route, const struct change *change,
     return 0;
 }
 
-/* What was not seen is NULL, but an event without id or payload would be a different event. */
+/* What was not seen is NULL, but for what the kind of route cannot do without. */
 static int settle(struct route *route, const struct change *change, struct error *err)
 {
     for (uint32_t i = 0; i < route->fields.count; i++) {
         struct cell *cell = &route->message_cells[i];
         if (cell->kind != CELL_UNCHANGED)
             continue;
-        if (i == route->id || i == route->payload)
+        if (i < route->member_count)
             return error_data(
                 err, REASON_COLUMN_MISSING, "message %.*s has no member %.*s, which route %s needs",
                 SPAN_ARG(change->message.prefix), SPAN_ARG(route->fields.names[i]), route->name);

@@ -1,6 +1,8 @@
 /* route/route_plan: see route_plan.h. */
 #include "route/route_plan.h"
 
+#include "route/route_kind.h"
+
 #include <assert.h>
 
 void plan_cache_init(struct plan_cache *cache, struct arena *arena, struct route *routes,
@@ -8,6 +10,9 @@ void plan_cache_init(struct plan_cache *cache, struct arena *arena, struct route
 {
     assert(arena != NULL);
     *cache = (struct plan_cache){.arena = arena, .routes = routes, .route_count = route_count};
+    for (uint32_t i = 0; i < route_count; i++)
+        if (!routes[i].match.of_message)
+            cache->operations |= routes[i].operations;
     table_init(&cache->plans, arena);
 }
 
@@ -17,30 +22,6 @@ static struct field_slot find_column(const struct relation *relation, struct spa
         if (span_equal(relation->columns[i].name, name))
             return (struct field_slot){.column = i, .type_oid = relation->columns[i].type_oid};
     return (struct field_slot){.column = FIELD_NONE};
-}
-
-/* Types of which no value can be read as what the route needs. Others may hold one that can: a text
- * with a number in it, a domain. */
-static bool is_never(uint32_t type_oid, bool timestamps_too, bool numbers_too)
-{
-    switch (type_oid) {
-    case TYPE_BOOL:
-    case TYPE_BYTEA:
-    case TYPE_UUID:
-        return true;
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        return timestamps_too;
-    case TYPE_INT2:
-    case TYPE_INT4:
-    case TYPE_INT8:
-        return numbers_too;
-    case TYPE_JSON:
-    case TYPE_JSONB:
-        return !numbers_too;
-    default:
-        return false;
-    }
 }
 
 /* Of a part with a default the NULLs may be what is meant. */
@@ -63,15 +44,10 @@ static bool is_never_topic(uint32_t type_oid)
 
 static const char *must_be(const struct route *route, uint32_t field, uint32_t type_oid)
 {
-    if (field == route->timestamp && is_never(type_oid, false, false))
-        return "a timestamp or a number of milliseconds";
-    if (field == route->partition && is_never(type_oid, true, false))
-        return "an integer";
-    if (field == route->headers && is_never(type_oid, true, true))
-        return "a JSON object";
-    if (is_never_topic(type_oid) && is_in_topic(route, field))
+    const char *wanted = route_must_be(route, field, type_oid);
+    if (wanted == NULL && is_never_topic(type_oid) && is_in_topic(route, field))
         return "a value that a topic name can hold";
-    return NULL;
+    return wanted;
 }
 
 bool route_lacks(const struct route *route, const struct relation *relation,
@@ -106,19 +82,26 @@ static void fill_match(struct plan_match *match, struct route *route,
     }
 }
 
+/* A route takes what it names of what no route before it has taken for itself. */
 static void fill(struct plan_cache *cache, struct plan *plan, const struct relation *relation)
 {
+    uint32_t left = cache->operations;
     plan->relation = relation;
     plan->version = relation->version;
+    plan->operations = 0;
     plan->match_count = 0;
     plan->matches = arena_alloc(cache->arena, cache->route_count * sizeof *plan->matches);
-    for (uint32_t i = 0; i < cache->route_count; i++) {
+    for (uint32_t i = 0; i < cache->route_count && left != 0; i++) {
         struct route *route = &cache->routes[i];
-        if (!route_match_table(&route->match, relation->schema, relation->name))
+        uint32_t operations = route->operations & left;
+        if (operations == 0 || !route_match_table(&route->match, relation->schema, relation->name))
             continue;
-        fill_match(&plan->matches[plan->match_count++], route, relation, cache->arena);
+        struct plan_match *match = &plan->matches[plan->match_count++];
+        fill_match(match, route, relation, cache->arena);
+        match->operations = operations;
+        plan->operations |= operations;
         if (!route->continue_matching)
-            return;
+            left &= ~operations;
     }
 }
 

@@ -1,5 +1,5 @@
 /* route/route_plan: which routes take the rows of a relation, and where their fields are in it.
- * Internal to the room.
+ * Internal to the module.
  *
  * Made once for each (relation, version); after that a row costs a comparison of two words. A plan
  * that is made anew, because the table was altered, leaves its old memory to the router's arena,
@@ -12,6 +12,7 @@
 
 struct plan_match {
     struct route *route;
+    uint32_t operations; /* which the route takes of this relation: a set of change_bit() */
     uint32_t missing; /* the first required field that the relation does not have, or FIELD_NONE */
     struct field_slot *slots;
 };
@@ -19,6 +20,7 @@ struct plan_match {
 struct plan {
     const struct relation *relation;
     uint64_t version;
+    uint32_t operations; /* which any route takes */
     uint32_t match_count;
     struct plan_match *matches; /* in the order of the routes */
 };
@@ -27,7 +29,8 @@ struct plan_cache {
     struct arena *arena;
     struct route *routes;
     uint32_t route_count;
-    struct table plans; /* by the address of the relation */
+    uint32_t operations; /* which any route takes of any relation */
+    struct table plans;  /* by the address of the relation */
     struct plan *last;
 };
 

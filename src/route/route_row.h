@@ -1,4 +1,4 @@
-/* route/route_row: one row or message as a route sees it: fields by number. Internal to the room.
+/* route/route_row: one row or message as a route sees it: fields by number. Internal to the module.
  *
  * A field is a name that a route mentions, in columns: or in a template. For a relation a slot says
  * which cell it is; a message's JSON members are put into cells in the order of the fields. So that

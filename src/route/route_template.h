@@ -1,5 +1,5 @@
 /* route/route_template: "outbox.event.{aggregatetype}" compiled, and rendered for a row. Internal
- * to the room.
+ * to the module.
  *
  * Grammar: {name} a column, {name:default} one that may be NULL, {@fact}, {{ and }} literal braces.
  * A template does not know relations: it names fields, numbers in the route's list of names, and

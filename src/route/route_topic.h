@@ -1,4 +1,5 @@
-/* route/route_topic: the topic of a route, rendered, checked and remembered. Internal to the room.
+/* route/route_topic: the topic of a route, rendered, checked and remembered. Internal to the
+ * module.
  *
  * Most topic templates have one column, and most rows in a row have the same value in it. So the
  * last topic is kept, and a row whose value stands in it at the right place has the same topic,

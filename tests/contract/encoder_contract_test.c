@@ -42,19 +42,22 @@ static void begin(struct run *r, enum route_format format)
     arena_init(&r->arena, 64, 64);
     assert_int_equal(encoder_open(format, &options, &r->encoder, &r->err), 0);
     r->change = (struct change){.op = CHANGE_INSERT, .ordinal = 1, .final_lsn = 16};
-    r->event = (struct event){.change = &r->change,
-                              .index = 1,
-                              .topic = SPAN_LITERAL("t"),
-                              .partition = -1,
-                              .payload_type_oid = TYPE_JSONB};
+    r->event = (struct event){
+        .change = &r->change, .index = 1, .topic = SPAN_LITERAL("t"), .partition = -1};
+    content_set_text(&r->event.key, SPAN_LITERAL("k"));
+}
+
+static int encode_event(struct run *r)
+{
+    r->message = (struct message){.partition = -1};
+    return encode_message(r->encoder, &options, &r->event, &r->arena, &r->message, &r->err);
 }
 
 static int encode(struct run *r, enum cell_kind kind, struct span bytes, uint32_t type_oid)
 {
-    r->event.payload = (struct cell){kind, bytes};
-    r->event.payload_type_oid = type_oid;
-    r->message = (struct message){.partition = -1};
-    return encode_message(r->encoder, &options, &r->event, &r->arena, &r->message, &r->err);
+    struct cell cell = {kind, bytes};
+    content_set_cell(&r->event.value, &cell, type_oid);
+    return encode_event(r);
 }
 
 static void end(struct run *r)
@@ -147,9 +150,8 @@ static void test_errors(void **state)
         struct run r;
         begin(&r, encoders[i].format);
         assert_int_equal(encode(&r, CELL_UNCHANGED, span_null(), TYPE_TEXT), -1);
-        assert_error(
-            r.err, ERROR_DATA, "value_unchanged",
-            "the payload was not sent by the server, because the change left it as it was");
+        assert_error(r.err, ERROR_DATA, "value_unchanged",
+                     "payload: the server did not send it, because the change left it as it was");
         assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("\\x6"), TYPE_BYTEA), -1);
         assert_error(r.err, ERROR_DATA, "bad_value",
                      "payload: \"\\x6\" is not a bytea in hexadecimal form");
@@ -159,6 +161,54 @@ static void test_errors(void **state)
         assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), 0);
         end(&r);
     }
+}
+
+/* A key and a value are made by the same rules, and an error says which of them it was. */
+static void test_keys(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENCODERS; i++) {
+        struct run r;
+        const struct cell bytes = {CELL_TEXT, SPAN_LITERAL("\\x6869")};
+        const struct cell bad = {CELL_TEXT, SPAN_LITERAL("\\x6")};
+        begin(&r, encoders[i].format);
+        content_set_cell(&r.event.key, &bytes, TYPE_BYTEA);
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), 0);
+        assert_span(r.message.key, encoders[i].bytea);
+        content_set_cell(&r.event.key, &bad, TYPE_BYTEA);
+        assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), -1);
+        assert_error(r.err, ERROR_DATA, "bad_value",
+                     "key: \"\\x6\" is not a bytea in hexadecimal form");
+        end(&r);
+    }
+}
+
+static void test_json(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENCODERS; i++) {
+        struct run r;
+        char memory[] = "{\"a\": 1.50}";
+        begin(&r, encoders[i].format);
+        r.event.value = (struct content){.kind = CONTENT_JSON, .json = span_of(memory)};
+        assert_int_equal(encode_event(&r), 0);
+        memset(memory, '!', sizeof memory - 1);
+        assert_span(r.message.value, encoders[i].text);
+        end(&r);
+    }
+}
+
+static void test_raw_has_no_form_for_a_row(void **state)
+{
+    (void)state;
+    struct run r;
+    const struct row row = {.count = 0};
+    begin(&r, FORMAT_RAW);
+    r.event.value = (struct content){.kind = CONTENT_ROW, .row = {.cells = &row}};
+    assert_int_equal(encode_event(&r), -1);
+    assert_error(r.err, ERROR_DATA, "bad_value",
+                 "payload: a whole row has no form of its own: raw is for one value");
+    end(&r);
 }
 
 /* A value of a megabyte, whatever the size of the arena's chunks. */
@@ -186,6 +236,9 @@ int main(void)
         cmocka_unit_test(test_values_are_copies),
         cmocka_unit_test(test_null_and_empty),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_raw_has_no_form_for_a_row),
         cmocka_unit_test(test_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,7 @@ void route_fixture_message(struct route_fixture *f, const char *prefix, const ch
 
 int route_fixture_route(struct route_fixture *f)
 {
-    router_begin(f->router, &f->change, &f->scratch);
+    f->answer = router_begin(f->router, &f->change, &f->scratch);
     return route_fixture_next(f);
 }
 

@@ -17,6 +17,7 @@ struct route_fixture {
     struct relation relation;
     struct cell cells[FIXTURE_COLUMNS_MAX];
     struct change change;
+    enum router_answer answer; /* of the last begin */
     struct event event;
     struct error err;
 };

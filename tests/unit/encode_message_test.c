@@ -34,15 +34,15 @@ static void init(struct fixture *f, const char *id_header)
                                 .final_lsn = 0x16B374D848,
                                 .xid = 731,
                                 .commit_time_us = 1700000000123456};
+    const struct cell payload = {CELL_TEXT, SPAN_LITERAL("{\"total\": 12.50}")};
     f->event = (struct event){.change = &f->change,
                               .route = 2,
                               .index = 1,
                               .topic = SPAN_LITERAL("outbox.event.order"),
-                              .key = SPAN_LITERAL("4711"),
-                              .payload = {CELL_TEXT, SPAN_LITERAL("{\"total\": 12.50}")},
-                              .payload_type_oid = TYPE_JSONB,
                               .partition = 5,
                               .timestamp_us = 1700000000123999};
+    content_set_text(&f->event.key, SPAN_LITERAL("4711"));
+    content_set_cell(&f->event.value, &payload, TYPE_JSONB);
 }
 
 static int encode(struct fixture *f)
@@ -91,8 +91,8 @@ static void test_nothing_points_back(void **state)
     char topic[] = "t", key[] = "k", name[] = "n", value[] = "v", payload[] = "p";
     struct header header = {span_of(name), span_of(value)};
     f.event.topic = span_of(topic);
-    f.event.key = span_of(key);
-    f.event.payload.bytes = span_of(payload);
+    content_set_text(&f.event.key, span_of(key));
+    f.event.value.cell.value.bytes = span_of(payload);
     f.event.headers = &header;
     f.event.header_count = 1;
     assert_int_equal(encode(&f), 0);
@@ -153,10 +153,10 @@ static void test_absent_and_empty_keys(void **state)
     (void)state;
     struct fixture f;
     init(&f, "");
-    f.event.key = span_null();
+    content_set_text(&f.event.key, span_null());
     assert_int_equal(encode(&f), 0);
     assert_absent(f.message.key);
-    f.event.key = SPAN_LITERAL("");
+    content_set_text(&f.event.key, SPAN_LITERAL(""));
     assert_int_equal(encode(&f), 0);
     assert_span(f.message.key, "");
     fini(&f);

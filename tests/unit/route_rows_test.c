@@ -23,18 +23,18 @@ static void test_outbox_defaults(void **state)
     assert_int_equal(f.event.index, 1);
     assert_span(f.event.topic, "outbox.event.order");
     assert_int_equal(f.event.topic.ptr[f.event.topic.len], 0);
-    assert_span(f.event.key, "4711");
+    assert_span(f.event.key.cell.value.bytes, "4711");
     assert_span(f.event.id, "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f");
     assert_span(f.event.type, "OrderPlaced");
-    assert_int_equal(f.event.payload.kind, CELL_TEXT);
-    assert_span(f.event.payload.bytes, "{\"total\": 12.50}");
-    assert_int_equal(f.event.payload_type_oid, TYPE_TEXT);
+    assert_int_equal(f.event.value.cell.value.kind, CELL_TEXT);
+    assert_span(f.event.value.cell.value.bytes, "{\"total\": 12.50}");
+    assert_int_equal(f.event.value.cell.type_oid, TYPE_TEXT);
     assert_int_equal(f.event.partition, -1);
     assert_int_equal(f.event.timestamp_us, 1700000000123456);
     assert_int_equal(f.event.header_count, 1);
     assert_span(f.event.headers[0].name, "id");
     assert_span(f.event.headers[0].value, "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f");
-    assert_true(router_matched(f.router));
+    assert_int_equal(f.answer, ROUTER_TAKEN);
     assert_int_equal(route_fixture_next(&f), 0);
     assert_int_equal(route_fixture_next(&f), 0);
     route_fixture_fini(&f);
@@ -55,7 +55,7 @@ static void test_columns_in_any_order(void **state)
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), 1);
     assert_span(f.event.id, "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f");
-    assert_span(f.event.key, "4711");
+    assert_span(f.event.key.cell.value.bytes, "4711");
     route_fixture_fini(&f);
 }
 
@@ -70,11 +70,11 @@ static void test_only_new_rows_are_events(void **state)
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         f.change.op = none[i];
         assert_int_equal(route_fixture_route(&f), 0);
-        assert_false(router_matched(f.router));
+        assert_int_equal(f.answer, ROUTER_NOT_THIS_OPERATION);
     }
     f.change.op = CHANGE_READ;
     assert_int_equal(route_fixture_route(&f), 1);
-    assert_true(router_matched(f.router));
+    assert_int_equal(f.answer, ROUTER_TAKEN);
     route_fixture_fini(&f);
 }
 
@@ -86,7 +86,7 @@ static void test_other_tables_are_no_events(void **state)
     f.relation.name = SPAN_LITERAL("outbox2");
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), 0);
-    assert_false(router_matched(f.router));
+    assert_int_equal(f.answer, ROUTER_NO_ROUTE);
     route_fixture_fini(&f);
 }
 
@@ -208,7 +208,7 @@ static void test_null_and_default_in_key(void **state)
     assert_int_equal(route_fixture_next(&f), 1);
     assert_int_equal(f.event.index, 2);
     assert_int_equal(f.event.route, 1);
-    assert_span(f.event.key, "");
+    assert_span(f.event.key.cell.value.bytes, "");
     assert_int_equal(route_fixture_next(&f), 0);
     route_fixture_fini(&f);
 }
@@ -221,7 +221,7 @@ static void test_no_key(void **state)
     f.configs[0].key = route_fixture_text("");
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), 1);
-    assert_absent(f.event.key);
+    assert_absent(f.event.key.cell.value.bytes);
     route_fixture_fini(&f);
 }
 
@@ -257,7 +257,7 @@ static void expect_missing(const char *column, const char *text)
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), -1);
     assert_error(f.err, ERROR_DATA, "column_missing", text);
-    assert_true(router_matched(f.router));
+    assert_int_equal(f.answer, ROUTER_TAKEN);
     assert_int_equal(f.event.route, 0);
     assert_int_equal(route_fixture_next(&f), 0);
     route_fixture_fini(&f);
@@ -327,7 +327,7 @@ static void test_payload_kinds(void **state)
     assert_int_equal(route_fixture_open(&f), 0);
     route_fixture_set(&f, "payload", NULL);
     assert_int_equal(route_fixture_route(&f), 1);
-    assert_int_equal(f.event.payload.kind, CELL_NULL);
+    assert_int_equal(f.event.value.cell.value.kind, CELL_NULL);
     route_fixture_cell(&f, "payload")->kind = CELL_UNCHANGED;
     assert_int_equal(route_fixture_route(&f), -1);
     assert_error(f.err, ERROR_DATA, "value_unchanged",
@@ -390,7 +390,7 @@ static void test_binary_cells(void **state)
     route_fixture_column(&f, "aggregateid")->type_oid = TYPE_INT4;
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), 1);
-    assert_span(f.event.key, "4711");
+    assert_span(f.event.key.cell.value.bytes, "4711");
     f.relation.version++;
     route_fixture_column(&f, "aggregateid")->type_oid = 1700;
     assert_int_equal(route_fixture_route(&f), -1);
@@ -416,7 +416,7 @@ static void test_altered_table(void **state)
     f.cells[2] = cell;
     f.relation.version = 2;
     assert_int_equal(route_fixture_route(&f), 1);
-    assert_span(f.event.key, "4711");
+    assert_span(f.event.key.cell.value.bytes, "4711");
     assert_span(f.event.topic, "outbox.event.order");
     f.relation.name = SPAN_LITERAL("renamed");
     f.relation.version = 3;
@@ -530,6 +530,44 @@ static void test_route_of_table(void **state)
     route_fixture_fini(&f);
 }
 
+/* What the server is asked to send follows from the routes. */
+static void test_operations(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    route_fixture_init(&f);
+    assert_int_equal(route_fixture_open(&f), 0);
+    assert_int_equal(router_operations(f.router),
+                     change_bit(CHANGE_INSERT) | change_bit(CHANGE_READ));
+    router_close(f.router);
+    f.configs[0].from = route_fixture_text("message:outbox");
+    assert_int_equal(route_fixture_open(&f), 0);
+    assert_int_equal(router_operations(f.router), 0);
+    assert_int_equal(route_fixture_route(&f), 0);
+    assert_int_equal(f.answer, ROUTER_NO_ROUTE);
+    route_fixture_fini(&f);
+}
+
+/* A route that fails has taken the change all the same. */
+static void test_a_failure_is_taken(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    route_fixture_init(&f);
+    f.configs[0].continue_matching = true;
+    route_fixture_add_route(&f, "second", "public.*")->topic = route_fixture_text("all");
+    route_fixture_set(&f, "aggregatetype", NULL);
+    assert_int_equal(route_fixture_open(&f), 0);
+    assert_int_equal(route_fixture_route(&f), -1);
+    assert_int_equal(f.answer, ROUTER_TAKEN);
+    assert_int_equal(f.event.route, 0);
+    assert_int_equal(route_fixture_next(&f), 1);
+    assert_int_equal(f.event.route, 1);
+    assert_int_equal(f.event.index, 2);
+    assert_int_equal(route_fixture_next(&f), 0);
+    route_fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_literal_topics),
         cmocka_unit_test(test_route_of_table),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_a_failure_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,54 @@
+/* model/content: what the key or the value of an event is made of, before an encoder makes bytes of
+ * it.
+ *
+ * A route says what an event is about and never how that is written; an encoder says how and never
+ * asks which route it was. Keys and values are made of the same three things. Contents point into
+ * the change, the scratch arena or the router, as the event that holds them does. */
+#ifndef WALFERRY_MODEL_CONTENT_H
+#define WALFERRY_MODEL_CONTENT_H
+
+#include "model/change.h"
+
+enum content_kind {
+    CONTENT_CELL, /* one value of the database; a NULL gives no key, or a tombstone */
+    CONTENT_ROW,  /* all columns of a row */
+    CONTENT_JSON  /* one JSON text, ready as it stands */
+};
+
+struct content_cell {
+    struct cell value;
+    uint32_t type_oid; /* of its column */
+};
+
+struct content_row {
+    const struct relation *relation; /* says what the cells are */
+    const struct row *cells;         /* as many as the relation has columns */
+};
+
+struct content {
+    enum content_kind kind;
+    union {
+        struct content_cell cell;
+        struct content_row row;
+        struct span json;
+    };
+};
+
+static inline void content_set_cell(struct content *content, const struct cell *cell,
+                                    uint32_t type_oid)
+{
+    content->kind = CONTENT_CELL;
+    content->cell.value = *cell;
+    content->cell.type_oid = type_oid;
+}
+
+/* An absent span is a NULL. */
+static inline void content_set_text(struct content *content, struct span text)
+{
+    content->kind = CONTENT_CELL;
+    content->cell.value.kind = text.ptr == NULL ? CELL_NULL : CELL_TEXT;
+    content->cell.value.bytes = text;
+    content->cell.type_oid = TYPE_TEXT;
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* route/route_kind: see route_kind.h. What the kinds have in common is done here around the
+ * switches; it decides nothing else. */
+#include "route/route_kind.h"
+
+#include "route/route_outbox.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int compile_kind(struct compilation *c)
+{
+    switch (c->route->as) {
+    case ROUTE_OUTBOX:
+        return route_outbox_compile(c);
+    }
+    abort(); /* config/ knows no other word */
+}
+
+static void make_message_cells(struct route *route, struct arena *arena)
+{
+    uint32_t count = route->fields.count;
+    route->message_cells = arena_alloc_zero(arena, count * sizeof *route->message_cells);
+    route->message_slots = arena_alloc_zero(arena, count * sizeof *route->message_slots);
+    for (uint32_t i = 0; i < count; i++)
+        route->message_slots[i].column = i;
+}
+
+int route_compile(const struct router_options *options, uint32_t item, struct arena *arena,
+                  struct route *route, struct error *err)
+{
+    assert(item < options->routes->count);
+    const struct config_route *config = &options->routes->items[item];
+    struct compilation c = {
+        .options = options, .config = config, .arena = arena, .route = route, .err = err};
+    snprintf(c.path, sizeof c.path, "routes[%u]", item);
+    *route = (struct route){.index = item,
+                            .name = config->name.text,
+                            .as = config->as,
+                            .continue_matching = config->continue_matching};
+    char from[48];
+    snprintf(from, sizeof from, "%s.from", c.path);
+    if (route_match_compile(&config->from, from, arena, &route->match, err) < 0 ||
+        compile_kind(&c) < 0)
+        return -1;
+    assert(route->operations != 0);
+    if (route->match.of_message)
+        make_message_cells(route, arena);
+    return 0;
+}
+
+enum route_made route_event(struct route *route, const struct route_row *row, uint32_t nth,
+                            struct arena *scratch, struct event *event, struct error *err)
+{
+    switch (route->as) {
+    case ROUTE_OUTBOX:
+        assert(nth == 0);
+        return route_outbox_event(route, row, scratch, event, err);
+    }
+    abort();
+}
+
+const char *route_must_be(const struct route *route, uint32_t field, uint32_t type_oid)
+{
+    switch (route->as) {
+    case ROUTE_OUTBOX:
+        return route_outbox_must_be(route, field, type_oid);
+    }
+    abort();
+}

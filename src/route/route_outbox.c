@@ -1,0 +1,169 @@
+/* route/route_outbox: see route_outbox.h. What stands in a column that is mapped to a part of the
+ * event, and what has to be in it. Templates, topics and headers are made by their own files. */
+#include "route/route_outbox.h"
+
+#include "route/route_headers.h"
+#include "types/types.h"
+
+#include <assert.h>
+
+/* ---- Compiling ---- */
+
+int route_outbox_compile(struct compilation *c)
+{
+    const struct config_columns *columns = &c->config->columns;
+    struct route *route = c->route;
+    struct outbox_fields *fields = &route->outbox;
+    assert(columns->payload.text != NULL);
+    route->operations = route->match.of_message
+                            ? change_bit(CHANGE_MESSAGE)
+                            : change_bit(CHANGE_INSERT) | change_bit(CHANGE_READ);
+    fields->id = route_compile_column(c, &columns->id);
+    fields->payload = route_compile_column(c, &columns->payload);
+    /* An event without id or payload would be a different event. */
+    route->member_count = route->fields.count;
+    fields->headers = route_compile_column(c, &columns->headers);
+    fields->timestamp = route_compile_column(c, &columns->timestamp);
+    fields->partition = route_compile_column(c, &columns->partition);
+    if (route_compile_topic(c) < 0 || route_compile_key(c) < 0 || route_compile_headers(c) < 0)
+        return -1;
+    if (!c->config->has_headers && fields->id != FIELD_NONE)
+        route_compile_header_of(c, SPAN_LITERAL("id"), "header id", fields->id);
+    route->required_count = route->fields.count;
+    fields->type = route_compile_column(c, &columns->type);
+    return 0;
+}
+
+/* Types of which no value can be read as what the route needs. Others may hold one that can: a text
+ * with a number in it, a domain. */
+static bool is_never(uint32_t type_oid, bool timestamps_too, bool numbers_too)
+{
+    switch (type_oid) {
+    case TYPE_BOOL:
+    case TYPE_BYTEA:
+    case TYPE_UUID:
+        return true;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return timestamps_too;
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+        return numbers_too;
+    case TYPE_JSON:
+    case TYPE_JSONB:
+        return !numbers_too;
+    default:
+        return false;
+    }
+}
+
+const char *route_outbox_must_be(const struct route *route, uint32_t field, uint32_t type_oid)
+{
+    if (field == route->outbox.timestamp && is_never(type_oid, false, false))
+        return "a timestamp or a number of milliseconds";
+    if (field == route->outbox.partition && is_never(type_oid, true, false))
+        return "an integer";
+    if (field == route->outbox.headers && is_never(type_oid, true, true))
+        return "a JSON object";
+    return NULL;
+}
+
+/* ---- Events ---- */
+
+static int unchanged(struct error *err)
+{
+    return error_data(err, REASON_VALUE_UNCHANGED, "the server did not send the value");
+}
+
+static int fill_timestamp(const struct route *route, const struct route_row *row,
+                          struct event *event, struct error *err)
+{
+    event->timestamp_us = row->change->commit_time_us;
+    if (route->outbox.timestamp == FIELD_NONE)
+        return 0;
+    const struct cell *cell = route_row_cell(row, route->outbox.timestamp);
+    if (cell->kind == CELL_NULL)
+        return 0;
+    uint32_t type_oid = row->slots[route->outbox.timestamp].type_oid;
+    int result = cell->kind == CELL_UNCHANGED
+                     ? unchanged(err)
+                     : types_timestamp_us(cell, type_oid, &event->timestamp_us, err);
+    return result < 0 ? route_row_wrap(row, route->outbox.timestamp, err) : 0;
+}
+
+static int read_partition(const struct cell *cell, uint32_t type_oid, int32_t *partition,
+                          struct error *err)
+{
+    if (cell->kind == CELL_UNCHANGED)
+        return unchanged(err);
+    if (types_int32(cell, type_oid, partition, err) < 0)
+        return -1;
+    if (*partition < 0)
+        return error_data(err, REASON_BAD_PARTITION, "%d is not the number of a partition",
+                          *partition);
+    return 0;
+}
+
+static int fill_partition(const struct route *route, const struct route_row *row,
+                          struct event *event, struct error *err)
+{
+    event->partition = -1;
+    if (route->outbox.partition == FIELD_NONE)
+        return 0;
+    const struct cell *cell = route_row_cell(row, route->outbox.partition);
+    if (cell->kind == CELL_NULL)
+        return 0;
+    uint32_t type_oid = row->slots[route->outbox.partition].type_oid;
+    if (read_partition(cell, type_oid, &event->partition, err) < 0)
+        return route_row_wrap(row, route->outbox.partition, err);
+    return 0;
+}
+
+/* The text of a field that may be missing, not mapped or NULL: absent then. */
+static int fill_optional(const struct route_row *row, uint32_t field, struct arena *scratch,
+                         struct span *text, struct error *err)
+{
+    *text = span_null();
+    if (field == FIELD_NONE || row->slots[field].column == FIELD_NONE ||
+        route_row_cell(row, field)->kind == CELL_NULL)
+        return 0;
+    return route_row_text(row, field, scratch, text, err);
+}
+
+static int fill_payload(const struct route *route, const struct route_row *row, struct event *event,
+                        struct error *err)
+{
+    uint32_t field = route->outbox.payload;
+    const struct cell *cell = route_row_cell(row, field);
+    content_set_cell(&event->value, cell, row->slots[field].type_oid);
+    if (cell->kind != CELL_UNCHANGED)
+        return 0;
+    unchanged(err);
+    return route_row_wrap(row, field, err);
+}
+
+static int fill_key(const struct route *route, const struct route_row *row, struct arena *scratch,
+                    struct event *event, struct error *err)
+{
+    struct span text = span_null();
+    if (route->has_key && template_render(&route->key, row, scratch, &text, err) < 0)
+        return -1;
+    content_set_text(&event->key, text);
+    return 0;
+}
+
+enum route_made route_outbox_event(struct route *route, const struct route_row *row,
+                                   struct arena *scratch, struct event *event, struct error *err)
+{
+    const struct outbox_fields *fields = &route->outbox;
+    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0 ||
+        fill_key(route, row, scratch, event, err) < 0 ||
+        fill_optional(row, fields->id, scratch, &event->id, err) < 0 ||
+        fill_optional(row, fields->type, scratch, &event->type, err) < 0 ||
+        fill_payload(route, row, event, err) < 0 || fill_timestamp(route, row, event, err) < 0 ||
+        fill_partition(route, row, event, err) < 0 ||
+        route_headers(route, row, fields->headers, scratch, event, err) < 0)
+        return ROUTE_FAILED;
+    return ROUTE_LAST;
+}
