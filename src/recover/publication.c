@@ -35,7 +35,30 @@ int relay_check_before_setup(struct pg_connection *sql, const struct config *con
 
 /* ---- Making it ---- */
 
-static const char made_with[] = " WITH (publish = 'insert', publish_via_partition_root = true)";
+/* What no route takes need not be sent. Messages need no publication's leave: where nothing else is
+ * routed, it is made ready for the first outbox. */
+static void add_options(struct buf *statement, const struct router *router)
+{
+    static const struct {
+        enum change_op op;
+        const char *name;
+    } sent[] = {{CHANGE_INSERT, "insert"},
+                {CHANGE_UPDATE, "update"},
+                {CHANGE_DELETE, "delete"},
+                {CHANGE_TRUNCATE, "truncate"}};
+    uint32_t operations = router_operations(router);
+    if (operations == 0)
+        operations = change_bit(CHANGE_INSERT);
+    const char *before = " WITH (publish = '";
+    for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+        if ((operations & change_bit(sent[i].op)) == 0)
+            continue;
+        buf_add_text(statement, before);
+        buf_add_text(statement, sent[i].name);
+        before = ", ";
+    }
+    buf_add_text(statement, "', publish_via_partition_root = true)");
+}
 
 /* Partitions come with their root, unless a route names one. */
 static bool is_to_be_added(const struct routed_table *t)
@@ -45,8 +68,8 @@ static bool is_to_be_added(const struct routed_table *t)
 }
 
 /* The statement that is missing; nothing where all is there. *added counts the tables. */
-static void build_statement(const struct config *config, const struct tables *tables,
-                            struct buf *statement, uint32_t *added)
+static void build_statement(const struct config *config, const struct router *router,
+                            const struct tables *tables, struct buf *statement, uint32_t *added)
 {
     bool exists = tables->publication.exists;
     *added = 0;
@@ -63,17 +86,18 @@ static void build_statement(const struct config *config, const struct tables *ta
         tables_add_name(statement, t->schema, t->name);
     }
     if (!exists)
-        buf_add_text(statement, made_with);
+        add_options(statement, router);
 }
 
 static int complete(struct pg_connection *sql, const struct config *config,
-                    const struct tables *tables, struct buf *out, struct error *err)
+                    const struct router *router, const struct tables *tables, struct buf *out,
+                    struct error *err)
 {
     const char *publication = config->source.publication.text;
     bool exists = tables->publication.exists;
     struct buf statement = BUF_EMPTY;
     uint32_t added;
-    build_statement(config, tables, &statement, &added);
+    build_statement(config, router, tables, &statement, &added);
     int result = 0;
     if (exists && added == 0) {
         command_say(out, "publication %s: in place", publication);
@@ -96,7 +120,7 @@ int relay_ensure_publication(struct pg_connection *sql, const struct config *con
     arena_init(&arena, 4096, 4096);
     int result = tables_load(sql, config, router, &arena, &tables, err);
     if (result == 0)
-        result = complete(sql, config, &tables, out, err);
+        result = complete(sql, config, router, &tables, out, err);
     arena_fini(&arena);
     if (result == 0)
         result = relay_check_publication(sql, config, router, err);
@@ -115,7 +139,7 @@ int relay_publication_sql(struct pg_connection *sql, const struct config *config
         tables.publication.exists = false;
         for (uint32_t i = 0; i < tables.count; i++)
             tables.items[i].published = false;
-        build_statement(config, &tables, out, &added);
+        build_statement(config, router, &tables, out, &added);
         buf_add_text(out, ";\n");
     }
     arena_fini(&arena);
@@ -135,6 +159,6 @@ void relay_publication_sql_unasked(const struct config *config, const struct rou
         buf_add_text(out, count++ == 0 ? " FOR TABLE " : ", ");
         tables_add_name(out, schema, table);
     }
-    buf_add_text(out, made_with);
+    add_options(out, router);
     buf_add_text(out, ";\n");
 }
