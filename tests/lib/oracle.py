@@ -103,38 +103,67 @@ def _event(message):
 def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start=None):
     """Every event of the topics, in order of partition and offset, as far as the end at the call.
 
-    The end of a partition is where a fetch comes back empty there: markers occupy offsets, so that
-    the last offset says nothing. start: an offset to begin at, negative counts from the end.
+    The end is asked for (see _ends) and passed by position: markers occupy offsets, so that the
+    last event's says nothing, and neither does a fetch that comes back empty. start: an offset to
+    begin at, negative counts from the end.
     """
-    reader = consumer(bootstrap, isolation)
+    reader, deadline = consumer(bootstrap, isolation), time.monotonic() + timeout
     try:
         known = reader.list_topics(timeout=timeout).topics
         parts = [confluent_kafka.TopicPartition(topic, number, 0)
                  for topic in topics if topic in known and known[topic].error is None
                  for number in known[topic].partitions]
-        if start is not None:
-            for part in parts:
-                low, high = reader.get_watermark_offsets(part, timeout=timeout)
-                part.offset = max(low, high + start if start < 0 else start)
-        if not parts:
+        ends = _ends(reader, parts, deadline)
+        for part in parts if start is not None else ():
+            low, high = ends[(part.topic, part.partition)]
+            part.offset = max(low, high + start if start < 0 else start)
+        waiting = {(part.topic, part.partition): ends[(part.topic, part.partition)][1]
+                   for part in parts if part.offset < ends[(part.topic, part.partition)][1]}
+        if not waiting:
             return []
         reader.assign(parts)
-        waiting = {(part.topic, part.partition) for part in parts}
-        events, deadline = [], time.monotonic() + timeout
+        events = []
         while waiting:
             for message in reader.consume(10000, 0.03):
+                place, passed = (message.topic(), message.partition()), None
                 if message.error() is None:
                     events.append(_event(message))
+                    passed = message.offset() + 1
                 elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                    waiting.discard((message.topic(), message.partition()))
+                    passed = message.offset()
                 elif not message.error().retriable():
                     raise confluent_kafka.KafkaException(message.error())
+                if passed is not None and passed >= waiting.get(place, passed + 1):
+                    del waiting[place]
             if time.monotonic() > deadline:
                 raise TimeoutError("no end of %s within %d s" % (sorted(waiting), timeout))
         events.sort(key=lambda event: event[:3])
         return events
     finally:
         reader.close()
+
+
+def _ends(reader, parts, deadline):
+    """{(topic, partition): (first offset, last stable offset)}, by ListOffsets.
+
+    A fetch must not be asked: a broker that has just become the leader answers it with the high
+    watermark that it knew as a follower, and that trails what has been acknowledged, so that the
+    partition seems to end before its end. ListOffsets is refused by such a leader until its
+    watermark has reached the place where its epoch began (KIP-207); then it is asked again.
+    """
+    ends = {}
+    while len(ends) < len(parts):
+        for part in parts:
+            place = (part.topic, part.partition)
+            if place in ends:
+                continue
+            try:
+                ends[place] = reader.get_watermark_offsets(part, timeout=2)
+            except confluent_kafka.KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the end of %s[%d] is not told: %s" % (*place, error)) from None
+                time.sleep(0.05)
+    return ends
 
 
 def progress_records(bootstrap, topic, start=None):
