@@ -1,0 +1,30 @@
+"""Hundreds of topics that are not there, each named by one row: what the relay keeps of a name that it
+has looked for does not grow without end."""
+
+import e2e
+
+BUILDS = ("release",)
+SECONDS = 240
+ROWS = 600
+
+with e2e.Case(config={"delivery": {"transaction_timeout_ms": 600000}}) as case:
+    case.kafka.create_topic(case.prefix + "order", 1)
+    case.setup(case.relay())
+    relay = case.start(case.relay({
+        "delivery": {"topics": {"create": False}},
+        "routes": [dict(case.config()["routes"][0], on_error="skip")]}))
+    case.put(rows=1)
+    case.drain(relay=relay)
+    before = relay.rss_kb()
+    case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type)"
+             " SELECT 'miss' || i || repeat('x', 150), 'k', 'x' FROM generate_series(1, %d) AS i"
+             % ROWS)
+    case.wait_confirmed(case.current_lsn(), 180)
+    after = relay.rss_kb()
+    print("%d names: %d kB before, %d kB after" % (ROWS, before, after))
+    assert relay.metric("walferry_skipped_total", route="outbox") == ROWS
+    assert after < before + 16 * 1024, "%d kB, before %d kB" % (after, before)
+    case.put(rows=1)
+    case.drain(relay=relay)
+    case.stop(relay)
+    case.judge()
