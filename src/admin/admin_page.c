@@ -61,7 +61,7 @@ static void write_identity(struct json_writer *w, const struct status *s)
     json_write_member_bool(w, "ready", s->ready);
     json_write_member_text(w, "relay", s->relay);
     json_write_member_u64(w, "pid", (uint64_t)getpid());
-    write_name(w, "slot", s->slot);
+    write_name(w, "slot", s->origin);
     write_name(w, "publication", s->publication);
     write_name(w, "guarantee", s->guarantee);
     write_name(w, "instance", s->instance);
@@ -88,15 +88,15 @@ static void write_progress(struct json_writer *w, const struct status *s)
 
 static void write_slot(struct json_writer *w, const struct status *s)
 {
-    if (!s->slot_known) {
+    if (!s->origin_known) {
         json_write_member_null(w, "slot_wal_status");
         json_write_member_null(w, "slot_lag_bytes");
         json_write_member_null(w, "slot_retained_bytes");
         return;
     }
-    write_name(w, "slot_wal_status", s->slot_wal_status);
-    json_write_member_u64(w, "slot_lag_bytes", s->slot_lag_bytes);
-    json_write_member_u64(w, "slot_retained_bytes", s->slot_retained_bytes);
+    write_name(w, "slot_wal_status", s->origin_state);
+    json_write_member_u64(w, "slot_lag_bytes", s->lag_bytes);
+    json_write_member_u64(w, "slot_retained_bytes", s->retained_bytes);
 }
 
 static void write_last_error(struct json_writer *w, const struct status *s)

@@ -8,11 +8,11 @@
 static int parse_target(const char *text, struct rebase_options *wish)
 {
     if (strcmp(text, "slot") == 0) {
-        wish->target = REBASE_SLOT;
+        wish->target = REBASE_HERE;
         return 0;
     }
     if (strcmp(text, "new-slot") == 0) {
-        wish->target = REBASE_NEW_SLOT;
+        wish->target = REBASE_ANEW;
         return 0;
     }
     wish->target = REBASE_LSN;

@@ -16,7 +16,7 @@ enum relay_state {
 struct status {
     enum relay_state state;
     char relay[48];
-    char slot[64];
+    char origin[64]; /* its name: where changes come from */
     char publication[64];
     char guarantee[24];
     char instance[40];
@@ -33,10 +33,10 @@ struct status {
     int64_t publisher_up_wall_us; /* last time the broker answered; 0: never */
     int64_t since_wall_us;        /* when `state` was entered */
     /* From the watch's SQL connection. */
-    bool slot_known;
-    char slot_wal_status[16];
-    uint64_t slot_lag_bytes;      /* current WAL − confirmed_flush_lsn */
-    uint64_t slot_retained_bytes; /* current WAL − restart_lsn */
+    bool origin_known;
+    char origin_state[16];
+    uint64_t lag_bytes;      /* current WAL − what the origin is confirmed to */
+    uint64_t retained_bytes; /* current WAL − what the origin retains */
     bool ready;
     char last_error_reason[48];
     char last_error[512];

@@ -1,60 +1,48 @@
 /* operate/command: what the commands that take a relay over share: a claim of their own, and the
- * end of a running relay's hold on its slot; and what `version` tells. */
+ * end of a running relay's hold on its origin; and what `version` tells. */
 #include "operate/command.h"
 
 #include "base/clock.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 
-#define FREE_SLOT_US (INT64_C(10) * 1000000)
+#define RELEASE_US (INT64_C(10) * 1000000)
+#define RELEASE_POLL_US 50000
 
-int command_query(struct pg_connection *sql, const char *statement, const char *parameter,
+int command_claim(const struct recovery *ends, struct publisher *publisher, struct found *found,
                   struct error *err)
 {
-    struct pg_result *result = NULL;
-    if (pg_query(sql, statement, 1, &parameter, &result, err) < 0)
-        return -1;
-    pg_result_free(result);
-    return 0;
-}
-
-int command_claim(const struct command_options *o, struct publisher *publisher,
-                  struct progress *record, struct error *err)
-{
+    struct progress *record = &found->progress;
     assert(publisher != NULL && record->generation > 0);
     record->generation++;
     record->rebased.present = false;
     record->at_us = clock_wall_us();
     relay_instance(record->instance);
-    if (relay_write_record(publisher, record, o->stop, o->config->delivery.transaction_timeout_ms,
-                           err) < 0)
+    if (relay_write_record(ends, publisher, record, err) < 0)
         return error_wrap(err, "claiming the relay");
     return 0;
 }
 
-int command_free_slot(const struct command_options *o, struct pg_connection *sql, struct error *err)
+int command_release(const struct command_options *o, struct origin *origin, struct error *err)
 {
-    const char *slot_name = o->config->source.slot.text;
-    char application[64];
-    snprintf(application, sizeof application, "walferry:%s", o->config->relay.text);
-    int64_t give_up_us = clock_monotonic_us() + FREE_SLOT_US;
+    int64_t give_up_us = clock_monotonic_us() + RELEASE_US;
     for (;;) {
-        struct pg_slot slot;
+        struct found_origin found;
         bool ended = false;
-        if (pg_slot_state(sql, slot_name, &slot, err) < 0)
+        if (origin_look(origin, &found, err) < 0)
             return -1;
-        if (slot.state == SLOT_ABSENT || !slot.active)
+        const struct found_holder *holder = &found.holder;
+        if (!holder->present)
             return 0;
-        if (pg_terminate_slot_owner(sql, slot_name, application, &ended, err) < 0)
+        if (origin->ops->evict(origin, holder, &ended, err) < 0)
             return -1;
         if (clock_monotonic_us() > give_up_us || (o->stop != NULL && atomic_load(o->stop))) {
-            error_stop(err, REASON_SLOT_ACTIVE, "slot %s is in use by process %" PRId32 " (%s)",
-                       slot_name, slot.active_pid, slot.active_application);
+            error_stop(err, REASON_SLOT_ACTIVE, "%s is in use by process %" PRId32 " (%s)",
+                       origin->name, holder->pid, holder->application);
             return error_hint(err, "end that session and run the command again");
         }
-        clock_sleep_us(50000);
+        clock_sleep_us(RELEASE_POLL_US);
     }
 }
 

@@ -4,15 +4,12 @@
 
 #include "operate/operate.h"
 
-/* A statement with one parameter whose result nobody needs. */
-int command_query(struct pg_connection *sql, const char *statement, const char *parameter,
-                  struct error *err);
 /* Says that the relay is the command's: one that ran until now ends where it finds another claim,
  * and does not come back to fence the command before it is done. */
-int command_claim(const struct command_options *options, struct publisher *publisher,
-                  struct progress *record, struct error *err);
-/* Ends a running relay's hold on the slot, so that it can be dropped. */
-int command_free_slot(const struct command_options *options, struct pg_connection *sql,
-                      struct error *err);
+int command_claim(const struct recovery *ends, struct publisher *publisher, struct found *found,
+                  struct error *err);
+/* Ends a running relay's hold on the origin, so that it can be replaced or removed. */
+int command_release(const struct command_options *options, struct origin *origin,
+                    struct error *err);
 
 #endif

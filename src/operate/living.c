@@ -1,34 +1,30 @@
 /* operate/living: a command that takes a relay over meets a running instance of it, and says so
- * before it does anything. Two witnesses: the admin port, which the caller has asked, and the slot,
- * which tells of an instance on another machine. */
+ * before it does anything. Two witnesses: the admin port, which the caller has asked, and the
+ * origin, which tells of an instance on another machine. */
 #include "operate/command.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-/* True where the slot is held by an instance of this relay; *text says by which session. */
+/* True where the origin is held by an instance of this relay; *text says by which session. */
 static int find_holder(const struct command_options *o, char *text, size_t size, bool *found,
                        struct error *err)
 {
-    struct pg_connection *sql = NULL;
-    struct pg_slot slot;
-    char application[64];
-    snprintf(application, sizeof application, "walferry:%s", o->config->relay.text);
+    struct command_ends ends;
+    struct found_origin origin;
     *found = false;
-    if (command_open_sql(o, NULL, &sql, err) < 0)
-        return -1;
-    int result = pg_slot_state(sql, o->config->source.slot.text, &slot, err);
-    pg_close(sql);
-    if (result < 0)
-        return -1;
-    *found = slot.state == SLOT_PRESENT && slot.active &&
-             strcmp(slot.active_application, application) == 0;
-    if (*found)
-        snprintf(text, size, "it holds slot %s by process %" PRId32 " of PostgreSQL",
-                 o->config->source.slot.text, slot.active_pid);
-    return 0;
+    command_ends_open(o, &ends);
+    int result = origin_connect(ends.r.origin, err);
+    if (result == 0)
+        result = origin_look(ends.r.origin, &origin, err);
+    if (result == 0 && origin.holder.ours) {
+        *found = true;
+        snprintf(text, size, "it holds %s by process %" PRId32 " of PostgreSQL",
+                 ends.r.origin->name, origin.holder.pid);
+    }
+    command_ends_close(&ends);
+    return result;
 }
 
 int relay_meet_living(const struct command_options *o, const char *seen, bool take_over,

@@ -8,24 +8,25 @@
 #include "recover/recover.h"
 
 /* Configuration alone: templates, librdkafka properties. connect: database, publication against
- * routes, broker, coordinator, topics, progress against slot, too. Never fences. 0: all is well.
+ * routes, broker, coordinator, topics, progress against origin, too. Never fences. 0: all is well.
  * -1: *err tells the first thing that is not. */
 int relay_check(const struct command_options *options, bool connect, struct error *err);
 
 /* The SQL for the DBA: roles, grants, publication. */
 int relay_print_sql(const struct command_options *options, struct error *err);
 
-/* Slot and progress from the servers. live: what the admin port answered to GET /status (JSON), or
- * absent. *ready: the answer of the command. A server that is away leaves its part unknown. */
+/* Origin and progress from the servers. live: what the admin port answered to GET /status (JSON),
+ * or absent. *ready: the answer of the command. A server that is away leaves its part unknown. */
 void relay_status(const struct command_options *options, struct span live, bool *ready);
 
 /* Before rebase, skip and teardown: is an instance of the relay running? seen: what its admin port
- * told, for a person, or NULL; the slot is asked besides. Without take_over that is refused; with
+ * told, for a person, or NULL; the origin is asked besides. Without take_over that is refused; with
  * it, said. */
 int relay_meet_living(const struct command_options *options, const char *seen, bool take_over,
                       struct error *err);
 
-enum rebase_target { REBASE_SLOT, REBASE_NEW_SLOT, REBASE_LSN };
+/* On from where the origin stands, from a new one, or from a place that it still holds. */
+enum rebase_target { REBASE_HERE, REBASE_ANEW, REBASE_LSN };
 
 struct rebase_options {
     enum rebase_target target;

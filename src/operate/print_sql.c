@@ -61,10 +61,12 @@ static void say_from_file(const struct command_options *o, const struct router *
 int relay_print_sql(const struct command_options *o, struct error *err)
 {
     struct router *router = NULL;
-    struct pg_connection *sql = NULL;
+    struct command_ends ends;
     struct pg_system system;
     struct pg_names given;
     struct error away = ERROR_INIT;
+    command_ends_open(o, &ends);
+    struct origin *origin = ends.r.origin;
     int result = relay_open_router(o->config, &router, err);
     if (result == 0)
         result = relay_check_connection(o->config, err);
@@ -72,16 +74,17 @@ int relay_print_sql(const struct command_options *o, struct error *err)
         result = pg_connection_names(o->config->source.connection.text, &given, err);
     if (result == 0) {
         bool asked =
-            command_open_sql(o, NULL, &sql, &away) == 0 && pg_identify(sql, &system, &away) == 0;
+            origin_connect(origin, &away) == 0 && origin_identify(origin, &system, &away) == 0;
         struct names names = choose_names(&given, asked ? &system : NULL);
         say_role(o->out, &names);
-        command_say(o->out, "-- what it listens to; run this before the slot is created");
+        command_say(o->out, "-- what it listens to; run this before the %s is created",
+                    origin->ops->noun);
         if (asked)
-            result = relay_publication_sql(sql, o->config, router, o->out, err);
+            result = relay_publication_sql(origin->sql, o->config, router, o->out, err);
         else
             say_from_file(o, router, &away);
     }
-    pg_close(sql);
     router_close(router);
+    command_ends_close(&ends);
     return result;
 }

@@ -8,21 +8,15 @@
 #include "base/clock.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 struct rebase {
     const struct command_options *o;
     const struct rebase_options *wish;
-    struct kafka_options kafka;
-    struct arena arena;
-    struct pg_connection *sql;
-    struct pg_system system;
-    struct pg_slot slot;
-    struct progress before;
-    bool known;          /* `before` is a readable record of this system */
-    uint64_t target_lsn; /* 0 for a new slot until it exists */
+    struct command_ends ends;
+    struct found found;  /* found.progress: what the rebase is measured against */
+    bool known;          /* that is a readable record of this system */
+    uint64_t target_lsn; /* 0 for a new origin until it exists */
 };
 
 static bool is_unreadable(const struct error *err)
@@ -31,49 +25,44 @@ static bool is_unreadable(const struct error *err)
            err->reason == REASON_PROGRESS_NEWER;
 }
 
-/* The slot first: beside a running relay progress that is read later is never behind it. */
+/* The origin first: beside a running relay progress that is read later is never behind it. */
 static int look(struct rebase *r, struct error *err)
 {
-    bool topic_exists = false;
-    bool have = false;
-    if (pg_identify(r->sql, &r->system, err) < 0 ||
-        pg_slot_state(r->sql, r->o->config->source.slot.text, &r->slot, err) < 0)
+    struct found *f = &r->found;
+    struct origin *origin = r->ends.r.origin;
+    if (origin_identify(origin, &f->system, err) < 0 || origin_look(origin, &f->origin, err) < 0 ||
+        origin_judge(origin, ORIGIN_IS_OURS, f, err) < 0)
         return -1;
-    if (r->slot.state == SLOT_PRESENT &&
-        relay_check_slot_place(r->o->config->source.slot.text, &r->slot, &r->system, err) < 0)
-        return -1;
-    r->before = (struct progress){0};
-    int result = relay_look(&r->kafka, &r->arena, &r->before, &have, &topic_exists, err);
+    int result = relay_look(&r->ends.r, f, err);
     /* A commit that was answered may not be visible yet, beside a running relay. */
-    if (result == 0 && have && r->slot.confirmed_flush_lsn > r->before.position.lsn)
-        result = relay_look_through(&r->kafka, &r->arena, &r->before, &have, &topic_exists, err);
+    if (result == 0 && f->have_progress && f->origin.confirmed_lsn > f->progress.position.lsn)
+        result = relay_look_through(&r->ends.r, 0, f, err);
     if (result < 0 && !is_unreadable(err))
         return -1;
-    r->known = result == 0 && have && r->before.mode == PROGRESS_WAL;
+    r->known = result == 0 && found_begun(f);
     *err = ERROR_INIT;
     return 0;
 }
 
 static int check_target(struct rebase *r, struct error *err)
 {
-    const char *name = r->o->config->source.slot.text;
-    if (r->wish->target == REBASE_NEW_SLOT)
+    const struct origin *origin = r->ends.r.origin;
+    const struct found_origin *at = &r->found.origin;
+    if (r->wish->target == REBASE_ANEW)
         return 0;
-    bool usable = r->slot.state == SLOT_PRESENT && strcmp(r->slot.wal_status, "lost") != 0 &&
-                  r->slot.confirmed_flush_lsn != 0;
-    if (!usable) {
-        error_stop(err, REASON_SLOT_UNUSABLE, "slot %s does not exist or is lost", name);
-        return error_mend(err, "rebase --to new-slot --accept-loss");
+    if (!at->present || at->lost || at->confirmed_lsn == 0) {
+        error_stop(err, REASON_SLOT_UNUSABLE, "%s does not exist or is lost", origin->name);
+        return error_mend(err, "rebase --to %s --accept-loss", origin->ops->anew);
     }
-    r->target_lsn = r->slot.confirmed_flush_lsn;
-    if (r->wish->target == REBASE_SLOT)
+    r->target_lsn = at->confirmed_lsn;
+    if (r->wish->target == REBASE_HERE)
         return 0;
     r->target_lsn = r->wish->lsn;
-    char low[LSN_TEXT_MAX], high[LSN_TEXT_MAX], at[LSN_TEXT_MAX];
-    if (r->target_lsn < r->slot.confirmed_flush_lsn || r->target_lsn > r->slot.current_lsn) {
-        error_stop(err, REASON_LSN_OUT_OF_RANGE, "slot %s can start from %s to %s, not from %s",
-                   name, lsn_format(r->slot.confirmed_flush_lsn, low),
-                   lsn_format(r->slot.current_lsn, high), lsn_format(r->target_lsn, at));
+    char low[LSN_TEXT_MAX], high[LSN_TEXT_MAX], wanted[LSN_TEXT_MAX];
+    if (r->target_lsn < at->confirmed_lsn || r->target_lsn > at->current_lsn) {
+        error_stop(err, REASON_LSN_OUT_OF_RANGE, "%s can start from %s to %s, not from %s",
+                   origin->name, lsn_format(at->confirmed_lsn, low),
+                   lsn_format(at->current_lsn, high), lsn_format(r->target_lsn, wanted));
         return error_hint(err, "give an LSN of that range");
     }
     return 0;
@@ -82,28 +71,30 @@ static int check_target(struct rebase *r, struct error *err)
 /* What going on at the target means. */
 static void consequences(const struct rebase *r, bool *loss, bool *repeat)
 {
-    bool other = r->known && (r->before.system_identifier != r->system.system_identifier ||
-                              r->before.timeline != r->system.timeline);
-    *loss = other || r->wish->target == REBASE_NEW_SLOT ||
-            (r->known && r->target_lsn > r->before.position.lsn);
+    const struct progress *before = &r->found.progress;
+    const struct pg_system *system = &r->found.system;
+    bool anew = r->wish->target == REBASE_ANEW;
+    bool other = r->known && (before->system_identifier != system->system_identifier ||
+                              before->timeline != system->timeline);
+    *loss = other || anew || (r->known && r->target_lsn > before->position.lsn);
     /* What is done of a split transaction is done behind the position. */
-    bool part = r->before.partial.final_lsn != 0 && r->target_lsn <= r->before.partial.final_lsn;
-    *repeat = !other && r->wish->target != REBASE_NEW_SLOT &&
-              (!r->known || part || r->target_lsn < r->before.position.lsn);
+    bool part = before->partial.final_lsn != 0 && r->target_lsn <= before->partial.final_lsn;
+    *repeat = !other && !anew && (!r->known || part || r->target_lsn < before->position.lsn);
 }
 
 static void describe(const struct rebase *r, bool loss, bool repeat)
 {
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
     struct buf *out = r->o->out;
+    const struct found *f = &r->found;
+    uint64_t now_lsn = f->origin.current_lsn != 0 ? f->origin.current_lsn : f->system.flush_lsn;
     if (r->known)
-        command_say(out, "progress stands at %s", lsn_format(r->before.position.lsn, from));
+        command_say(out, "progress stands at %s", lsn_format(f->progress.position.lsn, from));
     else
         command_say(out, "progress is not known");
-    if (r->wish->target == REBASE_NEW_SLOT)
-        command_say(
-            out, "a new slot begins at the present end of the write-ahead log (now %s)",
-            lsn_format(r->slot.current_lsn != 0 ? r->slot.current_lsn : r->system.flush_lsn, to));
+    if (r->wish->target == REBASE_ANEW)
+        command_say(out, "a new %s begins at the present end of the write-ahead log (now %s)",
+                    r->ends.r.origin->ops->noun, lsn_format(now_lsn, to));
     else
         command_say(out, "the relay would go on from %s", lsn_format(r->target_lsn, to));
     if (loss)
@@ -123,118 +114,118 @@ static int check_accepted(const struct rebase *r, bool loss, bool repeat, struct
     error_stop(err, REASON_NOT_ACCEPTED, "this rebase would %s events",
                loss && !r->wish->accept_loss ? "lose" : "repeat");
     error_hint(err, "if that is meant");
-    char to[LSN_TEXT_MAX + 8] = "slot", lsn[LSN_TEXT_MAX];
-    if (r->wish->target == REBASE_NEW_SLOT)
-        snprintf(to, sizeof to, "new-slot");
-    else if (r->wish->target == REBASE_LSN)
+    const struct origin_ops *origin = r->ends.r.origin->ops;
+    char to[LSN_TEXT_MAX + 8], lsn[LSN_TEXT_MAX];
+    snprintf(to, sizeof to, "%s", r->wish->target == REBASE_ANEW ? origin->anew : origin->here);
+    if (r->wish->target == REBASE_LSN)
         snprintf(to, sizeof to, "lsn:%s", lsn_format(r->wish->lsn, lsn));
     return error_mend(err, "rebase --to %s%s%s", to,
                       loss || r->wish->accept_loss ? " --accept-loss" : "",
                       repeat || r->wish->accept_repeat ? " --accept-repeat" : "");
 }
 
-static int check_consequences(const struct rebase *r, struct error *err)
-{
-    bool loss, repeat;
-    consequences(r, &loss, &repeat);
-    return check_accepted(r, loss, repeat, err);
-}
-
 /* ---- Doing it ---- */
 
-static int new_slot(struct rebase *r, struct error *err)
-{
-    const char *name = r->o->config->source.slot.text;
-    if (r->slot.state == SLOT_PRESENT) {
-        if (command_query(r->sql, "SELECT pg_catalog.pg_drop_replication_slot($1)", name, err) < 0)
-            return error_wrap(err, "dropping slot %s", name);
-    }
-    if (relay_create_slot(r->o, &r->target_lsn, err) < 0)
-        return -1;
-    command_say(r->o->out, "slot %s: created", name);
-    return 0;
-}
-
-/* The generation must outgrow a record that cannot be read: seconds since 1970 do. */
-static void next_record(struct rebase *r, const struct progress *found, bool readable,
+/* The generation must outgrow a record that cannot be read: seconds since 1970 do. taken: what was
+ * taken over; its progress counts where it is readable. */
+static void next_record(const struct rebase *r, const struct found *taken, bool readable,
                         struct progress *record)
 {
-    command_first_record(r->o->config, &r->system, readable ? found : NULL, record);
+    const struct origin *origin = r->ends.r.origin;
+    const char *const why[] = {
+        [REBASE_HERE] = origin->ops->here, [REBASE_ANEW] = origin->ops->anew, [REBASE_LSN] = "lsn"};
+    command_first_record(r->o->config, origin, taken, readable, record);
     if (!readable)
         record->generation = (uint64_t)(clock_wall_us() / US_PER_S);
     record->position.lsn = r->target_lsn;
     record->rebased.present = true;
-    record->rebased.from = r->known ? r->before.position.lsn : 0;
+    record->rebased.from = r->known ? r->found.progress.position.lsn : 0;
     record->rebased.to = r->target_lsn;
-    static const char *const why[] = {"slot", "new-slot", "lsn"};
     snprintf(record->rebased.why, sizeof record->rebased.why, "%s", why[r->wish->target]);
 }
 
-/* What was recovered, in the place of what was looked at: a relay that ran until now went on. */
-static int take_found(struct rebase *r, const struct buf *json, struct progress *found,
-                      bool *readable, struct error *err)
+/* What stands there once nobody else can write. A record that cannot be read is none. */
+static int recover(struct rebase *r, struct publisher *publisher, struct found *taken,
+                   bool *readable, struct error *err)
 {
-    *found = (struct progress){0};
-    *readable = json->len == 0; /* none at all: generation 1 */
-    if (json->len > 0) {
-        *readable = progress_decode(buf_span(json), &r->arena, found, err) == 0;
+    struct buf newest = BUF_EMPTY;
+    struct buf before = BUF_EMPTY;
+    struct ledger *ledger = r->ends.r.ledger;
+    int result = ledger->ops->read(ledger, publisher, &newest, &before, err);
+    *taken = (struct found){.system = r->found.system};
+    *readable = newest.len == 0; /* none at all: generation 1 */
+    if (result == 0 && newest.len > 0) {
+        *readable = progress_decode(buf_span(&newest), &r->ends.arena, &taken->progress, err) == 0;
+        taken->have_progress = *readable;
         if (!*readable && !is_unreadable(err))
-            return -1;
-        *err = ERROR_INIT;
+            result = -1;
+        else
+            *err = ERROR_INIT;
     }
-    if (!r->known)
-        return 0; /* that it is not known was said, and the worst was accepted */
-    r->known = json->len > 0 && *readable && found->mode == PROGRESS_WAL;
-    r->before = *found;
-    return 0;
+    buf_fini(&before);
+    buf_fini(&newest);
+    return result;
 }
 
-static int write_rebased(struct rebase *r, struct publisher *publisher,
-                         const struct progress *found, bool readable, struct error *err)
+/* What was recovered, in the place of what was looked at: a relay that ran until now went on. Where
+ * it was not known that was said, and the worst was accepted. */
+static void take_found(struct rebase *r, const struct found *taken)
 {
+    if (!r->known)
+        return;
+    r->known = found_begun(taken);
+    r->found.progress = taken->progress;
+}
+
+/* Behind the claim: a relay that ran until now may have moved the origin since we looked. */
+static int move_origin(struct rebase *r, struct error *err)
+{
+    struct origin *origin = r->ends.r.origin;
+    bool loss, repeat;
+    if (command_release(r->o, origin, err) < 0 || origin_look(origin, &r->found.origin, err) < 0 ||
+        check_target(r, err) < 0)
+        return -1;
+    consequences(r, &loss, &repeat);
+    if (check_accepted(r, loss, repeat, err) < 0)
+        return -1;
+    if (r->wish->target != REBASE_ANEW)
+        return 0;
+    return origin_prepare(origin, ORIGIN_ANEW, &r->found, &r->target_lsn, err);
+}
+
+static int rebase(struct rebase *r, struct publisher *publisher, struct error *err)
+{
+    struct found taken;
+    bool readable = false;
+    if (recover(r, publisher, &taken, &readable, err) < 0)
+        return -1;
+    take_found(r, &taken);
+    if (taken.have_progress && command_claim(&r->ends.r, publisher, &taken, err) < 0)
+        return -1;
+    if (move_origin(r, err) < 0)
+        return -1;
     struct progress record;
-    next_record(r, found, readable, &record);
-    return relay_write_record(publisher, &record, r->o->stop,
-                              r->o->config->delivery.transaction_timeout_ms, err);
+    next_record(r, &taken, readable, &record);
+    return relay_write_record(&r->ends.r, publisher, &record, err);
 }
 
 static int apply(struct rebase *r, struct error *err)
 {
     struct buf weak = BUF_EMPTY;
-    struct buf json = BUF_EMPTY;
+    struct ledger *ledger = r->ends.r.ledger;
     struct publisher *publisher = NULL;
-    struct progress found = {0};
-    bool readable = false;
     log_event(r->o->log, LOG_WARN, "rebase.taking_over", "relay", r->o->config->relay.text,
               "detail", "a running instance of this relay is fenced now", NULL);
-    int result = kafka_prepare_topics(&r->kafka, NULL, 0, true, &weak, err);
+    int result = kafka_prepare_topics(&r->ends.ledger.options, NULL, 0, true, &weak, err);
     if (result == 0)
-        result = kafka_publisher_open(&r->kafka, &publisher, err);
+        result = ledger->ops->take_over(ledger, &publisher, err);
     if (result == 0)
-        result = publisher_recover(publisher, &json, err);
-    if (result == 0)
-        result = take_found(r, &json, &found, &readable, err);
-    if (result == 0 && json.len > 0 && readable)
-        result = command_claim(r->o, publisher, &found, err);
-    if (result == 0)
-        result = command_free_slot(r->o, r->sql, err);
-    /* A relay that ran until now may have moved the slot since we looked. */
-    if (result == 0)
-        result = pg_slot_state(r->sql, r->o->config->source.slot.text, &r->slot, err);
-    if (result == 0)
-        result = check_target(r, err);
-    if (result == 0)
-        result = check_consequences(r, err);
-    if (result == 0 && r->wish->target == REBASE_NEW_SLOT)
-        result = new_slot(r, err);
-    if (result == 0)
-        result = write_rebased(r, publisher, &found, readable, err);
+        result = rebase(r, publisher, err);
     publisher_close(publisher, 0);
     if (result == 0) {
         char to[LSN_TEXT_MAX];
         command_say(r->o->out, "rebased: the relay goes on from %s", lsn_format(r->target_lsn, to));
     }
-    buf_fini(&json);
     buf_fini(&weak);
     return result;
 }
@@ -245,9 +236,8 @@ int relay_rebase(const struct command_options *o, const struct rebase_options *w
     assert(o->config != NULL && o->out != NULL);
     assert(wish->target != REBASE_LSN || wish->lsn != 0);
     struct rebase r = {.o = o, .wish = wish};
-    arena_init(&r.arena, 4096, 4096);
-    r.kafka = relay_kafka_options(o->config, o->log, o->stop);
-    int result = command_open_sql(o, NULL, &r.sql, err);
+    command_ends_open(o, &r.ends);
+    int result = origin_connect(r.ends.r.origin, err);
     if (result == 0)
         result = look(&r, err);
     if (result == 0)
@@ -261,7 +251,6 @@ int relay_rebase(const struct command_options *o, const struct rebase_options *w
     }
     if (result == 0 && wish->apply)
         result = apply(&r, err);
-    pg_close(r.sql);
-    arena_fini(&r.arena);
+    command_ends_close(&r.ends);
     return result;
 }

@@ -16,11 +16,11 @@ static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifi
                            "the log line that names the change");
 }
 
-static int check_record(const struct command_options *o, const struct progress *p,
-                        bool have_progress, uint64_t system_identifier, const struct skip *skip,
-                        struct error *err)
+static int check_record(const struct command_options *o, const struct found *found,
+                        uint64_t system_identifier, const struct skip *skip, struct error *err)
 {
-    if (!have_progress || p->mode != PROGRESS_WAL)
+    const struct progress *p = &found->progress;
+    if (!found_begun(found))
         return error_stop(err, REASON_NOT_SET_UP, "relay %s has no progress",
                           o->config->relay.text);
     if (p->system_identifier != system_identifier)
@@ -41,21 +41,19 @@ static int check_record(const struct command_options *o, const struct progress *
     return 0;
 }
 
-static int write_skip(const struct command_options *o, const struct kafka_options *kafka,
-                      struct arena *arena, const struct skip *skip, struct error *err)
+static int write_skip(const struct recovery *ends, const struct skip *skip, struct error *err)
 {
     struct publisher *publisher = NULL;
-    struct progress progress;
-    bool have_progress = false;
-    int result = relay_take_over(kafka, arena, &publisher, &progress, &have_progress, err);
-    if (result == 0 && (!have_progress || progress.skip_count == PROGRESS_SKIPS_MAX))
+    struct found found;
+    struct progress *progress = &found.progress;
+    int result = relay_take_over(ends, &publisher, &found, err);
+    if (result == 0 && (!found.have_progress || progress->skip_count == PROGRESS_SKIPS_MAX))
         result = error_retry(err, REASON_SKIP_RACED, "progress changed while it was looked at");
     if (result == 0) {
-        progress.skips[progress.skip_count++] = *skip;
-        progress.generation++;
-        relay_instance(progress.instance);
-        result = relay_write_record(publisher, &progress, o->stop,
-                                    o->config->delivery.transaction_timeout_ms, err);
+        progress->skips[progress->skip_count++] = *skip;
+        progress->generation++;
+        relay_instance(progress->instance);
+        result = relay_write_record(ends, publisher, progress, err);
     }
     publisher_close(publisher, 0);
     return result;
@@ -68,19 +66,16 @@ int relay_skip(const struct command_options *o, const char *id, struct error *er
     uint64_t system_identifier = 0;
     if (parse_id(id, &skip, &system_identifier, err) < 0)
         return -1;
-    struct arena arena;
-    arena_init(&arena, 4096, 4096);
-    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
-    struct progress progress;
-    bool have_progress = false;
-    bool topic_exists = false;
-    int result = relay_look(&kafka, &arena, &progress, &have_progress, &topic_exists, err);
+    struct command_ends ends;
+    struct found found;
+    command_ends_open(o, &ends);
+    int result = relay_look(&ends.r, &found, err);
     if (result == 0)
-        result = check_record(o, &progress, have_progress, system_identifier, &skip, err);
+        result = check_record(o, &found, system_identifier, &skip, err);
     if (result == 0)
-        result = write_skip(o, &kafka, &arena, &skip, err);
+        result = write_skip(&ends.r, &skip, err);
     if (result == 0)
         command_say(o->out, "%s will be passed over", id);
-    arena_fini(&arena);
+    command_ends_close(&ends);
     return result;
 }

@@ -1,4 +1,4 @@
-/* operate/status: slot and progress as the servers tell them, and the live part as the relay told
+/* operate/status: origin and progress as the servers tell them, and the live part as the relay told
  * it. Looks, never takes over. */
 #include "operate/command.h"
 
@@ -10,8 +10,8 @@
 #include <string.h>
 
 struct answer {
-    struct relay_facts facts;
-    bool have_slot;       /* the database answered */
+    struct found found;
+    bool have_origin;     /* the database answered */
     bool have_look;       /* Kafka answered */
     struct error away;    /* the first server that did not answer; kind NONE: all did */
     struct error verdict; /* kind NONE: a relay could go on from here */
@@ -27,55 +27,41 @@ static void note_away(struct answer *f, const struct error *err)
         f->away = *err;
 }
 
-static void look(const struct kafka_options *kafka, struct arena *arena, struct answer *f)
+static void look(const struct recovery *ends, struct answer *f)
 {
-    bool topic_exists = false;
     struct error err = ERROR_INIT;
-    f->have_look = relay_look(kafka, arena, &f->facts.progress, &f->facts.have_progress,
-                              &topic_exists, &err) == 0;
+    f->have_look = relay_look(ends, &f->found, &err) == 0;
     if (f->have_look)
         return;
-    f->facts.have_progress = false;
+    f->found.have_progress = false;
     if (err.kind == ERROR_STOP)
         f->verdict = err;
     else
         note_away(f, &err);
 }
 
-static void ask_database(const struct command_options *o, const struct kafka_options *kafka,
-                         struct arena *arena, struct answer *f)
+static void ask_database(const struct recovery *ends, struct answer *f)
 {
-    struct pg_connection *sql = NULL;
     struct error err = ERROR_INIT;
-    if (command_open_sql(o, NULL, &sql, &err) < 0 ||
-        pg_slot_state(sql, o->config->source.slot.text, &f->facts.slot, &err) < 0) {
+    if (origin_connect(ends->origin, &err) < 0 ||
+        origin_look(ends->origin, &f->found.origin, &err) < 0) {
         note_away(f, &err);
-        pg_close(sql);
         return;
     }
-    f->have_slot = true;
-    if (f->have_look && relay_judge(sql, o->config, kafka, arena, &f->facts, &err) < 0) {
+    f->have_origin = true;
+    if (f->have_look && relay_judge(ends, true, &f->found, &err) < 0) {
         if (err.kind == ERROR_STOP)
             f->verdict = err; /* that is an answer */
         else
             note_away(f, &err);
     }
-    pg_close(sql);
-}
-
-/* A server that is away leaves its part unknown; the others are told all the same. */
-static void gather(const struct command_options *o, struct arena *arena, struct answer *f)
-{
-    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
-    look(&kafka, arena, f);
-    ask_database(o, &kafka, arena, f);
 }
 
 /* Whoever runs and whoever claimed last are one, or the one that runs has been taken over. */
 static bool is_other(const struct answer *f)
 {
-    return f->live && f->facts.have_progress && f->live_instance.ptr != NULL &&
-           !span_equal(f->live_instance, span_of(f->facts.progress.instance));
+    return f->live && f->found.have_progress && f->live_instance.ptr != NULL &&
+           !span_equal(f->live_instance, span_of(f->found.progress.instance));
 }
 
 static void write_lsn(struct json_writer *w, const char *name, bool known, uint64_t lsn)
@@ -84,37 +70,21 @@ static void write_lsn(struct json_writer *w, const char *name, bool known, uint6
     json_write_member_text(w, name, known && lsn != 0 ? lsn_format(lsn, text) : NULL);
 }
 
-static void write_bool(struct json_writer *w, const char *name, bool known, bool value)
-{
-    if (known)
-        json_write_member_bool(w, name, value);
-    else
-        json_write_member_null(w, name);
-}
-
 static void write_error(struct json_writer *w, const char *name, const struct error *err)
 {
     json_write_member_text(w, name, err->kind != ERROR_NONE ? reason_slug(err->reason) : NULL);
 }
 
 /* The same members whatever is known; what is not is null. */
-static void write_json(const struct command_options *o, const struct answer *f, struct span live)
+static void write_json(const struct command_options *o, const struct origin *origin,
+                       const struct answer *f, struct span live)
 {
-    const struct pg_slot *slot = &f->facts.slot;
-    bool present = f->have_slot && slot->state == SLOT_PRESENT;
-    const struct progress *p = f->facts.have_progress ? &f->facts.progress : NULL;
+    const struct progress *p = f->found.have_progress ? &f->found.progress : NULL;
     const struct error *told = f->verdict.kind != ERROR_NONE ? &f->verdict : &f->away;
     struct json_writer w = json_writer(o->out);
     json_write_begin_object(&w);
     json_write_member_text(&w, "relay", o->config->relay.text);
-    json_write_member_text(&w, "slot", o->config->source.slot.text);
-    write_bool(&w, "slot_exists", f->have_slot, present);
-    write_bool(&w, "slot_active", f->have_slot, slot->active);
-    json_write_member_text(&w, "slot_wal_status",
-                           present && slot->wal_status[0] != '\0' ? slot->wal_status : NULL);
-    write_lsn(&w, "confirmed_flush_lsn", present, slot->confirmed_flush_lsn);
-    write_lsn(&w, "restart_lsn", present, slot->restart_lsn);
-    write_lsn(&w, "current_lsn", f->have_slot, slot->current_lsn);
+    origin->ops->write_json(origin, f->have_origin ? &f->found.origin : NULL, &w);
     json_write_member_text(&w, "mode", p != NULL ? progress_mode_name(p->mode) : NULL);
     write_lsn(&w, "position", p != NULL, p != NULL ? p->position.lsn : 0);
     if (p != NULL)
@@ -129,8 +99,10 @@ static void write_json(const struct command_options *o, const struct answer *f, 
     error_advice(told, o->log->as, &advice);
     json_write_member_text(&w, "hint", advice.len > 0 ? buf_text(&advice) : NULL);
     buf_fini(&advice);
-    write_bool(&w, "live_taken_over", f->live && p != NULL && f->live_instance.ptr != NULL,
-               is_other(f));
+    if (f->live && p != NULL && f->live_instance.ptr != NULL)
+        json_write_member_bool(&w, "live_taken_over", is_other(f));
+    else
+        json_write_member_null(&w, "live_taken_over");
     if (f->live)
         json_write_member_raw(&w, "live", live);
     else
@@ -139,29 +111,17 @@ static void write_json(const struct command_options *o, const struct answer *f, 
     buf_add_char(o->out, '\n');
 }
 
-static void write_text(const struct command_options *o, const struct answer *f)
+static void write_text(const struct command_options *o, const struct origin *origin,
+                       const struct answer *f)
 {
-    char a[LSN_TEXT_MAX];
-    char b[LSN_TEXT_MAX];
-    const struct pg_slot *slot = &f->facts.slot;
+    char at[LSN_TEXT_MAX];
     command_say(o->out, "relay       %s", o->config->relay.text);
-    if (!f->have_slot)
-        command_say(o->out, "slot        %s: not known", o->config->source.slot.text);
-    else if (slot->state == SLOT_ABSENT)
-        command_say(o->out, "slot        %s: absent", o->config->source.slot.text);
-    else
-        command_say(o->out, "slot        %s: %s, %s, confirmed %s, %" PRIu64 " bytes behind",
-                    o->config->source.slot.text, slot->active ? "active" : "inactive",
-                    slot->wal_status[0] != '\0' ? slot->wal_status : "-",
-                    lsn_format(slot->confirmed_flush_lsn, a),
-                    slot->current_lsn > slot->confirmed_flush_lsn
-                        ? slot->current_lsn - slot->confirmed_flush_lsn
-                        : 0);
-    if (f->facts.have_progress)
+    origin->ops->write_text(origin, f->have_origin ? &f->found.origin : NULL, o->out);
+    if (f->found.have_progress)
         command_say(o->out, "progress    %s, mode %s, generation %" PRIu64 ", instance %s",
-                    lsn_format(f->facts.progress.position.lsn, b),
-                    progress_mode_name(f->facts.progress.mode), f->facts.progress.generation,
-                    f->facts.progress.instance);
+                    lsn_format(f->found.progress.position.lsn, at),
+                    progress_mode_name(f->found.progress.mode), f->found.progress.generation,
+                    f->found.progress.instance);
     else
         command_say(o->out, "progress    %s", f->have_look ? "none" : "not known");
     if (f->away.kind != ERROR_NONE)
@@ -181,17 +141,16 @@ static void write_text(const struct command_options *o, const struct answer *f)
         command_say(o->out,
                     "taken over  instance %.*s runs, but progress is of instance %s: it has been "
                     "taken over",
-                    SPAN_ARG(f->live_instance), f->facts.progress.instance);
+                    SPAN_ARG(f->live_instance), f->found.progress.instance);
 }
 
 void relay_status(const struct command_options *o, struct span live, bool *ready)
 {
     assert(o->config != NULL && o->out != NULL);
     struct answer f = {.live = false};
-    struct arena arena;
+    struct command_ends ends;
     struct json_tree *tree = NULL;
     struct error ignored = ERROR_INIT;
-    arena_init(&arena, 4096, 4096);
     f.live = live.ptr != NULL && json_tree_parse(live, &tree, &ignored) == 0;
     if (f.live) {
         json_tree_member_bool(tree, "ready", &f.live_ready);
@@ -199,14 +158,17 @@ void relay_status(const struct command_options *o, struct span live, bool *ready
         if (!json_tree_member_string(tree, "instance", &f.live_instance))
             f.live_instance = span_null();
     }
-    gather(o, &arena, &f);
+    /* A server that is away leaves its part unknown; the others are told all the same. */
+    command_ends_open(o, &ends);
+    look(&ends.r, &f);
+    ask_database(&ends.r, &f);
     if (o->json)
-        write_json(o, &f, live);
+        write_json(o, ends.r.origin, &f, live);
     else
-        write_text(o, &f);
+        write_text(o, ends.r.origin, &f);
+    command_ends_close(&ends);
     *ready = f.live && f.live_ready && f.verdict.kind == ERROR_NONE && f.away.kind == ERROR_NONE &&
              !is_other(&f);
     if (tree != NULL)
         json_tree_free(tree);
-    arena_fini(&arena);
 }

@@ -1,26 +1,9 @@
-/* operate/teardown: fences the relay, drops slot and publication, marks progress closed.
+/* operate/teardown: fences the relay, drops origin and publication, marks progress closed.
  * Idempotent: what is gone already is passed over. Topics with events stay; they belong to their
  * consumers. */
 #include "operate/command.h"
 
 #include <assert.h>
-#include <string.h>
-
-static int drop_slot(const struct command_options *o, struct pg_connection *sql, struct error *err)
-{
-    const char *name = o->config->source.slot.text;
-    struct pg_slot slot;
-    if (command_free_slot(o, sql, err) < 0 || pg_slot_state(sql, name, &slot, err) < 0)
-        return -1;
-    if (slot.state == SLOT_ABSENT) {
-        command_say(o->out, "slot %s: gone already", name);
-        return 0;
-    }
-    if (command_query(sql, "SELECT pg_catalog.pg_drop_replication_slot($1)", name, err) < 0)
-        return error_wrap(err, "dropping slot %s", name);
-    command_say(o->out, "slot %s: dropped", name);
-    return 0;
-}
 
 static int one_answer(struct pg_connection *sql, const char *statement, const char *parameter,
                       bool *yes, struct error *err)
@@ -69,52 +52,63 @@ static int drop_publication(const struct command_options *o, struct pg_connectio
     return result;
 }
 
-static int write_closed(const struct command_options *o, struct publisher *publisher,
-                        const struct pg_system *system, const struct progress *before,
-                        bool have_progress, struct error *err)
+static int write_closed(const struct command_options *o, const struct recovery *ends,
+                        struct publisher *publisher, const struct found *found, struct error *err)
 {
-    if (!have_progress || before->mode == PROGRESS_CLOSED)
+    const struct progress *before = &found->progress;
+    if (!found->have_progress || before->mode == PROGRESS_CLOSED)
         return 0;
     struct progress closed;
-    command_first_record(o->config, system, before, &closed);
+    command_first_record(o->config, ends->origin, found, true, &closed);
     closed.mode = PROGRESS_CLOSED;
     closed.position = before->position;
     closed.position.seq = 0;
-    if (relay_write_record(publisher, &closed, o->stop, o->config->delivery.transaction_timeout_ms,
-                           err) < 0)
+    if (relay_write_record(ends, publisher, &closed, err) < 0)
         return error_wrap(err, "closing the progress");
     command_say(o->out, "progress: closed");
     return 0;
 }
 
-static int apply(const struct command_options *o, const struct pg_system *system,
-                 struct pg_connection *sql, struct pg_connection *admin, struct error *err)
+static int apply(const struct command_options *o, const struct recovery *ends, struct found *found,
+                 struct pg_connection *admin, struct error *err)
 {
-    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
-    struct arena arena;
-    arena_init(&arena, 4096, 4096);
-    struct progress before;
     struct publisher *publisher = NULL;
-    bool have_progress = false;
-    bool topic_exists = false;
+    uint64_t place = 0;
     int result = check_owner(o, admin, err);
     if (result == 0)
-        result = relay_look(&kafka, &arena, &before, &have_progress, &topic_exists, err);
-    if (result == 0 && topic_exists) {
+        result = relay_look(ends, found, err);
+    if (result == 0 && found->topic_exists) {
         log_event(o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->relay.text,
                   "detail", "a running instance of this relay is fenced now", NULL);
-        result = relay_take_over(&kafka, &arena, &publisher, &before, &have_progress, err);
+        result = relay_take_over(ends, &publisher, found, err);
     }
-    if (result == 0 && have_progress && before.mode == PROGRESS_WAL)
-        result = command_claim(o, publisher, &before, err);
+    if (result == 0 && found_begun(found))
+        result = command_claim(ends, publisher, found, err);
     if (result == 0)
-        result = drop_slot(o, sql, err);
+        result = command_release(o, ends->origin, err);
+    if (result == 0)
+        result = origin_prepare(ends->origin, ORIGIN_GONE, found, &place, err);
     if (result == 0)
         result = drop_publication(o, admin, err);
     if (result == 0)
-        result = write_closed(o, publisher, system, &before, have_progress, err);
+        result = write_closed(o, ends, publisher, found, err);
     publisher_close(publisher, 0);
-    arena_fini(&arena);
+    return result;
+}
+
+static int tear_down(const struct command_options *o, const struct recovery *ends,
+                     const char *admin_connection, struct error *err)
+{
+    struct pg_connection *admin = NULL;
+    struct found found = {.have_progress = false};
+    int result = origin_connect(ends->origin, err);
+    if (result == 0)
+        result = origin_identify(ends->origin, &found.system, err);
+    if (result == 0 && admin_connection != NULL)
+        result = command_open_admin(o, admin_connection, &found.system, &admin, err);
+    if (result == 0)
+        result = apply(o, ends, &found, admin != NULL ? admin : ends->origin->sql, err);
+    pg_close(admin);
     return result;
 }
 
@@ -122,25 +116,17 @@ int relay_teardown(const struct command_options *o, const char *admin_connection
                    struct error *err)
 {
     assert(o->config != NULL && o->out != NULL);
-    if (!do_it) {
+    struct command_ends ends;
+    int result = 0;
+    command_ends_open(o, &ends);
+    if (do_it)
+        result = tear_down(o, &ends.r, admin_connection, err);
+    else
         command_say(o->out,
-                    "would end relay %s, drop slot %s and publication %s, and close its "
-                    "progress in topic %s",
-                    o->config->relay.text, o->config->source.slot.text,
-                    o->config->source.publication.text, o->config->delivery.progress_topic.text);
-        return 0;
-    }
-    struct pg_connection *sql = NULL;
-    struct pg_connection *admin = NULL;
-    struct pg_system system;
-    int result = command_open_sql(o, NULL, &sql, err);
-    if (result == 0)
-        result = pg_identify(sql, &system, err);
-    if (result == 0 && admin_connection != NULL)
-        result = command_open_admin(o, admin_connection, &system, &admin, err);
-    if (result == 0)
-        result = apply(o, &system, sql, admin != NULL ? admin : sql, err);
-    pg_close(admin);
-    pg_close(sql);
+                    "would end relay %s, drop %s and publication %s, and close its progress in "
+                    "topic %s",
+                    o->config->relay.text, ends.r.origin->name, o->config->source.publication.text,
+                    o->config->delivery.progress_topic.text);
+    command_ends_close(&ends);
     return result;
 }

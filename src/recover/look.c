@@ -1,27 +1,26 @@
-/* recover/look: the progress in Kafka: looked at without touching anything, recovered by a new
- * producer that fences the one before it, and written as a record alone in its transaction. */
-#include "recover/recover.h"
-
-#include "base/clock.h"
+/* recover/look: the progress of a relay: looked at without touching anything, recovered by a new
+ * producer that fences the one before it, and written as a record alone in its transaction; and the
+ * verdict on it beside whoever runs. */
+#include "recover/look.h"
 
 #include <assert.h>
 #include <inttypes.h>
 
-static int decode_record(const struct buf *json, struct arena *arena, struct progress *progress,
-                         bool *have_progress, struct error *err)
+static int decode_record(const struct buf *json, struct arena *arena, struct found *found,
+                         struct error *err)
 {
-    *have_progress = json->len > 0;
-    return *have_progress ? progress_decode(buf_span(json), arena, progress, err) : 0;
+    found->have_progress = json->len > 0;
+    return found->have_progress ? progress_decode(buf_span(json), arena, &found->progress, err) : 0;
 }
 
 /* A record that does not follow the one before it was not written by a relay that knew it. What
  * cannot be read any more was rebased, and says nothing. */
-static int check_succession(struct span before, struct arena *arena, const struct progress *newest,
-                            struct error *err)
+static int check_succession(const struct recovery *r, struct span before,
+                            const struct progress *newest, struct error *err)
 {
     struct progress previous;
     struct error unreadable = ERROR_INIT;
-    if (before.len == 0 || progress_decode(before, arena, &previous, &unreadable) < 0 ||
+    if (before.len == 0 || progress_decode(before, r->arena, &previous, &unreadable) < 0 ||
         progress_follows(&previous, newest))
         return 0;
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
@@ -31,72 +30,94 @@ static int check_succession(struct span before, struct arena *arena, const struc
                progress_mode_name(newest->mode), lsn_format(newest->position.lsn, to),
                newest->generation, progress_mode_name(previous.mode),
                lsn_format(previous.position.lsn, from), previous.generation);
-    error_hint(err, "find out who wrote it, then publish again from where the slot stands");
-    return error_mend(err, "rebase --to slot --accept-repeat");
+    error_hint(err, "find out who wrote it, then publish again from where the %s stands",
+               r->origin->ops->noun);
+    return error_mend(err, "rebase --to %s --accept-repeat", r->origin->ops->here);
 }
 
-static int look_closely(const struct kafka_options *kafka, bool through, struct arena *arena,
-                        struct progress *progress, bool *have_progress, bool *topic_exists,
-                        struct error *err)
+static int take(const struct recovery *r, const struct buf *newest, const struct buf *before,
+                struct found *found, struct error *err)
 {
-    struct buf json = BUF_EMPTY;
+    if (decode_record(newest, r->arena, found, err) < 0)
+        return -1;
+    return found->have_progress ? check_succession(r, buf_span(before), &found->progress, err) : 0;
+}
+
+static int look_closely(const struct recovery *r, bool through, int64_t timeout_ms,
+                        struct found *found, struct error *err)
+{
+    struct buf newest = BUF_EMPTY;
     struct buf before = BUF_EMPTY;
-    int result = kafka_look_closely(kafka, through, &json, &before, topic_exists, err);
+    int result = r->ledger->ops->look(r->ledger, through, timeout_ms, &newest, &before,
+                                      &found->topic_exists, err);
     if (result == 0)
-        result = decode_record(&json, arena, progress, have_progress, err);
-    if (result == 0 && *have_progress)
-        result = check_succession(buf_span(&before), arena, progress, err);
+        result = take(r, &newest, &before, found, err);
     buf_fini(&before);
-    buf_fini(&json);
+    buf_fini(&newest);
     return result;
 }
 
-int relay_look(const struct kafka_options *kafka, struct arena *arena, struct progress *progress,
-               bool *have_progress, bool *topic_exists, struct error *err)
+int relay_look(const struct recovery *r, struct found *found, struct error *err)
 {
-    return look_closely(kafka, false, arena, progress, have_progress, topic_exists, err);
+    return look_closely(r, false, 0, found, err);
 }
 
-int relay_look_through(const struct kafka_options *kafka, struct arena *arena,
-                       struct progress *progress, bool *have_progress, bool *topic_exists,
+int relay_look_through(const struct recovery *r, int64_t timeout_ms, struct found *found,
                        struct error *err)
 {
-    return look_closely(kafka, true, arena, progress, have_progress, topic_exists, err);
+    return look_closely(r, true, timeout_ms, found, err);
 }
 
-int relay_take_over(const struct kafka_options *kafka, struct arena *arena,
-                    struct publisher **publisher, struct progress *progress, bool *have_progress,
+int relay_take_over(const struct recovery *r, struct publisher **publisher, struct found *found,
                     struct error *err)
 {
-    if (kafka_publisher_open(kafka, publisher, err) < 0)
+    if (r->ledger->ops->take_over(r->ledger, publisher, err) < 0)
         return -1;
-    struct buf json = BUF_EMPTY;
-    int result = publisher_recover(*publisher, &json, err);
+    struct buf newest = BUF_EMPTY;
+    struct buf before = BUF_EMPTY;
+    int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);
     if (result == 0)
-        result = decode_record(&json, arena, progress, have_progress, err);
-    if (result == 0 && *have_progress)
-        result = check_succession(kafka_publisher_previous(*publisher), arena, progress, err);
-    buf_fini(&json);
+        result = take(r, &newest, &before, found, err);
+    buf_fini(&before);
+    buf_fini(&newest);
     return result;
 }
 
-int relay_write_record(struct publisher *publisher, const struct progress *record,
-                       const atomic_bool *stop, int64_t timeout_ms, struct error *err)
+int relay_write_record(const struct recovery *r, struct publisher *publisher,
+                       const struct progress *record, struct error *err)
 {
     struct buf json = BUF_EMPTY;
     progress_encode(record, &json);
-    int64_t give_up_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
-    int result;
-    while ((result = publisher_commit(publisher, buf_span(&json), err)) == PUBLISH_AGAIN) {
-        if (stop != NULL && atomic_load(stop))
-            result = error_retry(err, REASON_STOPPING, "asked to stop");
-        else if (clock_monotonic_us() > give_up_us)
-            result = error_retry(err, REASON_COMMIT_TIMEOUT,
-                                 "a progress record could not be committed within %" PRId64 " ms",
-                                 timeout_ms);
-        if (result < 0)
-            break;
-    }
+    int result = r->ledger->ops->write(r->ledger, publisher, buf_span(&json), err);
     buf_fini(&json);
+    return result;
+}
+
+/* ---- The verdict ---- */
+
+/* Nothing is refused on what may be old news. Beside a running relay the origin may have moved
+ * since progress was read, and a commit that was answered may not be visible at the last stable
+ * offset yet. Progress that is read through to the end after the origin is never behind it (I1),
+ * and never beyond a WAL position that is read after that. */
+static int look_again(const struct recovery *r, struct found *found, struct error *err)
+{
+    uint64_t confirmed_lsn = found->origin.confirmed_lsn;
+    if (relay_look_through(r, 0, found, err) < 0 || origin_look(r->origin, &found->origin, err) < 0)
+        return -1;
+    if (found->origin.present)
+        found->origin.confirmed_lsn = confirmed_lsn;
+    return origin_judge(r->origin, ORIGIN_MAY_GO_ON, found, err);
+}
+
+int relay_judge(const struct recovery *r, bool beside, struct found *found, struct error *err)
+{
+    if (origin_identify(r->origin, &found->system, err) < 0 ||
+        origin_look(r->origin, &found->origin, err) < 0)
+        return -1;
+    int result = origin_judge(r->origin, ORIGIN_MAY_GO_ON, found, err);
+    if (result < 0 && beside && err->kind == ERROR_STOP) {
+        *err = ERROR_INIT;
+        result = look_again(r, found, err);
+    }
     return result;
 }

@@ -48,18 +48,18 @@ int relay_check_connection(const struct config *config, struct error *err)
     return error_hint(err, "%s", why.hint);
 }
 
-void command_first_record(const struct config *config, const struct pg_system *system,
-                          const struct progress *before, struct progress *record)
+void command_first_record(const struct config *config, const struct origin *origin,
+                          const struct found *found, bool outgrown, struct progress *record)
 {
-    assert(record != before);
-    *record = (struct progress){.generation = before != NULL ? before->generation + 1 : 1,
-                                .system_identifier = system->system_identifier,
-                                .timeline = system->timeline,
-                                .mode = PROGRESS_WAL,
+    assert(record != &found->progress);
+    *record = (struct progress){.generation = outgrown ? found->progress.generation + 1 : 1,
+                                .system_identifier = found->system.system_identifier,
+                                .timeline = found->system.timeline,
+                                .mode = origin->ops->mode,
                                 .at_us = clock_wall_us()};
     snprintf(record->relay, sizeof record->relay, "%s", config->relay.text);
-    snprintf(record->slot, sizeof record->slot, "%s", config->source.slot.text);
     snprintf(record->config_hash, sizeof record->config_hash, "%s", config->hash);
+    origin->ops->sign(origin, record);
     relay_instance(record->instance);
 }
 

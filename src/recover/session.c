@@ -1,39 +1,41 @@
-/* recover/session: the sessions of whoever acts on a relay, their application_name, and lines for a
- * person. */
+/* recover/session: the two ends of a relay and the sessions, as a command holds them, and
+ * their application_name. */
 #include "recover/recover.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-void command_say(struct buf *out, const char *format, ...)
-{
-    char line[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    buf_add_text(out, line);
-    buf_add_char(out, '\n');
-}
+/* ---- The ends ---- */
 
 static void application_name(const struct command_options *o, char *text, size_t size)
 {
     snprintf(text, size, "walferry:%s:command", o->config->relay.text);
 }
 
-int command_open_sql(const struct command_options *o, const char *connection,
-                     struct pg_connection **sql, struct error *err)
+void command_ends_open(const struct command_options *o, struct command_ends *ends)
 {
-    char application[80];
-    application_name(o, application, sizeof application);
-    struct pg_options options = {
-        .connection = connection != NULL ? connection : o->config->source.connection.text,
-        .application_name = application,
-        .stop = o->stop};
-    return pg_open(&options, sql, err);
+    struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
+    arena_init(&ends->arena, 4096, 4096);
+    ledger_kafka_init(&ends->ledger, &kafka);
+    application_name(o, ends->application, sizeof ends->application);
+    const struct origin_options options = {.config = o->config,
+                                           .log = o->log,
+                                           .stop = o->stop,
+                                           .session = ORIGIN_SQL,
+                                           .application = ends->application,
+                                           .out = o->out};
+    ends->r = (struct recovery){
+        .origin = origin_open(&options), .ledger = &ends->ledger.base, .arena = &ends->arena};
 }
+
+void command_ends_close(struct command_ends *ends)
+{
+    origin_close(ends->r.origin);
+    arena_fini(&ends->arena);
+}
+
+/* ---- The session of --admin-connection ---- */
 
 static int check_same_place(const struct pg_system *ours, const struct pg_system *admin,
                             struct error *err)
@@ -56,7 +58,7 @@ static int check_same_place(const struct pg_system *ours, const struct pg_system
 int command_open_admin(const struct command_options *o, const char *connection,
                        const struct pg_system *ours, struct pg_connection **sql, struct error *err)
 {
-    char application[80];
+    char application[88];
     application_name(o, application, sizeof application);
     struct pg_options options = {.connection = connection,
                                  .database = ours->database,
@@ -71,25 +73,4 @@ int command_open_admin(const struct command_options *o, const char *connection,
         result = -1;
     }
     return result < 0 ? error_wrap(err, "--admin-connection") : 0;
-}
-
-int command_open_replication(const struct command_options *o, struct pg_replication **replication,
-                             struct error *err)
-{
-    char application[80];
-    application_name(o, application, sizeof application);
-    struct pg_options options = {.connection = o->config->source.connection.text,
-                                 .application_name = application,
-                                 .stop = o->stop};
-    return pg_replication_open(&options, replication, err);
-}
-
-int command_check_wal_level(const struct pg_system *system, struct error *err)
-{
-    if (strcmp(system->wal_level, "logical") == 0)
-        return 0;
-    error_stop(err, REASON_WAL_LEVEL, "wal_level of the server is %s, not logical",
-               system->wal_level);
-    error_hint(err, "as a superuser, then restart the server");
-    return error_mend_sql(err, "ALTER SYSTEM SET wal_level = 'logical'");
 }

@@ -32,19 +32,19 @@ void board_epoch(struct epoch *epoch)
     b->state = STATE_STREAMING;
     b->since_wall_us = clock_wall_us();
     b->epochs++;
-    snprintf(b->slot, sizeof b->slot, "%s", config->source.slot.text);
+    snprintf(b->origin, sizeof b->origin, "%s", epoch->opening.ends.origin->label);
     snprintf(b->publication, sizeof b->publication, "%s", config->source.publication.text);
     bool exactly_once = config->delivery.guarantee == GUARANTEE_EXACTLY_ONCE;
     snprintf(b->guarantee, sizeof b->guarantee, "%s",
              exactly_once ? "exactly_once" : "at_least_once");
     snprintf(b->instance, sizeof b->instance, "%s", relay->instance);
     snprintf(b->system_identifier, sizeof b->system_identifier, "%" PRIu64,
-             epoch->facts.system.system_identifier);
-    b->timeline = epoch->facts.system.timeline;
-    b->generation = epoch->facts.progress.generation;
-    b->committed = epoch->facts.progress.position;
-    b->confirmed_lsn = epoch->facts.progress.position.lsn;
-    b->in_partial = epoch->facts.progress.partial.final_lsn != 0;
+             epoch->opening.found.system.system_identifier);
+    b->timeline = epoch->opening.found.system.timeline;
+    b->generation = epoch->opening.found.progress.generation;
+    b->committed = epoch->opening.found.progress.position;
+    b->confirmed_lsn = epoch->opening.found.progress.position.lsn;
+    b->in_partial = epoch->opening.found.progress.partial.final_lsn != 0;
     publish(relay);
     pthread_mutex_unlock(&relay->mutex);
 }
@@ -76,23 +76,23 @@ void board_error(struct relay *relay, const struct error *err)
     pthread_mutex_unlock(&relay->mutex);
 }
 
-void board_slot(struct relay *relay, const struct pg_slot *slot)
+void board_origin(struct relay *relay, const struct found_origin *origin)
 {
-    uint64_t current = slot->current_lsn;
-    uint64_t confirmed = slot->confirmed_flush_lsn;
-    uint64_t restart = slot->restart_lsn;
+    uint64_t current = origin->current_lsn;
+    uint64_t confirmed = origin->confirmed_lsn;
+    uint64_t retained_from = origin->retained_lsn;
     uint64_t lag = confirmed != 0 && current > confirmed ? current - confirmed : 0;
-    uint64_t retained = restart != 0 && current > restart ? current - restart : 0;
+    uint64_t retained = retained_from != 0 && current > retained_from ? current - retained_from : 0;
     pthread_mutex_lock(&relay->mutex);
     struct status *b = &relay->board;
-    b->slot_known = slot->state == SLOT_PRESENT;
-    snprintf(b->slot_wal_status, sizeof b->slot_wal_status, "%s", slot->wal_status);
-    b->slot_lag_bytes = lag;
-    b->slot_retained_bytes = retained;
+    b->origin_known = origin->present;
+    snprintf(b->origin_state, sizeof b->origin_state, "%s", origin->state);
+    b->lag_bytes = lag;
+    b->retained_bytes = retained;
     publish(relay);
     pthread_mutex_unlock(&relay->mutex);
-    metrics_set(relay->o.metrics, METRIC_SLOT_LAG, lag);
-    metrics_set(relay->o.metrics, METRIC_SLOT_RETAINED, retained);
+    metrics_set(relay->o.metrics, METRIC_ORIGIN_LAG, lag);
+    metrics_set(relay->o.metrics, METRIC_ORIGIN_RETAINED, retained);
 }
 
 void board_ready(struct relay *relay, int64_t now_us)

@@ -45,7 +45,7 @@ static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
     const struct config_delivery *delivery = &e->config->delivery;
-    uint64_t position_lsn = e->facts.progress.position.lsn;
+    uint64_t position_lsn = e->opening.found.progress.position.lsn;
     drop_old_verdicts(relay, position_lsn);
     if (relay->suspect.to_final_lsn < position_lsn)
         relay->suspect = (struct publish_suspect){0};
@@ -58,14 +58,14 @@ static void make_loops(struct epoch *e)
         .circuit = &e->circuit,
         .metrics = relay->o.metrics,
         .log = relay->o.log,
-        .start = e->facts.progress.position,
-        .system_identifier = e->facts.system.system_identifier,
+        .start = e->opening.found.progress.position,
+        .system_identifier = e->opening.found.system.system_identifier,
         .commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
         .idle_bytes = delivery->idle_progress_bytes,
         .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
-        .skips = e->facts.progress.skips,
-        .skip_count = e->facts.progress.skip_count,
+        .skips = e->opening.found.progress.skips,
+        .skip_count = e->opening.found.progress.skip_count,
         .verdicts = relay->verdicts,
         .verdict_count = relay->verdict_count,
         .until_lsn = relay->until_lsn,
@@ -74,12 +74,12 @@ static void make_loops(struct epoch *e)
     };
     reader_init(&e->reader, &reader);
     struct writer_options writer = {
-        .publisher = e->publisher,
+        .publisher = e->opening.publisher,
         .circuit = &e->circuit,
         .routes = &e->config->routes,
         .metrics = relay->o.metrics,
         .log = relay->o.log,
-        .claim = &e->facts.progress,
+        .claim = &e->opening.found.progress,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);
@@ -109,7 +109,7 @@ static void note_refusal(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
     struct verdict verdict = {0};
-    if (kafka_publisher_verdict(e->publisher, &verdict.final_lsn, &verdict.ordinal)) {
+    if (kafka_publisher_verdict(e->opening.publisher, &verdict.final_lsn, &verdict.ordinal)) {
         if (relay->verdict_count < VERDICTS_MAX)
             relay->verdicts[relay->verdict_count++] = verdict;
         else
@@ -119,7 +119,7 @@ static void note_refusal(struct epoch *e, struct error *err)
                        VERDICTS_MAX);
     } else {
         struct publish_suspect suspect = {0};
-        if (kafka_publisher_suspect(e->publisher, &suspect))
+        if (kafka_publisher_suspect(e->opening.publisher, &suspect))
             relay->suspect = suspect;
     }
 }
@@ -142,8 +142,8 @@ static void *writer_main(void *argument)
     writer_settle(&e->writer, clock_monotonic_us());
     if (result < 0)
         note_refusal(e, &err);
-    publisher_close(e->publisher, CLOSE_ABORT_MS);
-    e->publisher = NULL;
+    publisher_close(e->opening.publisher, CLOSE_ABORT_MS);
+    e->opening.publisher = NULL;
     e->writer_error = err;
     channel_finish(e->circuit.empty, result < 0 ? &err : NULL);
     return NULL;
@@ -258,9 +258,9 @@ int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
 
 void epoch_close(struct epoch *e)
 {
-    publisher_close(e->publisher, 0);
+    publisher_close(e->opening.publisher, 0);
     source_close(e->source, 0);
-    pg_replication_close(e->replication);
+    origin_close(e->opening.ends.origin);
     if (e->made) {
         reader_fini(&e->reader);
         writer_fini(&e->writer);

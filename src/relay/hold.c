@@ -1,8 +1,8 @@
 /* relay/hold: what follows a refusal under `run --hold-on-refusal`. The process stays, unready,
  * with the reason, and looks now and then whether a start would be taken.
  *
- * While it is held it has neither a slot nor a Kafka transaction, and it fences nobody: the look is
- * step 0 of an open and no more. After another instance has taken over no look starts it again,
+ * While it is held it has neither an origin nor a Kafka transaction, and it fences nobody: the look
+ * is step 0 of an open and no more. After another instance has taken over no look starts it again,
  * only a person does (SIGHUP); nor where one is found running. After a change that cannot be
  * published only a changed file or a recorded skip does, because the same start would end at the
  * same change. */
@@ -95,12 +95,12 @@ static int read_file(struct relay *relay, struct config **next, struct error *er
 
 static bool runs_elsewhere(const struct epoch *e, struct error *err)
 {
-    const struct pg_slot *slot = &e->facts.slot;
-    if (!slot->active || strcmp(slot->active_application, e->relay->application) != 0)
+    const struct found *found = &e->opening.found;
+    if (!found->origin.holder.ours)
         return false;
     error_stop(err, REASON_FENCED,
                "another instance (%s, generation %" PRIu64 ") of relay %s is running",
-               e->facts.progress.instance, e->facts.progress.generation, e->config->relay.text);
+               found->progress.instance, found->progress.generation, e->config->relay.text);
     error_hint(err, "run one instance of a relay; this one waits for SIGHUP");
     return true;
 }
@@ -122,7 +122,8 @@ static int look(struct hold *h, const struct config *next, struct error *err)
         result = 0;
     if (result == 0 && runs_elsewhere(e, err))
         result = -1;
-    bool recorded = e->facts.have_progress && e->facts.progress.generation > h->generation;
+    const struct found *found = &e->opening.found;
+    bool recorded = found->have_progress && found->progress.generation > h->generation;
     epoch_close(e);
     free(e);
     if (result < 0)
@@ -164,7 +165,7 @@ static bool look_again(struct hold *h)
 static void forget(struct relay *relay)
 {
     pthread_mutex_lock(&relay->mutex);
-    relay->claimed = false;
+    relay->claimant.claimed = false;
     relay->claimed_generation = 0;
     relay->successor.generation = 0;
     pthread_mutex_unlock(&relay->mutex);

@@ -43,9 +43,8 @@ struct relay {
     atomic_int_fast64_t source_up_us;
     atomic_int_fast64_t publisher_up_us;
 
-    bool claimed;          /* this process has written a claim */
-    int64_t away_since_us; /* since when the topic of that claim is denied; 0: it is not */
-    bool worked;           /* an epoch has been opened: credentials were good once */
+    struct claimant claimant;
+    bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
     atomic_bool retrying;                  /* from epoch.failed to the next epoch.opened */
     uint64_t until_lsn;                    /* --until-caught-up; known from the first epoch on */
@@ -64,9 +63,8 @@ struct epoch {
     const struct config *config;
     struct arena arena;
     struct kafka_options kafka;
-    struct relay_facts facts;           /* progress as looked at, recovered, then claimed */
-    struct pg_replication *replication; /* until the source has taken it over */
-    struct publisher *publisher;
+    struct ledger_kafka ledger;
+    struct opening opening;
     struct source *source;
     struct router *router;
     struct encoder_options encoding;
@@ -94,7 +92,7 @@ void board_state(struct relay *relay, enum relay_state state);
 void board_epoch(struct epoch *epoch);    /* an epoch was opened */
 void board_progress(struct epoch *epoch); /* positions of the running epoch */
 void board_error(struct relay *relay, const struct error *err);
-void board_slot(struct relay *relay, const struct pg_slot *slot);
+void board_origin(struct relay *relay, const struct found_origin *origin);
 void board_ready(struct relay *relay, int64_t now_us);
 
 /* hold.c */
@@ -107,12 +105,6 @@ void hold_close(struct relay *relay); /* after the threads */
 void *successor_main(void *relay);
 /* True where another instance has taken over; *err says who. */
 bool successor_known(struct relay *relay, struct error *err);
-/* Is the newest claim still ours? Reads progress through to its end, for timeout_ms (0: as long as
- * any answer may take). 0: it is, or there is none. -1: another's (ERROR_STOP, fenced), or it
- * cannot be told now. */
-int successor_ask(struct epoch *epoch, int64_t timeout_ms, struct error *err);
-int successor_error(const struct config *config, const char *instance, uint64_t generation,
-                    struct error *err);
 
 /* watch.c */
 void *watch_main(void *relay);

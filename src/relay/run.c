@@ -124,10 +124,11 @@ static void log_opened(const struct epoch *e)
 {
     char position[LSN_TEXT_MAX];
     char generation[24];
-    snprintf(generation, sizeof generation, "%" PRIu64, e->facts.progress.generation);
+    snprintf(generation, sizeof generation, "%" PRIu64, e->opening.found.progress.generation);
     log_event(e->relay->o.log, LOG_INFO, "epoch.opened", "position",
-              lsn_format(e->facts.progress.position.lsn, position), "#generation", generation,
-              "slot", e->config->source.slot.text, "instance", e->relay->instance, NULL);
+              lsn_format(e->opening.found.progress.position.lsn, position), "#generation",
+              generation, e->opening.ends.origin->ops->noun, e->opening.ends.origin->label,
+              "instance", e->relay->instance, NULL);
 }
 
 static void name_routes(struct relay *relay)
@@ -179,13 +180,14 @@ static void take_next_config(struct relay *relay)
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->path, NULL);
 }
 
-/* Whoever takes over ends the older instance's session on the slot, which reads like a server that
+/* Whoever takes over ends the older instance's session, which reads like a server that
  * shuts down. The claim came before that, so the progress topic knows. */
 static void find_successor(struct epoch *e, struct error *err)
 {
     struct error other = ERROR_INIT;
-    if (err->reason == REASON_SERVER_SHUTDOWN && successor_ask(e, SUCCESSOR_LOOK_MS, &other) < 0 &&
-        other.kind == ERROR_STOP && other.reason == REASON_FENCED)
+    if (err->reason == REASON_SERVER_SHUTDOWN &&
+        opening_ask(&e->opening, SUCCESSOR_LOOK_MS, &other) < 0 && other.kind == ERROR_STOP &&
+        other.reason == REASON_FENCED)
         *err = other;
 }
 
@@ -217,7 +219,7 @@ static int one_epoch(struct life *life, struct error *err)
         relay->opened_config = e->config;
         life->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
-        struct position before = e->facts.progress.position;
+        struct position before = e->opening.found.progress.position;
         uint32_t verdicts = relay->verdict_count;
         result = epoch_run(e, &relay->abandoned, err);
         if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
@@ -322,6 +324,7 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     made->o = *options;
     made->config = options->config;
     relay_instance(made->instance);
+    made->claimant.instance = made->instance;
     snprintf(made->application, sizeof made->application, "walferry:%s",
              options->config->relay.text);
     snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->relay.text);

@@ -22,37 +22,13 @@ struct following {
     struct arena arena;
 };
 
-int successor_error(const struct config *config, const char *instance, uint64_t generation,
-                    struct error *err)
-{
-    error_stop(err, REASON_FENCED,
-               "another instance (%s, generation %" PRIu64 ") has taken relay %s over", instance,
-               generation, config->relay.text);
-    return error_hint(err, "run one instance of a relay; this one has ended");
-}
-
-int successor_ask(struct epoch *e, int64_t timeout_ms, struct error *err)
-{
-    struct kafka_options kafka = e->kafka;
-    struct progress newest;
-    bool have = false;
-    bool topic_exists = false;
-    if (timeout_ms != 0)
-        kafka.timeout_ms = timeout_ms;
-    if (relay_look_through(&kafka, &e->arena, &newest, &have, &topic_exists, err) < 0)
-        return -1;
-    if (!have || strcmp(newest.instance, e->relay->instance) == 0)
-        return 0;
-    return successor_error(e->config, newest.instance, newest.generation, err);
-}
-
 bool successor_known(struct relay *relay, struct error *err)
 {
     pthread_mutex_lock(&relay->mutex);
     bool known = relay->successor.generation != 0;
     if (known)
-        (void)successor_error(relay->config, relay->successor.instance, relay->successor.generation,
-                              err);
+        (void)relay_taken_over(relay->config->relay.text, relay->successor.instance,
+                               relay->successor.generation, err);
     pthread_mutex_unlock(&relay->mutex);
     return known;
 }

@@ -1,7 +1,7 @@
-/* relay/watch: a thread with an SQL session of its own that looks at the slot from outside: lag,
- * retained WAL, wal_status. It also computes readiness, because that is a matter of time passing.
- * It changes nothing on the server and never disturbs the pipeline: when its session fails it says
- * so once and tries again. */
+/* relay/watch: a thread with an SQL session of its own that looks at the origin from outside: how
+ * far it lags, what it retains, its state. It also computes readiness, because that is a matter of
+ * time passing. It changes nothing on the server and never disturbs the pipeline: when its session
+ * fails it says so once and tries again. */
 #include "relay/life.h"
 
 #include "base/clock.h"
@@ -16,21 +16,33 @@
 
 struct watch {
     struct relay *relay;
-    struct pg_connection *sql;
+    struct origin *origin;       /* NULL: not connected */
+    const struct config *config; /* with which it was opened */
+    char application[80];
     int64_t next_us;
     bool failed;
-    char wal_status[16];
+    char state[16]; /* of the origin, as it was logged last */
 };
 
-static void report_status(struct watch *w, const struct pg_slot *slot)
+static void disconnect(struct watch *w)
 {
-    if (strcmp(w->wal_status, slot->wal_status) == 0)
-        return;
-    bool bad = strcmp(slot->wal_status, "unreserved") == 0 || strcmp(slot->wal_status, "lost") == 0;
-    if (bad || w->wal_status[0] != '\0')
-        log_event(w->relay->o.log, bad ? LOG_WARN : LOG_INFO, "slot.wal_status", "status",
-                  slot->wal_status, "before", w->wal_status, NULL);
-    snprintf(w->wal_status, sizeof w->wal_status, "%s", slot->wal_status);
+    origin_close(w->origin);
+    w->origin = NULL;
+}
+
+static int connect_origin(struct watch *w, const struct config *config, struct error *err)
+{
+    struct relay *relay = w->relay;
+    snprintf(w->application, sizeof w->application, "%s:watch", relay->application);
+    const struct origin_options options = {.config = config,
+                                           .log = relay->o.log,
+                                           .stop = &relay->stop,
+                                           .session = ORIGIN_SQL,
+                                           .application = w->application,
+                                           .timeout_ms = 5000};
+    w->config = config;
+    w->origin = origin_open(&options);
+    return origin_connect(w->origin, err);
 }
 
 static int look(struct watch *w, struct error *err)
@@ -39,21 +51,16 @@ static int look(struct watch *w, struct error *err)
     pthread_mutex_lock(&relay->mutex);
     const struct config *config = relay->config;
     pthread_mutex_unlock(&relay->mutex);
-    if (w->sql == NULL) {
-        char application[80];
-        snprintf(application, sizeof application, "%s:watch", relay->application);
-        struct pg_options options = {.connection = config->source.connection.text,
-                                     .application_name = application,
-                                     .timeout_ms = 5000,
-                                     .stop = &relay->stop};
-        if (pg_open(&options, &w->sql, err) < 0)
-            return -1;
-    }
-    struct pg_slot slot;
-    if (pg_slot_state(w->sql, config->source.slot.text, &slot, err) < 0)
+    if (w->config != config)
+        disconnect(w);
+    if (w->origin == NULL && connect_origin(w, config, err) < 0)
         return -1;
-    board_slot(relay, &slot);
-    report_status(w, &slot);
+    struct found_origin found;
+    if (origin_look(w->origin, &found, err) < 0)
+        return -1;
+    board_origin(relay, &found);
+    w->origin->ops->log_change(w->origin, w->state, &found);
+    snprintf(w->state, sizeof w->state, "%s", found.state);
     return 0;
 }
 
@@ -67,8 +74,7 @@ static void look_if_due(struct watch *w, int64_t now_us)
         w->next_us = now_us + WATCH_QUERY_US;
         return;
     }
-    pg_close(w->sql);
-    w->sql = NULL;
+    disconnect(w);
     w->next_us = now_us + WATCH_RETRY_US;
     if (!w->failed && !atomic_load(&w->relay->stop))
         log_error(w->relay->o.log, LOG_WARN, "watch.failed", &err);
@@ -88,6 +94,6 @@ void *watch_main(void *argument)
         struct pollfd stop = {.fd = w.relay->stop_fd, .events = POLLIN};
         poll(&stop, 1, WATCH_TICK_MS);
     }
-    pg_close(w.sql);
+    origin_close(w.origin);
     return NULL;
 }

@@ -46,9 +46,9 @@ MUTANTS = [
 
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
-           [("int result = publisher_recover(*publisher, &json, err);",
-             "if (*have_progress) return 0;"
-             " int result = publisher_recover(*publisher, &json, err);")],
+           [("int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);",
+             "if (found->have_progress) return 0;"
+             " int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);")],
            "e2e 010", r"failed: 010_"),
     Mutant("recovery-reads-nothing", "I2", PUBLISH,
            [("buf_add(&p->previous, buf_span(&progress.previous));", "buf_reset(record);")],
@@ -114,12 +114,12 @@ MUTANTS = [
     Mutant("keepalive-forgets-the-part", "I6", STREAM,
            [("if (s->partial_state == PARTIAL_AWAITED) {", "if (false) {")],
            "sim", WRONG_EVENTS + r"|I4: a transaction is spread|was published in part"),
-    Mutant("future-position-accepted", "I6", ["src/recover/judge*.c"],
+    Mutant("future-position-accepted", "I6", ["src/recover/origin_wal_judge.c"],
            [("if (p->position.lsn > slot->current_lsn) {", "if (false) {")],
-           "unit recover_judge_test", r"FAILED.*a_position_in_the_future_is_refused"),
-    Mutant("gap-before-the-slot-accepted", "I6", ["src/recover/judge*.c"],
-           [("if (slot->confirmed_flush_lsn > p->position.lsn) {", "if (false) {")],
-           "unit recover_judge_test", r"FAILED.*a_slot_advanced_behind_our_back_is_refused"),
+           "unit recover_origin_wal_judge_test", r"FAILED.*a_position_in_the_future_is_refused"),
+    Mutant("gap-before-the-slot-accepted", "I6", ["src/recover/origin_wal_judge.c"],
+           [("if (slot->confirmed_lsn > p->position.lsn) {", "if (false) {")],
+           "unit recover_origin_wal_judge_test", r"FAILED.*a_slot_advanced_behind_our_back_is_refused"),
 
     # ---- What else is promised ----
     Mutant("dones-off-by-one", "split", READER,

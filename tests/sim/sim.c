@@ -18,7 +18,7 @@
 #include "model_pg.h"
 #include "pgoutput_encoder.h"
 
-#include "recover/judge.h"
+#include "recover/origin_wal_internal.h"
 #include "relay/reader.h"
 #include "relay/writer.h"
 
@@ -205,22 +205,22 @@ static int recover(struct world *w, struct error *err)
 
 static int judge(struct world *w, struct error *err)
 {
-    struct pg_system system = {
-        .system_identifier = SYSTEM_IDENTIFIER, .timeline = 1, .database = "sim"};
-    struct pg_slot slot = {.state = SLOT_PRESENT,
-                           .plugin = "pgoutput",
-                           .database = "sim",
-                           .confirmed_flush_lsn = w->pg.confirmed_lsn,
-                           .current_lsn = w->pg.work.wal_lsn};
-    struct judge_facts facts = {.relay = "sim",
-                                .slot_name = "walferry_sim",
-                                .topic = "walferry.sim.progress",
-                                .config_hash = "0123456789abcdef",
-                                .have_progress = true,
-                                .progress = &w->progress,
-                                .system = &system,
-                                .slot = &slot};
-    return judge_start(&facts, err);
+    struct found found = {
+        .topic_exists = true,
+        .have_progress = true,
+        .progress = w->progress,
+        .system = {.system_identifier = SYSTEM_IDENTIFIER, .timeline = 1, .database = "sim"},
+        .origin = {.present = true,
+                   .kind = "pgoutput",
+                   .database = "sim",
+                   .confirmed_lsn = w->pg.confirmed_lsn,
+                   .current_lsn = w->pg.work.wal_lsn}};
+    struct wal_facts facts = {.relay = "sim",
+                              .slot_name = "walferry_sim",
+                              .topic = "walferry.sim.progress",
+                              .config_hash = "0123456789abcdef",
+                              .found = &found};
+    return wal_judge_start(&facts, err);
 }
 
 static int claim(struct world *w, struct error *err)

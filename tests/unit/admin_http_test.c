@@ -153,14 +153,14 @@ static void test_status(void **state)
     server_start(&s, 0);
     struct status status = {.state = STATE_STREAMING,
                             .relay = "orders",
-                            .slot = "walferry_orders",
+                            .origin = "walferry_orders",
                             .epochs = 1,
                             .generation = 7,
                             .committed = {.lsn = UINT64_C(0x16B374D848), .seq = 3},
                             .last_commit_wall_us = INT64_C(1700000000123456),
-                            .slot_known = true,
-                            .slot_wal_status = "reserved",
-                            .slot_lag_bytes = 99,
+                            .origin_known = true,
+                            .origin_state = "reserved",
+                            .lag_bytes = 99,
                             .ready = true,
                             .last_error_reason = "fenced",
                             .last_error_wall_us = INT64_C(1700000000000000)};

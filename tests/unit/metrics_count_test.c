@@ -43,10 +43,10 @@ static void test_counters_and_gauges(void **state)
     struct metrics *m = metrics_open("orders", 2, two_routes);
     metrics_add(m, METRIC_TRANSACTIONS_KAFKA, 2);
     metrics_add(m, METRIC_TRANSACTIONS_KAFKA, 3);
-    metrics_set(m, METRIC_SLOT_LAG, 70);
-    metrics_set(m, METRIC_SLOT_LAG, 7);
+    metrics_set(m, METRIC_ORIGIN_LAG, 70);
+    metrics_set(m, METRIC_ORIGIN_LAG, 7);
     assert_int_equal(metrics_get(m, METRIC_TRANSACTIONS_KAFKA), 5);
-    assert_int_equal(metrics_get(m, METRIC_SLOT_LAG), 7);
+    assert_int_equal(metrics_get(m, METRIC_ORIGIN_LAG), 7);
     struct buf page = page_of(m);
     assert_has(&page, "walferry_transactions_total{relay=\"orders\",kind=\"kafka\"} 5");
     assert_has(&page, "walferry_transactions_total{relay=\"orders\",kind=\"split\"} 0");

@@ -1,9 +1,9 @@
-/* recover/timeline: where a timeline ended, from the server's history file.
+/* recover/origin_wal_history: where a timeline ended, from the server's history file.
  *
  * TIMELINE_HISTORY (PostgreSQL documentation, 55.4) answers with lines
  * "<timeline>\t<lsn>\t<reason>": the timeline and the LSN at which the server left it. It is a
  * command of replication sessions. */
-#include "recover/judge.h"
+#include "recover/origin_wal_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,8 +24,8 @@ static bool parse_line(struct span line, uint32_t *timeline, uint64_t *lsn)
     return lsn_parse((struct span){line.ptr + start, i - start}, lsn);
 }
 
-int timeline_switch(struct pg_connection *sql, uint32_t present, uint32_t timeline, uint64_t *lsn,
-                    struct error *err)
+int wal_timeline_end(struct pg_connection *sql, uint32_t present, uint32_t timeline, uint64_t *lsn,
+                     struct error *err)
 {
     *lsn = 0;
     if (timeline >= present)

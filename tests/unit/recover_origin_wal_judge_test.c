@@ -1,6 +1,7 @@
-/* recover/judge: every refusal with its kind, exit code, reason, text and hint, and what is let
- * through. The texts are what an operator reads at a bad start, so they are compared whole. */
-#include "recover/judge.h"
+/* recover/origin_wal_judge: every refusal with its kind, exit code, reason, text and hint, and what
+ * is let through. The texts are what an operator reads at a bad start, so they are compared whole.
+ */
+#include "recover/origin_wal_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,10 +14,8 @@
 #include "assert_text.h"
 
 struct fixture {
-    struct progress progress;
-    struct pg_system system;
-    struct pg_slot slot;
-    struct judge_facts facts;
+    struct found found;
+    struct wal_facts facts;
     struct error err;
 };
 
@@ -25,36 +24,35 @@ static int setup(void **state)
 {
     static struct fixture f;
     f = (struct fixture){
-        .progress = {.relay = "orders",
-                     .system_identifier = 42,
-                     .timeline = 1,
-                     .slot = "walferry_orders",
-                     .mode = PROGRESS_WAL,
-                     .position = {0x2000, 0},
-                     .config_hash = "0123456789abcdef"},
-        .system = {.system_identifier = 42, .timeline = 1, .database = "shop"},
-        .slot = {.state = SLOT_PRESENT,
-                 .plugin = "pgoutput",
-                 .database = "shop",
-                 .wal_status = "reserved",
-                 .confirmed_flush_lsn = 0x1000,
-                 .current_lsn = 0x3000},
+        .found = {.topic_exists = true,
+                  .have_progress = true,
+                  .progress = {.relay = "orders",
+                               .system_identifier = 42,
+                               .timeline = 1,
+                               .slot = "walferry_orders",
+                               .mode = PROGRESS_WAL,
+                               .position = {0x2000, 0},
+                               .config_hash = "0123456789abcdef"},
+                  .system = {.system_identifier = 42, .timeline = 1, .database = "shop"},
+                  .origin = {.present = true,
+                             .kind = "pgoutput",
+                             .database = "shop",
+                             .state = "reserved",
+                             .confirmed_lsn = 0x1000,
+                             .current_lsn = 0x3000}},
     };
-    f.facts = (struct judge_facts){.relay = "orders",
-                                   .slot_name = "walferry_orders",
-                                   .topic = "walferry.orders.progress",
-                                   .config_hash = "0123456789abcdef",
-                                   .have_progress = true,
-                                   .progress = &f.progress,
-                                   .system = &f.system,
-                                   .slot = &f.slot};
+    f.facts = (struct wal_facts){.relay = "orders",
+                                 .slot_name = "walferry_orders",
+                                 .topic = "walferry.orders.progress",
+                                 .config_hash = "0123456789abcdef",
+                                 .found = &f.found};
     *state = &f;
     return 0;
 }
 
 static void accepted(struct fixture *f)
 {
-    int result = judge_start(&f->facts, &f->err);
+    int result = wal_judge_start(&f->facts, &f->err);
     if (result != 0)
         fail_msg("refused: %s", f->err.text);
 }
@@ -62,7 +60,7 @@ static void accepted(struct fixture *f)
 static void refused(struct fixture *f, enum exit_code code, const char *reason, const char *text,
                     const char *hint)
 {
-    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_int_equal(wal_judge_start(&f->facts, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_STOP);
     assert_string_equal(reason_slug(f->err.reason), reason);
     assert_string_equal(f->err.text, text);
@@ -78,26 +76,25 @@ static void agreement_is_accepted(void **state)
 static void equal_positions_are_accepted(void **state)
 {
     struct fixture *f = *state;
-    f->slot.confirmed_flush_lsn = 0x2000;
-    f->slot.current_lsn = 0x2000;
+    f->found.origin.confirmed_lsn = 0x2000;
+    f->found.origin.current_lsn = 0x2000;
     accepted(f);
 }
 
 static void wal_status_short_of_lost_is_accepted(void **state)
 {
     struct fixture *f = *state;
-    snprintf(f->slot.wal_status, sizeof f->slot.wal_status, "unreserved");
+    snprintf(f->found.origin.state, sizeof f->found.origin.state, "unreserved");
     accepted(f);
-    f->slot.wal_status[0] = '\0';
+    f->found.origin.state[0] = '\0';
     accepted(f);
 }
 
 static void nothing_at_all_is_not_set_up(void **state)
 {
     struct fixture *f = *state;
-    f->facts.have_progress = false;
-    f->facts.progress = NULL;
-    f->slot = (struct pg_slot){.state = SLOT_ABSENT};
+    f->found.have_progress = false;
+    f->found.origin = (struct found_origin){.present = false};
     refused(f, EXIT_USAGE, "not_set_up",
             "relay orders has neither progress in topic walferry.orders.progress nor slot "
             "walferry_orders: it has not been set up",
@@ -107,8 +104,7 @@ static void nothing_at_all_is_not_set_up(void **state)
 static void a_slot_without_progress_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->facts.have_progress = false;
-    f->facts.progress = NULL;
+    f->found.have_progress = false;
     refused(f, EXIT_REFUSED, "progress_missing",
             "slot walferry_orders exists, but topic walferry.orders.progress holds no progress of "
             "relay orders: what was published already is not known",
@@ -118,14 +114,14 @@ static void a_slot_without_progress_is_refused(void **state)
 static void a_relay_torn_down_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->progress.mode = PROGRESS_CLOSED;
+    f->found.progress.mode = PROGRESS_CLOSED;
     refused(f, EXIT_USAGE, "closed", "relay orders was torn down", "run: walferry setup");
 }
 
 static void an_unfinished_setup_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->progress.mode = PROGRESS_INTENT;
+    f->found.progress.mode = PROGRESS_INTENT;
     refused(f, EXIT_USAGE, "setup_unfinished", "the setup of relay orders has not finished",
             "it goes on where it stopped: walferry setup");
 }
@@ -133,12 +129,12 @@ static void an_unfinished_setup_is_refused(void **state)
 static void another_system_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->system.system_identifier = 43;
+    f->found.system.system_identifier = 43;
     refused(f, EXIT_REFUSED, "other_system",
             "progress is of the database system 42, this server is 43",
             "connect to the right server, or start anew on this one: walferry rebase --to slot "
             "--accept-loss");
-    f->slot.state = SLOT_ABSENT;
+    f->found.origin.present = false;
     refused(f, EXIT_REFUSED, "other_system",
             "progress is of the database system 42, this server is 43",
             "connect to the right server, or start anew on this one: walferry rebase --to "
@@ -147,7 +143,7 @@ static void another_system_is_refused(void **state)
 
 static void retried(struct fixture *f, const char *text)
 {
-    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    assert_int_equal(wal_judge_start(&f->facts, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_RETRY);
     assert_string_equal(reason_slug(f->err.reason), "in_recovery");
     assert_string_equal(f->err.text, text);
@@ -157,19 +153,19 @@ static void retried(struct fixture *f, const char *text)
 static void what_a_standby_lacks_is_waited_for(void **state)
 {
     struct fixture *f = *state;
-    f->system.in_recovery = true;
+    f->found.system.in_recovery = true;
     accepted(f);
-    f->slot.current_lsn = 0x1fff;
+    f->found.origin.current_lsn = 0x1fff;
     retried(f, "the server is in recovery, and it has not replayed as far as the progress of slot "
                "walferry_orders");
-    f->slot.state = SLOT_ABSENT;
+    f->found.origin.present = false;
     retried(f, "the server is in recovery, and it does not have slot walferry_orders");
 }
 
 static void a_switch_behind_the_position_is_accepted(void **state)
 {
     struct fixture *f = *state;
-    f->system.timeline = 3;
+    f->found.system.timeline = 3;
     f->facts.timeline_switch = 0x2000;
     accepted(f);
     f->facts.timeline_switch = 0x2800;
@@ -180,22 +176,22 @@ static void a_switch_behind_the_position_is_accepted(void **state)
 static void a_timeline_that_lost_a_split_transaction_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->system.timeline = 3;
+    f->found.system.timeline = 3;
     f->facts.timeline_switch = 0x2800;
-    f->progress.position.seq = 7;
-    f->progress.partial = (struct partial){0x2800, 7, 1};
+    f->found.progress.position.seq = 7;
+    f->found.progress.partial = (struct partial){0x2800, 7, 1};
     refused(f, EXIT_REFUSED, "timeline_changed",
             "the server is on timeline 3 and its history does not hold position 0/2000 of timeline "
             "1: a tail of the write-ahead log was lost in a failover",
             "go on from the slot: walferry rebase --to slot --accept-loss");
-    f->progress.partial.final_lsn = 0x27c8;
+    f->found.progress.partial.final_lsn = 0x27c8;
     accepted(f);
 }
 
 static void a_timeline_that_lost_the_position_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->system.timeline = 3;
+    f->found.system.timeline = 3;
     const char *text = "the server is on timeline 3 and its history does not hold position 0/2000 "
                        "of timeline 1: a tail of the write-ahead log was lost in a failover";
     const char *hint = "go on from the slot: walferry rebase --to slot --accept-loss";
@@ -203,7 +199,7 @@ static void a_timeline_that_lost_the_position_is_refused(void **state)
     refused(f, EXIT_REFUSED, "timeline_changed", text, hint);
     f->facts.timeline_switch = 0;
     refused(f, EXIT_REFUSED, "timeline_changed", text, hint);
-    f->slot.state = SLOT_ABSENT;
+    f->found.origin.present = false;
     refused(f, EXIT_REFUSED, "timeline_changed", text,
             "go on from the slot: walferry rebase --to new-slot --accept-loss");
 }
@@ -211,7 +207,7 @@ static void a_timeline_that_lost_the_position_is_refused(void **state)
 static void a_missing_slot_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->slot = (struct pg_slot){.state = SLOT_ABSENT, .current_lsn = 0x3000};
+    f->found.origin = (struct found_origin){.current_lsn = 0x3000};
     refused(f, EXIT_REFUSED, "slot_missing",
             "slot walferry_orders does not exist, but progress stands at 0/2000: changes since "
             "then may be gone",
@@ -221,11 +217,11 @@ static void a_missing_slot_is_refused(void **state)
 static void another_plugin_is_refused(void **state)
 {
     struct fixture *f = *state;
-    snprintf(f->slot.plugin, sizeof f->slot.plugin, "test_decoding");
+    snprintf(f->found.origin.kind, sizeof f->found.origin.kind, "test_decoding");
     refused(f, EXIT_USAGE, "slot_plugin",
             "slot walferry_orders has the plugin test_decoding, not pgoutput",
             "name another slot in source.slot");
-    f->slot.plugin[0] = '\0';
+    f->found.origin.kind[0] = '\0';
     refused(f, EXIT_USAGE, "slot_plugin",
             "slot walferry_orders has the plugin (physical), not pgoutput",
             "name another slot in source.slot");
@@ -234,7 +230,7 @@ static void another_plugin_is_refused(void **state)
 static void a_slot_of_another_database_is_refused(void **state)
 {
     struct fixture *f = *state;
-    snprintf(f->slot.database, sizeof f->slot.database, "bank");
+    snprintf(f->found.origin.database, sizeof f->found.origin.database, "bank");
     refused(f, EXIT_USAGE, "slot_database",
             "slot walferry_orders belongs to database bank, the connection is to shop",
             "name that database in source.connection, or another slot");
@@ -243,7 +239,7 @@ static void a_slot_of_another_database_is_refused(void **state)
 static void a_lost_slot_is_refused(void **state)
 {
     struct fixture *f = *state;
-    snprintf(f->slot.wal_status, sizeof f->slot.wal_status, "lost");
+    f->found.origin.lost = true;
     refused(f, EXIT_REFUSED, "slot_lost",
             "slot walferry_orders is lost: the server has removed write-ahead log that it needs "
             "(max_slot_wal_keep_size)",
@@ -253,8 +249,8 @@ static void a_lost_slot_is_refused(void **state)
 static void a_slot_in_creation_is_waited_for(void **state)
 {
     struct fixture *f = *state;
-    f->slot.confirmed_flush_lsn = 0;
-    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    f->found.origin.confirmed_lsn = 0;
+    assert_int_equal(wal_judge_start(&f->facts, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_RETRY);
     assert_string_equal(reason_slug(f->err.reason), "slot_in_creation");
     assert_string_equal(f->err.text, "slot walferry_orders is still being created");
@@ -263,7 +259,7 @@ static void a_slot_in_creation_is_waited_for(void **state)
 static void a_slot_advanced_behind_our_back_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->slot.confirmed_flush_lsn = 0x2001;
+    f->found.origin.confirmed_lsn = 0x2001;
     refused(f, EXIT_REFUSED, "slot_ahead",
             "slot walferry_orders was advanced to 0/2001 behind our back, progress stands at "
             "0/2000: changes between them are gone",
@@ -273,7 +269,7 @@ static void a_slot_advanced_behind_our_back_is_refused(void **state)
 static void a_position_in_the_future_is_refused(void **state)
 {
     struct fixture *f = *state;
-    f->slot.current_lsn = 0x1fff;
+    f->found.origin.current_lsn = 0x1fff;
     refused(f, EXIT_REFUSED, "position_in_future",
             "progress stands at 0/2000, but the write-ahead log of the server ends at 0/1FFF: it "
             "was restored to an earlier time",
@@ -283,8 +279,8 @@ static void a_position_in_the_future_is_refused(void **state)
 static void a_partial_asks_for_its_own_configuration(void **state)
 {
     struct fixture *f = *state;
-    f->progress.partial = (struct partial){.final_lsn = 0x2100, .done = 5, .part = 1};
-    f->progress.position.seq = 5;
+    f->found.progress.partial = (struct partial){.final_lsn = 0x2100, .done = 5, .part = 1};
+    f->found.progress.position.seq = 5;
     accepted(f);
     f->facts.config_hash = "fedcba9876543210";
     refused(f, EXIT_REFUSED, "partial_config_changed",
@@ -292,8 +288,8 @@ static void a_partial_asks_for_its_own_configuration(void **state)
             "or slot has changed since",
             "restore the file with which it began (config hash 0123456789abcdef), let the "
             "transaction end, then change it");
-    f->progress.partial = (struct partial){0};
-    f->progress.position.seq = 0;
+    f->found.progress.partial = (struct partial){0};
+    f->found.progress.position.seq = 0;
     accepted(f);
 }
 
@@ -301,22 +297,91 @@ static void a_partial_asks_for_its_own_configuration(void **state)
 static void the_first_cause_is_named(void **state)
 {
     struct fixture *f = *state;
-    f->progress.mode = PROGRESS_CLOSED;
-    f->system.system_identifier = 43;
-    f->slot.state = SLOT_ABSENT;
-    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    f->found.progress.mode = PROGRESS_CLOSED;
+    f->found.system.system_identifier = 43;
+    f->found.origin.present = false;
+    assert_int_equal(wal_judge_start(&f->facts, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "closed");
-    f->progress.mode = PROGRESS_WAL;
-    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    f->found.progress.mode = PROGRESS_WAL;
+    assert_int_equal(wal_judge_start(&f->facts, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "other_system");
-    f->system.system_identifier = 42;
-    assert_int_equal(judge_start(&f->facts, &f->err), -1);
+    f->found.system.system_identifier = 42;
+    assert_int_equal(wal_judge_start(&f->facts, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "slot_missing");
+}
+
+/* ---- A first run ---- */
+
+static void told(struct fixture *f, int (*judge)(const struct wal_facts *, struct error *),
+                 enum error_kind kind, const char *reason, const char *text)
+{
+    f->err = ERROR_INIT;
+    assert_int_equal(judge(&f->facts, &f->err), -1);
+    assert_int_equal(f->err.kind, kind);
+    assert_string_equal(reason_slug(f->err.reason), reason);
+    assert_string_equal(f->err.text, text);
+}
+
+static void a_first_run_takes_nobodys_slot(void **state)
+{
+    struct fixture *f = *state;
+    f->found.have_progress = false;
+    told(f, wal_judge_first, ERROR_STOP, "slot_without_progress",
+         "slot walferry_orders exists already, but relay orders has no progress: whose it is and "
+         "what was published from it is not known");
+    assert_advice(f->err, "drop the slot if nobody needs it, or publish from where it stands: "
+                          "walferry rebase --to slot --accept-repeat");
+    f->found.origin.present = false;
+    assert_int_equal(wal_judge_first(&f->facts, &f->err), 0);
+}
+
+/* An intent says that the slot is ours, but only for this server and this name. */
+static void an_intent_owns_the_slot_of_its_name_and_server(void **state)
+{
+    struct fixture *f = *state;
+    f->found.progress.mode = PROGRESS_INTENT;
+    assert_int_equal(wal_judge_first(&f->facts, &f->err), 0);
+    f->found.progress.system_identifier = 43;
+    assert_int_equal(wal_judge_first(&f->facts, &f->err), -1);
+    f->found.progress.system_identifier = 42;
+    snprintf(f->found.progress.slot, sizeof f->found.progress.slot, "another");
+    assert_int_equal(wal_judge_first(&f->facts, &f->err), -1);
+    f->found.progress.mode = PROGRESS_CLOSED;
+    snprintf(f->found.progress.slot, sizeof f->found.progress.slot, "walferry_orders");
+    assert_int_equal(wal_judge_first(&f->facts, &f->err), -1);
+}
+
+static void a_slot_younger_than_the_intent_is_adopted(void **state)
+{
+    struct fixture *f = *state;
+    f->found.progress.mode = PROGRESS_INTENT;
+    f->found.origin.confirmed_lsn = 0x2000;
+    assert_int_equal(wal_judge_adoption(&f->facts, &f->err), 0);
+    f->found.origin.confirmed_lsn = 0x1fff;
+    told(f, wal_judge_adoption, ERROR_STOP, "slot_without_progress",
+         "slot walferry_orders is older than the setup of relay orders: it is not ours");
+}
+
+static void a_slot_that_is_held_is_not_adopted(void **state)
+{
+    struct fixture *f = *state;
+    f->found.progress.mode = PROGRESS_INTENT;
+    f->found.origin.confirmed_lsn = 0x2000;
+    f->found.origin.holder = (struct found_holder){.present = true, .pid = 77};
+    told(f, wal_judge_adoption, ERROR_RETRY, "slot_active",
+         "slot walferry_orders is in use by process 77");
+    f->found.origin.confirmed_lsn = 0;
+    told(f, wal_judge_adoption, ERROR_RETRY, "slot_in_creation",
+         "slot walferry_orders is still being created by process 77");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_first_run_takes_nobodys_slot, setup),
+        cmocka_unit_test_setup(an_intent_owns_the_slot_of_its_name_and_server, setup),
+        cmocka_unit_test_setup(a_slot_younger_than_the_intent_is_adopted, setup),
+        cmocka_unit_test_setup(a_slot_that_is_held_is_not_adopted, setup),
         cmocka_unit_test_setup(agreement_is_accepted, setup),
         cmocka_unit_test_setup(equal_positions_are_accepted, setup),
         cmocka_unit_test_setup(wal_status_short_of_lost_is_accepted, setup),

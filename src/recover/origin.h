@@ -1,0 +1,136 @@
+/* recover/origin: where a relay's changes come from, as far as its beginning and its commands need
+ * to know: looked at, judged, prepared, started. One implementation each way of getting changes
+ * (origin_wal: a replication slot), and nobody else knows which one it is: callers speak of its
+ * name, of its place, of how far it is confirmed and of what it retains (struct found_origin). */
+#ifndef WALFERRY_RECOVER_ORIGIN_H
+#define WALFERRY_RECOVER_ORIGIN_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "json/json_write.h"
+#include "recover/found.h"
+#include "route/route.h"
+#include "source/source.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+struct origin;
+
+enum origin_question {
+    ORIGIN_MAY_GO_ON, /* from found->progress */
+    ORIGIN_MAY_BEGIN, /* a first run: is nothing there that is somebody's? */
+    ORIGIN_IS_OURS    /* may it be begun from anew, whatever the progress says? */
+};
+
+enum origin_wish {
+    ORIGIN_FIRST, /* made, or adopted from an interrupted first run (found->progress: the intent) */
+    ORIGIN_ANEW,  /* replaced by a new one */
+    ORIGIN_GONE   /* removed */
+};
+
+struct origin_ops {
+    const char *name;        /* "wal" */
+    const char *noun;        /* what a person calls one: "slot" */
+    const char *here;        /* `rebase --to` where it stands */
+    const char *anew;        /* `rebase --to` a new one */
+    enum progress_mode mode; /* of its records */
+    /* Opens origin->sql, the session of all that follows. */
+    int (*connect)(struct origin *o, struct error *err);
+    /* Fills *system with who the server is. */
+    int (*identify)(struct origin *o, struct pg_system *system, struct error *err);
+    /* Fills *state. Absence is no error. */
+    int (*look)(struct origin *o, struct found_origin *state, struct error *err);
+    /* Answers by what was found. ERROR_STOP with the exact mend; ERROR_RETRY only for what passes
+     * by itself. Changes nothing; asks the server at most for its history. */
+    int (*judge)(struct origin *o, enum origin_question question, const struct found *found,
+                 struct error *err);
+    /* Would `start` be let in, and can the server serve it? Fills *system. */
+    int (*probe)(struct origin *o, struct pg_system *system, struct error *err);
+    /* Does what the routes take come this way? before_setup: but for what setup mends. */
+    int (*check)(struct origin *o, const struct pg_system *system, const struct router *router,
+                 bool before_setup, struct error *err);
+    /* Does as wished; idempotent. Looks again itself. *place: from where changes come now. May take
+     * long: says for whom it waits, heeds the stop flag. */
+    int (*prepare)(struct origin *o, enum origin_wish wish, const struct found *found,
+                   uint64_t *place, struct error *err);
+    /* Ends the holder's session, only where it is a relay of this name under our role. */
+    int (*evict)(struct origin *o, const struct found_holder *holder, bool *ended,
+                 struct error *err);
+    /* Changes from found->progress on. The origin's session is the source's from then on, also
+     * where this fails. */
+    int (*start)(struct origin *o, const struct found *found, int64_t now_us,
+                 struct source **source, struct error *err);
+    /* Writes its name into a record that is about to be written; is a record of this very one? */
+    void (*sign)(const struct origin *o, struct progress *record);
+    bool (*signed_by)(const struct origin *o, const struct progress *record);
+    /* The lines and members of `status`; state NULL: not known. */
+    void (*write_text)(const struct origin *o, const struct found_origin *state, struct buf *out);
+    void (*write_json)(const struct origin *o, const struct found_origin *state,
+                       struct json_writer *w);
+    /* Logs what an operator must know of a change from `before` ("": first look) to *now. */
+    void (*log_change)(const struct origin *o, const char *before, const struct found_origin *now);
+    void (*close)(struct origin *o);
+};
+
+struct origin {
+    const struct origin_ops *ops;
+    const char *label;         /* its own name: "walferry_orders" */
+    char name[96];             /* as texts say it: "slot walferry_orders" */
+    struct pg_connection *sql; /* NULL before connect and after start */
+};
+
+enum origin_session {
+    ORIGIN_SQL,   /* a command or the watch: never starts */
+    ORIGIN_STREAM /* can start */
+};
+
+struct origin_options {
+    const struct config *config;
+    const struct log *log;
+    const atomic_bool *stop;
+    enum origin_session session;
+    const char *application; /* application_name of the session */
+    int64_t timeout_ms;      /* as in pg_options */
+    struct buf *out;         /* what prepare says to a person; may be NULL */
+};
+
+/* The origin that the configuration names; asks nobody. origin_open.c */
+struct origin *origin_open(const struct origin_options *options);
+
+static inline int origin_connect(struct origin *o, struct error *err)
+{
+    assert(o->sql == NULL);
+    return o->ops->connect(o, err);
+}
+static inline int origin_identify(struct origin *o, struct pg_system *system, struct error *err)
+{
+    return o->ops->identify(o, system, err);
+}
+static inline int origin_look(struct origin *o, struct found_origin *state, struct error *err)
+{
+    return o->ops->look(o, state, err);
+}
+static inline int origin_judge(struct origin *o, enum origin_question question,
+                               const struct found *found, struct error *err)
+{
+    return o->ops->judge(o, question, found, err);
+}
+static inline int origin_check(struct origin *o, const struct pg_system *system,
+                               const struct router *router, bool before_setup, struct error *err)
+{
+    return o->ops->check(o, system, router, before_setup, err);
+}
+static inline int origin_prepare(struct origin *o, enum origin_wish wish, const struct found *found,
+                                 uint64_t *place, struct error *err)
+{
+    return o->ops->prepare(o, wish, found, place, err);
+}
+static inline void origin_close(struct origin *o)
+{
+    if (o != NULL)
+        o->ops->close(o);
+}
+
+#endif

@@ -1,0 +1,305 @@
+/* recover/origin_wal: the origin of a streaming relay: a replication slot and the publication that
+ * it is read through. The session, looking, starting, and what a person is told of a slot.
+ *
+ * It never decides: what follows from what it finds is said in origin_wal_judge.c, what changes the
+ * server stands in origin_wal_make.c. Only evict() touches somebody else's session. */
+#include "recover/origin_wal_internal.h"
+
+#include "recover/recover.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct origin_wal *from_base(struct origin *o)
+{
+    assert(o != NULL);
+    return (struct origin_wal *)o;
+}
+
+static const struct origin_wal *from_const(const struct origin *o)
+{
+    assert(o != NULL);
+    return (const struct origin_wal *)o;
+}
+
+/* ---- The session ---- */
+
+static int connect_session(struct origin *base, struct error *err)
+{
+    struct origin_wal *o = from_base(base);
+    struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .application_name = o->o.application,
+                                 .timeout_ms = o->o.timeout_ms,
+                                 .stop = o->o.stop};
+    if (o->o.session == ORIGIN_SQL)
+        return pg_open(&options, &base->sql, err);
+    if (pg_replication_open(&options, &o->replication, err) < 0)
+        return -1;
+    base->sql = pg_replication_sql(o->replication);
+    return 0;
+}
+
+static void close_origin(struct origin *base)
+{
+    struct origin_wal *o = from_base(base);
+    if (o->o.session == ORIGIN_STREAM)
+        pg_replication_close(o->replication);
+    else
+        pg_close(base->sql);
+    free(o);
+}
+
+/* ---- Looking ---- */
+
+static int identify(struct origin *base, struct pg_system *system, struct error *err)
+{
+    assert(base->sql != NULL);
+    return pg_identify(base->sql, system, err);
+}
+
+static int look(struct origin *base, struct found_origin *state, struct error *err)
+{
+    assert(base->sql != NULL && state != NULL);
+    struct pg_slot slot;
+    if (pg_slot_state(base->sql, base->label, &slot, err) < 0)
+        return -1;
+    *state = (struct found_origin){.present = slot.state == SLOT_PRESENT,
+                                   .lost = strcmp(slot.wal_status, "lost") == 0,
+                                   .confirmed_lsn = slot.confirmed_flush_lsn,
+                                   .retained_lsn = slot.restart_lsn,
+                                   .current_lsn = slot.current_lsn};
+    snprintf(state->kind, sizeof state->kind, "%s", slot.plugin);
+    snprintf(state->database, sizeof state->database, "%s", slot.database);
+    snprintf(state->state, sizeof state->state, "%s", slot.wal_status);
+    state->holder.present = slot.active;
+    state->holder.ours =
+        slot.active && strcmp(slot.active_application, from_base(base)->relay_application) == 0;
+    state->holder.pid = slot.active_pid;
+    snprintf(state->holder.application, sizeof state->holder.application, "%s",
+             slot.active_application);
+    return 0;
+}
+
+/* ---- Judging ---- */
+
+/* The history is asked of a replication session; the commands come with an ordinary one. */
+static int find_timeline_end(struct origin_wal *o, const struct found *found, uint64_t *lsn,
+                             struct error *err)
+{
+    uint32_t present = found->system.timeline;
+    uint32_t recorded = found->progress.timeline;
+    if (o->replication != NULL || recorded >= present)
+        return wal_timeline_end(o->base.sql, present, recorded, lsn, err);
+    struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .application_name = o->command_application};
+    struct pg_replication *replication = NULL;
+    if (pg_replication_open(&options, &replication, err) < 0)
+        return -1;
+    int result = wal_timeline_end(pg_replication_sql(replication), present, recorded, lsn, err);
+    pg_replication_close(replication);
+    return result;
+}
+
+static int judge(struct origin *base, enum origin_question question, const struct found *found,
+                 struct error *err)
+{
+    struct origin_wal *o = from_base(base);
+    const struct config *config = o->o.config;
+    struct wal_facts facts = {.relay = config->relay.text,
+                              .slot_name = base->label,
+                              .topic = config->delivery.progress_topic.text,
+                              .config_hash = config->hash,
+                              .found = found};
+    if (question == ORIGIN_MAY_BEGIN)
+        return wal_judge_first(&facts, err);
+    if (question == ORIGIN_IS_OURS)
+        return wal_judge_place(&facts, err);
+    const struct progress *p = &found->progress;
+    bool other_timeline = found->have_progress &&
+                          p->system_identifier == found->system.system_identifier &&
+                          p->timeline != found->system.timeline;
+    if (other_timeline && find_timeline_end(o, found, &facts.timeline_switch, err) < 0)
+        return -1;
+    return wal_judge_start(&facts, err);
+}
+
+static int check_wal_level(const struct pg_system *system, struct error *err)
+{
+    if (strcmp(system->wal_level, "logical") == 0)
+        return 0;
+    error_stop(err, REASON_WAL_LEVEL, "wal_level of the server is %s, not logical",
+               system->wal_level);
+    error_hint(err, "as a superuser, then restart the server");
+    return error_mend_sql(err, "ALTER SYSTEM SET wal_level = 'logical'");
+}
+
+/* Only a replication session says whether the role may have one. */
+static int probe(struct origin *base, struct pg_system *system, struct error *err)
+{
+    struct origin_wal *o = from_base(base);
+    struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .application_name = o->command_application,
+                                 .stop = o->o.stop};
+    struct pg_replication *replication = NULL;
+    if (pg_replication_open(&options, &replication, err) < 0)
+        return -1;
+    int result = pg_identify(pg_replication_sql(replication), system, err);
+    pg_replication_close(replication);
+    return result < 0 ? -1 : check_wal_level(system, err);
+}
+
+static int check(struct origin *base, const struct pg_system *system, const struct router *router,
+                 bool before_setup, struct error *err)
+{
+    const struct config *config = from_base(base)->o.config;
+    if (!before_setup)
+        return relay_check_publication(base->sql, config, router, err);
+    if (check_wal_level(system, err) < 0)
+        return -1;
+    return relay_check_before_setup(base->sql, config, router, err);
+}
+
+/* ---- Taking and starting ---- */
+
+static int evict(struct origin *base, const struct found_holder *holder, bool *ended,
+                 struct error *err)
+{
+    struct origin_wal *o = from_base(base);
+    *ended = false;
+    if (pg_terminate_slot_owner(base->sql, base->label, o->relay_application, ended, err) < 0)
+        return -1;
+    if (!*ended || o->o.session != ORIGIN_STREAM)
+        return 0;
+    char pid[16];
+    snprintf(pid, sizeof pid, "%" PRId32, holder->pid);
+    log_event(o->o.log, LOG_WARN, "slot.owner_ended", "slot", base->label, "#pid", pid, NULL);
+    return 0;
+}
+
+static int start(struct origin *base, const struct found *found, int64_t now_us,
+                 struct source **source, struct error *err)
+{
+    struct origin_wal *o = from_base(base);
+    assert(o->replication != NULL);
+    const struct progress *p = &found->progress;
+    if (pg_replication_start(o->replication, base->label, o->o.config->source.publication.text,
+                             p->position.lsn, err) < 0)
+        return -1;
+    struct stream_options options = {.start = p->position,
+                                     .partial = p->partial,
+                                     .server_timeout_us =
+                                         found->system.wal_sender_timeout_ms * INT64_C(1000),
+                                     .now_us = now_us};
+    struct pg_replication *replication = o->replication;
+    o->replication = NULL; /* the source's, even where it fails */
+    base->sql = NULL;
+    return stream_source_open(replication, &options, source, err);
+}
+
+static void sign(const struct origin *base, struct progress *record)
+{
+    snprintf(record->slot, sizeof record->slot, "%s", base->label);
+}
+
+static bool signed_by(const struct origin *base, const struct progress *record)
+{
+    return strcmp(record->slot, base->label) == 0;
+}
+
+/* ---- What is said of it ---- */
+
+static void write_text(const struct origin *base, const struct found_origin *state, struct buf *out)
+{
+    char confirmed[LSN_TEXT_MAX];
+    if (state == NULL)
+        command_say(out, "slot        %s: not known", base->label);
+    else if (!state->present)
+        command_say(out, "slot        %s: absent", base->label);
+    else
+        command_say(out, "slot        %s: %s, %s, confirmed %s, %" PRIu64 " bytes behind",
+                    base->label, state->holder.present ? "active" : "inactive",
+                    state->state[0] != '\0' ? state->state : "-",
+                    lsn_format(state->confirmed_lsn, confirmed),
+                    state->current_lsn > state->confirmed_lsn
+                        ? state->current_lsn - state->confirmed_lsn
+                        : 0);
+}
+
+static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
+{
+    char text[LSN_TEXT_MAX];
+    json_write_member_text(w, name, lsn != 0 ? lsn_format(lsn, text) : NULL);
+}
+
+static void write_json(const struct origin *base, const struct found_origin *state,
+                       struct json_writer *w)
+{
+    bool present = state != NULL && state->present;
+    json_write_member_text(w, "slot", base->label);
+    if (state != NULL) {
+        json_write_member_bool(w, "slot_exists", present);
+        json_write_member_bool(w, "slot_active", state->holder.present);
+    } else {
+        json_write_member_null(w, "slot_exists");
+        json_write_member_null(w, "slot_active");
+    }
+    json_write_member_text(w, "slot_wal_status",
+                           present && state->state[0] != '\0' ? state->state : NULL);
+    write_lsn(w, "confirmed_flush_lsn", present ? state->confirmed_lsn : 0);
+    write_lsn(w, "restart_lsn", present ? state->retained_lsn : 0);
+    write_lsn(w, "current_lsn", state != NULL ? state->current_lsn : 0);
+}
+
+static void log_change(const struct origin *base, const char *before,
+                       const struct found_origin *now)
+{
+    if (strcmp(before, now->state) == 0)
+        return;
+    bool bad = now->lost || strcmp(now->state, "unreserved") == 0;
+    if (bad || before[0] != '\0')
+        log_event(from_const(base)->o.log, bad ? LOG_WARN : LOG_INFO, "slot.wal_status", "status",
+                  now->state, "before", before, NULL);
+}
+
+/* ---- Opening ---- */
+
+static const struct origin_ops wal_ops = {
+    .name = "wal",
+    .noun = "slot",
+    .here = "slot",
+    .anew = "new-slot",
+    .mode = PROGRESS_WAL,
+    .connect = connect_session,
+    .identify = identify,
+    .look = look,
+    .judge = judge,
+    .probe = probe,
+    .check = check,
+    .prepare = wal_prepare,
+    .evict = evict,
+    .start = start,
+    .sign = sign,
+    .signed_by = signed_by,
+    .write_text = write_text,
+    .write_json = write_json,
+    .log_change = log_change,
+    .close = close_origin,
+};
+
+struct origin *origin_wal_open(const struct origin_options *options)
+{
+    struct origin_wal *o = calloc(1, sizeof *o);
+    if (o == NULL)
+        abort();
+    o->base.ops = &wal_ops;
+    o->o = *options;
+    o->base.label = options->config->source.slot.text;
+    snprintf(o->base.name, sizeof o->base.name, "slot %s", o->base.label);
+    snprintf(o->relay_application, sizeof o->relay_application, "walferry:%s",
+             options->config->relay.text);
+    snprintf(o->command_application, sizeof o->command_application, "walferry:%s:command",
+             options->config->relay.text);
+    return &o->base;
+}

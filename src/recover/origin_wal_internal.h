@@ -1,0 +1,57 @@
+/* recover/origin_wal_internal: what the files of the WAL's origin, a replication slot, share;
+ * private to them.
+ *
+ *   origin_wal.c          the session, looking, starting, what is said of a slot
+ *   origin_wal_judge.c    may a relay go on, may a first run begin; pure
+ *   origin_wal_make.c     creating, adopting, replacing, dropping
+ *   origin_wal_history.c  where a timeline ended */
+#ifndef WALFERRY_RECOVER_ORIGIN_WAL_INTERNAL_H
+#define WALFERRY_RECOVER_ORIGIN_WAL_INTERNAL_H
+
+#include "recover/origin.h"
+
+struct origin_wal {
+    struct origin base; /* first: the ops find us through it; base.label is the slot's name */
+    struct origin_options o;
+    char relay_application[80];         /* of the stream of any instance of this relay */
+    char command_application[88];       /* of the sessions that a command opens besides */
+    struct pg_replication *replication; /* ORIGIN_STREAM: base.sql belongs to it */
+};
+
+struct origin *origin_wal_open(const struct origin_options *options);
+
+/* origin_wal_judge.c: everything that a verdict rests on. */
+struct wal_facts {
+    const char *relay;
+    const char *slot_name;
+    const char *topic; /* of the progress */
+    const char *config_hash;
+    const struct found *found;
+    /* Where the timelines differ: the LSN at which the recorded timeline ended in the server's
+     * history; 0: the history does not hold it. */
+    uint64_t timeline_switch;
+};
+
+/* May a relay go on from its recorded progress on this server? Pure, so that open, check and status
+ * judge alike and every refusal can be tested without a server. 0, or -1: a refusal is ERROR_STOP
+ * with the exact command that mends it; ERROR_RETRY only for a slot that is still in creation, and
+ * where a server in recovery lacks what the primary may have. */
+int wal_judge_start(const struct wal_facts *facts, struct error *err);
+/* May a first run make the slot, or take over what an interrupted one left behind? */
+int wal_judge_first(const struct wal_facts *facts, struct error *err);
+/* Is the slot one of pgoutput, and of the database that the connection is to? ERROR_STOP,
+ * EXIT_USAGE: slot_plugin, slot_database. Not asked of an absent one. */
+int wal_judge_place(const struct wal_facts *facts, struct error *err);
+/* Is the slot of an interrupted first run younger than its intent, and free? */
+int wal_judge_adoption(const struct wal_facts *facts, struct error *err);
+
+/* origin_wal_make.c: origin_ops.prepare. */
+int wal_prepare(struct origin *o, enum origin_wish wish, const struct found *found, uint64_t *place,
+                struct error *err);
+
+/* origin_wal_history.c: where `timeline` ended in the history of the server's present one; 0: not
+ * in it. sql: of a replication session. */
+int wal_timeline_end(struct pg_connection *sql, uint32_t present, uint32_t timeline, uint64_t *lsn,
+                     struct error *err);
+
+#endif
