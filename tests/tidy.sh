@@ -182,6 +182,12 @@ rule_clock() {
         grep -vE '^src/(base|recover|relay|operate|pg|publish|cli|admin|source)/' || true
 }
 
+# How changes are got is the business of one origin; a second one must find nothing to patch.
+rule_slots_are_known_to_their_origin_only() {
+    grep -rnw -e slot -e slots src/recover src/operate src/relay |
+        grep -v '^src/recover/origin_wal'
+}
+
 rule_line_length() {
     { all_c_files; scripts; } | while read -r file; do
         grep -nP "^.{$((LINE_MAX + 1)),}" "$file" | sed -E "s|^([0-9]+):.*|$file:\1|"

@@ -1,4 +1,4 @@
-/* recover/opening: see opening.h. It knows neither a slot nor a topic: only the two tables of
+/* recover/opening: see opening.h. It knows neither PostgreSQL nor Kafka: only the two tables of
  * functions behind which they stand. */
 #include "recover/opening.h"
 

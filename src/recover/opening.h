@@ -41,7 +41,7 @@ int opening_take_over(struct opening *o, int64_t wall_us, struct error *err);
 /* Step 4. 0: the origin is ours. 1: not yet, to be called again after OPENING_WIN_US. */
 #define OPENING_WIN_US 50000
 int opening_win(struct opening *o, int64_t now_us, struct error *err);
-/* It is still held and there is no more time. ERROR_RETRY, slot_active. */
+/* It is still held and there is no more time: ERROR_RETRY. */
 int opening_held(const struct opening *o, struct error *err);
 /* Step 6. */
 int opening_start(struct opening *o, int64_t now_us, struct source **source, struct error *err);

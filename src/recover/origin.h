@@ -1,6 +1,6 @@
 /* recover/origin: where a relay's changes come from, as far as its beginning and its commands need
  * to know: looked at, judged, prepared, started. One implementation each way of getting changes
- * (origin_wal: a replication slot), and nobody else knows which one it is: callers speak of its
+ * (origin_wal), and nobody else knows which one it is: callers speak of its
  * name, of its place, of how far it is confirmed and of what it retains (struct found_origin). */
 #ifndef WALFERRY_RECOVER_ORIGIN_H
 #define WALFERRY_RECOVER_ORIGIN_H
@@ -32,7 +32,7 @@ enum origin_wish {
 
 struct origin_ops {
     const char *name;        /* "wal" */
-    const char *noun;        /* what a person calls one: "slot" */
+    const char *noun;        /* what a person calls one */
     const char *here;        /* `rebase --to` where it stands */
     const char *anew;        /* `rebase --to` a new one */
     enum progress_mode mode; /* of its records */
@@ -77,7 +77,7 @@ struct origin_ops {
 struct origin {
     const struct origin_ops *ops;
     const char *label;         /* its own name: "walferry_orders" */
-    char name[96];             /* as texts say it: "slot walferry_orders" */
+    char name[96];             /* noun and label: as texts say it */
     struct pg_connection *sql; /* NULL before connect and after start */
 };
 

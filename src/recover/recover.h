@@ -6,6 +6,7 @@
 #ifndef WALFERRY_RECOVER_RECOVER_H
 #define WALFERRY_RECOVER_RECOVER_H
 
+#include "recover/checks.h"
 #include "recover/opening.h"
 
 #include <stdatomic.h>
@@ -78,6 +79,10 @@ int command_open_admin(const struct command_options *options, const char *connec
  * followed), on found->system. */
 void command_first_record(const struct config *config, const struct origin *origin,
                           const struct found *found, bool outgrown, struct progress *record);
+/* checks_run.c: fills *checks, down to the first that fails. connect false: only those that ask
+ * nobody. 0: none has failed. -1: *err is that of the one that has. */
+int relay_run_checks(const struct command_options *options, bool connect, struct checks *checks,
+                     struct error *err);
 /* One line of a command's answer. */
 void command_say(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif

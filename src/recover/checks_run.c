@@ -1,0 +1,192 @@
+/* recover/checks_run: runs the checks of checks.def, down to the first one that fails. Never takes
+ * anything over: the coordinator is reached through a probe id, progress is only looked at, no
+ * topic is created. What becomes of a result is its reader's business. */
+#include "recover/recover.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GROUP_CONFIGURATION CHECK_CONFIGURATION
+#define GROUP_DATABASE CHECK_DATABASE
+#define GROUP_KAFKA CHECK_KAFKA
+#define GROUP_PROGRESS CHECK_OF_PROGRESS
+const struct check_info check_table[CHECK_COUNT] = {
+#define CHECK(name, slug, group, level, mend, sentence)                                            \
+    [CHECK_##name] = {slug, GROUP_##group, CHECK_##level, CHECK_MEND_##mend, sentence},
+#include "recover/checks.def"
+#undef CHECK
+};
+
+struct checking {
+    const struct command_options *o;
+    struct command_ends ends;
+    struct config_delivery delivery; /* a copy that creates no topics */
+    struct router *router;
+    struct pg_system system;
+    struct checks *checks;
+};
+
+const char *check_state_name(enum check_state state)
+{
+    static const char *const names[] = {"not_run", "passed", "warned", "failed"};
+    assert(state >= CHECK_NOT_RUN && state <= CHECK_FAILED);
+    return names[state];
+}
+
+static void say(struct checking *c, enum check_id id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void say(struct checking *c, enum check_id id, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->checks->results[id].said, CHECK_SAID_MAX, format, args);
+    va_end(args);
+}
+
+/* ---- Each ---- */
+
+static int check_properties(struct checking *c, struct error *err)
+{
+    const struct config *config = c->o->config;
+    if (kafka_check_config(&config->kafka, &config->delivery, err) < 0)
+        return -1;
+    say(c, CHECK_PROPERTIES, "configuration: %s is valid", config->path);
+    return 0;
+}
+
+static int check_origin(struct checking *c, struct error *err)
+{
+    struct origin *origin = c->ends.r.origin;
+    const struct pg_system *system = &c->system;
+    if (origin->ops->probe(origin, &c->system, err) < 0)
+        return -1;
+    say(c, CHECK_ORIGIN, "database: %s, PostgreSQL %d, reached as %s", system->database,
+        system->server_version / 10000, system->user);
+    return 0;
+}
+
+static int check_tables(struct checking *c, struct error *err)
+{
+    if (origin_check(c->ends.r.origin, &c->system, c->router, false, err) < 0)
+        return -1;
+    say(c, CHECK_TABLES,
+        "publication: %s sends the routed tables, with the columns that the routes need",
+        c->o->config->source.publication.text);
+    return 0;
+}
+
+static int check_coordinator(struct checking *c, struct error *err)
+{
+    if (kafka_probe(&c->ends.ledger.options, err) < 0)
+        return -1;
+    say(c, CHECK_COORDINATOR, "kafka: broker and transaction coordinator reached");
+    return 0;
+}
+
+/* Answers CHECK_REPLICATION by the way. */
+static int check_topics(struct checking *c, struct error *err)
+{
+    struct check_result *replication = &c->checks->results[CHECK_REPLICATION];
+    struct buf weak = BUF_EMPTY;
+    int result = relay_prepare_topics(&c->ends.ledger.options, c->router, false, &weak, err);
+    if (result < 0 && err->reason == REASON_TOPIC_MISSING && c->o->config->delivery.topics.create) {
+        say(c, CHECK_TOPICS, "topics: some do not exist yet; setup and run create them");
+        *err = ERROR_INIT;
+        result = 0;
+    } else if (result == 0) {
+        say(c, CHECK_TOPICS, "topics: in place");
+    }
+    replication->state = result == 0 && weak.len > 0 ? CHECK_WARNED : CHECK_NOT_RUN;
+    if (replication->state == CHECK_WARNED)
+        say(c, CHECK_REPLICATION, "warning: %s", buf_text(&weak));
+    buf_fini(&weak);
+    return result;
+}
+
+static int check_progress(struct checking *c, struct error *err)
+{
+    struct found found;
+    if (relay_look(&c->ends.r, &found, err) < 0)
+        return -1;
+    if (relay_judge(&c->ends.r, true, &found, err) == 0) {
+        char position[LSN_TEXT_MAX];
+        say(c, CHECK_PROGRESS, "progress: at %s, %s can go on from there",
+            lsn_format(found.progress.position.lsn, position), c->ends.r.origin->name);
+        return 0;
+    }
+    if (err->reason != REASON_NOT_SET_UP && err->reason != REASON_CLOSED)
+        return -1;
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, c->o->log->as, &advice);
+    say(c, CHECK_PROGRESS, "progress: none yet; %s", buf_text(&advice));
+    buf_fini(&advice);
+    *err = ERROR_INIT;
+    return 0;
+}
+
+static int run(struct checking *c, enum check_id id, struct error *err)
+{
+    switch (id) {
+    case CHECK_ROUTES:
+        return relay_open_router(c->o->config, &c->router, err);
+    case CHECK_CONNECTION:
+        return relay_check_connection(c->o->config, err);
+    case CHECK_PROPERTIES:
+        return check_properties(c, err);
+    case CHECK_SESSION:
+        return origin_connect(c->ends.r.origin, err);
+    case CHECK_ORIGIN:
+        return check_origin(c, err);
+    case CHECK_TABLES:
+        return check_tables(c, err);
+    case CHECK_COORDINATOR:
+        return check_coordinator(c, err);
+    case CHECK_TOPICS:
+        return check_topics(c, err);
+    case CHECK_REPLICATION:
+        return 0; /* the topics have told */
+    case CHECK_PROGRESS:
+        return check_progress(c, err);
+    case CHECK_COUNT:
+        break;
+    }
+    assert(false);
+    return -1;
+}
+
+/* ---- All ---- */
+
+static int run_all(struct checking *c, bool connect, struct error *err)
+{
+    for (enum check_id id = 0; id < CHECK_COUNT; id++) {
+        struct check_result *result = &c->checks->results[id];
+        if (check_table[id].group != CHECK_CONFIGURATION && !connect)
+            return 0;
+        if (run(c, id, err) < 0) {
+            assert(check_table[id].level == CHECK_REFUSES);
+            result->state = CHECK_FAILED;
+            result->err = *err;
+            return -1;
+        }
+        if (result->state == CHECK_NOT_RUN)
+            result->state = CHECK_PASSED;
+    }
+    return 0;
+}
+
+int relay_run_checks(const struct command_options *o, bool connect, struct checks *checks,
+                     struct error *err)
+{
+    assert(o->config != NULL && checks != NULL);
+    struct checking c = {.o = o, .delivery = o->config->delivery, .checks = checks};
+    memset(checks, 0, sizeof *checks);
+    command_ends_open(o, &c.ends);
+    c.delivery.topics.create = false;
+    c.ends.ledger.options.delivery = &c.delivery;
+    int result = run_all(&c, connect, err);
+    router_close(c.router);
+    command_ends_close(&c.ends);
+    return result;
+}
