@@ -1,0 +1,472 @@
+/* recover/opening: the whole open, step by step, between a model of the progress topic and a model
+ * of an origin, with the real records. Time is the test's. */
+#include "recover/opening.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORDS_MAX 16
+#define SECOND_US INT64_C(1000000)
+
+/* ---- The models ---- */
+
+struct model_ledger {
+    struct ledger base;
+    struct buf records[RECORDS_MAX];
+    uint32_t count;
+    bool gone; /* the topic */
+    struct publisher publisher;
+    uint32_t looks, taken_over;
+    void (*at_take_over)(struct model_ledger *l); /* what the older instance still does */
+};
+
+static void add(struct model_ledger *l, const struct progress *record)
+{
+    assert_true(l->count < RECORDS_MAX);
+    progress_encode(record, &l->records[l->count++]);
+}
+
+static void copy_newest(const struct model_ledger *l, struct buf *newest, struct buf *before)
+{
+    if (l->count > 0)
+        buf_add(newest, buf_span(&l->records[l->count - 1]));
+    if (l->count > 1)
+        buf_add(before, buf_span(&l->records[l->count - 2]));
+}
+
+static int ledger_look(struct ledger *base, bool through, int64_t timeout_ms, struct buf *newest,
+                       struct buf *before, bool *exists, struct error *err)
+{
+    struct model_ledger *l = (struct model_ledger *)base;
+    (void)through, (void)timeout_ms, (void)err;
+    l->looks++;
+    *exists = !l->gone;
+    if (!l->gone)
+        copy_newest(l, newest, before);
+    return 0;
+}
+
+static int ledger_take_over(struct ledger *base, struct publisher **publisher, struct error *err)
+{
+    struct model_ledger *l = (struct model_ledger *)base;
+    (void)err;
+    l->taken_over++;
+    if (l->at_take_over != NULL)
+        l->at_take_over(l);
+    *publisher = &l->publisher;
+    return 0;
+}
+
+static int ledger_read(struct ledger *base, struct publisher *publisher, struct buf *newest,
+                       struct buf *before, struct error *err)
+{
+    struct model_ledger *l = (struct model_ledger *)base;
+    (void)err;
+    assert_ptr_equal(publisher, &l->publisher);
+    copy_newest(l, newest, before);
+    return 0;
+}
+
+static int ledger_write(struct ledger *base, struct publisher *publisher, struct span record,
+                        struct error *err)
+{
+    struct model_ledger *l = (struct model_ledger *)base;
+    (void)err;
+    assert_ptr_equal(publisher, &l->publisher);
+    assert_true(l->count < RECORDS_MAX);
+    buf_add(&l->records[l->count++], record);
+    return 0;
+}
+
+static const struct ledger_ops ledger_model = {.name = "model",
+                                               .look = ledger_look,
+                                               .take_over = ledger_take_over,
+                                               .read = ledger_read,
+                                               .write = ledger_write};
+
+struct model_origin {
+    struct origin base;
+    struct found_origin state;
+    struct pg_system system;
+    struct error refusal; /* with a kind: what judge says */
+    struct error unfit;   /* the same for check */
+    uint64_t judged_at;   /* position of the progress that was judged last */
+    uint32_t connects, evicts;
+    bool holder_stays;
+    bool started;
+};
+
+static int origin_model_connect(struct origin *base, struct error *err)
+{
+    (void)err;
+    ((struct model_origin *)base)->connects++;
+    return 0;
+}
+
+static int origin_model_identify(struct origin *base, struct pg_system *system, struct error *err)
+{
+    (void)err;
+    *system = ((struct model_origin *)base)->system;
+    return 0;
+}
+
+static int origin_model_look(struct origin *base, struct found_origin *state, struct error *err)
+{
+    (void)err;
+    *state = ((struct model_origin *)base)->state;
+    return 0;
+}
+
+static int origin_model_judge(struct origin *base, enum origin_question question,
+                              const struct found *found, struct error *err)
+{
+    struct model_origin *o = (struct model_origin *)base;
+    assert_int_equal(question, ORIGIN_MAY_GO_ON);
+    o->judged_at = found->progress.position.lsn;
+    if (o->refusal.kind == ERROR_NONE)
+        return 0;
+    *err = o->refusal;
+    return -1;
+}
+
+static int origin_model_check(struct origin *base, const struct pg_system *system,
+                              const struct router *router, bool before_setup, struct error *err)
+{
+    struct model_origin *o = (struct model_origin *)base;
+    (void)system, (void)router;
+    assert_false(before_setup);
+    if (o->unfit.kind == ERROR_NONE)
+        return 0;
+    *err = o->unfit;
+    return -1;
+}
+
+static int origin_model_evict(struct origin *base, const struct found_holder *holder, bool *ended,
+                              struct error *err)
+{
+    struct model_origin *o = (struct model_origin *)base;
+    (void)err;
+    o->evicts++;
+    *ended = holder->ours;
+    if (holder->ours && !o->holder_stays)
+        o->state.holder = (struct found_holder){.present = false};
+    return 0;
+}
+
+static int origin_model_start(struct origin *base, const struct found *found, int64_t now_us,
+                              struct source **source, struct error *err)
+{
+    struct model_origin *o = (struct model_origin *)base;
+    (void)found, (void)now_us, (void)source, (void)err;
+    o->started = true;
+    return 0;
+}
+
+static void origin_model_sign(const struct origin *base, struct progress *record)
+{
+    snprintf(record->slot, sizeof record->slot, "%s", base->label);
+}
+
+static const struct origin_ops origin_model = {.name = "model",
+                                               .noun = "well",
+                                               .here = "well",
+                                               .anew = "new-well",
+                                               .mode = PROGRESS_WAL,
+                                               .connect = origin_model_connect,
+                                               .identify = origin_model_identify,
+                                               .look = origin_model_look,
+                                               .judge = origin_model_judge,
+                                               .check = origin_model_check,
+                                               .evict = origin_model_evict,
+                                               .start = origin_model_start,
+                                               .sign = origin_model_sign};
+
+/* ---- The fixture: a relay "orders" whose predecessor has come to 0/2000 ---- */
+
+struct fixture {
+    struct model_ledger ledger;
+    struct model_origin origin;
+    struct arena arena;
+    struct config config;
+    struct claimant claimant;
+    struct opening opening;
+    struct error err;
+};
+
+static const struct progress recorded = {.relay = "orders",
+                                         .generation = 3,
+                                         .instance = "predecessor",
+                                         .system_identifier = 42,
+                                         .timeline = 1,
+                                         .slot = "north",
+                                         .mode = PROGRESS_WAL,
+                                         .position = {0x2000, 0},
+                                         .config_hash = "0123456789abcdef"};
+
+static void new_epoch(struct fixture *f)
+{
+    f->err = ERROR_INIT;
+    f->opening = (struct opening){
+        .ends = {.origin = &f->origin.base, .ledger = &f->ledger.base, .arena = &f->arena},
+        .claimant = &f->claimant,
+        .config = &f->config};
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    f->ledger.base.ops = &ledger_model;
+    f->origin.base.ops = &origin_model;
+    f->origin.base.label = "north";
+    snprintf(f->origin.base.name, sizeof f->origin.base.name, "well north");
+    f->origin.system = (struct pg_system){.system_identifier = 42, .timeline = 2};
+    f->origin.state =
+        (struct found_origin){.present = true, .confirmed_lsn = 0x1000, .current_lsn = 0x3000};
+    arena_init(&f->arena, 4096, 4096);
+    f->config.relay.text = "orders";
+    f->config.delivery.progress_topic.text = "walferry.orders.progress";
+    snprintf(f->config.hash, sizeof f->config.hash, "fedcba9876543210");
+    f->claimant.instance = "me";
+    add(&f->ledger, &recorded);
+    new_epoch(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < f->ledger.count; i++)
+        buf_fini(&f->ledger.records[i]);
+    arena_fini(&f->arena);
+    free(f);
+    return 0;
+}
+
+static void fails(struct fixture *f, int result, enum error_kind kind, const char *reason)
+{
+    assert_int_equal(result, -1);
+    assert_int_equal(f->err.kind, kind);
+    assert_string_equal(reason_slug(f->err.reason), reason);
+}
+
+static void opens(struct fixture *f)
+{
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+    assert_int_equal(opening_take_over(&f->opening, 1700 * SECOND_US, &f->err), 0);
+}
+
+/* ---- Tests ---- */
+
+static void a_start_claims_with_the_next_generation(void **state)
+{
+    struct fixture *f = *state;
+    opens(f);
+    assert_int_equal(f->ledger.count, 2);
+    struct progress claim;
+    assert_int_equal(progress_decode(buf_span(&f->ledger.records[1]), &f->arena, &claim, &f->err),
+                     0);
+    assert_int_equal(claim.generation, 4);
+    assert_string_equal(claim.instance, "me");
+    assert_string_equal(claim.slot, "north");
+    assert_string_equal(claim.config_hash, "fedcba9876543210");
+    assert_int_equal(claim.timeline, 2);
+    assert_int_equal(claim.position.lsn, 0x2000);
+    assert_true(f->claimant.claimed);
+    assert_int_equal(opening_win(&f->opening, SECOND_US, &f->err), 0);
+    struct source *source = NULL;
+    assert_int_equal(opening_start(&f->opening, SECOND_US, &source, &f->err), 0);
+    assert_true(f->origin.started);
+    assert_int_equal(f->origin.evicts, 0);
+}
+
+/* A bad start must not fence a good relay. */
+static void what_is_refused_takes_nothing_over(void **state)
+{
+    struct fixture *f = *state;
+    error_stop(&f->origin.refusal, REASON_SLOT_MISSING, "it is gone");
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "slot_missing");
+    assert_int_equal(f->ledger.looks, 2); /* nothing is refused on what may be old news */
+    new_epoch(f);
+    f->origin.refusal = ERROR_INIT;
+    error_stop(&f->origin.unfit, REASON_TABLE_MISSING, "no table");
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "table_missing");
+    assert_int_equal(f->ledger.taken_over, 0);
+    assert_int_equal(f->ledger.count, 1);
+}
+
+static void add_successor(struct model_ledger *l)
+{
+    struct progress record = recorded;
+    record.generation = 9;
+    snprintf(record.instance, sizeof record.instance, "successor");
+    add(l, &record);
+}
+
+/* A zombie must not fence its successor. */
+static void who_finds_anothers_claim_leaves(void **state)
+{
+    struct fixture *f = *state;
+    opens(f);
+    add_successor(&f->ledger);
+    new_epoch(f);
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "fenced");
+    assert_int_equal(f->err.exit_code, EXIT_FENCED);
+    assert_string_equal(f->err.text,
+                        "another instance (successor, generation 9) has taken relay orders over");
+    assert_int_equal(f->ledger.taken_over, 1);
+    /* One that has never claimed is the successor of whoever it finds. */
+    f->claimant.claimed = false;
+    new_epoch(f);
+    opens(f);
+}
+
+/* Whatever is wrong with the server: who has claimed asks first who claimed last. */
+static void a_refusal_beside_a_successor_is_his_doing(void **state)
+{
+    struct fixture *f = *state;
+    opens(f);
+    error_stop(&f->origin.refusal, REASON_SLOT_AHEAD, "advanced");
+    add_successor(&f->ledger);
+    fails(f, opening_win(&f->opening, SECOND_US, &f->err), ERROR_STOP, "fenced");
+}
+
+static void end_of_predecessor(struct model_ledger *l)
+{
+    struct progress record = recorded;
+    record.position.lsn = 0x2800;
+    add(l, &record);
+}
+
+/* What the older instance wrote until it was fenced is what counts. */
+static void what_was_judged_is_judged_again(void **state)
+{
+    struct fixture *f = *state;
+    f->ledger.at_take_over = end_of_predecessor;
+    opens(f);
+    assert_int_equal(f->origin.judged_at, 0x2800);
+    assert_int_equal(f->opening.found.progress.position.lsn, 0x2800);
+}
+
+static void refused_behind_the_take_over_claims_nothing(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+    error_stop(&f->origin.refusal, REASON_PARTIAL_CONFIG_CHANGED, "half published");
+    fails(f, opening_take_over(&f->opening, SECOND_US, &f->err), ERROR_STOP,
+          "partial_config_changed");
+    assert_int_equal(f->ledger.count, 1);
+    assert_false(f->claimant.claimed);
+}
+
+static void forget_all(struct model_ledger *l)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        buf_fini(&l->records[i]);
+    l->count = 0;
+}
+
+static void a_record_that_vanishes_is_no_first_run(void **state)
+{
+    struct fixture *f = *state;
+    f->ledger.at_take_over = forget_all;
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+    fails(f, opening_take_over(&f->opening, SECOND_US, &f->err), ERROR_RETRY, "progress_vanished");
+}
+
+/* Only who has claimed knows that the topic was there. */
+static void a_topic_that_is_away_is_looked_for_anew(void **state)
+{
+    struct fixture *f = *state;
+    opens(f);
+    f->ledger.gone = true;
+    new_epoch(f);
+    fails(f, opening_look(&f->opening, 20 * SECOND_US, &f->err), ERROR_RETRY, "progress_away");
+    new_epoch(f);
+    fails(f, opening_look(&f->opening, 29 * SECOND_US, &f->err), ERROR_RETRY, "progress_away");
+    error_stop(&f->origin.refusal, REASON_PROGRESS_MISSING, "none");
+    new_epoch(f);
+    fails(f, opening_look(&f->opening, 30 * SECOND_US, &f->err), ERROR_STOP, "progress_missing");
+    /* It comes back: the patience begins anew. */
+    f->ledger.gone = false;
+    f->origin.refusal = ERROR_INIT;
+    new_epoch(f);
+    assert_int_equal(opening_look(&f->opening, 31 * SECOND_US, &f->err), 0);
+    assert_int_equal(f->claimant.away_since_us, 0);
+}
+
+static void an_idle_predecessor_is_evicted(void **state)
+{
+    struct fixture *f = *state;
+    f->origin.state.holder = (struct found_holder){.present = true, .ours = true, .pid = 77};
+    opens(f);
+    assert_int_equal(opening_win(&f->opening, SECOND_US, &f->err), 1);
+    assert_int_equal(opening_win(&f->opening, SECOND_US + OPENING_WIN_US, &f->err), 0);
+    assert_int_equal(f->origin.evicts, 1);
+}
+
+static void a_successor_is_not_evicted(void **state)
+{
+    struct fixture *f = *state;
+    opens(f);
+    add_successor(&f->ledger);
+    f->origin.state.holder = (struct found_holder){.present = true, .ours = true, .pid = 78};
+    fails(f, opening_win(&f->opening, SECOND_US, &f->err), ERROR_STOP, "fenced");
+    assert_int_equal(f->origin.evicts, 0);
+}
+
+static void a_holder_that_stays_is_waited_for_and_no_longer(void **state)
+{
+    struct fixture *f = *state;
+    f->origin.holder_stays = true;
+    f->origin.state.holder = (struct found_holder){
+        .present = true, .ours = true, .pid = 77, .application = "walferry:orders"};
+    opens(f);
+    assert_int_equal(opening_win(&f->opening, SECOND_US, &f->err), 1);
+    assert_int_equal(opening_win(&f->opening, 16 * SECOND_US, &f->err), 1);
+    assert_int_equal(f->origin.evicts, 1); /* it was told once */
+    fails(f, opening_win(&f->opening, 16 * SECOND_US + 1, &f->err), ERROR_RETRY, "slot_active");
+    assert_string_equal(f->err.text, "well north is in use by process 77 (walferry:orders)");
+}
+
+/* The mend names what the origin calls itself. */
+static void a_regression_is_refused_in_the_origins_words(void **state)
+{
+    struct fixture *f = *state;
+    struct progress back = recorded;
+    back.position.lsn = 0x1000;
+    add(&f->ledger, &back);
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "progress_regressed");
+    assert_string_equal(f->err.hint,
+                        "find out who wrote it, then publish again from where the well stands");
+    assert_int_equal(f->origin.connects, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_start_claims_with_the_next_generation),
+        TEST(what_is_refused_takes_nothing_over),
+        TEST(who_finds_anothers_claim_leaves),
+        TEST(a_refusal_beside_a_successor_is_his_doing),
+        TEST(what_was_judged_is_judged_again),
+        TEST(refused_behind_the_take_over_claims_nothing),
+        TEST(a_record_that_vanishes_is_no_first_run),
+        TEST(a_topic_that_is_away_is_looked_for_anew),
+        TEST(an_idle_predecessor_is_evicted),
+        TEST(a_successor_is_not_evicted),
+        TEST(a_holder_that_stays_is_waited_for_and_no_longer),
+        TEST(a_regression_is_refused_in_the_origins_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
