@@ -266,6 +266,22 @@ bool router_table_of_route(const struct router *router, uint32_t route, struct s
     return true;
 }
 
+bool router_pattern_of_route(const struct router *router, uint32_t route,
+                             struct router_pattern *pattern)
+{
+    assert(router != NULL && pattern != NULL);
+    *pattern = (struct router_pattern){.schema_glob = false};
+    if (route >= router->route_count)
+        return false;
+    const struct route_match *match = &router->routes[route].match;
+    if (!match->of_message)
+        *pattern = (struct router_pattern){.schema = match->schema,
+                                           .table = match->table,
+                                           .schema_glob = match->schema_glob,
+                                           .table_glob = match->table_glob};
+    return true;
+}
+
 bool router_lacks(const struct router *router, const struct relation *relation,
                   struct router_lack *lack)
 {

@@ -60,6 +60,16 @@ int router_route_of_table(const struct router *router, struct span schema, struc
 /* The one table that the route names; false where it names a glob or messages. */
 bool router_table_of_route(const struct router *router, uint32_t route, struct span *schema,
                            struct span *table);
+/* What a route's `from:` says of tables. In a glob * is any run of characters, ? is one. */
+struct router_pattern {
+    struct span schema; /* absent, like table: the route takes messages */
+    struct span table;
+    bool schema_glob;
+    bool table_glob;
+};
+/* False behind the last route. Points into the router. */
+bool router_pattern_of_route(const struct router *router, uint32_t route,
+                             struct router_pattern *pattern);
 /* What a route would find wrong with every row of a relation. */
 struct router_lack {
     uint32_t route;

@@ -1,0 +1,179 @@
+/* recover/fingerprint: see fingerprint.h. One query makes the lines; what they mean is judged in
+ * fingerprint_compare.c. It judges no publication by itself: whether one sends what the routes need
+ * is the matter of tables.c. */
+#include "recover/fingerprint.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "routed" are the tables that routes take ($2 and $3: patterns of schema and table), "near" those
+ * with all that hangs above and below them. %s: the schemas of the publication (15 and later).
+ *
+ *   publication <oid> <xmin> <owner> <what it publishes> <name>
+ *   member <oid> <xmin> <oid of the table>
+ *   schema <oid> <xmin> <name>
+ *   table <oid> <kind> <persistence> <replica identity> <oid of the root or 0> <sent> <name> */
+#define LINES_SQL                                                                                  \
+    "WITH RECURSIVE pub AS (SELECT p.*, p.xmin AS version FROM pg_catalog.pg_publication p "       \
+    "WHERE p.pubname = $1), "                                                                      \
+    "spaces AS (%s), "                                                                             \
+    "routed AS (SELECT DISTINCT c.oid FROM pg_catalog.pg_class c "                                 \
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
+    "JOIN unnest($2::text[], $3::text[]) x(s, t) ON n.nspname LIKE x.s AND c.relname LIKE x.t "    \
+    "WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%%' "                              \
+    "AND n.nspname <> 'information_schema'), "                                                     \
+    "below(id) AS (SELECT oid FROM routed UNION SELECT i.inhrelid FROM below "                     \
+    "JOIN pg_catalog.pg_inherits i ON i.inhparent = id), "                                         \
+    "above(id) AS (SELECT oid FROM routed UNION SELECT i.inhparent FROM above "                    \
+    "JOIN pg_catalog.pg_inherits i ON i.inhrelid = id), "                                          \
+    "near AS (SELECT c.oid, c.relkind, c.relpersistence, c.relreplident, c.relname, n.nspname, "   \
+    "ARRAY[c.oid] || CASE WHEN c.relispartition THEN "                                             \
+    "ARRAY(SELECT a.relid::oid FROM pg_catalog.pg_partition_ancestors(c.oid) a "                   \
+    "WHERE a.relid <> c.oid) ELSE '{}' END AS path "                                               \
+    "FROM (SELECT id FROM below UNION SELECT id FROM above) x "                                    \
+    "JOIN pg_catalog.pg_class c ON c.oid = x.id "                                                  \
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace), "                                  \
+    "members AS (SELECT r.oid, r.xmin AS version, r.prrelid FROM pub "                             \
+    "JOIN pg_catalog.pg_publication_rel r ON r.prpubid = pub.oid "                                 \
+    "WHERE r.prrelid IN (SELECT oid FROM near)), "                                                 \
+    "lines(line) AS (SELECT format('publication %%s %%s %%s %%s%%s%%s%%s%%s%%s%%s %%I', oid, "     \
+    "version, pubowner, CASE WHEN pubinsert THEN 'i' ELSE '-' END, "                               \
+    "CASE WHEN pubupdate THEN 'u' ELSE '-' END, CASE WHEN pubdelete THEN 'd' ELSE '-' END, "       \
+    "CASE WHEN pubtruncate THEN 't' ELSE '-' END, CASE WHEN pubviaroot THEN 'r' ELSE '-' END, "    \
+    "CASE WHEN puballtables THEN 'a' ELSE '-' END, "                                               \
+    "coalesce(to_jsonb(pub)->>'pubgencols', '-'), pubname) FROM pub "                              \
+    "UNION ALL SELECT format('member %%s %%s %%s', oid, version, prrelid) FROM members "           \
+    "UNION ALL SELECT format('schema %%s %%s %%I', oid, version, nspname) FROM spaces "            \
+    "WHERE nspname IN (SELECT nspname FROM near) "                                                 \
+    "UNION ALL SELECT format('table %%s %%s %%s %%s %%s %%s %%I.%%I', oid, relkind, "              \
+    "relpersistence, relreplident, "                                                               \
+    "CASE WHEN cardinality(path) > 1 THEN path[cardinality(path)] ELSE 0 END, "                    \
+    "EXISTS (SELECT FROM pub WHERE puballtables) OR EXISTS (SELECT FROM members m "                \
+    "WHERE m.prrelid = ANY (path)) OR EXISTS (SELECT FROM spaces s "                               \
+    "JOIN pg_catalog.pg_class p ON p.relnamespace = s.space WHERE p.oid = ANY (path)), "           \
+    "nspname, relname) FROM near) "                                                                \
+    "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), ''), "                  \
+    "substr(encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' "                            \
+    "ORDER BY line COLLATE \"C\"), ''), 'UTF8')), 'hex'), 1, 32) "                                 \
+    "FROM (SELECT replace(line, E'\\n', '\\n') AS line FROM lines) x"
+#define NO_SPACES_SQL                                                                              \
+    "SELECT 0::oid AS oid, 0 AS version, 0::oid AS space, ''::name AS nspname WHERE false"
+#define SPACES_SQL                                                                                 \
+    "SELECT s.oid, s.xmin AS version, s.pnnspid AS space, n.nspname FROM pub "                     \
+    "JOIN pg_catalog.pg_publication_namespace s ON s.pnpubid = pub.oid "                           \
+    "JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid"
+
+static int ask_place(struct pg_connection *sql, uint64_t *lsn, bool *schemas, struct error *err)
+{
+    struct pg_result *r = NULL;
+    if (pg_query(
+            sql,
+            "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() "
+            "THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, "
+            "to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL",
+            0, NULL, &r, err) < 0)
+        return -1;
+    *lsn = 0;
+    if (pg_result_rows(r) == 1)
+        lsn_parse(pg_result_cell(r, 0, 0), lsn);
+    *schemas = span_equal_text(pg_result_cell(r, 0, 1), "t");
+    pg_result_free(r);
+    return 0;
+}
+
+/* As an element of an array's literal: a pattern of LIKE in double quotes. */
+static void add_pattern(struct buf *out, struct span name, bool glob)
+{
+    buf_add_text(out, out->len > 1 ? ",\"" : "\"");
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (glob && (c == '*' || c == '?')) {
+            buf_add_char(out, c == '*' ? '%' : '_');
+            continue;
+        }
+        if (c == '%' || c == '_')
+            buf_add_text(out, "\\\\");
+        else if (c == '\\')
+            buf_add_text(out, "\\\\\\");
+        else if (c == '"')
+            buf_add_char(out, '\\');
+        buf_add_char(out, c);
+    }
+    buf_add_char(out, '"');
+}
+
+static void add_patterns(const struct router *router, struct buf *schemas, struct buf *tables)
+{
+    struct router_pattern p;
+    buf_add_char(schemas, '{');
+    buf_add_char(tables, '{');
+    for (uint32_t i = 0; router_pattern_of_route(router, i, &p); i++) {
+        if (p.table.ptr == NULL)
+            continue;
+        add_pattern(schemas, p.schema, p.schema_glob);
+        add_pattern(tables, p.table, p.table_glob);
+    }
+    buf_add_char(schemas, '}');
+    buf_add_char(tables, '}');
+}
+
+int fingerprint_take(struct pg_connection *sql, const char *publication,
+                     const struct router *router, struct arena *arena, struct fingerprint *out,
+                     struct error *err)
+{
+    assert(sql != NULL && publication != NULL && router != NULL);
+    bool has_schemas = false;
+    *out = (struct fingerprint){.text = span_null()};
+    if (ask_place(sql, &out->id.lsn, &has_schemas, err) < 0)
+        return -1;
+    struct buf schemas = BUF_EMPTY, tables = BUF_EMPTY;
+    add_patterns(router, &schemas, &tables);
+    char statement[6144];
+    int len =
+        snprintf(statement, sizeof statement, LINES_SQL, has_schemas ? SPACES_SQL : NO_SPACES_SQL);
+    assert(len > 0 && (size_t)len < sizeof statement);
+    const char *params[] = {publication, buf_text(&schemas), buf_text(&tables)};
+    struct pg_result *r = NULL;
+    int result = pg_query(sql, statement, 3, params, &r, err);
+    if (result == 0) {
+        out->text = arena_copy(arena, pg_result_cell(r, 0, 0));
+        snprintf(out->id.hash, sizeof out->id.hash, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 1)));
+    }
+    pg_result_free(r);
+    buf_fini(&schemas);
+    buf_fini(&tables);
+    return result;
+}
+
+/* A partition that still exists has been detached: what is written into it by its own name was sent
+ * before, and is not any more. */
+static int judge_gone(struct pg_connection *sql, struct fingerprint_change *change,
+                      struct error *err)
+{
+    struct buf list = BUF_EMPTY;
+    buf_add_format(&list, "{%s}", buf_text(&change->gone));
+    const char *param = buf_text(&list);
+    struct pg_result *r = NULL;
+    int result =
+        pg_query(sql,
+                 "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_catalog.pg_class c "
+                 "WHERE c.oid = ANY ($1::oid[])",
+                 1, &param, &r, err);
+    if (result == 0 && pg_result_cell(r, 0, 0).len > 0) {
+        change->verdict = FINGERPRINT_LOST;
+        buf_add_format(&change->what, "; detached: %.*s", SPAN_ARG(pg_result_cell(r, 0, 0)));
+    }
+    pg_result_free(r);
+    buf_fini(&list);
+    return result;
+}
+
+int fingerprint_judge(struct pg_connection *sql, struct span before, struct span now,
+                      struct fingerprint_change *change, struct error *err)
+{
+    fingerprint_compare(before, now, change);
+    if (change->gone.len == 0)
+        return 0;
+    return judge_gone(sql, change, err);
+}

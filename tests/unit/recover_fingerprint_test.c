@@ -1,0 +1,212 @@
+/* recover/fingerprint: DDL against a server of the test's own, and what each means: nothing, more
+ * than before, or rows that may be missing. Each case begins with the same tables and publication
+ * and says which words a person reads. */
+#include "private_postgres.h"
+#include "recover/fingerprint.h"
+#include "route_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct private_postgres server;
+static struct pg_connection *sql;
+static struct route_fixture routes;
+static struct arena arena;
+
+static const char *const world[] = {
+    "DROP SCHEMA IF EXISTS shop CASCADE",
+    "DROP PUBLICATION IF EXISTS p",
+    "CREATE SCHEMA shop",
+    "CREATE TABLE shop.outbox (id int)",
+    "CREATE TABLE shop.other (id int)",
+    "CREATE TABLE shop.part (id int) PARTITION BY RANGE (id)",
+    "CREATE TABLE shop.part_1 PARTITION OF shop.part FOR VALUES FROM (1) TO (10)",
+    "CREATE TABLE shop.\"glob_1%\" (id int)",
+    "CREATE PUBLICATION p FOR TABLE shop.outbox, shop.part, shop.\"glob_1%\" "
+    "WITH (publish = 'insert', publish_via_partition_root = true)",
+};
+
+static int start(void **state)
+{
+    (void)state;
+    if (!private_postgres_start(&server, "wal_level = logical\n", NULL))
+        exit(77);
+    struct error err = ERROR_INIT;
+    struct pg_options options = {.connection = private_postgres_dsn(&server, "postgres", ""),
+                                 .application_name = "walferry:test"};
+    if (pg_open(&options, &sql, &err) < 0)
+        fail_msg("%s", err.text);
+    arena_init(&arena, 65536, 65536);
+    route_fixture_init(&routes);
+    routes.configs[0].from = route_fixture_text("shop.outbox");
+    route_fixture_add_route(&routes, "part", "shop.part");
+    route_fixture_add_route(&routes, "glob", "shop.glob?1%*");
+    route_fixture_add_route(&routes, "messages", "message:orders");
+    if (route_fixture_open(&routes) < 0)
+        fail_msg("%s", routes.err.text);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    pg_close(sql);
+    route_fixture_fini(&routes);
+    arena_fini(&arena);
+    private_postgres_stop(&server);
+    return 0;
+}
+
+static int new_world(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof world / sizeof world[0]; i++)
+        private_postgres_sql(&server, world[i]);
+    return 0;
+}
+
+static struct fingerprint take(void)
+{
+    struct fingerprint f;
+    struct error err = ERROR_INIT;
+    if (fingerprint_take(sql, "p", routes.router, &arena, &f, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(strlen(f.id.hash), 32);
+    assert_true(f.id.lsn > 0);
+    return f;
+}
+
+static void expect(const char *const *statements, enum fingerprint_verdict verdict,
+                   const char *words)
+{
+    struct fingerprint before = take();
+    for (int i = 0; statements[i] != NULL; i++)
+        private_postgres_sql(&server, statements[i]);
+    struct fingerprint now = take();
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    if (fingerprint_judge(sql, before.text, now.text, &change, &err) < 0)
+        fail_msg("%s", err.text);
+    if (change.verdict != verdict || (words != NULL && !strstr(buf_text(&change.what), words)))
+        fail_msg("%s: verdict %d, \"%s\"", statements[0], (int)change.verdict,
+                 buf_text(&change.what));
+    assert_int_equal(verdict == FINGERPRINT_SAME, strcmp(before.id.hash, now.id.hash) == 0);
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+}
+
+#define EXPECT(verdict, words, ...)                                                                \
+    do {                                                                                           \
+        new_world(NULL);                                                                           \
+        const char *const statements[] = {__VA_ARGS__, NULL};                                      \
+        expect(statements, verdict, words);                                                        \
+    } while (0)
+#define SAME(...) EXPECT(FINGERPRINT_SAME, NULL, __VA_ARGS__)
+#define GREW(words, ...) EXPECT(FINGERPRINT_GREW, words, __VA_ARGS__)
+#define LOST(words, ...) EXPECT(FINGERPRINT_LOST, words, __VA_ARGS__)
+
+/* ---- Tests ---- */
+
+static void what_does_not_matter(void **state)
+{
+    (void)state;
+    SAME("SELECT 1");
+    SAME("INSERT INTO shop.outbox VALUES (1)", "ANALYZE", "VACUUM FULL shop.outbox");
+    SAME("CREATE TABLE shop.unrelated (id int)", "DROP TABLE shop.other");
+    SAME("CREATE INDEX ON shop.outbox (id)", "GRANT SELECT ON shop.outbox TO PUBLIC");
+    SAME("ALTER TABLE shop.outbox ADD COLUMN note text");
+    SAME("ALTER PUBLICATION p ADD TABLE shop.other", "ALTER PUBLICATION p DROP TABLE shop.other");
+    SAME("VACUUM FREEZE pg_publication", "VACUUM FREEZE pg_publication_rel",
+         "VACUUM FULL pg_publication", "VACUUM FULL pg_publication_rel");
+    SAME("COMMENT ON PUBLICATION p IS 'x'");
+    SAME("TRUNCATE shop.outbox");
+}
+
+static void what_only_adds(void **state)
+{
+    (void)state;
+    GREW("partition shop.part_1 is gone", "DROP TABLE shop.part_1");
+    GREW("table shop.part_2 is new",
+         "CREATE TABLE shop.part_2 PARTITION OF shop.part FOR VALUES FROM (10) TO (20)");
+    GREW("table shop.\"globx1%x\" is new", "CREATE TABLE shop.\"globx1%x\" (id int)");
+    SAME("CREATE TABLE shop.\"glob_1x\" (id int)");
+    GREW("has another owner", "CREATE ROLE heir SUPERUSER", "ALTER PUBLICATION p OWNER TO heir");
+    GREW("has another replica identity", "ALTER TABLE shop.outbox REPLICA IDENTITY FULL");
+    GREW("schema shop is new in the publication", "ALTER PUBLICATION p ADD TABLES IN SCHEMA shop");
+}
+
+static void what_takes_rows_away(void **state)
+{
+    (void)state;
+    LOST("publication p was altered", "ALTER PUBLICATION p SET (publish = 'update')");
+    LOST("publication p was dropped", "DROP PUBLICATION p");
+    LOST("outbox was taken out of the publication", "ALTER PUBLICATION p DROP TABLE shop.outbox");
+    LOST("put back, or its row filter or column list was changed",
+         "ALTER PUBLICATION p SET TABLE shop.outbox WHERE (id > 5), shop.part, shop.\"glob_1%\"");
+    LOST("table shop.outbox was dropped or renamed", "DROP TABLE shop.outbox");
+    LOST("table shop.outbox was dropped or renamed", "ALTER TABLE shop.outbox RENAME TO old");
+    LOST("dropped or renamed", "ALTER TABLE shop.outbox SET SCHEMA public",
+         "DROP TABLE public.outbox");
+    LOST("was renamed to", "ALTER TABLE shop.\"glob_1%\" RENAME TO \"glob_1%2\"");
+    LOST("detached: shop.part_1", "ALTER TABLE shop.part DETACH PARTITION shop.part_1");
+    LOST("rows of shop.part are no longer sent", "ALTER PUBLICATION p DROP TABLE shop.part");
+}
+
+static void what_was_put_back(void **state)
+{
+    (void)state;
+    LOST("publication p was altered", "ALTER PUBLICATION p SET (publish = 'update')",
+         "ALTER PUBLICATION p SET (publish = 'insert')");
+    LOST("publication p was dropped and made again", "DROP PUBLICATION p",
+         world[sizeof world / sizeof world[0] - 1]);
+    LOST("shop.outbox was taken out of the publication and put back",
+         "ALTER PUBLICATION p DROP TABLE shop.outbox", "ALTER PUBLICATION p ADD TABLE shop.outbox");
+    LOST("and there is another one", "DROP TABLE shop.outbox", "CREATE TABLE shop.outbox (id int)",
+         "ALTER PUBLICATION p ADD TABLE shop.outbox");
+    LOST("and there is another one", "ALTER TABLE shop.outbox RENAME TO old",
+         "CREATE TABLE shop.outbox (id int)", "DROP TABLE shop.old",
+         "ALTER PUBLICATION p ADD TABLE shop.outbox");
+}
+
+static void a_publication_of_all_tables(void **state)
+{
+    (void)state;
+    new_world(NULL);
+    private_postgres_sql(&server, "DROP PUBLICATION p");
+    private_postgres_sql(
+        &server, "CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root = true)");
+    const char *const unrelated[] = {"CREATE TABLE shop.unrelated (id int)", NULL};
+    expect(unrelated, FINGERPRINT_SAME, NULL);
+    const char *const anew[] = {"DROP TABLE shop.outbox", "CREATE TABLE shop.outbox (id int)",
+                                NULL};
+    expect(anew, FINGERPRINT_LOST, "and there is another one");
+}
+
+static void a_text_that_is_no_fingerprint_is_a_loss(void **state)
+{
+    (void)state;
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    fingerprint_compare(SPAN_LITERAL("nonsense"), SPAN_LITERAL("publication 1 2 3 i p"), &change);
+    assert_int_equal(change.verdict, FINGERPRINT_LOST);
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_does_not_matter, new_world),
+        cmocka_unit_test_setup(what_only_adds, new_world),
+        cmocka_unit_test_setup(what_takes_rows_away, new_world),
+        cmocka_unit_test_setup(what_was_put_back, new_world),
+        cmocka_unit_test(a_publication_of_all_tables),
+        cmocka_unit_test(a_text_that_is_no_fingerprint_is_a_loss),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
