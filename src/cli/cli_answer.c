@@ -49,9 +49,10 @@ int answer_begin(struct answer *answer, const struct args *args, bool with_confi
             return -1;
         answer->log.format = answer->config->log.format;
         answer->as.file = answer->config->path;
-        answer->log.relay = answer->config->relay.text;
+        answer->relay = config_only_relay(answer->config);
+        answer->log.relay = answer->relay->name.text;
     }
-    answer->options = (struct command_options){.config = answer->config,
+    answer->options = (struct command_options){.config = answer->relay,
                                                .log = &answer->log,
                                                .stop = &answer->stop,
                                                .json = args_has(args, OPTION_JSON),

@@ -8,7 +8,8 @@
 
 struct answer {
     const struct args *args;
-    struct config *config; /* NULL: the command needs none */
+    struct config *config;            /* NULL: the command needs none */
+    const struct config_relay *relay; /* of it: the one that the command is about */
     struct invocation as;
     struct log log;
     atomic_bool stop; /* set by SIGINT and SIGTERM */

@@ -152,9 +152,9 @@ static bool is_instance(const struct json_tree *tree, const char *relay, bool wo
            !(working && span_equal(state, span_of("held")));
 }
 
-bool live_instance(const struct config *config, bool working, char *text, size_t size)
+bool live_instance(const struct config_relay *config, bool working, char *text, size_t size)
 {
-    const char *listen = config->admin.listen.text;
+    const char *listen = config->process->admin.listen.text;
     struct buf body = BUF_EMPTY;
     struct json_tree *tree = NULL;
     struct error ignored = ERROR_INIT;
@@ -163,7 +163,7 @@ bool live_instance(const struct config *config, bool working, char *text, size_t
     bool found = strcmp(listen, "off") != 0 &&
                  live_get(listen, "/status", &status, &body, &ignored) == 0 && status == 200 &&
                  json_tree_parse(buf_span(&body), &tree, &ignored) == 0 &&
-                 is_instance(tree, config->relay.text, working, &pid);
+                 is_instance(tree, config->name.text, working, &pid);
     if (found)
         snprintf(text, size, "process %" PRIu64 ", which answers at %s", pid, listen);
     if (tree != NULL)
@@ -175,7 +175,7 @@ bool live_instance(const struct config *config, bool working, char *text, size_t
 int answer_meet_living(struct answer *answer, struct error *err)
 {
     char seen[320];
-    bool found = live_instance(answer->config, true, seen, sizeof seen);
+    bool found = live_instance(answer->relay, true, seen, sizeof seen);
     if (relay_meet_living(&answer->options, found ? seen : NULL,
                           args_has(answer->args, OPTION_TAKE_OVER), err) == 0)
         return 0;

@@ -14,6 +14,6 @@ int live_get(const char *listen, const char *path, int *status, struct buf *body
 /* Asks the admin port whether an instance of this relay runs there; then `text` says which.
  * working: one that is held after a refusal does not count, it has nothing that could be taken
  * over. */
-bool live_instance(const struct config *config, bool working, char *text, size_t size);
+bool live_instance(const struct config_relay *config, bool working, char *text, size_t size);
 
 #endif

@@ -67,7 +67,7 @@ static void let_go(struct daemon *d)
 /* ---- Reload ---- */
 
 /* What `check` would say, without a server. */
-static int check(const struct daemon *d, const struct config *config, struct error *err)
+static int check(const struct daemon *d, const struct config_relay *config, struct error *err)
 {
     struct buf ignored = BUF_EMPTY;
     const struct command_options options = {.config = config, .log = &d->log, .out = &ignored};
@@ -78,12 +78,12 @@ static int check(const struct daemon *d, const struct config *config, struct err
 
 static int read_next(const struct daemon *d, struct config **next, struct error *err)
 {
-    const struct config *running = relay_config(d->relay);
+    const struct config *running = relay_config(d->relay)->process;
     if (config_open(d->args->values[OPTION_CONFIG], next, err) < 0)
         return -1;
     const char *key = config_needs_restart(running, *next);
     if (key == NULL)
-        return check(d, *next, err);
+        return check(d, config_only_relay(*next), err);
     error_stop(err, REASON_NEEDS_RESTART, "%s: a change of %s needs a restart", (*next)->path, key);
     return error_hint(err, "restart the relay, or put %s back", key);
 }
@@ -101,7 +101,7 @@ static void reload(struct daemon *d)
     /* Other threads read these two without a lock; each is one word. */
     __atomic_store_n(&d->log.level, next->log.level, __ATOMIC_RELAXED);
     __atomic_store_n(&d->log.format, next->log.format, __ATOMIC_RELAXED);
-    relay_reload(d->relay, next);
+    relay_reload(d->relay, config_only_relay(next));
 }
 
 /* ---- Signals ---- */
@@ -176,27 +176,27 @@ static void log_started(const struct daemon *d)
               NULL);
 }
 
-static void open_metrics(struct daemon *d, const struct config *config)
+static void open_metrics(struct daemon *d, const struct config_relay *config)
 {
     const char **names = calloc((size_t)config->routes.count + 1, sizeof *names);
     if (names == NULL)
         abort();
     for (uint32_t i = 0; i < config->routes.count; i++)
         names[i] = config->routes.items[i].name.text;
-    d->metrics = metrics_open(config->relay.text, config->routes.count, names);
+    d->metrics = metrics_open(config->name.text, config->routes.count, names);
     metrics_set_build_info(d->metrics, WALFERRY_VERSION, relay_kafka_version(), relay_pg_version());
     free(names);
 }
 
 /* A port that is taken by this very relay is no matter of ports: with another one the second start
  * would fence the first. */
-static int explain_port(const struct config *config, struct error *err)
+static int explain_port(const struct config_relay *config, struct error *err)
 {
     char instance[320];
     if (err->reason != REASON_ADMIN_LISTEN ||
         !live_instance(config, false, instance, sizeof instance))
         return -1;
-    error_stop(err, REASON_RELAY_RUNNING, "relay %s is running already: %s", config->relay.text,
+    error_stop(err, REASON_RELAY_RUNNING, "relay %s is running already: %s", config->name.text,
                instance);
     return error_hint(err, "run one instance of a relay; to replace this one, stop it first");
 }
@@ -207,22 +207,23 @@ static int start(struct daemon *d, struct error *err)
     if (take_signals(d, err) < 0 || config_open(d->args->values[OPTION_CONFIG], &config, err) < 0)
         return -1;
     keep(d, config);
+    const struct config_relay *only = config_only_relay(config);
     d->log = (struct log){.level = config->log.level,
                           .format = config->log.format,
                           .fd = STDERR_FILENO,
-                          .relay = config->relay.text,
+                          .relay = only->name.text,
                           .as = &d->as};
     d->as.file = config->path;
     bool hold = args_has(d->args, OPTION_HOLD_ON_REFUSAL);
-    if (!hold && check(d, config, err) < 0)
+    if (!hold && check(d, only, err) < 0)
         return -1; /* else it is said, and held, by the relay itself */
-    open_metrics(d, config);
+    open_metrics(d, only);
     const struct admin_options admin = {
         .config = &config->admin, .metrics = d->metrics, .status = &d->status};
     if (admin_open(&admin, &d->admin, err) < 0)
-        return explain_port(config, err);
+        return explain_port(only, err);
     log_started(d);
-    const struct relay_options relay = {.config = config,
+    const struct relay_options relay = {.config = only,
                                         .metrics = d->metrics,
                                         .status = &d->status,
                                         .log = &d->log,

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static int read_mapping(struct config_reader *reader, const char *parent, const struct node *node,
-                        struct config *config, void *base, struct error *err);
+                        const struct config_target *target, struct error *err);
 
 /* The text of what is no mapping is not shown: it may be a whole connection string. */
 static int wrong_kind(const struct config_reader *reader, const char *path, const char *expected,
@@ -102,7 +102,8 @@ static int read_pairs(struct config_reader *reader, const struct config_key *key
 }
 
 static int read_routes(struct config_reader *reader, const struct config_key *key,
-                       const struct node *node, struct config *config, struct error *err)
+                       const struct node *node, const struct config_target *target,
+                       struct error *err)
 {
     char below[CONFIG_PATH_MAX];
     config_key_below(key, below);
@@ -121,19 +122,21 @@ static int read_routes(struct config_reader *reader, const struct config_key *ke
         struct config_route *route = &routes[reader->item];
         if (child->value->kind != NODE_MAPPING)
             return wrong_kind(reader, below, "a mapping", child->value, err);
-        config_defaults(reader, config, route);
-        if (read_mapping(reader, below, child->value, config, route, err) < 0)
+        struct config_target inner = {target->config, target->relay, route};
+        config_defaults(reader, &inner);
+        if (read_mapping(reader, below, child->value, &inner, err) < 0)
             return -1;
+        config_derive(reader, &inner);
         route->has_headers = route->headers.items != NULL;
         reader->item++;
     }
-    config->routes = (struct config_routes){node->count, routes};
-    config_derive(reader, config, routes);
+    target->relay->routes = (struct config_routes){node->count, routes};
     return 0;
 }
 
 static int read_value(struct config_reader *reader, const struct config_key *key,
-                      const struct node *node, struct config *config, void *base, struct error *err)
+                      const struct node *node, const struct config_target *target,
+                      struct error *err)
 {
     char below[CONFIG_PATH_MAX];
     switch (key->kind) {
@@ -141,17 +144,17 @@ static int read_value(struct config_reader *reader, const struct config_key *key
         if (node->kind != NODE_MAPPING)
             return wrong_kind(reader, key->path, "a mapping", node, err);
         config_key_below(key, below);
-        return read_mapping(reader, below, node, config, base, err);
+        return read_mapping(reader, below, node, target, err);
     case KEY_KIND_LIST:
         if (node->kind != NODE_LIST)
             return wrong_kind(reader, key->path, "a list", node, err);
-        return read_routes(reader, key, node, config, err);
+        return read_routes(reader, key, node, target, err);
     case KEY_KIND_PAIRS:
         if (node->kind != NODE_MAPPING)
             return wrong_kind(reader, key->path, "a mapping", node, err);
-        return read_pairs(reader, key, node, base, err);
+        return read_pairs(reader, key, node, config_target_base(target, key), err);
     default:
-        return config_value_set(reader, key, node, base, err);
+        return config_value_set(reader, key, node, config_target_base(target, key), err);
     }
 }
 
@@ -187,7 +190,7 @@ static int no_duplicates(const struct config_reader *reader, const char *parent,
 }
 
 static int read_mapping(struct config_reader *reader, const char *parent, const struct node *node,
-                        struct config *config, void *base, struct error *err)
+                        const struct config_target *target, struct error *err)
 {
     if (no_duplicates(reader, parent, node, err) < 0)
         return -1;
@@ -198,7 +201,7 @@ static int read_mapping(struct config_reader *reader, const char *parent, const 
         if (key->kind == KEY_KIND_PAIRS && child->value->kind == NODE_MAPPING &&
             no_duplicates(reader, key->path, child->value, err) < 0)
             return -1;
-        if (read_value(reader, key, child->value, config, base, err) < 0)
+        if (read_value(reader, key, child->value, target, err) < 0)
             return -1;
     }
     size_t count;
@@ -216,13 +219,17 @@ static int read_mapping(struct config_reader *reader, const char *parent, const 
 static int read_tree(struct config *config, const struct node *root, struct error *err)
 {
     struct config_reader reader = {.arena = &config->arena, .file = config->path};
-    config_defaults(&reader, config, NULL);
-    if (read_mapping(&reader, "", root, config, config, err) < 0)
+    struct config_relay *relay = arena_alloc_zero(&config->arena, sizeof *relay);
+    relay->process = config;
+    config->relays = (struct config_relays){1, relay};
+    struct config_target target = {.config = config, .relay = relay};
+    config_defaults(&reader, &target);
+    if (read_mapping(&reader, "", root, &target, err) < 0)
         return -1;
-    config_derive(&reader, config, NULL);
+    config_derive(&reader, &target);
     if (config_check(&reader, config, root, err) < 0)
         return -1;
-    config_hash(config);
+    config_hash(relay);
     return 0;
 }
 

@@ -54,20 +54,20 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
     }
 }
 
-void config_hash(struct config *config)
+void config_hash(struct config_relay *relay)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    assert(config->source.slot.text != NULL);
-    assert(config->routes.count > 0);
+    assert(relay->source.slot.text != NULL);
+    assert(relay->routes.count > 0);
     hash_text(&hash, "events of a change, version 1");
     hash_text(&hash, "pgoutput proto_version 1, messages, no streaming");
-    hash_text(&hash, config->source.slot.text);
-    hash_text(&hash, config->source.publication.text);
-    hash_text(&hash, config->delivery.id_header.text);
-    hash_number(&hash, config->routes.count);
-    for (uint32_t i = 0; i < config->routes.count; i++)
-        hash_route(&hash, &config->routes.items[i]);
-    snprintf(config->hash, sizeof config->hash, "%016" PRIx64, hash);
+    hash_text(&hash, relay->source.slot.text);
+    hash_text(&hash, relay->source.publication.text);
+    hash_text(&hash, relay->delivery.id_header.text);
+    hash_number(&hash, relay->routes.count);
+    for (uint32_t i = 0; i < relay->routes.count; i++)
+        hash_route(&hash, &relay->routes.items[i]);
+    snprintf(relay->hash, sizeof relay->hash, "%016" PRIx64, hash);
 }
 
 /* What a connection string says of the database; texts that do not fit are cut alike. */
@@ -187,7 +187,7 @@ bool config_same_database(const char *a, const char *b)
     return strcmp(database_of(a, &left), database_of(b, &right)) == 0;
 }
 
-static bool same_value(const struct config_key *key, const struct config *a, const struct config *b)
+static bool same_value(const struct config_key *key, const void *a, const void *b)
 {
     const void *left = (const char *)a + key->offset, *right = (const char *)b + key->offset;
     if (key->kind == KEY_KIND_CHOICE)
@@ -200,15 +200,30 @@ static bool same_value(const struct config_key *key, const struct config *a, con
     return strcmp(one, two) == 0;
 }
 
-const char *config_needs_restart(const struct config *running, const struct config *next)
+/* The first key of the scope that differs and may not. */
+static const char *restart_key(enum config_scope scope, const void *running, const void *next)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
-    assert(running != NULL);
-    assert(next != NULL);
     for (size_t i = 0; i < count; i++)
-        if ((keys[i].flags & (RESTART | RESTART_DATABASE)) != 0 &&
+        if ((keys[i].flags & (RESTART | RESTART_DATABASE)) != 0 && keys[i].scope == scope &&
             !same_value(&keys[i], running, next))
             return keys[i].path;
     return NULL;
+}
+
+const char *config_needs_restart(const struct config *running, const struct config *next)
+{
+    assert(running != NULL);
+    assert(next != NULL);
+    for (uint32_t i = 0; i < running->relays.count; i++) {
+        const struct config_relay *relay = &running->relays.items[i];
+        const struct config_relay *after = config_relay_find(next, relay->name.text);
+        if (after == NULL)
+            return "relay";
+        const char *key = restart_key(SCOPE_config_relay, relay, after);
+        if (key != NULL)
+            return key;
+    }
+    return restart_key(SCOPE_config, running, next);
 }

@@ -5,62 +5,57 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static bool of_route(const struct config_key *key)
+/* Is it one that goes into the target's innermost struct? */
+static bool is_ours(const struct config_key *key, const struct config_target *target)
 {
-    return strncmp(key->path, "routes[]", 8) == 0;
+    return (key->scope == SCOPE_config_route) == (target->route != NULL);
 }
 
-void config_defaults(const struct config_reader *reader, struct config *config,
-                     struct config_route *route)
+void config_defaults(const struct config_reader *reader, const struct config_target *target)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
     for (size_t i = 0; i < count; i++) {
         const char *text = keys[i].fallback;
-        if (of_route(&keys[i]) == (route != NULL) && text != NULL && strchr(text, '<') == NULL)
-            config_value_default(reader, &keys[i], text,
-                                 route != NULL ? (void *)route : (void *)config);
+        if (text != NULL && strchr(text, '<') == NULL && is_ours(&keys[i], target))
+            config_value_default(reader, &keys[i], text, config_target_base(target, &keys[i]));
     }
 }
 
 /* The value of the name between < and >. */
-static const char *derived_name(struct span name, const struct config *config,
-                                const struct config_route *route)
+static const char *derived_name(struct span name, const struct config_target *target)
 {
     if (span_equal_text(name, "relay"))
-        return config->relay.text;
-    assert(route != NULL);
+        return target->relay->name.text;
+    assert(target->route != NULL);
     if (span_equal_text(name, "aggregate_type"))
-        return route->columns.aggregate_type.text;
+        return target->route->columns.aggregate_type.text;
     assert(span_equal_text(name, "aggregate_id"));
-    return route->columns.aggregate_id.text;
+    return target->route->columns.aggregate_id.text;
 }
 
 static void derive(const struct config_reader *reader, const struct config_key *key,
-                   const struct config *config, const struct config_route *route, void *base)
+                   const struct config_target *target)
 {
+    void *base = config_target_base(target, key);
     const struct config_text *text = (const void *)((char *)base + key->offset);
-    if (key->kind != KEY_KIND_TEXT || text->text != NULL || key->fallback == NULL)
+    if (text->text != NULL)
         return;
     const char *open = strchr(key->fallback, '<'), *close = strchr(key->fallback, '>');
     assert(open != NULL && close != NULL && open < close);
     struct span name = {open + 1, (size_t)(close - open) - 1};
     char *made = arena_format(reader->arena, "%.*s%s%s", (int)(open - key->fallback), key->fallback,
-                              derived_name(name, config, route), close + 1);
+                              derived_name(name, target), close + 1);
     config_value_default(reader, key, made, base);
 }
 
-void config_derive(const struct config_reader *reader, struct config *config,
-                   struct config_route *routes)
+void config_derive(const struct config_reader *reader, const struct config_target *target)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (routes == NULL && !of_route(&keys[i]))
-            derive(reader, &keys[i], config, NULL, config);
-        for (uint32_t r = 0; routes != NULL && of_route(&keys[i]) && r < config->routes.count; r++)
-            derive(reader, &keys[i], config, &routes[r], &routes[r]);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (keys[i].kind == KEY_KIND_TEXT && keys[i].fallback != NULL && is_ours(&keys[i], target))
+            derive(reader, &keys[i], target);
 }
 
 /* Where section.name stands; 1 where it does not, and the default is what disagrees. */
@@ -77,11 +72,11 @@ static uint32_t line_of(const struct node *root, const char *section, const char
     return 1;
 }
 
-static int check_times(const struct config_reader *reader, const struct config *config,
+static int check_times(const struct config_reader *reader, const struct config_relay *relay,
                        const struct node *root, struct error *err)
 {
-    const struct config_retry *retry = &config->retry;
-    const struct config_delivery *delivery = &config->delivery;
+    const struct config_retry *retry = &relay->retry;
+    const struct config_delivery *delivery = &relay->delivery;
     if (retry->min_ms > retry->max_ms)
         return config_fail(err, reader, line_of(root, "retry", "min_ms"), "retry.min_ms",
                            REASON_CONFIG_VALUE, "%lld is more than retry.max_ms, %lld",
@@ -141,13 +136,14 @@ static int check_route(const struct config_reader *reader, const struct config_r
 int config_check(struct config_reader *reader, const struct config *config, const struct node *root,
                  struct error *err)
 {
-    assert(config->relay.text != NULL && config->source.slot.text != NULL);
-    assert(config->routes.count > 0);
-    if (check_times(reader, config, root, err) < 0 ||
+    const struct config_relay *relay = config_only_relay(config);
+    assert(relay->name.text != NULL && relay->source.slot.text != NULL);
+    assert(relay->routes.count > 0);
+    if (check_times(reader, relay, root, err) < 0 ||
         check_listen(reader, &config->admin.listen, err) < 0)
         return -1;
-    for (reader->item = 0; reader->item < config->routes.count; reader->item++)
-        if (check_route(reader, &config->routes, err) < 0)
+    for (reader->item = 0; reader->item < relay->routes.count; reader->item++)
+        if (check_route(reader, &relay->routes, err) < 0)
             return -1;
     return 0;
 }

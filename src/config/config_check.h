@@ -5,18 +5,16 @@
 
 #include "config/config_value.h"
 
-/* Puts the defaults in that no other key has a part in: of all keys of struct config (route NULL),
- * or of one route. */
-void config_defaults(const struct config_reader *reader, struct config *config,
-                     struct config_route *route);
+/* Puts the defaults in that no other key has a part in: of the process and the relay, or of the
+ * target's route where it has one. */
+void config_defaults(const struct config_reader *reader, const struct config_target *target);
 /* Puts in those that name other keys, where the file gave no value. */
-void config_derive(const struct config_reader *reader, struct config *config,
-                   struct config_route *routes);
+void config_derive(const struct config_reader *reader, const struct config_target *target);
 /* root: for the lines of values that do not carry their own. */
 int config_check(struct config_reader *reader, const struct config *config, const struct node *root,
                  struct error *err);
-/* Fills config->hash. */
-void config_hash(struct config *config);
+/* Fills relay->hash. */
+void config_hash(struct config_relay *relay);
 /* Do both connection strings lead to a database of the same name? */
 bool config_same_database(const char *a, const char *b);
 

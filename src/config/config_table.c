@@ -2,10 +2,9 @@
  * cannot be said in a row (keys that depend on each other) is checked in config_check.c. */
 #include "config/config_table.h"
 
-#include "config/config.h"
-
 #include <assert.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 /* One macro for each form of row; each yields one struct config_key. */
 #define KAFKA_REFUSED(name_, reason_)
@@ -17,6 +16,7 @@
     {.path = path_,                                                                                \
      .kind = KEY_KIND_PAIRS,                                                                       \
      .flags = flags_,                                                                              \
+     .scope = SCOPE_##scope_,                                                                      \
      .offset = offsetof(struct scope_, member_),                                                   \
      .words = needed_,                                                                             \
      .sample = sample_,                                                                            \
@@ -25,6 +25,7 @@
     {.path = path_,                                                                                \
      .kind = KEY_KIND_TEXT,                                                                        \
      .flags = flags_,                                                                              \
+     .scope = SCOPE_##scope_,                                                                      \
      .offset = offsetof(struct scope_, member_),                                                   \
      .fallback = default_,                                                                         \
      .sample = sample_,                                                                            \
@@ -35,6 +36,7 @@
     {.path = path_,                                                                                \
      .kind = KEY_KIND_CHOICE,                                                                      \
      .flags = flags_,                                                                              \
+     .scope = SCOPE_##scope_,                                                                      \
      .offset = offsetof(struct scope_, member_),                                                   \
      .fallback = default_,                                                                         \
      .words = words_,                                                                              \
@@ -43,6 +45,7 @@
     {.path = path_,                                                                                \
      .kind = kind_,                                                                                \
      .flags = flags_,                                                                              \
+     .scope = SCOPE_##scope_,                                                                      \
      .offset = offsetof(struct scope_, member_),                                                   \
      .fallback = default_,                                                                         \
      .min = INT64_C(min_),                                                                         \
@@ -94,6 +97,20 @@ const struct config_key *config_keys(size_t *count)
     assert(count != NULL);
     *count = KEY_TOTAL;
     return keys;
+}
+
+void *config_target_base(const struct config_target *target, const struct config_key *key)
+{
+    switch (key->scope) {
+    case SCOPE_config:
+        return target->config;
+    case SCOPE_config_relay:
+        return target->relay;
+    case SCOPE_config_route:
+        assert(target->route != NULL);
+        return target->route;
+    }
+    abort();
 }
 
 const char *config_key_name(const struct config_key *key)

@@ -5,7 +5,7 @@
 #ifndef WALFERRY_CONFIG_TABLE_H
 #define WALFERRY_CONFIG_TABLE_H
 
-#include "base/buf.h"
+#include "config/config.h"
 
 enum key_kind {
     KEY_KIND_SECTION,
@@ -28,17 +28,21 @@ enum key_flags {
     SHOWN = 16 /* stands in the sample file as it is, although there is no default */
 };
 
+/* The struct that a value goes into, by its name. */
+enum config_scope { SCOPE_config, SCOPE_config_relay, SCOPE_config_route };
+
 struct config_key {
     const char *path;
     enum key_kind kind;
     unsigned flags;
-    size_t offset;        /* in struct config, or in struct config_route below routes[] */
-    const char *fallback; /* the default as it would be written, or NULL */
-    const char *sample;   /* YAML; NULL: the default */
-    const char *rule;     /* TEXT: regular expression for the whole value, or NULL */
-    const char *expect;   /* TEXT: the rule in words */
-    const char *words;    /* CHOICE: a|b; PAIRS: the name that must be there, or NULL */
-    int64_t min, max;     /* NUMBER, COUNT, SIZE */
+    enum config_scope scope; /* of what has a value: sections and lists have none */
+    size_t offset;           /* in the struct of the scope */
+    const char *fallback;    /* the default as it would be written, or NULL */
+    const char *sample;      /* YAML; NULL: the default */
+    const char *rule;        /* TEXT: regular expression for the whole value, or NULL */
+    const char *expect;      /* TEXT: the rule in words */
+    const char *words;       /* CHOICE: a|b; PAIRS: the name that must be there, or NULL */
+    int64_t min, max;        /* NUMBER, COUNT, SIZE */
     const char *help;
 };
 
@@ -46,6 +50,16 @@ struct config_refused {
     const char *name; /* a * at the end stands for anything */
     const char *reason;
 };
+
+/* The structs that are being filled; route NULL outside of routes[]. */
+struct config_target {
+    struct config *config;
+    struct config_relay *relay;
+    struct config_route *route;
+};
+
+/* The struct of the key's scope. */
+void *config_target_base(const struct config_target *target, const struct config_key *key);
 
 const struct config_key *config_keys(size_t *count);
 /* The key `name` of the mapping at path `parent` ("" for the root), or NULL. */

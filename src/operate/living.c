@@ -43,10 +43,10 @@ int relay_meet_living(const struct command_options *o, const char *seen, bool ta
     const char *where = seen != NULL ? seen : holder;
     if (take_over) {
         command_say(o->out, "a running instance of relay %s (%s) will end with exit code 4",
-                    o->config->relay.text, where);
+                    o->config->name.text, where);
         return 0;
     }
     error_stop(err, REASON_RELAY_RUNNING, "an instance of relay %s is running: %s",
-               o->config->relay.text, where);
+               o->config->name.text, where);
     return error_hint(err, "stop it first, or let it end with exit code 4");
 }

@@ -214,8 +214,8 @@ static int apply(struct rebase *r, struct error *err)
     struct buf weak = BUF_EMPTY;
     struct ledger *ledger = r->ends.r.ledger;
     struct publisher *publisher = NULL;
-    log_event(r->o->log, LOG_WARN, "rebase.taking_over", "relay", r->o->config->relay.text,
-              "detail", "a running instance of this relay is fenced now", NULL);
+    log_event(r->o->log, LOG_WARN, "rebase.taking_over", "relay", r->o->config->name.text, "detail",
+              "a running instance of this relay is fenced now", NULL);
     int result = kafka_prepare_topics(&r->ends.ledger.options, NULL, 0, true, &weak, err);
     if (result == 0)
         result = ledger->ops->take_over(ledger, &publisher, err);

@@ -21,8 +21,7 @@ static int check_record(const struct command_options *o, const struct found *fou
 {
     const struct progress *p = &found->progress;
     if (!found_begun(found))
-        return error_stop(err, REASON_NOT_SET_UP, "relay %s has no progress",
-                          o->config->relay.text);
+        return error_stop(err, REASON_NOT_SET_UP, "relay %s has no progress", o->config->name.text);
     if (p->system_identifier != system_identifier)
         return error_stop(err, REASON_BAD_ID,
                           "that change is of the database system %" PRIu64 ", progress is of "

@@ -83,7 +83,7 @@ static void write_json(const struct command_options *o, const struct origin *ori
     const struct error *told = f->verdict.kind != ERROR_NONE ? &f->verdict : &f->away;
     struct json_writer w = json_writer(o->out);
     json_write_begin_object(&w);
-    json_write_member_text(&w, "relay", o->config->relay.text);
+    json_write_member_text(&w, "relay", o->config->name.text);
     origin->ops->write_json(origin, f->have_origin ? &f->found.origin : NULL, &w);
     json_write_member_text(&w, "mode", p != NULL ? progress_mode_name(p->mode) : NULL);
     write_lsn(&w, "position", p != NULL, p != NULL ? p->position.lsn : 0);
@@ -115,7 +115,7 @@ static void write_text(const struct command_options *o, const struct origin *ori
                        const struct answer *f)
 {
     char at[LSN_TEXT_MAX];
-    command_say(o->out, "relay       %s", o->config->relay.text);
+    command_say(o->out, "relay       %s", o->config->name.text);
     origin->ops->write_text(origin, f->have_origin ? &f->found.origin : NULL, o->out);
     if (f->found.have_progress)
         command_say(o->out, "progress    %s, mode %s, generation %" PRIu64 ", instance %s",

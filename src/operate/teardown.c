@@ -78,8 +78,8 @@ static int apply(const struct command_options *o, const struct recovery *ends, s
     if (result == 0)
         result = relay_look(ends, found, err);
     if (result == 0 && found->topic_exists) {
-        log_event(o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->relay.text,
-                  "detail", "a running instance of this relay is fenced now", NULL);
+        log_event(o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->name.text, "detail",
+                  "a running instance of this relay is fenced now", NULL);
         result = relay_take_over(ends, &publisher, found, err);
     }
     if (result == 0 && found_begun(found))
@@ -125,7 +125,7 @@ int relay_teardown(const struct command_options *o, const char *admin_connection
         command_say(o->out,
                     "would end relay %s, drop %s and publication %s, and close its progress in "
                     "topic %s",
-                    o->config->relay.text, ends.r.origin->name, o->config->source.publication.text,
+                    o->config->name.text, ends.r.origin->name, o->config->source.publication.text,
                     o->config->delivery.progress_topic.text);
     command_ends_close(&ends);
     return result;

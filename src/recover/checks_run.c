@@ -49,10 +49,10 @@ static void say(struct checking *c, enum check_id id, const char *format, ...)
 
 static int check_properties(struct checking *c, struct error *err)
 {
-    const struct config *config = c->o->config;
+    const struct config_relay *config = c->o->config;
     if (kafka_check_config(&config->kafka, &config->delivery, err) < 0)
         return -1;
-    say(c, CHECK_PROPERTIES, "configuration: %s is valid", config->path);
+    say(c, CHECK_PROPERTIES, "configuration: %s is valid", config->process->path);
     return 0;
 }
 

@@ -29,7 +29,7 @@ int opening_ask(const struct opening *o, int64_t timeout_ms, struct error *err)
         return -1;
     if (!newest.have_progress || strcmp(newest.progress.instance, o->claimant->instance) == 0)
         return 0;
-    return relay_taken_over(o->config->relay.text, newest.progress.instance,
+    return relay_taken_over(o->config->name.text, newest.progress.instance,
                             newest.progress.generation, err);
 }
 
@@ -40,7 +40,7 @@ static int check_successor(const struct opening *o, struct error *err)
     if (!o->claimant->claimed || !o->found.have_progress ||
         strcmp(p->instance, o->claimant->instance) == 0)
         return 0;
-    return relay_taken_over(o->config->relay.text, p->instance, p->generation, err);
+    return relay_taken_over(o->config->name.text, p->instance, p->generation, err);
 }
 
 /* Who has claimed knows that the topic was there. So brokers that deny it are asked anew for a

@@ -26,7 +26,7 @@ struct claimant {
 struct opening {
     struct recovery ends;
     struct claimant *claimant;
-    const struct config *config;
+    const struct config_relay *config;
     const struct router *router;
     struct found found;          /* as looked at, recovered, then claimed */
     struct publisher *publisher; /* from step 1 on; the caller closes it */

@@ -87,7 +87,7 @@ enum origin_session {
 };
 
 struct origin_options {
-    const struct config *config;
+    const struct config_relay *config;
     const struct log *log;
     const atomic_bool *stop;
     enum origin_session session;

@@ -106,8 +106,8 @@ static int judge(struct origin *base, enum origin_question question, const struc
                  struct error *err)
 {
     struct origin_wal *o = from_base(base);
-    const struct config *config = o->o.config;
-    struct wal_facts facts = {.relay = config->relay.text,
+    const struct config_relay *config = o->o.config;
+    struct wal_facts facts = {.relay = config->name.text,
                               .slot_name = base->label,
                               .topic = config->delivery.progress_topic.text,
                               .config_hash = config->hash,
@@ -153,7 +153,7 @@ static int probe(struct origin *base, struct pg_system *system, struct error *er
 static int check(struct origin *base, const struct pg_system *system, const struct router *router,
                  bool before_setup, struct error *err)
 {
-    const struct config *config = from_base(base)->o.config;
+    const struct config_relay *config = from_base(base)->o.config;
     if (!before_setup)
         return relay_check_publication(base->sql, config, router, err);
     if (check_wal_level(system, err) < 0)
@@ -298,8 +298,8 @@ struct origin *origin_wal_open(const struct origin_options *options)
     o->base.label = options->config->source.slot.text;
     snprintf(o->base.name, sizeof o->base.name, "slot %s", o->base.label);
     snprintf(o->relay_application, sizeof o->relay_application, "walferry:%s",
-             options->config->relay.text);
+             options->config->name.text);
     snprintf(o->command_application, sizeof o->command_application, "walferry:%s:command",
-             options->config->relay.text);
+             options->config->name.text);
     return &o->base;
 }

@@ -72,7 +72,7 @@ static int make_first(const struct origin_wal *o, const struct found *found, uin
     if (!found->origin.present)
         return create(o, place, err);
     struct wal_facts facts = {
-        .relay = o->o.config->relay.text, .slot_name = o->base.label, .found = found};
+        .relay = o->o.config->name.text, .slot_name = o->base.label, .found = found};
     if (wal_judge_adoption(&facts, err) < 0)
         return -1;
     *place = found->origin.confirmed_lsn;

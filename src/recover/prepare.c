@@ -19,26 +19,26 @@ void relay_instance(char text[33])
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
-struct kafka_options relay_kafka_options(const struct config *config, const struct log *log,
+struct kafka_options relay_kafka_options(const struct config_relay *config, const struct log *log,
                                          const atomic_bool *stop)
 {
     return (struct kafka_options){.kafka = &config->kafka,
                                   .delivery = &config->delivery,
-                                  .relay = config->relay.text,
+                                  .relay = config->name.text,
                                   .instance = "command",
                                   .log = log,
                                   .stop = stop};
 }
 
-int relay_open_router(const struct config *config, struct router **router, struct error *err)
+int relay_open_router(const struct config_relay *config, struct router **router, struct error *err)
 {
     struct router_options options = {.routes = &config->routes,
-                                     .relay = config->relay.text,
+                                     .relay = config->name.text,
                                      .progress_topic = config->delivery.progress_topic.text};
     return router_open(&options, router, err);
 }
 
-int relay_check_connection(const struct config *config, struct error *err)
+int relay_check_connection(const struct config_relay *config, struct error *err)
 {
     struct pg_names names;
     struct error why = ERROR_INIT;
@@ -48,7 +48,7 @@ int relay_check_connection(const struct config *config, struct error *err)
     return error_hint(err, "%s", why.hint);
 }
 
-void command_first_record(const struct config *config, const struct origin *origin,
+void command_first_record(const struct config_relay *config, const struct origin *origin,
                           const struct found *found, bool outgrown, struct progress *record)
 {
     assert(record != &found->progress);
@@ -57,7 +57,7 @@ void command_first_record(const struct config *config, const struct origin *orig
                                 .timeline = found->system.timeline,
                                 .mode = origin->ops->mode,
                                 .at_us = clock_wall_us()};
-    snprintf(record->relay, sizeof record->relay, "%s", config->relay.text);
+    snprintf(record->relay, sizeof record->relay, "%s", config->name.text);
     snprintf(record->config_hash, sizeof record->config_hash, "%s", config->hash);
     origin->ops->sign(origin, record);
     relay_instance(record->instance);

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-static int check(struct pg_connection *sql, const struct config *config,
+static int check(struct pg_connection *sql, const struct config_relay *config,
                  const struct router *router, bool before_setup, struct error *err)
 {
     struct arena arena;
@@ -21,13 +21,13 @@ static int check(struct pg_connection *sql, const struct config *config,
     return result;
 }
 
-int relay_check_publication(struct pg_connection *sql, const struct config *config,
+int relay_check_publication(struct pg_connection *sql, const struct config_relay *config,
                             const struct router *router, struct error *err)
 {
     return check(sql, config, router, false, err);
 }
 
-int relay_check_before_setup(struct pg_connection *sql, const struct config *config,
+int relay_check_before_setup(struct pg_connection *sql, const struct config_relay *config,
                              const struct router *router, struct error *err)
 {
     return check(sql, config, router, true, err);
@@ -68,7 +68,7 @@ static bool is_to_be_added(const struct routed_table *t)
 }
 
 /* The statement that is missing; nothing where all is there. *added counts the tables. */
-static void build_statement(const struct config *config, const struct router *router,
+static void build_statement(const struct config_relay *config, const struct router *router,
                             const struct tables *tables, struct buf *statement, uint32_t *added)
 {
     bool exists = tables->publication.exists;
@@ -89,7 +89,7 @@ static void build_statement(const struct config *config, const struct router *ro
         add_options(statement, router);
 }
 
-static int complete(struct pg_connection *sql, const struct config *config,
+static int complete(struct pg_connection *sql, const struct config_relay *config,
                     const struct router *router, const struct tables *tables, struct buf *out,
                     struct error *err)
 {
@@ -112,7 +112,7 @@ static int complete(struct pg_connection *sql, const struct config *config,
     return result;
 }
 
-int relay_ensure_publication(struct pg_connection *sql, const struct config *config,
+int relay_ensure_publication(struct pg_connection *sql, const struct config_relay *config,
                              const struct router *router, struct buf *out, struct error *err)
 {
     struct arena arena;
@@ -127,7 +127,7 @@ int relay_ensure_publication(struct pg_connection *sql, const struct config *con
     return result;
 }
 
-int relay_publication_sql(struct pg_connection *sql, const struct config *config,
+int relay_publication_sql(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, struct buf *out, struct error *err)
 {
     struct arena arena;
@@ -146,7 +146,7 @@ int relay_publication_sql(struct pg_connection *sql, const struct config *config
     return result;
 }
 
-void relay_publication_sql_unasked(const struct config *config, const struct router *router,
+void relay_publication_sql_unasked(const struct config_relay *config, const struct router *router,
                                    struct buf *out)
 {
     uint32_t count = 0;

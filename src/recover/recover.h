@@ -12,15 +12,15 @@
 #include <stdatomic.h>
 
 /* Fills what the daemon and the commands both need. */
-struct kafka_options relay_kafka_options(const struct config *config, const struct log *log,
+struct kafka_options relay_kafka_options(const struct config_relay *config, const struct log *log,
                                          const atomic_bool *stop);
 /* Random hexadecimal, 32 digits. */
 void relay_instance(char text[33]);
 /* The router of a configuration, for an epoch and the commands alike. */
-int relay_open_router(const struct config *config, struct router **router, struct error *err);
+int relay_open_router(const struct config_relay *config, struct router **router, struct error *err);
 /* Can libpq read source.connection? Asks nobody. ERROR_STOP, EXIT_USAGE, "bad_connection", with
  * file and line. */
-int relay_check_connection(const struct config *config, struct error *err);
+int relay_check_connection(const struct config_relay *config, struct error *err);
 /* Checks and, where allowed, creates the literal topics of the routes. */
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
                          bool create_progress, struct buf *weak, struct error *err);
@@ -31,7 +31,7 @@ int relay_prepare_topics(const struct kafka_options *kafka, const struct router 
  * object instead. While a command waits for something that a person should see (blocking
  * transactions), it logs. */
 struct command_options {
-    const struct config *config;
+    const struct config_relay *config;
     const struct log *log;
     const atomic_bool *stop; /* SIGINT: leave as soon as may be */
     bool json;
@@ -44,20 +44,20 @@ int relay_setup(const struct command_options *options, const char *admin_connect
                 struct error *err);
 /* publication.c: the routed tables exist, have what the routes need, and the publication sends
  * their rows whole; else their events would never come, and nobody would know. See tables.h. */
-int relay_check_publication(struct pg_connection *sql, const struct config *config,
+int relay_check_publication(struct pg_connection *sql, const struct config_relay *config,
                             const struct router *router, struct error *err);
 /* What setup could not mend by making or completing the publication; looked at before it begins. */
-int relay_check_before_setup(struct pg_connection *sql, const struct config *config,
+int relay_check_before_setup(struct pg_connection *sql, const struct config_relay *config,
                              const struct router *router, struct error *err);
 /* Creates the publication or adds the missing tables; globs are expanded to what exists now. Says
  * what it did, and refuses what it cannot mend, as the check does. */
-int relay_ensure_publication(struct pg_connection *sql, const struct config *config,
+int relay_ensure_publication(struct pg_connection *sql, const struct config_relay *config,
                              const struct router *router, struct buf *out, struct error *err);
 /* The statements that do so on a server that has none of it, appended. */
-int relay_publication_sql(struct pg_connection *sql, const struct config *config,
+int relay_publication_sql(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, struct buf *out, struct error *err);
 /* The same for a server that cannot be asked: of the tables that routes name plainly. */
-void relay_publication_sql_unasked(const struct config *config, const struct router *router,
+void relay_publication_sql_unasked(const struct config_relay *config, const struct router *router,
                                    struct buf *out);
 
 /* session.c: the two ends of a relay as a command holds them. It asks nobody until
@@ -77,7 +77,7 @@ int command_open_admin(const struct command_options *options, const char *connec
                        const struct pg_system *ours, struct pg_connection **sql, struct error *err);
 /* A first record of this relay in the place of found->progress (outgrown: its generation is
  * followed), on found->system. */
-void command_first_record(const struct config *config, const struct origin *origin,
+void command_first_record(const struct config_relay *config, const struct origin *origin,
                           const struct found *found, bool outgrown, struct progress *record);
 /* checks_run.c: fills *checks, down to the first that fails. connect false: only those that ask
  * nobody. 0: none has failed. -1: *err is that of the one that has. */

@@ -10,7 +10,7 @@
 
 static void application_name(const struct command_options *o, char *text, size_t size)
 {
-    snprintf(text, size, "walferry:%s:command", o->config->relay.text);
+    snprintf(text, size, "walferry:%s:command", o->config->name.text);
 }
 
 void command_ends_open(const struct command_options *o, struct command_ends *ends)

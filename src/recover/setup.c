@@ -58,7 +58,7 @@ static int look(struct setup *s, struct error *err)
 
 static int ensure_publication(struct setup *s, struct error *err)
 {
-    const struct config *config = s->o->config;
+    const struct config_relay *config = s->o->config;
     if (s->admin_connection == NULL)
         return relay_ensure_publication(s->ends.r.origin->sql, config, s->router, s->o->out, err);
     struct pg_connection *admin = NULL;
@@ -146,7 +146,7 @@ static int first_run(struct setup *s, struct error *err)
         return -1;
     if (!is_first_run(s))
         return error_retry(err, REASON_SETUP_RACED, "another setup of relay %s has just finished",
-                           s->o->config->relay.text);
+                           s->o->config->name.text);
     if (may_begin(s, err) < 0 || write_intent(s, err) < 0)
         return -1;
     CRASH_POINT("C12");

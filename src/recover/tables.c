@@ -98,7 +98,7 @@ static int server_has_schemas(struct pg_connection *sql, bool *has, struct error
     "EXISTS (SELECT FROM pg_catalog.pg_publication_namespace s WHERE s.pnpubid = p.oid "           \
     "AND s.pnnspid = xc.relnamespace)"
 
-static bool named_plainly(const struct config *config, const struct router *router,
+static bool named_plainly(const struct config_relay *config, const struct router *router,
                           struct span schema, struct span name)
 {
     struct span s, n;
@@ -126,8 +126,9 @@ static void fill_table(const struct pg_result *r, int row, struct arena *arena,
     t->sent_name = keep(arena, pg_result_cell(r, row, 10));
 }
 
-int tables_load(struct pg_connection *sql, const struct config *config, const struct router *router,
-                struct arena *arena, struct tables *tables, struct error *err)
+int tables_load(struct pg_connection *sql, const struct config_relay *config,
+                const struct router *router, struct arena *arena, struct tables *tables,
+                struct error *err)
 {
     const char *publication = config->source.publication.text;
     bool schemas = false;
@@ -158,11 +159,12 @@ int tables_load(struct pg_connection *sql, const struct config *config, const st
 
 /* ---- Judging: the tables ---- */
 
-static int refuse(const struct config *config, const struct routed_table *t, enum reason reason,
-                  struct error *err, const char *format, ...) __attribute__((format(printf, 5, 6)));
+static int refuse(const struct config_relay *config, const struct routed_table *t,
+                  enum reason reason, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
-static int refuse(const struct config *config, const struct routed_table *t, enum reason reason,
-                  struct error *err, const char *format, ...)
+static int refuse(const struct config_relay *config, const struct routed_table *t,
+                  enum reason reason, struct error *err, const char *format, ...)
 {
     const struct config_route *route = &config->routes.items[t->route];
     char text[512];
@@ -183,7 +185,7 @@ static const char *quoted(struct arena *arena, const struct routed_table *t)
     return text;
 }
 
-static const char *quoted_publication(struct arena *arena, const struct config *config)
+static const char *quoted_publication(struct arena *arena, const struct config_relay *config)
 {
     struct buf name = BUF_EMPTY;
     pg_quote_identifier(&name, span_of(config->source.publication.text));
@@ -197,7 +199,7 @@ static bool replicable(const struct routed_table *t)
     return (t->kind == 'r' || t->kind == 'p') && t->persistence == 'p';
 }
 
-static int refuse_kind(const struct config *config, const struct routed_table *t,
+static int refuse_kind(const struct config_relay *config, const struct routed_table *t,
                        struct arena *arena, struct error *err)
 {
     if (t->persistence == 'u' && (t->kind == 'r' || t->kind == 'p')) {
@@ -215,7 +217,7 @@ static int refuse_kind(const struct config *config, const struct routed_table *t
     return error_hint(err, "mend routes[].from: name the table that the application inserts into");
 }
 
-static int refuse_missing(const struct config *config, const struct router *router,
+static int refuse_missing(const struct config_relay *config, const struct router *router,
                           const struct tables *tables, struct error *err)
 {
     struct span schema, name;
@@ -243,7 +245,7 @@ struct sent_column {
 };
 
 /* The columns of which the server sends values, as a relation; the others are in `unsent`. */
-static int load_relation(struct pg_connection *sql, const struct config *config,
+static int load_relation(struct pg_connection *sql, const struct config_relay *config,
                          const struct tables *tables, const struct routed_table *t, bool published,
                          struct arena *arena, struct relation *relation, struct relation *unsent,
                          struct sent_column **why, struct error *err)
@@ -292,7 +294,7 @@ static int load_relation(struct pg_connection *sql, const struct config *config,
     return 0;
 }
 
-static int refuse_unsent(const struct config *config, const struct routed_table *t,
+static int refuse_unsent(const struct config_relay *config, const struct routed_table *t,
                          struct span column, const struct sent_column *why, struct arena *arena,
                          struct error *err)
 {
@@ -315,7 +317,7 @@ static int refuse_unsent(const struct config *config, const struct routed_table 
                           publication, quoted(arena, t), publication, quoted(arena, t));
 }
 
-static int check_columns(struct pg_connection *sql, const struct config *config,
+static int check_columns(struct pg_connection *sql, const struct config_relay *config,
                          const struct router *router, const struct tables *tables,
                          const struct routed_table *t, bool published, struct arena *arena,
                          struct error *err)
@@ -342,7 +344,7 @@ static int check_columns(struct pg_connection *sql, const struct config *config,
                       "map the column that it has under routes[].columns, or mend the template");
 }
 
-static int check_partitions(struct pg_connection *sql, const struct config *config,
+static int check_partitions(struct pg_connection *sql, const struct config_relay *config,
                             const struct routed_table *t, struct error *err)
 {
     const struct partitioned_table table = {.oid = t->oid,
@@ -352,7 +354,7 @@ static int check_partitions(struct pg_connection *sql, const struct config *conf
     return t->kind == 'p' ? partitions_check(sql, &table, err) : 0;
 }
 
-int tables_check(struct pg_connection *sql, const struct config *config,
+int tables_check(struct pg_connection *sql, const struct config_relay *config,
                  const struct router *router, const struct tables *tables, struct arena *arena,
                  struct error *err)
 {
@@ -374,7 +376,7 @@ int tables_check(struct pg_connection *sql, const struct config *config,
 
 /* ---- Judging: the publication ---- */
 
-static int check_inserts(const struct config *config, const struct tables *tables,
+static int check_inserts(const struct config_relay *config, const struct tables *tables,
                          struct arena *arena, struct error *err)
 {
     const struct publication *p = &tables->publication;
@@ -389,7 +391,7 @@ static int check_inserts(const struct config *config, const struct tables *table
                           SPAN_ARG(p->publishes));
 }
 
-static int refuse_root(const struct config *config, const struct routed_table *t,
+static int refuse_root(const struct config_relay *config, const struct routed_table *t,
                        struct arena *arena, struct error *err)
 {
     refuse(config, t, REASON_PUBLICATION_ROOT, err,
@@ -400,7 +402,7 @@ static int refuse_root(const struct config *config, const struct routed_table *t
 }
 
 /* Under which name do the rows come, and does a route take that? */
-static int check_name(const struct config *config, const struct router *router,
+static int check_name(const struct config_relay *config, const struct router *router,
                       const struct routed_table *t, struct error *err)
 {
     if (router_route_of_table(router, t->sent_schema, t->sent_name) >= 0)
@@ -413,7 +415,7 @@ static int check_name(const struct config *config, const struct router *router,
 }
 
 /* FOR TABLE of a parent takes its children of that day in, each under its own name. */
-static int check_children(struct pg_connection *sql, const struct config *config,
+static int check_children(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, const struct routed_table *t,
                           struct error *err)
 {
@@ -448,7 +450,7 @@ static int check_children(struct pg_connection *sql, const struct config *config
     return result;
 }
 
-static int check_published(struct pg_connection *sql, const struct config *config,
+static int check_published(struct pg_connection *sql, const struct config_relay *config,
                            const struct router *router, const struct tables *tables,
                            const struct routed_table *t, bool before_setup, struct arena *arena,
                            struct error *err)
@@ -480,7 +482,7 @@ static int check_published(struct pg_connection *sql, const struct config *confi
     return check_columns(sql, config, router, tables, t, true, arena, err);
 }
 
-static int check_all(struct pg_connection *sql, const struct config *config,
+static int check_all(struct pg_connection *sql, const struct config_relay *config,
                      const struct router *router, const struct tables *tables, bool before_setup,
                      struct arena *arena, struct error *err)
 {
@@ -501,7 +503,7 @@ static int check_all(struct pg_connection *sql, const struct config *config,
     return 0;
 }
 
-int tables_check_published(struct pg_connection *sql, const struct config *config,
+int tables_check_published(struct pg_connection *sql, const struct config_relay *config,
                            const struct router *router, const struct tables *tables,
                            struct arena *arena, struct error *err)
 {
@@ -513,7 +515,7 @@ int tables_check_published(struct pg_connection *sql, const struct config *confi
     return check_all(sql, config, router, tables, false, arena, err);
 }
 
-int tables_check_mendable(struct pg_connection *sql, const struct config *config,
+int tables_check_mendable(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, const struct tables *tables,
                           struct arena *arena, struct error *err)
 {

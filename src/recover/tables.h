@@ -45,22 +45,23 @@ struct tables {
     struct routed_table *items;
 };
 
-int tables_load(struct pg_connection *sql, const struct config *config, const struct router *router,
-                struct arena *arena, struct tables *tables, struct error *err);
+int tables_load(struct pg_connection *sql, const struct config_relay *config,
+                const struct router *router, struct arena *arena, struct tables *tables,
+                struct error *err);
 /* What needs no publication: the tables exist, are of a kind that is replicated, and have what the
  * routes need. ERROR_STOP, EXIT_USAGE: table_missing, table_kind, column_missing, column_type. */
-int tables_check(struct pg_connection *sql, const struct config *config,
+int tables_check(struct pg_connection *sql, const struct config_relay *config,
                  const struct router *router, const struct tables *tables, struct arena *arena,
                  struct error *err);
 /* And the publication sends their rows, whole, under a name that a route takes. ERROR_STOP,
  * EXIT_USAGE: publication_missing, publication_table, publication_inserts, publication_root,
  * publication_filter, publication_column, inherited_table. */
-int tables_check_published(struct pg_connection *sql, const struct config *config,
+int tables_check_published(struct pg_connection *sql, const struct config_relay *config,
                            const struct router *router, const struct tables *tables,
                            struct arena *arena, struct error *err);
 /* The same before setup has made or completed it: what is not there yet is no fault, what setup
  * could not mend is. */
-int tables_check_mendable(struct pg_connection *sql, const struct config *config,
+int tables_check_mendable(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, const struct tables *tables,
                           struct arena *arena, struct error *err);
 /* Appends schema and name, quoted for SQL. */

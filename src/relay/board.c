@@ -26,7 +26,7 @@ void board_state(struct relay *relay, enum relay_state state)
 void board_epoch(struct epoch *epoch)
 {
     struct relay *relay = epoch->relay;
-    const struct config *config = epoch->config;
+    const struct config_relay *config = epoch->config;
     pthread_mutex_lock(&relay->mutex);
     struct status *b = &relay->board;
     b->state = STATE_STREAMING;
@@ -101,7 +101,7 @@ void board_ready(struct relay *relay, int64_t now_us)
     int64_t publisher_up_us = atomic_load(&relay->publisher_up_us);
     int64_t wall_us = clock_wall_us();
     pthread_mutex_lock(&relay->mutex);
-    int64_t grace_us = relay->config->admin.ready_grace_ms * US_PER_MS;
+    int64_t grace_us = relay->config->process->admin.ready_grace_ms * US_PER_MS;
     struct status *b = &relay->board;
     b->ready = source_up_us != 0 && publisher_up_us != 0 && now_us - source_up_us <= grace_us &&
                now_us - publisher_up_us <= grace_us && b->state != STATE_STOPPED &&

@@ -20,7 +20,7 @@
 /* What besides its source wakes the reader: a stop, a reload, a successor. */
 #define WISH_FDS 3
 
-void epoch_init(struct epoch *e, struct relay *relay, const struct config *config)
+void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay *config)
 {
     *e = (struct epoch){.relay = relay, .config = config};
     arena_init(&e->arena, 4096, 4096);

@@ -68,13 +68,13 @@ static void say(struct hold *h, const struct error *err, int64_t now_us)
 }
 
 /* The name and the port belong to the process; everything else may be what was wrong. */
-static int check_same_process(const struct config *running, const struct config *next,
+static int check_same_process(const struct config_relay *running, const struct config *next,
                               struct error *err)
 {
     const char *key = NULL;
-    if (strcmp(running->relay.text, next->relay.text) != 0)
+    if (config_relay_find(next, running->name.text) == NULL)
         key = "relay";
-    else if (strcmp(running->admin.listen.text, next->admin.listen.text) != 0)
+    else if (strcmp(running->process->admin.listen.text, next->admin.listen.text) != 0)
         key = "admin.listen";
     if (key == NULL)
         return 0;
@@ -82,15 +82,15 @@ static int check_same_process(const struct config *running, const struct config 
     return error_hint(err, "restart the relay, or put %s back", key);
 }
 
-static int read_file(struct relay *relay, struct config **next, struct error *err)
+/* *file: what is to be closed, also on failure. Returns our relay in it, or NULL. */
+static const struct config_relay *read_file(struct relay *relay, struct config **file,
+                                            struct error *err)
 {
-    if (config_open(relay->config->path, next, err) == 0 &&
-        check_same_process(relay->config, *next, err) == 0 &&
-        kafka_check_config(&(*next)->kafka, &(*next)->delivery, err) == 0)
-        return 0;
-    config_close(*next);
-    *next = NULL;
-    return -1;
+    if (config_open(relay->config->process->path, file, err) < 0 ||
+        check_same_process(relay->config, *file, err) < 0)
+        return NULL;
+    const struct config_relay *next = config_relay_find(*file, relay->config->name.text);
+    return kafka_check_config(&next->kafka, &next->delivery, err) == 0 ? next : NULL;
 }
 
 static bool runs_elsewhere(const struct epoch *e, struct error *err)
@@ -100,13 +100,13 @@ static bool runs_elsewhere(const struct epoch *e, struct error *err)
         return false;
     error_stop(err, REASON_FENCED,
                "another instance (%s, generation %" PRIu64 ") of relay %s is running",
-               found->progress.instance, found->progress.generation, e->config->relay.text);
+               found->progress.instance, found->progress.generation, e->config->name.text);
     error_hint(err, "run one instance of a relay; this one waits for SIGHUP");
     return true;
 }
 
 /* 1: a start would be taken. 0: the same start would end the same way. -1: *err. */
-static int look(struct hold *h, const struct config *next, struct error *err)
+static int look(struct hold *h, const struct config_relay *next, struct error *err)
 {
     struct relay *relay = h->relay;
     bool changed = strcmp(h->config_hash, next->hash) != 0;
@@ -131,12 +131,12 @@ static int look(struct hold *h, const struct config *next, struct error *err)
     return h->why.exit_code != EXIT_DATA || changed || recorded;
 }
 
-static void take(struct relay *relay, struct config *next)
+static void take(struct relay *relay, struct config *file, const struct config_relay *next)
 {
     struct held_config *held = malloc(sizeof *held);
     if (held == NULL)
         abort();
-    *held = (struct held_config){.config = next, .older = relay->held_configs};
+    *held = (struct held_config){.config = file, .older = relay->held_configs};
     relay->held_configs = held;
     pthread_mutex_lock(&relay->mutex);
     relay->config = next;
@@ -145,16 +145,15 @@ static void take(struct relay *relay, struct config *next)
 
 static bool look_again(struct hold *h)
 {
-    struct config *next = NULL;
+    struct config *file = NULL;
     struct error err = ERROR_INIT;
-    int result = read_file(h->relay, &next, &err);
-    if (result == 0)
-        result = look(h, next, &err);
+    const struct config_relay *next = read_file(h->relay, &file, &err);
+    int result = next != NULL ? look(h, next, &err) : -1;
     if (result == 1) {
-        take(h->relay, next);
+        take(h->relay, file, next);
         return true;
     }
-    config_close(next);
+    config_close(file);
     /* What is away for the moment is no news: the reason stays. */
     say(h, result < 0 && err.kind == ERROR_STOP && h->why.exit_code != EXIT_DATA ? &err : &h->why,
         clock_monotonic_us());

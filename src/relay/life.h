@@ -28,10 +28,10 @@ struct relay {
     int successor_fd; /* readable once another instance is known to have taken over */
 
     pthread_mutex_t mutex; /* config, next_config, board, watch's part of the board */
-    const struct config *config;
-    const struct config *next_config;
-    const struct config *opened_config; /* of the last epoch that was opened; NULL: none */
-    bool hold_config;                   /* next_config waits for the end of a split transaction */
+    const struct config_relay *config;
+    const struct config_relay *next_config;
+    const struct config_relay *opened_config; /* of the last epoch that was opened; NULL: none */
+    bool hold_config; /* next_config waits for the end of a split transaction */
     struct status board;
     uint64_t claimed_generation; /* of our newest claim; 0: none yet. Under the mutex */
     struct {
@@ -60,7 +60,7 @@ struct relay {
 /* One connection to the database, one producer. */
 struct epoch {
     struct relay *relay;
-    const struct config *config;
+    const struct config_relay *config;
     struct arena arena;
     struct kafka_options kafka;
     struct ledger_kafka ledger;
@@ -82,7 +82,7 @@ int epoch_open(struct epoch *epoch, struct error *err);
 /* Step 0 alone: would an open be refused? Takes nothing over. */
 int epoch_look(struct epoch *epoch, struct error *err);
 /* epoch.c */
-void epoch_init(struct epoch *epoch, struct relay *relay, const struct config *config);
+void epoch_init(struct epoch *epoch, struct relay *relay, const struct config_relay *config);
 /* Runs until something ends it: 1 in order, -1 with the reason. *abandoned as in relay_result(). */
 int epoch_run(struct epoch *epoch, bool *abandoned, struct error *err);
 void epoch_close(struct epoch *epoch);

@@ -20,7 +20,7 @@
 struct relay;
 
 struct relay_options {
-    const struct config *config; /* must outlive the relay */
+    const struct config_relay *config; /* must outlive the relay */
     struct metrics *metrics;
     struct status_cell *status; /* written by the relay, read by admin/ */
     const struct log *log;
@@ -36,9 +36,9 @@ void relay_stop(struct relay *relay);
 /* Takes `next` over at the next epoch, which begins at once. Any thread. The caller keeps every
  * configuration that it ever handed over until relay_close(), and has checked
  * config_needs_restart() and relay_check(). */
-void relay_reload(struct relay *relay, const struct config *next);
+void relay_reload(struct relay *relay, const struct config_relay *next);
 /* The configuration in force; the relay's own or one that it was handed. Any thread. */
-const struct config *relay_config(struct relay *relay);
+const struct config_relay *relay_config(struct relay *relay);
 /* Becomes readable when the relay has ended. */
 int relay_fd(const struct relay *relay);
 /* After the end: why (kind NONE: in order). The exit code of the process is 0 for NONE, else

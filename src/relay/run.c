@@ -145,7 +145,7 @@ static void name_routes(struct relay *relay)
  * while no epoch was open to wait. True where the file before it is in force again. */
 static bool defer_config(struct relay *relay, const struct error *err)
 {
-    const struct config *before = relay->opened_config;
+    const struct config_relay *before = relay->opened_config;
     if (err->reason != REASON_PARTIAL_CONFIG_CHANGED || before == NULL || before == relay->config)
         return false;
     pthread_mutex_lock(&relay->mutex);
@@ -156,7 +156,7 @@ static bool defer_config(struct relay *relay, const struct error *err)
     relay->hold_config = true;
     wake_raise(relay->reload_fd);
     name_routes(relay);
-    log_event(relay->o.log, LOG_WARN, "config.deferred", "file", before->path, "detail",
+    log_event(relay->o.log, LOG_WARN, "config.deferred", "file", before->process->path, "detail",
               "a split transaction is ended under the file with which it began", NULL);
     return true;
 }
@@ -166,7 +166,7 @@ static void take_next_config(struct relay *relay)
     if (relay->hold_config)
         return;
     pthread_mutex_lock(&relay->mutex);
-    const struct config *next = relay->next_config;
+    const struct config_relay *next = relay->next_config;
     relay->next_config = NULL;
     if (next != NULL)
         relay->config = next;
@@ -177,7 +177,7 @@ static void take_next_config(struct relay *relay)
     name_routes(relay);
     relay->verdict_count = 0; /* what a changed file makes of a record is not known */
     relay->suspect = (struct publish_suspect){0};
-    log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->path, NULL);
+    log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
 }
 
 /* Whoever takes over ends the older instance's session, which reads like a server that
@@ -326,8 +326,8 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     relay_instance(made->instance);
     made->claimant.instance = made->instance;
     snprintf(made->application, sizeof made->application, "walferry:%s",
-             options->config->relay.text);
-    snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->relay.text);
+             options->config->name.text);
+    snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->name.text);
     pthread_mutex_init(&made->mutex, NULL);
     if (open_fds(made, err) < 0) {
         free(made);
@@ -349,7 +349,7 @@ void relay_stop(struct relay *relay)
     wake_raise(relay->stop_fd);
 }
 
-void relay_reload(struct relay *relay, const struct config *next)
+void relay_reload(struct relay *relay, const struct config_relay *next)
 {
     pthread_mutex_lock(&relay->mutex);
     relay->next_config = next;
@@ -357,10 +357,10 @@ void relay_reload(struct relay *relay, const struct config *next)
     wake_raise(relay->reload_fd);
 }
 
-const struct config *relay_config(struct relay *relay)
+const struct config_relay *relay_config(struct relay *relay)
 {
     pthread_mutex_lock(&relay->mutex);
-    const struct config *config = relay->config;
+    const struct config_relay *config = relay->config;
     pthread_mutex_unlock(&relay->mutex);
     return config;
 }

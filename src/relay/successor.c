@@ -17,7 +17,7 @@
 
 struct following {
     struct relay *relay;
-    const struct config *config; /* with which the follower was opened */
+    const struct config_relay *config; /* with which the follower was opened */
     struct kafka_follower *follower;
     struct arena arena;
 };
@@ -27,7 +27,7 @@ bool successor_known(struct relay *relay, struct error *err)
     pthread_mutex_lock(&relay->mutex);
     bool known = relay->successor.generation != 0;
     if (known)
-        (void)relay_taken_over(relay->config->relay.text, relay->successor.instance,
+        (void)relay_taken_over(relay->config->name.text, relay->successor.instance,
                                relay->successor.generation, err);
     pthread_mutex_unlock(&relay->mutex);
     return known;
@@ -92,7 +92,7 @@ static bool follower_ready(struct following *f)
 {
     struct relay *relay = f->relay;
     pthread_mutex_lock(&relay->mutex);
-    const struct config *config = relay->claimed_generation != 0 ? relay->config : NULL;
+    const struct config_relay *config = relay->claimed_generation != 0 ? relay->config : NULL;
     pthread_mutex_unlock(&relay->mutex);
     if (f->follower != NULL && config != f->config) {
         close_follower(f->follower);

@@ -16,8 +16,8 @@
 
 struct watch {
     struct relay *relay;
-    struct origin *origin;       /* NULL: not connected */
-    const struct config *config; /* with which it was opened */
+    struct origin *origin;             /* NULL: not connected */
+    const struct config_relay *config; /* with which it was opened */
     char application[80];
     int64_t next_us;
     bool failed;
@@ -30,7 +30,7 @@ static void disconnect(struct watch *w)
     w->origin = NULL;
 }
 
-static int connect_origin(struct watch *w, const struct config *config, struct error *err)
+static int connect_origin(struct watch *w, const struct config_relay *config, struct error *err)
 {
     struct relay *relay = w->relay;
     snprintf(w->application, sizeof w->application, "%s:watch", relay->application);
@@ -49,7 +49,7 @@ static int look(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
     pthread_mutex_lock(&relay->mutex);
-    const struct config *config = relay->config;
+    const struct config_relay *config = relay->config;
     pthread_mutex_unlock(&relay->mutex);
     if (w->config != config)
         disconnect(w);

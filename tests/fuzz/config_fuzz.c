@@ -30,9 +30,9 @@ static void check_error(const struct error *err)
         require((unsigned char)*c >= ' ' && *c != 127);
 }
 
-static void check_config(const struct config *config)
+static void check_config(const struct config_relay *config)
 {
-    require(config->relay.text != NULL && config->source.slot.text != NULL);
+    require(config->name.text != NULL && config->source.slot.text != NULL);
     require(config->source.connection.text != NULL && config->source.connection.secret);
     require(config->kafka.properties.count > 0 && config->routes.count > 0);
     for (uint32_t i = 0; i < config->routes.count; i++) {
@@ -40,7 +40,7 @@ static void check_config(const struct config *config)
         require(route->name.text != NULL && route->from.text != NULL);
         require(route->topic.text != NULL && route->key.text != NULL);
     }
-    require(config_needs_restart(config, config) == NULL);
+    require(config_needs_restart(config->process, config->process) == NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,8 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(strcmp(err.text, again.text) == 0);
         return 0;
     }
-    check_config(first);
-    require(strcmp(first->hash, second->hash) == 0);
+    check_config(config_only_relay(first));
+    require(strcmp(config_only_relay(first)->hash, config_only_relay(second)->hash) == 0);
     require(config_needs_restart(first, second) == NULL);
     config_close(first);
     config_close(second);

@@ -47,8 +47,8 @@ static void assert_connection(const char *value, const char *expected)
     snprintf(map, sizeof map, "{connection: %s}", value);
     if (parse_value("source", map, &config, &err) < 0)
         fail_msg("%s", err.text);
-    assert_string_equal(config->source.connection.text, expected);
-    assert_true(config->source.connection.secret);
+    assert_string_equal(config_only_relay(config)->source.connection.text, expected);
+    assert_true(config_only_relay(config)->source.connection.secret);
     config_close(config);
 }
 
@@ -126,7 +126,7 @@ static void a_default_does_not_expand(void **state)
                        "routes: [{name: a, from: b.c, columns: {aggregate_id: "
                        "\"${env:WF_TRICK}\"}}]\n";
     assert_int_equal(config_parse(span_of(yaml), "w.yaml", &config, &err), 0);
-    assert_string_equal(config->routes.items[0].key.text, "{${env:WF_USER}}");
+    assert_string_equal(config_only_relay(config)->routes.items[0].key.text, "{${env:WF_USER}}");
     config_close(config);
 }
 
@@ -144,10 +144,10 @@ static void every_type_can_be_expanded(void **state)
                                  " memory_limit: \"${env:WF_S}\", guarantee: \"${env:WF_C}\"}",
                                  &config, &err),
                      0);
-    assert_int_equal(config->delivery.commit_interval_ms, 250);
-    assert_false(config->delivery.strict);
-    assert_int_equal(config->delivery.memory_limit, 9 * 1024 * 1024);
-    assert_int_equal(config->delivery.guarantee, GUARANTEE_AT_LEAST_ONCE);
+    assert_int_equal(config_only_relay(config)->delivery.commit_interval_ms, 250);
+    assert_false(config_only_relay(config)->delivery.strict);
+    assert_int_equal(config_only_relay(config)->delivery.memory_limit, 9 * 1024 * 1024);
+    assert_int_equal(config_only_relay(config)->delivery.guarantee, GUARANTEE_AT_LEAST_ONCE);
     config_close(config);
 }
 
@@ -158,8 +158,8 @@ static void expanded_texts_are_secrets(void **state)
     struct error err;
     assert_int_equal(
         parse_value("source", "{slot: \"s_${env:WF_N}\", publication: p}", &config, &err), 0);
-    assert_true(config->source.slot.secret);
-    assert_false(config->source.publication.secret);
+    assert_true(config_only_relay(config)->source.slot.secret);
+    assert_false(config_only_relay(config)->source.publication.secret);
     config_close(config);
 }
 

@@ -91,12 +91,14 @@ static void the_sample_shows_the_defaults(void **state)
                            "    columns: {headers: headers}\n"
                            "    headers: {id: \"{id}\", eventType: \"{type}\"}\n"),
               "bare");
-    assert_string_equal(shown->hash, bare->hash);
+    assert_string_equal(config_only_relay(shown)->hash, config_only_relay(bare)->hash);
     assert_null(config_needs_restart(shown, bare));
-    assert_memory_equal(&shown->retry, &bare->retry, sizeof bare->retry);
+    assert_memory_equal(&config_only_relay(shown)->retry, &config_only_relay(bare)->retry,
+                        sizeof config_only_relay(bare)->retry);
     assert_memory_equal(&shown->log, &bare->log, sizeof bare->log);
     assert_int_equal(shown->admin.ready_grace_ms, bare->admin.ready_grace_ms);
-    const struct config_delivery *a = &shown->delivery, *b = &bare->delivery;
+    const struct config_delivery *a = &config_only_relay(shown)->delivery,
+                                 *b = &config_only_relay(bare)->delivery;
     assert_int_equal(a->commit_interval_ms, b->commit_interval_ms);
     assert_int_equal(a->transaction_timeout_ms, b->transaction_timeout_ms);
     assert_int_equal(a->strict, b->strict);
@@ -128,11 +130,13 @@ static void the_sample_is_good_with_every_key_in_use(void **state)
     }
     assert_int_equal(keys, 6);
     struct config *config = parse(buf_span(&all), "sample");
-    assert_string_equal(config->source.slot.text, "walferry_orders");
-    assert_true(config->source.slot.line > 0);
-    assert_string_equal(config->delivery.progress_topic.text, "walferry.orders.progress");
-    assert_true(config->delivery.transactional_id.line > 0);
-    assert_string_equal(config->routes.items[0].columns.timestamp.text, "created_at");
+    assert_string_equal(config_only_relay(config)->source.slot.text, "walferry_orders");
+    assert_true(config_only_relay(config)->source.slot.line > 0);
+    assert_string_equal(config_only_relay(config)->delivery.progress_topic.text,
+                        "walferry.orders.progress");
+    assert_true(config_only_relay(config)->delivery.transactional_id.line > 0);
+    assert_string_equal(config_only_relay(config)->routes.items[0].columns.timestamp.text,
+                        "created_at");
     config_close(config);
     buf_fini(&yaml);
     buf_fini(&all);
@@ -150,7 +154,7 @@ static void parse_example(const char *path, const char *secrets)
     }
     buf_add_text(&moved, rest);
     struct config *config = parse(buf_span(&moved), path);
-    assert_string_equal(config->relay.text, "orders");
+    assert_string_equal(config_only_relay(config)->name.text, "orders");
     config_close(config);
     buf_fini(&yaml);
     buf_fini(&moved);

@@ -41,29 +41,29 @@ static void defaults_of_source_and_delivery(void **state)
     (void)state;
     struct config *c = parse(MINIMAL);
     assert_string_equal(c->path, "w.yaml");
-    assert_string_equal(c->relay.text, "orders");
-    assert_int_equal(c->relay.line, 1);
-    assert_int_equal(c->source.mode, SOURCE_WAL);
-    assert_int_equal(c->source.snapshot, SNAPSHOT_NEVER);
-    assert_default(c->source.connection, "");
-    assert_true(c->source.connection.secret);
-    assert_default(c->source.slot, "walferry_orders");
-    assert_default(c->source.publication, "walferry_orders");
-    assert_int_equal(c->delivery.guarantee, GUARANTEE_EXACTLY_ONCE);
-    assert_int_equal(c->delivery.commit_interval_ms, 10);
-    assert_int_equal(c->delivery.transaction_timeout_ms, 60000);
-    assert_true(c->delivery.strict);
-    assert_int_equal(c->delivery.memory_limit, 64 * 1024 * 1024);
-    assert_int_equal(c->delivery.batch_events, 10000);
-    assert_default(c->delivery.progress_topic, "walferry.orders.progress");
-    assert_default(c->delivery.transactional_id, "walferry.orders");
-    assert_default(c->delivery.id_header, "walferry-id");
-    assert_int_equal(c->delivery.idle_progress_bytes, 16 * 1024 * 1024);
-    assert_int_equal(c->delivery.idle_progress_interval_ms, 10000);
-    assert_true(c->delivery.topics.create);
-    assert_int_equal(c->delivery.topics.partitions, -1);
-    assert_int_equal(c->delivery.topics.replication_factor, -1);
-    assert_false(c->delivery.require_replication);
+    assert_string_equal(config_only_relay(c)->name.text, "orders");
+    assert_int_equal(config_only_relay(c)->name.line, 1);
+    assert_int_equal(config_only_relay(c)->source.mode, SOURCE_WAL);
+    assert_int_equal(config_only_relay(c)->source.snapshot, SNAPSHOT_NEVER);
+    assert_default(config_only_relay(c)->source.connection, "");
+    assert_true(config_only_relay(c)->source.connection.secret);
+    assert_default(config_only_relay(c)->source.slot, "walferry_orders");
+    assert_default(config_only_relay(c)->source.publication, "walferry_orders");
+    assert_int_equal(config_only_relay(c)->delivery.guarantee, GUARANTEE_EXACTLY_ONCE);
+    assert_int_equal(config_only_relay(c)->delivery.commit_interval_ms, 10);
+    assert_int_equal(config_only_relay(c)->delivery.transaction_timeout_ms, 60000);
+    assert_true(config_only_relay(c)->delivery.strict);
+    assert_int_equal(config_only_relay(c)->delivery.memory_limit, 64 * 1024 * 1024);
+    assert_int_equal(config_only_relay(c)->delivery.batch_events, 10000);
+    assert_default(config_only_relay(c)->delivery.progress_topic, "walferry.orders.progress");
+    assert_default(config_only_relay(c)->delivery.transactional_id, "walferry.orders");
+    assert_default(config_only_relay(c)->delivery.id_header, "walferry-id");
+    assert_int_equal(config_only_relay(c)->delivery.idle_progress_bytes, 16 * 1024 * 1024);
+    assert_int_equal(config_only_relay(c)->delivery.idle_progress_interval_ms, 10000);
+    assert_true(config_only_relay(c)->delivery.topics.create);
+    assert_int_equal(config_only_relay(c)->delivery.topics.partitions, -1);
+    assert_int_equal(config_only_relay(c)->delivery.topics.replication_factor, -1);
+    assert_false(config_only_relay(c)->delivery.require_replication);
     config_close(c);
 }
 
@@ -71,16 +71,16 @@ static void defaults_of_the_rest(void **state)
 {
     (void)state;
     struct config *c = parse(MINIMAL);
-    assert_int_equal(c->kafka.properties.count, 1);
-    assert_int_equal(c->retry.min_ms, 100);
-    assert_int_equal(c->retry.max_ms, 30000);
-    assert_int_equal(c->retry.give_up_ms, 0);
-    assert_int_equal(c->retry.auth_grace_ms, 60000);
+    assert_int_equal(config_only_relay(c)->kafka.properties.count, 1);
+    assert_int_equal(config_only_relay(c)->retry.min_ms, 100);
+    assert_int_equal(config_only_relay(c)->retry.max_ms, 30000);
+    assert_int_equal(config_only_relay(c)->retry.give_up_ms, 0);
+    assert_int_equal(config_only_relay(c)->retry.auth_grace_ms, 60000);
     assert_default(c->admin.listen, "127.0.0.1:9187");
     assert_int_equal(c->admin.ready_grace_ms, 30000);
     assert_int_equal(c->log.level, LOG_INFO);
     assert_int_equal(c->log.format, LOG_LOGFMT);
-    assert_int_equal(strlen(c->hash), 16);
+    assert_int_equal(strlen(config_only_relay(c)->hash), 16);
     config_close(c);
 }
 
@@ -88,8 +88,8 @@ static void defaults_of_a_route(void **state)
 {
     (void)state;
     struct config *c = parse(MINIMAL);
-    assert_int_equal(c->routes.count, 1);
-    const struct config_route *r = &c->routes.items[0];
+    assert_int_equal(config_only_relay(c)->routes.count, 1);
+    const struct config_route *r = &config_only_relay(c)->routes.items[0];
     assert_string_equal(r->name.text, "outbox");
     assert_int_equal(r->name.line, 5);
     assert_string_equal(r->from.text, "public.outbox");
@@ -126,14 +126,14 @@ static void defaults_follow_other_keys(void **state)
               "source: {slot: mine_2}\n"
               "kafka: {bootstrap.servers: k}\n"
               "relay: shop_1\n");
-    assert_default(c->routes.items[0].topic, "outbox.event.{kind}");
-    assert_default(c->routes.items[0].key, "{ref}");
-    assert_default(c->routes.items[1].topic, "outbox.event.{aggregatetype}");
-    assert_string_equal(c->routes.items[1].key.text, "{x}");
-    assert_int_equal(c->routes.items[1].key.line, 5);
-    assert_string_equal(c->source.slot.text, "mine_2");
-    assert_default(c->source.publication, "walferry_shop_1");
-    assert_default(c->delivery.progress_topic, "walferry.shop_1.progress");
+    assert_default(config_only_relay(c)->routes.items[0].topic, "outbox.event.{kind}");
+    assert_default(config_only_relay(c)->routes.items[0].key, "{ref}");
+    assert_default(config_only_relay(c)->routes.items[1].topic, "outbox.event.{aggregatetype}");
+    assert_string_equal(config_only_relay(c)->routes.items[1].key.text, "{x}");
+    assert_int_equal(config_only_relay(c)->routes.items[1].key.line, 5);
+    assert_string_equal(config_only_relay(c)->source.slot.text, "mine_2");
+    assert_default(config_only_relay(c)->source.publication, "walferry_shop_1");
+    assert_default(config_only_relay(c)->delivery.progress_topic, "walferry.shop_1.progress");
     config_close(c);
 }
 
@@ -175,28 +175,28 @@ static void every_key_outside_of_routes(void **state)
 {
     (void)state;
     struct config *c = parse(everything);
-    assert_string_equal(c->source.connection.text, "dbname=x");
-    assert_string_equal(c->source.slot.text, "1");
-    assert_string_equal(c->source.publication.text, "p");
-    assert_int_equal(c->delivery.guarantee, GUARANTEE_AT_LEAST_ONCE);
-    assert_int_equal(c->delivery.commit_interval_ms, 200);
-    assert_int_equal(c->delivery.transaction_timeout_ms, 5000);
-    assert_false(c->delivery.strict);
-    assert_int_equal(c->delivery.memory_limit, 1024 * 1024 * 1024);
-    assert_int_equal(c->delivery.batch_events, 7);
-    assert_string_equal(c->delivery.progress_topic.text, "pt");
-    assert_string_equal(c->delivery.transactional_id.text, "ti");
-    assert_string_equal(c->delivery.id_header.text, "");
-    assert_true(c->delivery.require_replication);
-    assert_int_equal(c->delivery.idle_progress_bytes, 512 * 1024);
-    assert_int_equal(c->delivery.idle_progress_interval_ms, 20);
-    assert_false(c->delivery.topics.create);
-    assert_int_equal(c->delivery.topics.partitions, 12);
-    assert_int_equal(c->delivery.topics.replication_factor, 3);
-    assert_int_equal(c->retry.min_ms, 1);
-    assert_int_equal(c->retry.max_ms, 2);
-    assert_int_equal(c->retry.give_up_ms, 3);
-    assert_int_equal(c->retry.auth_grace_ms, 4);
+    assert_string_equal(config_only_relay(c)->source.connection.text, "dbname=x");
+    assert_string_equal(config_only_relay(c)->source.slot.text, "1");
+    assert_string_equal(config_only_relay(c)->source.publication.text, "p");
+    assert_int_equal(config_only_relay(c)->delivery.guarantee, GUARANTEE_AT_LEAST_ONCE);
+    assert_int_equal(config_only_relay(c)->delivery.commit_interval_ms, 200);
+    assert_int_equal(config_only_relay(c)->delivery.transaction_timeout_ms, 5000);
+    assert_false(config_only_relay(c)->delivery.strict);
+    assert_int_equal(config_only_relay(c)->delivery.memory_limit, 1024 * 1024 * 1024);
+    assert_int_equal(config_only_relay(c)->delivery.batch_events, 7);
+    assert_string_equal(config_only_relay(c)->delivery.progress_topic.text, "pt");
+    assert_string_equal(config_only_relay(c)->delivery.transactional_id.text, "ti");
+    assert_string_equal(config_only_relay(c)->delivery.id_header.text, "");
+    assert_true(config_only_relay(c)->delivery.require_replication);
+    assert_int_equal(config_only_relay(c)->delivery.idle_progress_bytes, 512 * 1024);
+    assert_int_equal(config_only_relay(c)->delivery.idle_progress_interval_ms, 20);
+    assert_false(config_only_relay(c)->delivery.topics.create);
+    assert_int_equal(config_only_relay(c)->delivery.topics.partitions, 12);
+    assert_int_equal(config_only_relay(c)->delivery.topics.replication_factor, 3);
+    assert_int_equal(config_only_relay(c)->retry.min_ms, 1);
+    assert_int_equal(config_only_relay(c)->retry.max_ms, 2);
+    assert_int_equal(config_only_relay(c)->retry.give_up_ms, 3);
+    assert_int_equal(config_only_relay(c)->retry.auth_grace_ms, 4);
     assert_string_equal(c->admin.listen.text, "off");
     assert_int_equal(c->admin.ready_grace_ms, 0);
     assert_int_equal(c->log.level, LOG_DEBUG);
@@ -208,7 +208,7 @@ static void every_key_of_a_route(void **state)
 {
     (void)state;
     struct config *c = parse(everything);
-    const struct config_route *r = &c->routes.items[0];
+    const struct config_route *r = &config_only_relay(c)->routes.items[0];
     assert_string_equal(r->from.text, "message:p:q");
     assert_string_equal(r->columns.id.text, "a");
     assert_string_equal(r->columns.aggregate_type.text, "b");
@@ -236,7 +236,7 @@ static void kafka_properties_keep_order_line_and_secrecy(void **state)
 {
     (void)state;
     struct config *c = parse(everything);
-    const struct config_pairs *p = &c->kafka.properties;
+    const struct config_pairs *p = &config_only_relay(c)->kafka.properties;
     assert_int_equal(p->count, 4);
     assert_string_equal(p->items[0].name.text, "bootstrap.servers");
     assert_false(p->items[0].value.secret);
@@ -253,8 +253,8 @@ static void no_headers_at_all_can_be_asked_for(void **state)
 {
     (void)state;
     struct config *c = parse(MINIMAL "    headers: {}\n");
-    assert_true(c->routes.items[0].has_headers);
-    assert_int_equal(c->routes.items[0].headers.count, 0);
+    assert_true(config_only_relay(c)->routes.items[0].has_headers);
+    assert_int_equal(config_only_relay(c)->routes.items[0].headers.count, 0);
     config_close(c);
 }
 
@@ -264,10 +264,10 @@ static void json_is_yaml(void **state)
     struct config *c = parse("{\"relay\": \"j\", \"kafka\": {\"bootstrap.servers\": \"k\"},\n"
                              " \"delivery\": {\"batch_events\": 5, \"strict\": false},\n"
                              " \"routes\": [{\"name\": \"a\\u0062\", \"from\": \"s.t\"}]}");
-    assert_string_equal(c->relay.text, "j");
-    assert_int_equal(c->delivery.batch_events, 5);
-    assert_false(c->delivery.strict);
-    assert_string_equal(c->routes.items[0].name.text, "ab");
+    assert_string_equal(config_only_relay(c)->name.text, "j");
+    assert_int_equal(config_only_relay(c)->delivery.batch_events, 5);
+    assert_false(config_only_relay(c)->delivery.strict);
+    assert_string_equal(config_only_relay(c)->routes.items[0].name.text, "ab");
     config_close(c);
 }
 
@@ -279,8 +279,8 @@ static void aliases_stand_for_what_they_name(void **state)
                              "routes:\n"
                              "  - {name: a, from: s.a, columns: &c {id: event_id}, topic: &t x}\n"
                              "  - {name: b, from: s.b, columns: *c, topic: *t}\n");
-    assert_string_equal(c->routes.items[1].columns.id.text, "event_id");
-    assert_string_equal(c->routes.items[1].topic.text, "x");
+    assert_string_equal(config_only_relay(c)->routes.items[1].columns.id.text, "event_id");
+    assert_string_equal(config_only_relay(c)->routes.items[1].topic.text, "x");
     config_close(c);
 }
 
@@ -297,7 +297,7 @@ static void sizes_have_units(void **state)
         snprintf(yaml, sizeof yaml, MINIMAL "delivery: {idle_progress: {bytes: %s}}\n",
                  sizes[i].text);
         struct config *c = parse(yaml);
-        assert_int_equal(c->delivery.idle_progress_bytes, sizes[i].bytes);
+        assert_int_equal(config_only_relay(c)->delivery.idle_progress_bytes, sizes[i].bytes);
         config_close(c);
     }
 }
@@ -310,9 +310,10 @@ static void names_may_be_as_long_as_their_rule(void **state)
                              "s23456789012345678901234567890123456789012345678901234567890123}\n"
                              "kafka: {bootstrap.servers: k}\n"
                              "routes: [{name: a, from: '*.outbox_?'}]\n");
-    assert_int_equal(strlen(c->relay.text), 40);
-    assert_int_equal(strlen(c->source.slot.text), 63);
-    assert_default(c->source.publication, "walferry_a234567890123456789012345678901234567890");
+    assert_int_equal(strlen(config_only_relay(c)->name.text), 40);
+    assert_int_equal(strlen(config_only_relay(c)->source.slot.text), 63);
+    assert_default(config_only_relay(c)->source.publication,
+                   "walferry_a234567890123456789012345678901234567890");
     config_close(c);
 }
 
@@ -329,7 +330,7 @@ static void the_environment_names_the_file(void **state)
     setenv("WALFERRY_CONFIG", path, 1);
     assert_int_equal(config_open(NULL, &c, &err), 0);
     assert_string_equal(c->path, path);
-    assert_string_equal(c->relay.file, path);
+    assert_string_equal(config_only_relay(c)->name.file, path);
     config_close(c);
     unsetenv("WALFERRY_CONFIG");
     assert_int_equal(config_open(path, &c, &err), 0);
@@ -338,9 +339,23 @@ static void the_environment_names_the_file(void **state)
     unlink(path);
 }
 
+/* What belongs to the process is reached from the relay, and is not the relay's. */
+static void a_relay_is_found_by_its_name(void **state)
+{
+    (void)state;
+    struct config *c = parse(MINIMAL);
+    assert_int_equal(c->relays.count, 1);
+    assert_ptr_equal(config_relay_find(c, "orders"), config_only_relay(c));
+    assert_ptr_equal(config_only_relay(c)->process, c);
+    assert_null(config_relay_find(c, "order"));
+    assert_null(config_relay_find(c, "orders2"));
+    config_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_relay_is_found_by_its_name),
         cmocka_unit_test(defaults_of_source_and_delivery),
         cmocka_unit_test(defaults_of_the_rest),
         cmocka_unit_test(defaults_of_a_route),

@@ -195,7 +195,7 @@ struct fixture {
     struct model_ledger ledger;
     struct model_origin origin;
     struct arena arena;
-    struct config config;
+    struct config_relay config;
     struct claimant claimant;
     struct opening opening;
     struct error err;
@@ -231,7 +231,7 @@ static int setup(void **state)
     f->origin.state =
         (struct found_origin){.present = true, .confirmed_lsn = 0x1000, .current_lsn = 0x3000};
     arena_init(&f->arena, 4096, 4096);
-    f->config.relay.text = "orders";
+    f->config.name.text = "orders";
     f->config.delivery.progress_topic.text = "walferry.orders.progress";
     snprintf(f->config.hash, sizeof f->config.hash, "fedcba9876543210");
     f->claimant.instance = "me";
