@@ -6,15 +6,16 @@
 #ifndef WALFERRY_MODEL_RELATION_H
 #define WALFERRY_MODEL_RELATION_H
 
-#include "base/span.h"
+#include "model/type.h"
 
-#include <stdint.h>
+#include <stdbool.h>
 
 struct column {
     struct span name;
     uint32_t type_oid;
-    int32_t type_modifier; /* atttypmod, -1 where there is none */
-    bool key;              /* part of the replica identity */
+    int32_t type_modifier;   /* atttypmod, -1 where there is none */
+    bool key;                /* part of the replica identity */
+    const struct type *type; /* of what the stream described never NULL; NULL: oid alone is known */
 };
 
 struct relation {
@@ -25,23 +26,6 @@ struct relation {
     uint32_t column_count;
     struct column *columns;
     uint64_t version; /* from 1 */
-};
-
-/* Type oids that the program knows by name (pg_type.dat of PostgreSQL). */
-enum {
-    TYPE_BOOL = 16,
-    TYPE_BYTEA = 17,
-    TYPE_INT8 = 20,
-    TYPE_INT2 = 21,
-    TYPE_INT4 = 23,
-    TYPE_TEXT = 25,
-    TYPE_JSON = 114,
-    TYPE_BPCHAR = 1042,
-    TYPE_VARCHAR = 1043,
-    TYPE_TIMESTAMP = 1114,
-    TYPE_TIMESTAMPTZ = 1184,
-    TYPE_UUID = 2950,
-    TYPE_JSONB = 3802
 };
 
 #endif

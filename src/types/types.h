@@ -1,10 +1,10 @@
-/* types/: a cell and its type become text or bytes.
+/* types/: which types there are, and how a cell and its type become text, bytes or numbers.
  *
- * First: what an outbox needs. Text cells are their text; a bytea cell in text form ("\x6869") is
- * its bytes; the binary form of the common types is turned into the text that PostgreSQL would
- * print with the session settings that the relay pins (ISO dates, UTC, hex bytea). Other binary
- * cells are ERROR_DATA: the stream asks for text. Every error here has the reason "bad_value" and
- * names neither column nor table: the caller knows them. */
+ * Text cells are their text; a bytea in text form ("\x6869") is its bytes; the binary form of the
+ * common types is turned into the text that PostgreSQL would print with the session settings that
+ * the relay pins (ISO dates, UTC, hex bytea). Other binary cells are ERROR_DATA: the stream asks
+ * for text. A domain is what it is over. Every error here has the reason "bad_value" and names
+ * neither column nor table: the caller knows them. */
 #ifndef WALFERRY_TYPES_TYPES_H
 #define WALFERRY_TYPES_TYPES_H
 
@@ -12,16 +12,71 @@
 #include "base/error.h"
 #include "model/change.h"
 
-/* The text of a cell that is neither NULL nor UNCHANGED; may point into the cell. A bytea is its
- * text form here. */
-int types_text(const struct cell *cell, uint32_t type_oid, struct arena *arena, struct span *text,
-               struct error *err);
+/* ---- Types ---- */
+
+/* From here on oids are given to what people make; below they are the same on every server. */
+#define TYPES_OID_OWN 10000
+
+/* A type of PostgreSQL itself that a column can have, arrays included (types.def); NULL: none. */
+const struct type *types_builtin(uint32_t oid);
+/* By pg_type.typname. */
+const struct type *types_builtin_named(struct span name);
+/* All of them, index from 0; NULL at the end; one of oid 0 is none. */
+const struct type *types_builtin_at(size_t index);
+
+/* The types that one connection has met. Lives in the arena, which must outlive all who hold one of
+ * its types; there is nothing to close. */
+struct type_registry;
+struct type_registry *type_registry_open(struct arena *epoch);
+/* Never NULL; the same pointer for the same oid. One of which nothing is known is TYPE_KIND_UNKNOWN
+ * and is rendered as text. */
+const struct type *type_registry_get(struct type_registry *registry, uint32_t oid);
+/* What a Type message says. It comes before each description of a relation, for each column whose
+ * type is not PostgreSQL's own; schema "" is pg_catalog. The oid is the column's, but schema and
+ * name are those of the type behind all domains (logicalrep_write_typ), so for a domain over a type
+ * of PostgreSQL itself this is all there is to know. Other types only get a name. */
+void type_registry_announce(struct type_registry *registry, uint32_t oid, struct span schema,
+                            struct span name);
+
+/* ---- Rendering ---- */
+
+/* Whose bytes are in a rendering. */
+enum owner {
+    OWNER_ARENA, /* the arena's that was handed in, or there are none */
+    OWNER_CELL   /* the cell's own, or a part of them: gone with the change */
+};
+
+struct rendering {
+    struct span bytes;
+    enum owner owner;
+};
+
+/* The text of a cell that is neither NULL nor UNCHANGED. A bytea is its text form here. */
+int types_render_text(const struct cell *cell, const struct type *type, struct arena *arena,
+                      struct rendering *rendering, struct error *err);
 /* The payload bytes: as text, but bytea as its bytes. NULL gives an absent span. Never UNCHANGED.
  */
-int types_raw(const struct cell *cell, uint32_t type_oid, struct arena *arena, struct span *bytes,
-              struct error *err);
+int types_render_raw(const struct cell *cell, const struct type *type, struct arena *arena,
+                     struct rendering *rendering, struct error *err);
+/* Bytes that live as long as the arena: copied there where they are the cell's. */
+struct span rendering_keep(struct rendering rendering, struct arena *arena);
+
+/* ---- Reading ---- */
+
 /* timestamptz, timestamp (read as UTC) in text or binary, or an integer of milliseconds since 1970.
  * The text may also be ISO 8601 with T and Z, as JSON has it. Infinity is ERROR_DATA. */
+int types_read_timestamp_us(const struct cell *cell, const struct type *type, int64_t *unix_us,
+                            struct error *err);
+int types_read_int32(const struct cell *cell, const struct type *type, int32_t *value,
+                     struct error *err);
+
+/* ---- The same by oid ---- */
+
+/* For who has an oid only. Of a rendering they give the bytes alone, which may be the cell's. */
+int types_text(const struct cell *cell, uint32_t type_oid, struct arena *arena, struct span *text,
+               struct error *err);
+int types_raw(const struct cell *cell, uint32_t type_oid, struct arena *arena, struct span *bytes,
+              struct error *err);
 int types_timestamp_us(const struct cell *cell, uint32_t type_oid, int64_t *unix_us,
                        struct error *err);
 int types_int32(const struct cell *cell, uint32_t type_oid, int32_t *value, struct error *err);

@@ -73,7 +73,7 @@ struct model_source {
     struct buf data;
 };
 
-static struct column model_columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true}};
+static struct column model_columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}};
 static const struct relation model_relation = {
     16400, SPAN_STATIC("public"), SPAN_STATIC("contract"), 'd', 1, model_columns, 0};
 

@@ -24,9 +24,9 @@ struct fixture {
     struct buf dump;
 };
 
-static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true},
-                                  {SPAN_STATIC(""), TYPE_VARCHAR, 36, false},
-                                  {SPAN_STATIC("n\xc3\xb8te"), 4294967295, INT32_MIN, true}};
+static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL},
+                                  {SPAN_STATIC(""), TYPE_VARCHAR, 36, false, NULL},
+                                  {SPAN_STATIC("n\xc3\xb8te"), 4294967295, INT32_MIN, true, NULL}};
 static const struct relation shop = {
     4294967295, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'i', 3, columns, 0};
 static const struct relation class = {

@@ -8,11 +8,11 @@
 #define COMMIT_TIME_US INT64_C(1700000000000000)
 
 static struct column outbox_columns[SCRIPT_COLUMNS] = {
-    {{"id", 2}, TYPE_INT8, -1, true},
-    {{"aggregatetype", 13}, TYPE_TEXT, -1, false},
-    {{"aggregateid", 11}, TYPE_TEXT, -1, false},
-    {{"type", 4}, TYPE_TEXT, -1, false},
-    {{"payload", 7}, TYPE_JSONB, -1, false},
+    {{"id", 2}, TYPE_INT8, -1, true, NULL},
+    {{"aggregatetype", 13}, TYPE_TEXT, -1, false, NULL},
+    {{"aggregateid", 11}, TYPE_TEXT, -1, false, NULL},
+    {{"type", 4}, TYPE_TEXT, -1, false, NULL},
+    {{"payload", 7}, TYPE_JSONB, -1, false, NULL},
 };
 static struct relation outbox = {
     1, {"public", 6}, {"outbox", 6}, 'd', SCRIPT_COLUMNS, outbox_columns, 1};

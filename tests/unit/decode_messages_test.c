@@ -23,8 +23,8 @@ struct fixture {
     struct error err;
 };
 
-static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true},
-                                  {SPAN_STATIC("name"), TYPE_TEXT, -1, false}};
+static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL},
+                                  {SPAN_STATIC("name"), TYPE_TEXT, -1, false, NULL}};
 static const struct relation shop = {
     SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 2, columns, 0};
 

@@ -20,9 +20,9 @@ struct fixture {
     struct error err;
 };
 
-static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true},
-                                  {SPAN_STATIC("name"), TYPE_VARCHAR, 36, false},
-                                  {SPAN_STATIC("note"), TYPE_TEXT, -1, false}};
+static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL},
+                                  {SPAN_STATIC("name"), TYPE_VARCHAR, 36, false, NULL},
+                                  {SPAN_STATIC("note"), TYPE_TEXT, -1, false, NULL}};
 
 static int setup(void **state)
 {

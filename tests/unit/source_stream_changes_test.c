@@ -26,7 +26,7 @@ struct fixture {
     struct change change;
 };
 
-static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true}};
+static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}};
 static const struct relation shop = {
     SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 1, columns, 0};
 

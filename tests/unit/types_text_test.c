@@ -131,6 +131,90 @@ static void test_raw(void **state)
     assert_span(bytes, "[1]");
 }
 
+static struct rendering render(struct cell cell, const struct type *type, bool raw)
+{
+    struct error err = ERROR_INIT;
+    struct rendering made;
+    int result = raw ? types_render_raw(&cell, type, &arena, &made, &err)
+                     : types_render_text(&cell, type, &arena, &made, &err);
+    if (result < 0)
+        fail_msg("%s", err.text);
+    return made;
+}
+
+/* What is the cell's is overwritten with the next change; what is the arena's stays. */
+static void expect_owner(const char *bytes, size_t len, enum cell_kind kind, uint32_t oid, bool raw,
+                         const char *wanted, enum owner owner)
+{
+    char memory[64];
+    memcpy(memory, bytes, len);
+    struct cell cell = {kind, {memory, len}};
+    struct rendering made = render(cell, types_builtin(oid), raw);
+    assert_span(made.bytes, wanted);
+    assert_int_equal(made.owner, owner);
+    bool inside = made.bytes.ptr >= memory && made.bytes.ptr <= memory + sizeof memory;
+    assert_int_equal(inside, owner == OWNER_CELL);
+    struct span kept = rendering_keep(made, &arena);
+    memset(memory, 0xee, sizeof memory);
+    assert_span(kept, wanted);
+}
+
+#define EXPECT_OWNER(bytes, ...) expect_owner((bytes), sizeof(bytes) - 1, __VA_ARGS__)
+
+static void test_owners(void **state)
+{
+    (void)state;
+    EXPECT_OWNER("abc", CELL_TEXT, TYPE_TEXT, false, "abc", OWNER_CELL);
+    EXPECT_OWNER("abc", CELL_TEXT, TYPE_TEXT, true, "abc", OWNER_CELL);
+    EXPECT_OWNER("1.50", CELL_TEXT, 1700, true, "1.50", OWNER_CELL);
+    EXPECT_OWNER("", CELL_TEXT, TYPE_TEXT, true, "", OWNER_CELL);
+    EXPECT_OWNER("\\x6869", CELL_TEXT, TYPE_BYTEA, false, "\\x6869", OWNER_CELL);
+    EXPECT_OWNER("\\x6869", CELL_TEXT, TYPE_BYTEA, true, "hi", OWNER_ARENA);
+    EXPECT_OWNER("\\x", CELL_TEXT, TYPE_BYTEA, true, "", OWNER_ARENA);
+    EXPECT_OWNER("hi", CELL_BINARY, TYPE_BYTEA, true, "hi", OWNER_CELL);
+    EXPECT_OWNER("hi", CELL_BINARY, TYPE_BYTEA, false, "\\x6869", OWNER_ARENA);
+    EXPECT_OWNER("hi", CELL_BINARY, TYPE_VARCHAR, true, "hi", OWNER_CELL);
+    EXPECT_OWNER("\1[1]", CELL_BINARY, TYPE_JSONB, true, "[1]", OWNER_CELL);
+    EXPECT_OWNER("\1", CELL_BINARY, TYPE_BOOL, true, "t", OWNER_ARENA);
+    EXPECT_OWNER("\0\0\0\7", CELL_BINARY, TYPE_INT4, true, "7", OWNER_ARENA);
+    EXPECT_OWNER("\177\377\377\377\377\377\377\377", CELL_BINARY, TYPE_TIMESTAMP, true, "infinity",
+                 OWNER_ARENA);
+    EXPECT_OWNER("\0\0\0\0\0\0\0\0", CELL_BINARY, TYPE_TIMESTAMPTZ, true, "2000-01-01 00:00:00+00",
+                 OWNER_ARENA);
+    EXPECT_OWNER("\x5f\x0c\x1f\x9e\x0d\x1d\x4c\x3b\x9f\x3e\x0a\x1b\x2c\x3d\x4e\x5f", CELL_BINARY,
+                 TYPE_UUID, true, "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f", OWNER_ARENA);
+    struct rendering none =
+        render((struct cell){.kind = CELL_NULL}, types_builtin(TYPE_TEXT), true);
+    assert_absent(none.bytes);
+    assert_int_equal(none.owner, OWNER_ARENA);
+    assert_absent(rendering_keep(none, &arena));
+}
+
+/* A domain over a domain has the same base as the one that it is over. */
+static void test_domains(void **state)
+{
+    (void)state;
+    struct type domain = {.oid = 16385,
+                          .kind = TYPE_KIND_DOMAIN,
+                          .binary_len = -1,
+                          .base = types_builtin(TYPE_BYTEA)};
+    assert_span(render(TEXT("\\x6869"), &domain, true).bytes, "hi");
+    assert_span(render(TEXT("\\x6869"), &domain, false).bytes, "\\x6869");
+    assert_span(render(BINARY("hi"), &domain, true).bytes, "hi");
+    domain.base = types_builtin(TYPE_INT4);
+    assert_span(render(BINARY("\0\0\0\7"), &domain, true).bytes, "7");
+    struct error err = ERROR_INIT;
+    struct cell cell = BINARY("\0\0\0\7");
+    int32_t value = 0;
+    assert_int_equal(types_read_int32(&cell, &domain, &value, &err), 0);
+    assert_int_equal(value, 7);
+    domain.base = types_builtin(TYPE_TIMESTAMPTZ);
+    cell = BINARY("\0\0\0\0\0\0\0\1");
+    int64_t us = 0;
+    assert_int_equal(types_read_timestamp_us(&cell, &domain, &us, &err), 0);
+    assert_int_equal(us, INT64_C(946684800000001));
+}
+
 static void test_every_byte_of_bytea(void **state)
 {
     (void)state;
@@ -218,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_binary_timestamps),
         cmocka_unit_test(test_bad_binary),
         cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_domains),
         cmocka_unit_test(test_every_byte_of_bytea),
         cmocka_unit_test(test_bad_bytea),
         cmocka_unit_test(test_int32),

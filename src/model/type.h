@@ -1,0 +1,80 @@
+/* model/type: what the values of a column are.
+ *
+ * A column points to its type, so that no event looks one up. Types of PostgreSQL itself are rows
+ * of types/types.def; those that people have made live in the epoch's arena and are filled in place
+ * as more becomes known of them, so a pointer stays good for the epoch. */
+#ifndef WALFERRY_MODEL_TYPE_H
+#define WALFERRY_MODEL_TYPE_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+enum type_kind {
+    TYPE_KIND_UNKNOWN, /* not built in, and the catalogue has not been asked or did not answer */
+    TYPE_KIND_BASE,
+    TYPE_KIND_ARRAY,
+    TYPE_KIND_ENUM,
+    TYPE_KIND_DOMAIN,
+    TYPE_KIND_RANGE,
+    TYPE_KIND_MULTIRANGE,
+    TYPE_KIND_COMPOSITE
+};
+
+/* How the binary form becomes the text that PostgreSQL prints under the pinned settings. */
+enum text_form {
+    TEXT_FORM_NONE, /* not known: such a cell is an error */
+    TEXT_FORM_SAME, /* the bytes are the text */
+    TEXT_FORM_BOOL,
+    TEXT_FORM_INT,
+    TEXT_FORM_BYTEA,
+    TEXT_FORM_UUID,
+    TEXT_FORM_TIMESTAMP,
+    TEXT_FORM_TIMESTAMPTZ,
+    TEXT_FORM_JSONB
+};
+
+/* What the text becomes in JSON. */
+enum json_form {
+    JSON_FORM_STRING,
+    JSON_FORM_NUMBER,  /* but for NaN and the infinities, which are strings */
+    JSON_FORM_BOOLEAN, /* "t" and "f" */
+    JSON_FORM_RAW,     /* is JSON already */
+    JSON_FORM_BASE64   /* a string of the bytes */
+};
+
+struct type {
+    uint32_t oid;
+    enum type_kind kind;
+    struct span schema; /* empty: not known */
+    struct span name;   /* pg_type.typname; empty: not known */
+    struct span sql;    /* as people write it: "integer"; never empty for a built-in type */
+    int32_t binary_len; /* of the binary form; -1: any */
+    enum text_form text_form;
+    enum json_form json_form;
+    const struct type *element; /* ARRAY: of its elements; RANGE: of its bounds; MULTIRANGE: its
+                                   range; NULL for others */
+    const struct type *base;    /* what its values look like: for a domain the type behind all
+                                   domains, for any other the type itself. Never NULL */
+    uint32_t label_count;       /* ENUM */
+    const struct span *labels;  /* in their order */
+};
+
+/* The oids that code names; all others stand in types/types.def alone. */
+enum {
+    TYPE_BOOL = 16,
+    TYPE_BYTEA = 17,
+    TYPE_INT8 = 20,
+    TYPE_INT2 = 21,
+    TYPE_INT4 = 23,
+    TYPE_TEXT = 25,
+    TYPE_JSON = 114,
+    TYPE_BPCHAR = 1042,
+    TYPE_VARCHAR = 1043,
+    TYPE_TIMESTAMP = 1114,
+    TYPE_TIMESTAMPTZ = 1184,
+    TYPE_UUID = 2950,
+    TYPE_JSONB = 3802
+};
+
+#endif

@@ -1,0 +1,137 @@
+/* types/types_registry: what Type messages say about types that PostgreSQL does not have itself. */
+#include "types/types.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+static struct arena arena;
+static struct type_registry *registry;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena, 256, 256);
+    registry = type_registry_open(&arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    return 0;
+}
+
+/* From memory that is gone afterwards, as a message is. */
+static void announce(uint32_t oid, const char *schema, const char *name)
+{
+    char memory[64];
+    struct span spans[2] = {{memory, strlen(schema)}, {memory + 32, strlen(name)}};
+    memcpy(memory, schema, spans[0].len);
+    memcpy(memory + 32, name, spans[1].len);
+    type_registry_announce(registry, oid, spans[0], spans[1]);
+    memset(memory, 0xee, sizeof memory);
+}
+
+static void test_builtin_types_are_the_rows(void **state)
+{
+    (void)state;
+    assert_ptr_equal(type_registry_get(registry, TYPE_BYTEA), types_builtin(TYPE_BYTEA));
+    announce(TYPE_BYTEA, "", "text");
+    assert_ptr_equal(type_registry_get(registry, TYPE_BYTEA), types_builtin(TYPE_BYTEA));
+    assert_int_equal(types_builtin(TYPE_BYTEA)->kind, TYPE_KIND_BASE);
+}
+
+static void test_nothing_is_known_at_first(void **state)
+{
+    (void)state;
+    const struct type *type = type_registry_get(registry, 16385);
+    assert_int_equal(type->oid, 16385);
+    assert_int_equal(type->kind, TYPE_KIND_UNKNOWN);
+    assert_ptr_equal(type->base, type);
+    assert_span(type->name, "");
+    assert_ptr_equal(type_registry_get(registry, 16385), type);
+    assert_ptr_not_equal(type_registry_get(registry, 16386), type);
+}
+
+static void test_a_domain_is_what_it_is_over(void **state)
+{
+    (void)state;
+    const struct type *type = type_registry_get(registry, 16385);
+    announce(16385, "", "bytea");
+    assert_int_equal(type->kind, TYPE_KIND_DOMAIN);
+    assert_ptr_equal(type->base, types_builtin(TYPE_BYTEA));
+    announce(16387, "", "_int4");
+    type = type_registry_get(registry, 16387);
+    assert_ptr_equal(type->base, types_builtin(1007));
+    assert_int_equal(type->base->kind, TYPE_KIND_ARRAY);
+    assert_ptr_equal(type->base->element, types_builtin(TYPE_INT4));
+}
+
+static void test_others_get_a_name(void **state)
+{
+    (void)state;
+    announce(16389, "public", "mood");
+    const struct type *type = type_registry_get(registry, 16389);
+    assert_int_equal(type->kind, TYPE_KIND_UNKNOWN);
+    assert_ptr_equal(type->base, type);
+    assert_span(type->schema, "public");
+    assert_span(type->name, "mood");
+    announce(16390, "public", "bytea"); /* somebody's own type, whatever it is called */
+    assert_int_equal(type_registry_get(registry, 16390)->kind, TYPE_KIND_UNKNOWN);
+    announce(16391, "", "oid8"); /* of a server that is newer than the table */
+    type = type_registry_get(registry, 16391);
+    assert_int_equal(type->kind, TYPE_KIND_UNKNOWN);
+    assert_span(type->name, "oid8");
+}
+
+/* Oids are used again once they have gone round. */
+static void test_an_oid_becomes_another_type(void **state)
+{
+    (void)state;
+    const struct type *type = type_registry_get(registry, 16385);
+    announce(16385, "", "bytea");
+    announce(16385, "", "text");
+    assert_ptr_equal(type->base, types_builtin(TYPE_TEXT));
+    announce(16385, "public", "mood");
+    assert_int_equal(type->kind, TYPE_KIND_UNKNOWN);
+    assert_ptr_equal(type->base, type);
+    assert_span(type->name, "mood");
+    announce(16385, "", "bytea");
+    assert_int_equal(type->kind, TYPE_KIND_DOMAIN);
+    assert_ptr_equal(type_registry_get(registry, 16385), type);
+}
+
+/* The server says it again after every invalidation. */
+static void test_the_same_again_takes_no_memory(void **state)
+{
+    (void)state;
+    announce(16385, "", "bytea");
+    announce(16389, "public", "mood");
+    size_t used = arena.used_bytes;
+    for (int i = 0; i < 1000; i++) {
+        announce(16385, "", "bytea");
+        announce(16389, "public", "mood");
+    }
+    assert_int_equal(arena.used_bytes, used);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_builtin_types_are_the_rows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_is_known_at_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_domain_is_what_it_is_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_others_get_a_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_oid_becomes_another_type, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_same_again_takes_no_memory, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
