@@ -23,6 +23,7 @@
 #define TRUNCATE_FLAG_RESTART_IDENTITY 2
 
 struct decoder {
+    struct type_registry *types; /* in the epoch arena */
     struct relations relations;
     /* Two rows of cells_columns cells: before, after. */
     struct cell *cells;
@@ -54,7 +55,8 @@ struct decoder *decoder_open(struct arena *epoch)
     struct decoder *d = calloc(1, sizeof *d);
     if (d == NULL)
         abort();
-    relations_init(&d->relations, epoch);
+    d->types = type_registry_open(epoch);
+    relations_init(&d->relations, d->types, epoch);
     reserve_cells(d, CELLS_COLUMNS_FIRST);
     return d;
 }
@@ -129,11 +131,13 @@ static void read_origin(struct reader *r)
 }
 
 /* Byte 'Y' | Int32 oid | String schema | String name */
-static void read_type(struct reader *r)
+static void read_type(struct decoder *d, struct reader *r)
 {
-    read_u32(r);
-    read_string(r);
-    read_string(r);
+    uint32_t oid = read_u32(r);
+    struct span schema = read_string(r);
+    struct span name = read_string(r);
+    if (!r->failed && reader_left(r) == 0)
+        type_registry_announce(d->types, oid, schema, name);
 }
 
 /* Byte 'M' | Int8 flags | Int64 lsn | String prefix | Int32 length | bytes */
@@ -319,7 +323,7 @@ static int read_by_type(struct decoder *d, struct reader *r, struct change *chan
         read_relation(d, r);
         return 0;
     case 'Y':
-        read_type(r);
+        read_type(d, r);
         return 0;
     case 'O':
         read_origin(r);

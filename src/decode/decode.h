@@ -13,7 +13,7 @@
 
 struct decoder;
 
-/* Relations live in epoch, which must outlive the decoder. */
+/* Relations and types live in epoch, which must outlive the decoder. */
 struct decoder *decoder_open(struct arena *epoch);
 void decoder_close(struct decoder *decoder); /* NULL is legal */
 

@@ -13,10 +13,10 @@ struct entry {
     uint32_t capacity;        /* of relation.columns */
 };
 
-void relations_init(struct relations *relations, struct arena *epoch)
+void relations_init(struct relations *relations, struct type_registry *types, struct arena *epoch)
 {
-    assert(epoch != NULL);
-    *relations = (struct relations){.epoch = epoch};
+    assert(types != NULL && epoch != NULL);
+    *relations = (struct relations){.epoch = epoch, .types = types};
     table_init(&relations->by_oid, epoch);
 }
 
@@ -59,6 +59,7 @@ static void read_column(struct reader *r, struct column *column)
     column->name = read_string(r);
     column->type_oid = read_u32(r);
     column->type_modifier = (int32_t)read_u32(r);
+    column->type = NULL;
 }
 
 /* Walks over the whole description; false where it is not one, and then r says why. */
@@ -95,8 +96,11 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
             arena_alloc(relations->epoch, relation->column_count * sizeof *relation->columns);
         entry->capacity = relation->column_count;
     }
-    for (uint32_t i = 0; i < relation->column_count; i++)
-        read_column(&r, &relation->columns[i]);
+    for (uint32_t i = 0; i < relation->column_count; i++) {
+        struct column *column = &relation->columns[i];
+        read_column(&r, column);
+        column->type = type_registry_get(relations->types, column->type_oid);
+    }
     assert(!r.failed && reader_left(&r) == 0);
     entry->description = description;
     relation->version++;

@@ -2,23 +2,26 @@
  *
  * The server describes a relation before its first row, and again after every invalidation, ANALYZE
  * included, so the cache must not grow by descriptions that say nothing new: the bytes of the last
- * description are kept and compared. What changes is updated in place with version + 1. */
+ * description are kept and compared. What changes is updated in place with version + 1. The types
+ * of the columns are looked up here, once for a version. */
 #ifndef WALFERRY_DECODE_DECODE_RELATIONS_H
 #define WALFERRY_DECODE_DECODE_RELATIONS_H
 
 #include "base/arena.h"
 #include "base/table.h"
 #include "decode/decode_reader.h"
-#include "model/relation.h"
+#include "types/types.h"
 
 struct relations {
     struct arena *epoch;
+    struct type_registry *types;
     struct table by_oid;
     const struct relation *last; /* the last one looked up; most rows come in runs of one table */
     uint32_t columns_max;        /* of any relation so far */
 };
 
-void relations_init(struct relations *relations, struct arena *epoch);
+/* Both must outlive the relations. */
+void relations_init(struct relations *relations, struct type_registry *types, struct arena *epoch);
 
 /* Reads the Relation message behind its type byte. On failure (in r) the cache is as before. */
 void relations_read(struct relations *relations, struct reader *r);

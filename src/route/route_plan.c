@@ -16,11 +16,17 @@ void plan_cache_init(struct plan_cache *cache, struct arena *arena, struct route
     table_init(&cache->plans, arena);
 }
 
+/* A domain is what it is over. From the catalogue a column comes with its oid alone. */
+static uint32_t base_oid(const struct column *column)
+{
+    return column->type != NULL ? column->type->base->oid : column->type_oid;
+}
+
 static struct field_slot find_column(const struct relation *relation, struct span name)
 {
     for (uint32_t i = 0; i < relation->column_count; i++)
         if (span_equal(relation->columns[i].name, name))
-            return (struct field_slot){.column = i, .type_oid = relation->columns[i].type_oid};
+            return (struct field_slot){.column = i, .type_oid = base_oid(&relation->columns[i])};
     return (struct field_slot){.column = FIELD_NONE};
 }
 

@@ -3,6 +3,7 @@
  * 25 bytes of the XLogData header are passed over, too. Each message lies alone on the heap, so
  * that ASan sees one byte too far; what comes out must point into it. */
 #include "decode/decode.h"
+#include "types/types.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,6 +28,20 @@ static void check_span(struct span message, struct span part)
     must((size_t)(part.ptr - message.ptr) <= message.len - part.len);
 }
 
+/* A description's types are whole, whatever Type messages came before it. */
+static void check_types(const struct relation *relation)
+{
+    for (uint32_t i = 0; i < relation->column_count; i++) {
+        const struct type *type = relation->columns[i].type;
+
+        must(type != NULL && type->oid == relation->columns[i].type_oid);
+        must(type->base->base == type->base && type->base->kind != TYPE_KIND_DOMAIN);
+        must((type->kind == TYPE_KIND_DOMAIN) == (type->base != type));
+        for (size_t at = 0; at < type->name.len; at++)
+            must(type->name.ptr[at] != '\0');
+    }
+}
+
 static void check_row(struct span message, const struct relation *relation, const struct row *row)
 {
     must(row->count == 0 || row->count == relation->column_count);
@@ -36,6 +51,8 @@ static void check_row(struct span message, const struct relation *relation, cons
 
 static void check_change(struct span message, const struct change *change)
 {
+    if (change->relation != NULL)
+        check_types(change->relation);
     check_row(message, change->relation, &change->before);
     check_row(message, change->relation, &change->after);
     check_span(message, change->message.prefix);

@@ -2,6 +2,8 @@
  * \xNN, so a dump is a text file whatever the rows hold. */
 #include "change_dump.h"
 
+#include "types/types.h"
+
 #include <inttypes.h>
 
 static void dump_bytes(struct buf *out, struct span bytes)
@@ -14,6 +16,17 @@ static void dump_bytes(struct buf *out, struct span bytes)
         else
             buf_add_format(out, "\\x%02x", c);
     }
+}
+
+/* What is known of a type that is not PostgreSQL's own. */
+static void dump_type(struct buf *out, const struct type *type)
+{
+    if (type == NULL || type == types_builtin(type->oid) || type->base->name.len == 0)
+        return;
+    buf_add_text(out, type->base == type ? ":" : ":over ");
+    dump_bytes(out, type->base->schema);
+    buf_add_char(out, '.');
+    dump_bytes(out, type->base->name);
 }
 
 void dump_relation(struct buf *out, const struct relation *relation)
@@ -31,6 +44,7 @@ void dump_relation(struct buf *out, const struct relation *relation)
         buf_add_text(out, column->key ? "*" : "");
         dump_bytes(out, column->name);
         buf_add_format(out, ":%" PRIu32 ":%" PRId32, column->type_oid, column->type_modifier);
+        dump_type(out, column->type);
     }
     buf_add_text(out, ")\n");
 }

@@ -1,6 +1,7 @@
 /* decode_relations: the cache of relations: one place for each oid, no memory for a description
  * that says nothing new, a new version for one that does, and no trace of one that is broken. */
 #include "decode/decode.h"
+#include "types/types.h"
 
 #include "pgoutput_encoder.h"
 
@@ -212,6 +213,71 @@ static void wide_relations_fit(void **state)
     free(cells);
 }
 
+static int announce(struct fixture *f, uint32_t oid, const char *schema, const char *name)
+{
+    struct change change;
+
+    buf_reset(&f->buf);
+    write_type(&f->buf, oid, schema, name);
+    int result = decoder_next(f->decoder, buf_span(&f->buf), &change, &f->err);
+
+    memset(f->buf.ptr, 0xee, f->buf.len);
+    return result;
+}
+
+/* As a server sends them: a Type message with the oid of the domain and the name of what is behind
+ * it, then the description. */
+static void columns_have_their_types(void **state)
+{
+    struct fixture *f = *state;
+    struct column typed[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL},
+                             {SPAN_STATIC("sealed"), 16387, -1, false, NULL},
+                             {SPAN_STATIC("feels"), 16389, -1, false, NULL},
+                             {SPAN_STATIC("untold"), 16391, -1, false, NULL}};
+    struct relation relation = shop(20000, 4);
+
+    relation.columns = typed;
+    assert_int_equal(announce(f, 16387, "", "bytea"), 0);
+    assert_int_equal(announce(f, 16389, "public", "mood"), 0);
+    assert_int_equal(describe(f, &relation), 0);
+    const struct relation *got = seen(f, 20000, 4);
+
+    assert_ptr_equal(got->columns[0].type, types_builtin(TYPE_INT8));
+    assert_int_equal(got->columns[1].type->kind, TYPE_KIND_DOMAIN);
+    assert_ptr_equal(got->columns[1].type->base, types_builtin(TYPE_BYTEA));
+    assert_int_equal(got->columns[2].type->kind, TYPE_KIND_UNKNOWN);
+    assert_true(span_equal_text(got->columns[2].type->name, "mood"));
+    assert_int_equal(got->columns[3].type->kind, TYPE_KIND_UNKNOWN);
+    assert_ptr_equal(got->columns[3].type->base, got->columns[3].type);
+
+    /* A column of the same type in another table has the same struct. */
+    const struct type *sealed = got->columns[1].type;
+
+    relation = shop(20001, 2);
+    relation.columns = typed;
+    assert_int_equal(describe(f, &relation), 0);
+    assert_ptr_equal(seen(f, 20001, 2)->columns[1].type, sealed);
+}
+
+/* One that is cut short, or too long, tells nothing. */
+static void broken_type_messages_change_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct change change;
+    struct column typed[] = {{SPAN_STATIC("sealed"), 16387, -1, false, NULL}};
+    struct relation relation = shop(20000, 1);
+
+    relation.columns = typed;
+    assert_int_equal(describe(f, &relation), 0);
+    const struct type *type = seen(f, 20000, 1)->columns[0].type;
+
+    buf_reset(&f->buf);
+    write_type(&f->buf, 16387, "", "bytea");
+    buf_add_char(&f->buf, 'x');
+    assert_int_equal(decoder_next(f->decoder, buf_span(&f->buf), &change, &f->err), -1);
+    assert_int_equal(type->kind, TYPE_KIND_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +288,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_one_leaves_no_trace, setup, teardown),
         cmocka_unit_test_setup_teardown(wide_relations_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(columns_have_their_types, setup, teardown),
+        cmocka_unit_test_setup_teardown(broken_type_messages_change_nothing, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("decode_relations", tests, NULL, NULL);
