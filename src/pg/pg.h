@@ -135,6 +135,18 @@ int pg_replication_send(struct pg_replication *replication, struct span data, st
 /* Sends CopyDone and waits for the server's end until the deadline (monotonic). Best effort. */
 void pg_replication_finish(struct pg_replication *replication, int64_t deadline_us);
 
+/* One question on a session of its own, opened for it at the very server of `beside` and gone with
+ * the question. Nothing waits: a step goes on as far as it can without. 1: *result is the answer of
+ * the last statement in `sql`; 0: call again once the descriptor, which stays the same, is
+ * readable; -1: it has failed and is only to be closed. The kind of an error is that of a session;
+ * texts are copied. */
+struct pg_question;
+int pg_question_open(const struct pg_options *options, const struct pg_replication *beside,
+                     const char *sql, struct pg_question **question, struct error *err);
+int pg_question_step(struct pg_question *question, struct pg_result **result, struct error *err);
+int pg_question_fd(const struct pg_question *question);
+void pg_question_close(struct pg_question *question); /* NULL is legal */
+
 /* The transactions that slot creation waits for: pid, application, state, age; one line each. */
 int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines,
                              struct error *err);

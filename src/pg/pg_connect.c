@@ -190,8 +190,7 @@ static void restore_silence(const struct pg_connection *session, const struct pa
     limit_silence(PQsocket(session->conn), ms > 0 && ms <= INT32_MAX ? ms : 0);
 }
 
-static int connect_with(const struct parameters *p, struct pg_connection *session,
-                        struct error *err)
+static int start_with(const struct parameters *p, struct pg_connection *session, struct error *err)
 {
     session->conn = PQconnectStartParams(p->names, p->values, 0);
     if (session->conn == NULL)
@@ -206,6 +205,14 @@ static int connect_with(const struct parameters *p, struct pg_connection *sessio
         error_stop(err, REASON_BAD_CONNECTION, "%s", message);
         return error_hint(err, "mend source.connection");
     }
+    return 0;
+}
+
+static int connect_with(const struct parameters *p, struct pg_connection *session,
+                        struct error *err)
+{
+    if (start_with(p, session, err) < 0)
+        return -1;
     int hosts = count_hosts(p);
     if (drive(session, hosts, err) < 0)
         return -1;
@@ -232,16 +239,16 @@ static int check_version(const struct pg_connection *session, struct error *err)
  * the last: it decides how names of types and tables are printed. */
 /* How values are written; and what a role or a database may have set for its applications that
  * would end our statements or forbid them. */
-static const char pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
-                                   "pg_catalog.set_config('timezone', 'UTC', false), "
-                                   "pg_catalog.set_config('statement_timeout', '0', false), "
-                                   "pg_catalog.set_config('lock_timeout', '0', false), "
-                                   "pg_catalog.set_config('default_transaction_read_only', 'off', "
-                                   "false), "
-                                   "pg_catalog.set_config('intervalstyle', 'postgres', false), "
-                                   "pg_catalog.set_config('extra_float_digits', '3', false), "
-                                   "pg_catalog.set_config('bytea_output', 'hex', false), "
-                                   "pg_catalog.set_config('search_path', 'pg_catalog', false)";
+const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
+                               "pg_catalog.set_config('timezone', 'UTC', false), "
+                               "pg_catalog.set_config('statement_timeout', '0', false), "
+                               "pg_catalog.set_config('lock_timeout', '0', false), "
+                               "pg_catalog.set_config('default_transaction_read_only', 'off', "
+                               "false), "
+                               "pg_catalog.set_config('intervalstyle', 'postgres', false), "
+                               "pg_catalog.set_config('extra_float_digits', '3', false), "
+                               "pg_catalog.set_config('bytea_output', 'hex', false), "
+                               "pg_catalog.set_config('search_path', 'pg_catalog', false)";
 
 int pg_session_open(const struct pg_options *options, bool replication,
                     struct pg_connection *session, struct error *err)
@@ -270,9 +277,50 @@ int pg_session_open(const struct pg_options *options, bool replication,
     if (result == 0 && PQsetnonblocking(session->conn, 1) != 0)
         result = pg_connection_error(session, PG_CONNECT, err);
     if (result == 0)
-        result = pg_exec(session, pin_settings, err);
+        result = pg_exec(session, pg_pin_settings, err);
     if (result < 0)
         pg_session_close(session);
+    return result;
+}
+
+/* Of several servers in a connection string the first that answers may be another one. An address
+ * spares the look-up of its name, for which libpq waits; a Unix socket has none. */
+static void set_server(struct parameters *p, const PGconn *beside)
+{
+    static const struct {
+        const char *name;
+        char *(*get)(const PGconn *conn);
+    } facts[] = {{"host", PQhost},
+                 {"hostaddr", PQhostaddr},
+                 {"port", PQport},
+                 {"dbname", PQdb},
+                 {"user", PQuser}};
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        const char *value = facts[i].get(beside);
+        set_parameter(p, facts[i].name, value != NULL ? value : "");
+    }
+    p->names[p->count] = NULL;
+    p->values[p->count] = NULL;
+}
+
+int pg_session_start(const struct pg_options *options, const struct pg_connection *beside,
+                     struct pg_connection *session, struct error *err)
+{
+    assert(options != NULL && options->connection != NULL);
+    assert(options->application_name != NULL && session != NULL);
+    *session = (struct pg_connection){.stop = options->stop};
+    char *message = NULL;
+    PQconninfoOption *given = PQconninfoParse(options->connection, &message);
+    if (given == NULL) {
+        parse_error(message, err);
+        PQfreemem(message);
+        return -1;
+    }
+    struct parameters parameters = {.count = 0};
+    merge(given, options, false, &parameters);
+    set_server(&parameters, beside->conn);
+    int result = start_with(&parameters, session, err);
+    PQconninfoFree(given);
     return result;
 }
 

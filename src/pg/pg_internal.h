@@ -24,6 +24,11 @@ struct pg_connection {
 int pg_session_open(const struct pg_options *options, bool replication,
                     struct pg_connection *session, struct error *err);
 void pg_session_close(struct pg_connection *session);
+/* Begins to connect to the server, database and role of `beside` and waits for nothing; the rest is
+ * PQconnectPoll's. Then pg_pin_settings is to be run. After a failure, too, it is to be closed. */
+int pg_session_start(const struct pg_options *options, const struct pg_connection *beside,
+                     struct pg_connection *session, struct error *err);
+extern const char pg_pin_settings[];
 
 /* ---- pg_wait ---- */
 /* Waits for `events` of poll(2) on the session's socket. 1: there; 0: the deadline has passed;
@@ -39,10 +44,15 @@ int pg_await_result(const struct pg_connection *session, int64_t deadline_us, st
 int pg_drain(const struct pg_connection *session, struct error *err);
 
 /* ---- pg_query ---- */
+/* Takes the rows over. */
+struct pg_result *pg_result_of(PGresult *rows);
 /* Runs one command of the simple query protocol and gives its (first) result, whatever its status
  * is; free with PQclear. */
 int pg_run(const struct pg_connection *session, const char *command, PGresult **result,
            struct error *err);
+
+/* ---- pg_replication ---- */
+const struct pg_connection *pg_replication_session(const struct pg_replication *replication);
 
 /* ---- pg_errors ---- */
 /* Fill *err and return -1. From a result that is an error; from the connection's own state. */

@@ -86,10 +86,7 @@ int pg_query(struct pg_connection *connection, const char *sql, int param_count,
         PQclear(rows);
         return -1;
     }
-    *result = malloc(sizeof **result);
-    if (*result == NULL)
-        abort();
-    (*result)->rows = rows;
+    *result = pg_result_of(rows);
     return 0;
 }
 
@@ -103,6 +100,16 @@ int pg_exec(struct pg_connection *connection, const char *sql, struct error *err
 }
 
 /* ---- Results ---- */
+
+struct pg_result *pg_result_of(PGresult *rows)
+{
+    assert(rows != NULL);
+    struct pg_result *result = malloc(sizeof *result);
+    if (result == NULL)
+        abort();
+    result->rows = rows;
+    return result;
+}
 
 int pg_result_rows(const struct pg_result *result)
 {

@@ -74,6 +74,12 @@ struct pg_connection *pg_replication_sql(struct pg_replication *replication)
     return &replication->sql;
 }
 
+const struct pg_connection *pg_replication_session(const struct pg_replication *replication)
+{
+    assert(replication != NULL);
+    return &replication->sql;
+}
+
 bool pg_is_walsender(const struct pg_connection *connection)
 {
     assert(connection != NULL);
