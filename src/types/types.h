@@ -38,6 +38,28 @@ const struct type *type_registry_get(struct type_registry *registry, uint32_t oi
 void type_registry_announce(struct type_registry *registry, uint32_t oid, struct span schema,
                             struct span name);
 
+/* The same for a column that was described just now: what nothing but the catalogue can tell of the
+ * type is wanted from here on, once more with each version of a relation. */
+const struct type *type_registry_want(struct type_registry *registry, uint32_t oid);
+/* How many types are wanted; their oids, as many as `max`. */
+uint32_t type_registry_wanted(const struct type_registry *registry, uint32_t max, uint32_t *oids);
+/* The catalogue was asked, or could not be: nothing is wanted any more. What is known stays. */
+void type_registry_settle(struct type_registry *registry);
+
+/* A row of pg_type. One that others are made of comes before them. */
+struct type_facts {
+    uint32_t oid;
+    enum type_kind kind;
+    uint32_t of; /* ARRAY: of its elements; RANGE: of its bounds; MULTIRANGE: of its range; DOMAIN:
+                    of what it is over, a domain too; else 0 */
+    struct span schema;
+    struct span name;
+};
+/* Spans are copied. A type of PostgreSQL itself is left as it is. */
+void type_registry_learn(struct type_registry *registry, const struct type_facts *facts);
+/* One more label of an enum that was learnt last. */
+void type_registry_learn_label(struct type_registry *registry, struct span label);
+
 /* ---- Rendering ---- */
 
 /* Whose bytes are in a rendering. */

@@ -8,9 +8,20 @@
 
 #include <assert.h>
 
+struct own_type {
+    struct type type; /* first: a pointer to it is a pointer to this */
+    struct own_type *next_wanted;
+    bool wanted;
+    struct span *labels; /* type.labels, to write into */
+    uint32_t labels_size;
+};
+
 struct type_registry {
     struct arena *arena;
     struct table by_oid;
+    struct own_type *wanted; /* a list */
+    uint32_t wanted_count;
+    struct own_type *learnt; /* the last one */
 };
 
 struct type_registry *type_registry_open(struct arena *epoch)
@@ -38,26 +49,27 @@ static void forget(struct type *type, uint32_t oid)
     };
 }
 
-static struct type *own_type(struct type_registry *registry, uint32_t oid)
+static struct own_type *own_type(struct type_registry *registry, uint32_t oid)
 {
     struct span key = {(const char *)&oid, sizeof oid};
-    struct type *type = table_get(&registry->by_oid, key);
-    if (type == NULL) {
-        type = arena_alloc(registry->arena, sizeof *type);
-        forget(type, oid);
-        table_put(&registry->by_oid, key, type);
+    struct own_type *own = table_get(&registry->by_oid, key);
+    if (own == NULL) {
+        own = arena_alloc_zero(registry->arena, sizeof *own);
+        forget(&own->type, oid);
+        table_put(&registry->by_oid, key, own);
     }
-    assert(type->oid == oid);
-    return type;
+    assert(own->type.oid == oid);
+    return own;
 }
 
 const struct type *type_registry_get(struct type_registry *registry, uint32_t oid)
 {
     assert(registry != NULL);
     const struct type *builtin = types_builtin(oid);
-    return builtin != NULL ? builtin : own_type(registry, oid);
+    return builtin != NULL ? builtin : &own_type(registry, oid)->type;
 }
 
+/* The same again, after an invalidation, takes no memory. */
 static void set_text(struct type_registry *registry, struct span *text, struct span wanted)
 {
     if (!span_equal(*text, wanted))
@@ -77,7 +89,7 @@ void type_registry_announce(struct type_registry *registry, uint32_t oid, struct
     assert(name.ptr != NULL);
     if (types_builtin(oid) != NULL)
         return;
-    struct type *type = own_type(registry, oid);
+    struct type *type = &own_type(registry, oid)->type;
     const struct type *base = schema.len == 0 ? types_builtin_named(name) : NULL;
     if (base != NULL) {
         if (type->kind == TYPE_KIND_DOMAIN && type->base == base)
@@ -93,4 +105,88 @@ void type_registry_announce(struct type_registry *registry, uint32_t oid, struct
         set_text(registry, &type->schema, schema);
         set_text(registry, &type->name, name);
     }
+}
+
+/* ---- The catalogue ---- */
+
+const struct type *type_registry_want(struct type_registry *registry, uint32_t oid)
+{
+    assert(registry != NULL);
+    const struct type *builtin = types_builtin(oid);
+    if (builtin != NULL)
+        return builtin;
+    struct own_type *own = own_type(registry, oid);
+    if (own->wanted || is_over_builtin(&own->type))
+        return &own->type;
+    own->wanted = true;
+    own->next_wanted = registry->wanted;
+    registry->wanted = own;
+    registry->wanted_count++;
+    return &own->type;
+}
+
+uint32_t type_registry_wanted(const struct type_registry *registry, uint32_t max, uint32_t *oids)
+{
+    assert(registry != NULL);
+    assert(oids != NULL || max == 0);
+    const struct own_type *own = registry->wanted;
+    for (uint32_t i = 0; i < max && own != NULL; i++) {
+        oids[i] = own->type.oid;
+        own = own->next_wanted;
+    }
+    return registry->wanted_count;
+}
+
+void type_registry_settle(struct type_registry *registry)
+{
+    assert(registry != NULL);
+    while (registry->wanted != NULL) {
+        struct own_type *own = registry->wanted;
+        registry->wanted = own->next_wanted;
+        own->wanted = false;
+    }
+    registry->wanted_count = 0;
+    registry->learnt = NULL;
+}
+
+void type_registry_learn(struct type_registry *registry, const struct type_facts *facts)
+{
+    assert(registry != NULL && facts != NULL);
+    registry->learnt = NULL;
+    if (types_builtin(facts->oid) != NULL)
+        return;
+    struct own_type *own = own_type(registry, facts->oid);
+    struct type *type = &own->type;
+    const struct type *of = facts->of != 0 ? type_registry_get(registry, facts->of) : NULL;
+    type->kind = facts->kind;
+    type->element = NULL;
+    type->base = type;
+    if (facts->kind == TYPE_KIND_DOMAIN && of != NULL)
+        type->base = of->base;
+    else if (of != NULL)
+        type->element = of;
+    type->label_count = 0;
+    set_text(registry, &type->schema, facts->schema);
+    set_text(registry, &type->name, facts->name);
+    registry->learnt = own;
+}
+
+void type_registry_learn_label(struct type_registry *registry, struct span label)
+{
+    assert(registry != NULL);
+    struct own_type *own = registry->learnt;
+    if (own == NULL || own->type.kind != TYPE_KIND_ENUM)
+        return;
+    uint32_t at = own->type.label_count;
+    if (at == own->labels_size) {
+        uint32_t size = at == 0 ? 8 : at * 2;
+        struct span *labels = arena_alloc_zero(registry->arena, size * sizeof *labels);
+        if (at > 0)
+            memcpy(labels, own->labels, at * sizeof *labels);
+        own->labels = labels;
+        own->labels_size = size;
+        own->type.labels = labels;
+    }
+    set_text(registry, &own->labels[at], label);
+    own->type.label_count++;
 }

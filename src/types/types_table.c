@@ -1,5 +1,6 @@
 /* types_table: the types of PostgreSQL itself, from types.def. An array is the row of its elements
- * seen from the other side. Looked through once for a column, never for an event. */
+ * seen from the other side. The rows stand by oid. Looked through once for a column, never for an
+ * event. */
 #include "types/types.h"
 
 #include <assert.h>
@@ -74,12 +75,19 @@ const struct type *types_builtin(uint32_t oid)
 {
     if (oid == 0 || oid >= TYPES_OID_OWN)
         return NULL;
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (TYPES[i].oid == oid)
-            return &TYPES[i];
+    size_t from = 0, to = ROW_COUNT;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (TYPES[middle].oid == oid)
+            return &TYPES[middle];
+        if (TYPES[middle].oid < oid)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    for (size_t i = 0; i < ROW_COUNT; i++)
         if (ARRAYS[i].oid == oid)
             return &ARRAYS[i];
-    }
     return NULL;
 }
 

@@ -123,6 +123,120 @@ static void test_the_same_again_takes_no_memory(void **state)
     assert_int_equal(arena.used_bytes, used);
 }
 
+/* ---- The catalogue ---- */
+
+static void learn(uint32_t oid, enum type_kind kind, uint32_t of, const char *name)
+{
+    char memory[32];
+    memcpy(memory, name, strlen(name));
+    struct type_facts facts = {.oid = oid,
+                               .kind = kind,
+                               .of = of,
+                               .schema = SPAN_LITERAL("public"),
+                               .name = {memory, strlen(name)}};
+    type_registry_learn(registry, &facts);
+    memset(memory, 0xee, sizeof memory);
+}
+
+static void learn_label(const char *label)
+{
+    char memory[32];
+    memcpy(memory, label, strlen(label));
+    type_registry_learn_label(registry, (struct span){memory, strlen(label)});
+    memset(memory, 0xee, sizeof memory);
+}
+
+static void test_what_is_wanted(void **state)
+{
+    (void)state;
+    uint32_t oids[4] = {0};
+    announce(16385, "", "bytea");
+    assert_ptr_equal(type_registry_want(registry, TYPE_TEXT), types_builtin(TYPE_TEXT));
+    type_registry_want(registry, 16385); /* the stream has said all */
+    assert_int_equal(type_registry_wanted(registry, 4, oids), 0);
+    const struct type *type = type_registry_want(registry, 16389);
+    assert_ptr_equal(type_registry_want(registry, 16389), type);
+    type_registry_want(registry, 16391);
+    assert_int_equal(type_registry_wanted(registry, 4, oids), 2);
+    assert_true(oids[0] + oids[1] == 16389 + 16391 && oids[2] == 0);
+    oids[1] = 0;
+    assert_int_equal(type_registry_wanted(registry, 1, oids), 2);
+    assert_int_equal(oids[1], 0);
+    type_registry_settle(registry);
+    assert_int_equal(type_registry_wanted(registry, 0, NULL), 0);
+    assert_ptr_equal(type_registry_want(registry, 16389), type);
+    assert_int_equal(type_registry_wanted(registry, 0, NULL), 1);
+}
+
+static void test_what_is_learnt(void **state)
+{
+    (void)state;
+    const struct type *pointed = type_registry_get(registry, 16400);
+    learn(16390, TYPE_KIND_ENUM, 0, "mood");
+    learn(16391, TYPE_KIND_ARRAY, 16390, "_mood");
+    learn(16392, TYPE_KIND_DOMAIN, 16391, "moods");
+    learn(16400, TYPE_KIND_DOMAIN, 16392, "my_moods");
+    const struct type *array = type_registry_get(registry, 16391);
+    assert_int_equal(array->kind, TYPE_KIND_ARRAY);
+    assert_ptr_equal(array->element, type_registry_get(registry, 16390));
+    assert_ptr_equal(pointed, type_registry_get(registry, 16400));
+    assert_int_equal(pointed->kind, TYPE_KIND_DOMAIN);
+    assert_ptr_equal(pointed->base, array);
+    assert_null(pointed->element);
+    assert_span(pointed->name, "my_moods");
+    learn(TYPE_BYTEA, TYPE_KIND_ENUM, 0, "bytea");
+    assert_int_equal(type_registry_get(registry, TYPE_BYTEA)->kind, TYPE_KIND_BASE);
+    learn(16401, TYPE_KIND_DOMAIN, TYPE_BYTEA, "sealed");
+    assert_ptr_equal(type_registry_get(registry, 16401)->base, types_builtin(TYPE_BYTEA));
+    learn(16402, TYPE_KIND_DOMAIN, 16402, "itself"); /* no server says so, and nothing hangs */
+    assert_ptr_equal(type_registry_get(registry, 16402)->base, type_registry_get(registry, 16402));
+}
+
+static void test_labels(void **state)
+{
+    (void)state;
+    char name[24];
+    const struct type *mood = type_registry_get(registry, 16390);
+    learn(16390, TYPE_KIND_ENUM, 0, "mood");
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "label %d", i);
+        learn_label(name);
+    }
+    assert_int_equal(mood->label_count, 100);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "label %d", i);
+        assert_span(mood->labels[i], name);
+    }
+    /* Asked again: the same takes no memory, fewer are fewer. */
+    size_t used = arena.used_bytes;
+    learn(16390, TYPE_KIND_ENUM, 0, "mood");
+    assert_int_equal(mood->label_count, 0);
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "label %d", i);
+        learn_label(name);
+    }
+    assert_int_equal(mood->label_count, 50);
+    assert_int_equal(arena.used_bytes, used);
+    learn(16391, TYPE_KIND_COMPOSITE, 0, "pair");
+    learn_label("nobody's");
+    assert_int_equal(type_registry_get(registry, 16391)->label_count, 0);
+}
+
+/* The stream is of the time of the row, the catalogue of now. */
+static void test_the_stream_stands_above_the_catalogue(void **state)
+{
+    (void)state;
+    const struct type *type = type_registry_get(registry, 16385);
+    learn(16385, TYPE_KIND_ENUM, 0, "mood");
+    announce(16385, "", "bytea");
+    assert_int_equal(type->kind, TYPE_KIND_DOMAIN);
+    assert_ptr_equal(type->base, types_builtin(TYPE_BYTEA));
+    announce(16390, "public", "mood");
+    learn(16390, TYPE_KIND_ENUM, 0, "mood");
+    announce(16390, "public", "mood");
+    assert_int_equal(type_registry_get(registry, 16390)->kind, TYPE_KIND_ENUM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +246,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_others_get_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_oid_becomes_another_type, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_again_takes_no_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_wanted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_learnt, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_labels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_stream_stands_above_the_catalogue, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
