@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "json/json_write.h"
 #include "model/change.h"
 
 /* ---- Types ---- */
@@ -80,6 +81,10 @@ int types_render_text(const struct cell *cell, const struct type *type, struct a
  */
 int types_render_raw(const struct cell *cell, const struct type *type, struct arena *arena,
                      struct rendering *rendering, struct error *err);
+/* As a value of JSON: the JSON form of the type, or its text in a string where there is none. NULL
+ * is null. Never UNCHANGED. What was written before an error is the caller's to drop. */
+int types_write_json(struct json_writer *writer, const struct cell *cell, const struct type *type,
+                     struct arena *scratch, struct error *err);
 /* Bytes that live as long as the arena: copied there where they are the cell's. */
 struct span rendering_keep(struct rendering rendering, struct arena *arena);
 
