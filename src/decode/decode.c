@@ -70,6 +70,12 @@ void decoder_close(struct decoder *d)
     free(d);
 }
 
+struct type_registry *decoder_types(struct decoder *d)
+{
+    assert(d != NULL);
+    return d->types;
+}
+
 bool decoder_in_transaction(const struct decoder *d)
 {
     assert(d != NULL);

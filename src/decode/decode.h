@@ -12,6 +12,7 @@
 #include "model/change.h"
 
 struct decoder;
+struct type_registry;
 
 /* Relations and types live in epoch, which must outlive the decoder. */
 struct decoder *decoder_open(struct arena *epoch);
@@ -24,6 +25,8 @@ void decoder_close(struct decoder *decoder); /* NULL is legal */
  * offset in the text: a server that sends what we do not know must not be read on. */
 int decoder_next(struct decoder *decoder, struct span message, struct change *change,
                  struct error *err);
+/* The types of the columns, to be looked up where the catalogue can be asked. */
+struct type_registry *decoder_types(struct decoder *decoder);
 bool decoder_in_transaction(const struct decoder *decoder);
 
 #endif

@@ -99,7 +99,7 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
     for (uint32_t i = 0; i < relation->column_count; i++) {
         struct column *column = &relation->columns[i];
         read_column(&r, column);
-        column->type = type_registry_get(relations->types, column->type_oid);
+        column->type = type_registry_want(relations->types, column->type_oid);
     }
     assert(!r.failed && reader_left(&r) == 0);
     entry->description = description;

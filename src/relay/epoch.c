@@ -192,6 +192,18 @@ static bool drain_overdue(const struct epoch *e, int64_t now_us)
     return stop_us != 0 && now_us - stop_us > STOP_DRAIN_US;
 }
 
+/* Types that stay unknown are text, and nothing ends. Said once in an epoch. */
+static void tell_type_failures(struct epoch *e)
+{
+    struct source_status status = source_report(e->source);
+    if (status.type_failures == e->type_failures)
+        return;
+    metrics_add(e->relay->o.metrics, METRIC_TYPE_FAILURES, status.type_failures - e->type_failures);
+    if (e->type_failures == 0)
+        log_error(e->relay->o.log, LOG_WARN, "types.unknown", status.type_failure);
+    e->type_failures = status.type_failures;
+}
+
 /* 1: in order. 0: the drain took too long. -1: error. */
 static int reader_loop(struct epoch *e, struct error *err)
 {
@@ -208,6 +220,7 @@ static int reader_loop(struct epoch *e, struct error *err)
         atomic_store(&e->relay->source_up_us, now_us);
         if (now_us - board_us >= BOARD_US) {
             board_progress(e);
+            tell_type_failures(e);
             board_us = now_us;
         }
         if (drain_overdue(e, now_us))
@@ -240,6 +253,7 @@ int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
         return error_retry(err, REASON_NO_THREAD, "cannot start a thread");
     int result = reader_loop(e, err);
     board_progress(e);
+    tell_type_failures(e);
     if (!join_writer(e, thread)) {
         log_event(e->relay->o.log, LOG_WARN, "stop.abandoned", "detail",
                   "the broker does not answer; what is under way is settled at the next start",

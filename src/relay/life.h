@@ -73,7 +73,8 @@ struct epoch {
     struct reader reader;
     struct writer writer;
     atomic_bool writer_stop;
-    bool made; /* reader and writer are initialised */
+    uint64_t type_failures; /* look-ups of types that were told of */
+    bool made;              /* reader and writer are initialised */
     struct error writer_error;
 };
 

@@ -22,6 +22,8 @@ struct source_status {
     const char *name;      /* of the ops: "stream" */
     uint64_t received_lsn; /* the newest place in the WAL that was seen, whatever became of it */
     struct position confirmed; /* the newest that it was told to confirm; the start before that */
+    uint64_t type_failures;    /* look-ups of types that told nothing */
+    const struct error *type_failure; /* the newest of them, valid until next; NULL: none */
 };
 
 struct source_ops {
@@ -83,12 +85,17 @@ static inline void source_close(struct source *s, int64_t deadline_us)
 /* ---- The sans-I/O core of the stream ---- */
 
 struct stream;
+struct type_registry;
 
 struct stream_options {
     struct position start;     /* recorded progress; seq 0 unless partial */
     struct partial partial;    /* of the recorded progress */
     int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: none */
     int64_t now_us;
+    /* For the source around the core: where types are looked up, and the application_name to which
+     * ":types" is put. Kept as long as the source. NULL: types stay unknown. */
+    const char *connection;
+    const char *application;
 };
 
 struct stream *stream_open(const struct stream_options *options);
@@ -119,12 +126,16 @@ int64_t stream_deadline(const struct stream *stream);
 void stream_confirm(struct stream *stream, struct position committed);
 uint64_t stream_received_lsn(const struct stream *stream);
 bool stream_in_transaction(const struct stream *stream);
+/* The types of what was described, as long as the stream. */
+struct type_registry *stream_types(struct stream *stream);
 
 /* ---- The source around it ---- */
 
 struct pg_replication;
 
-/* Takes the started replication connection over (also when it fails). */
+/* Before the first row of a relation it asks the catalogue for the types that are not PostgreSQL's
+ * own, without blocking, a quarter of server_timeout_us at most; next gives 0 meanwhile. Takes the
+ * started replication connection over (also when it fails). */
 int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
                        struct source **source, struct error *err);
 #endif

@@ -313,6 +313,12 @@ uint64_t stream_received_lsn(const struct stream *s)
     return s->received_lsn;
 }
 
+struct type_registry *stream_types(struct stream *s)
+{
+    assert(s != NULL);
+    return decoder_types(s->decoder);
+}
+
 bool stream_in_transaction(const struct stream *s)
 {
     assert(s != NULL);

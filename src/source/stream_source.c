@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "pg/pg.h"
+#include "source/source_types.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -41,6 +42,9 @@ struct stream_source {
     struct stream *stream;
     struct buf status;
     struct position confirmed;
+    struct type_lookup lookup;
+    struct change held; /* the row that waits for the look-up */
+    bool holding;
     /* Pacing, in monotonic time. */
     int64_t nap_us;       /* how long a nap is now */
     int64_t nap_until_us; /* no read before it; 0: awake */
@@ -152,17 +156,40 @@ static int drain(struct stream_source *s, int64_t now_us, struct change *change,
     }
 }
 
+/* A row whose types are being looked up stays here. It is valid until the next read, and there is
+ * none while it waits. */
+static int hold_for_types(struct stream_source *s, int64_t now_us, struct change *change)
+{
+    if (s->holding)
+        *change = s->held;
+    s->holding = change->relation != NULL &&
+                 !type_lookup_step(&s->lookup, s->connection, stream_types(s->stream), now_us);
+    if (!s->holding)
+        return 1;
+    s->held = *change;
+    s->base.data_us = now_us; /* the database has sent it; we are the slow side */
+    return 0;
+}
+
+static int read_on(struct stream_source *s, int64_t now_us, struct change *change,
+                   struct error *err)
+{
+    int got = drain(s, now_us, change, err);
+    if (got != 0 || !may_fill(s))
+        return got;
+    if (pg_replication_fill(s->connection, err) < 0)
+        return -1;
+    return drain(s, now_us, change, err);
+}
+
 static int next(struct source *base, int64_t now_us, struct change *change, struct error *err)
 {
     struct stream_source *s = from_base(base);
     assert(change != NULL && err != NULL);
     s->reading = true;
-    int got = drain(s, now_us, change, err);
-    if (got == 0 && may_fill(s)) {
-        if (pg_replication_fill(s->connection, err) < 0)
-            return -1;
-        got = drain(s, now_us, change, err);
-    }
+    int got = s->holding ? 1 : read_on(s, now_us, change, err);
+    if (got > 0)
+        got = hold_for_types(s, now_us, change);
     /* With a change in hand the core may owe an answer already; the silence is looked at in tick.
      */
     if (got >= 0 && now_us >= stream_deadline(s->stream) && send_status(s, now_us, err) < 0)
@@ -179,6 +206,10 @@ static void wait(struct source *base, int *fd, int64_t *deadline_us)
     /* Without room for changes there is no read to hurry for. */
     if (!s->reading)
         return;
+    if (s->holding) {
+        type_lookup_wait(&s->lookup, fd, deadline_us);
+        return;
+    }
     if (s->nap_until_us != 0)
         *deadline_us = s->nap_until_us;
     else if (pg_replication_pending(s->connection))
@@ -205,6 +236,8 @@ static void report(const struct source *base, struct source_status *status)
     const struct stream_source *s = (const struct stream_source *)base;
     status->received_lsn = stream_received_lsn(s->stream);
     status->confirmed = s->confirmed;
+    status->type_failures = s->lookup.failures;
+    status->type_failure = s->lookup.failures > 0 ? &s->lookup.failure : NULL;
 }
 
 static void close_source(struct source *base, int64_t deadline_us)
@@ -218,6 +251,7 @@ static void close_source(struct source *base, int64_t deadline_us)
         if (pg_replication_send(s->connection, buf_span(&s->status), &err) == 0)
             pg_replication_finish(s->connection, deadline_us);
     }
+    type_lookup_fini(&s->lookup);
     stream_close(s->stream);
     pg_replication_close(s->connection);
     buf_fini(&s->status);
@@ -246,6 +280,8 @@ int stream_source_open(struct pg_replication *connection, const struct stream_op
     s->connection = connection;
     s->stream = stream_open(options);
     s->status = BUF_EMPTY;
+    type_lookup_init(&s->lookup, options->connection, options->application,
+                     options->server_timeout_us);
     s->confirmed = options->start;
     s->nap_us = NAP_START_US;
     *source = &s->base;
