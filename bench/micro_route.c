@@ -89,7 +89,7 @@ static void make_row(struct bench *b, char payload[256])
                                     .column_count = COLUMNS,
                                     .version = 1};
     b->change = (struct change){.op = CHANGE_INSERT,
-                                .final_lsn = 0x16B374D848,
+                                .id = change_id_wal(0x16B374D848, 0),
                                 .xid = 731,
                                 .commit_time_us = 1700000000123456,
                                 .relation = &b->relation,
@@ -144,7 +144,7 @@ static void run(const struct shape *shape, uint64_t rows)
         if (i == BATCH_MESSAGES)
             start = seconds();
         b.cells[2].bytes = span_of(topics[i % shape->topics]);
-        b.change.ordinal = i % 10 + 1;
+        b.change.id.ordinal = i % 10 + 1;
         put_row(&b);
     }
     printf("%-44s %7.1f ns a row\n", shape->name, (seconds() - start) * 1e9 / (double)rows);

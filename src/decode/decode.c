@@ -371,7 +371,7 @@ int decoder_next(struct decoder *d, struct span message, struct change *change, 
     if (r.failed)
         return undecodable(&r, err);
     if (result == 1 && d->in_transaction) {
-        change->final_lsn = d->final_lsn;
+        change->id = change_id_wal(d->final_lsn, 0);
         change->xid = d->xid;
         change->commit_time_us = d->commit_time_us;
     }

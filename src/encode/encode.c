@@ -2,7 +2,6 @@
 #include "encode/encode.h"
 
 #include "encode/encode_raw.h"
-#include "model/walferry_id.h"
 
 #include <assert.h>
 
@@ -29,10 +28,9 @@ static struct span copy_topic(struct arena *arena, struct span topic)
 static struct span format_id(const struct encoder_options *options, const struct event *event,
                              struct arena *arena)
 {
-    const struct change *change = event->change;
-    char text[WALFERRY_ID_MAX];
-    size_t length = walferry_id_format_event(options->system_identifier, change->final_lsn,
-                                             change->ordinal, event->index, text);
+    char text[CHANGE_ID_TEXT_MAX];
+    size_t length =
+        change_id_format_event(options->system_identifier, event->change->id, event->index, text);
     return arena_copy(arena, (struct span){text, length});
 }
 
@@ -80,8 +78,7 @@ int encode_message(struct encoder *encoder, const struct encoder_options *option
     message->route = event->route;
     message->timestamp_ms = ms_from_us(event->timestamp_us);
     message->position = change->position;
-    message->ordinal = change->ordinal;
-    message->final_lsn = change->final_lsn;
+    message->id = change->id;
     message->xid = change->xid;
     message->commit_time_us = change->commit_time_us;
     encode_headers(options, event, arena, message);

@@ -40,8 +40,8 @@ static inline void encoder_close(struct encoder *encoder)
 }
 
 /* The whole message: topic, key, partition, timestamp, headers (the route's, then the id header
- * with walferry_id_format_event()), position, ordinal, final_lsn, xid, commit time; and the
- * encoder's value. After an error *message holds nothing that may be used. */
+ * with change_id_format_event()), position, change id, xid, commit time; and the encoder's value.
+ * After an error *message holds nothing that may be used. */
 int encode_message(struct encoder *encoder, const struct encoder_options *options,
                    const struct event *event, struct arena *arena, struct message *message,
                    struct error *err);

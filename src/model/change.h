@@ -5,6 +5,7 @@
 #ifndef WALFERRY_MODEL_CHANGE_H
 #define WALFERRY_MODEL_CHANGE_H
 
+#include "model/change_id.h"
 #include "model/position.h"
 #include "model/relation.h"
 
@@ -49,8 +50,7 @@ struct change {
      * 0. Row, truncate, transactional message: that lsn with seq = ordinal. COMMIT: {end_lsn, 0}.
      * MARK: {lsn, 0}. Non-transactional message: its own lsn field, outside the order. */
     struct position position;
-    uint64_t ordinal; /* of the change within its transaction, from 1; 0 for BEGIN, COMMIT, MARK */
-    uint64_t final_lsn;     /* Begin.final_lsn of its transaction: the start of the commit record */
+    struct change_id id;    /* ordinal 0 for BEGIN and COMMIT; NONE outside a transaction */
     uint32_t xid;           /* 0 outside a transaction */
     int64_t commit_time_us; /* of the transaction, Unix epoch; 0 where unknown */
     int64_t sent_time_us;   /* the server's clock when it sent the change, Unix epoch; 0: unknown */

@@ -16,8 +16,7 @@ struct message {
     uint32_t header_count;
     const struct header *headers;
     struct position position;
-    uint64_t ordinal;
-    uint64_t final_lsn;
+    struct change_id id;
     uint32_t xid;
     int64_t commit_time_us;
 };

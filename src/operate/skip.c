@@ -9,7 +9,7 @@
 static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifier,
                     struct error *err)
 {
-    if (walferry_id_parse(id, system_identifier, &skip->final_lsn, &skip->ordinal))
+    if (change_id_parse(id, system_identifier, &skip->id) && skip->id.kind == CHANGE_ID_WAL)
         return 0;
     error_stop(err, REASON_BAD_ID, "%s is not a walferry-id", id);
     return error_hint(err, "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, as in "
@@ -28,7 +28,7 @@ static int check_record(const struct command_options *o, const struct found *fou
                           "%" PRIu64,
                           system_identifier, p->system_identifier);
     char at[LSN_TEXT_MAX];
-    if (skip->final_lsn < p->position.lsn)
+    if (skip->id.final_lsn < p->position.lsn)
         return error_stop(
             err, REASON_ALREADY_BEHIND,
             "progress stands at %s, behind that change: there is nothing to pass over",
@@ -61,7 +61,7 @@ static int write_skip(const struct recovery *ends, const struct skip *skip, stru
 int relay_skip(const struct command_options *o, const char *id, struct error *err)
 {
     assert(o->config != NULL && id != NULL);
-    struct skip skip;
+    struct skip skip = {.route = ""};
     uint64_t system_identifier = 0;
     if (parse_id(id, &skip, &system_identifier, err) < 0)
         return -1;

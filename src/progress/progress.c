@@ -18,9 +18,10 @@ const char *progress_key(const char *relay, uint32_t shard, char text[80])
 /* A change is behind once its transaction is, or once it is among the `done` of its transaction. */
 static bool is_ahead(const struct skip *skip, const struct progress *progress)
 {
-    if (skip->final_lsn < progress->position.lsn)
+    if (skip->id.final_lsn < progress->position.lsn)
         return false;
-    return progress->partial.final_lsn != skip->final_lsn || skip->ordinal > progress->partial.done;
+    return progress->partial.final_lsn != skip->id.final_lsn ||
+           skip->id.ordinal > progress->partial.done;
 }
 
 static void drop_passed_skips(struct progress *progress)

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/batch.h"
-#include "model/walferry_id.h"
+#include "model/change_id.h"
 
 /* What is written. 2 added last, publications, fingerprint, guard, command, and routes of skips. */
 #define PROGRESS_VERSION 2
@@ -23,8 +23,7 @@ enum progress_mode { PROGRESS_INTENT, PROGRESS_WAL, PROGRESS_POLL, PROGRESS_CLOS
 #define PROGRESS_PUBLICATIONS_MAX 4
 
 struct skip {
-    uint64_t final_lsn;
-    uint64_t ordinal;
+    struct change_id id;
     char route[65]; /* empty: whatever any route makes of the change */
 };
 

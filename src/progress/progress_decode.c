@@ -165,9 +165,8 @@ static bool skip_of(const struct json_tree *node, uint64_t system_identifier, st
             return false;
         node = json_tree_member(node, "id");
     }
-    return json_tree_string(node, &id) &&
-           walferry_id_parse(id.ptr, &system, &skip->final_lsn, &skip->ordinal) &&
-           system == system_identifier;
+    return json_tree_string(node, &id) && change_id_parse(id.ptr, &system, &skip->id) &&
+           skip->id.kind == CHANGE_ID_WAL && system == system_identifier;
 }
 
 /* Records from before the first skip may do without it. */

@@ -138,15 +138,14 @@ static void write_command(struct json_writer *w, const struct progress *progress
 
 static void write_skips(struct json_writer *w, const struct progress *progress)
 {
-    char id[WALFERRY_ID_MAX];
+    char id[CHANGE_ID_TEXT_MAX];
     json_write_name(w, "skip");
     json_write_begin_array(w);
     for (uint32_t i = 0; i < progress->skip_count; i++) {
         const struct skip *skip = &progress->skips[i];
         json_write_begin_object(w);
-        json_write_member_text(
-            w, "id",
-            walferry_id_format(progress->system_identifier, skip->final_lsn, skip->ordinal, id));
+        json_write_member_text(w, "id",
+                               change_id_format(progress->system_identifier, skip->id, id));
         json_write_member_text(w, "route", skip->route[0] != '\0' ? skip->route : NULL);
         json_write_end_object(w);
     }

@@ -164,7 +164,7 @@ static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
 static void count(struct kafka_publisher *p, struct batch *batch, struct kafka_topic *topic,
                   const struct message *message)
 {
-    p->last = (struct message_id){message->final_lsn, message->ordinal};
+    p->last = message->id;
     if (p->produced++ == 0)
         p->first = p->last;
     if (p->batch != batch)
@@ -177,17 +177,11 @@ static void count(struct kafka_publisher *p, struct batch *batch, struct kafka_t
 
 /* ---- Suspicion ---- */
 
-static bool is_before(uint64_t a_lsn, uint64_t a_ordinal, uint64_t b_lsn, uint64_t b_ordinal)
-{
-    return a_lsn != b_lsn ? a_lsn < b_lsn : a_ordinal < b_ordinal;
-}
-
 static bool is_suspect(const struct kafka_publisher *p, const struct message *m)
 {
     const struct publish_suspect *s = &p->options.suspect;
-    return s->from_final_lsn != 0 &&
-           !is_before(m->final_lsn, m->ordinal, s->from_final_lsn, s->from_ordinal) &&
-           !is_before(s->to_final_lsn, s->to_ordinal, m->final_lsn, m->ordinal);
+    return !change_id_is_none(s->from) && change_id_compare(s->from, m->id) <= 0 &&
+           change_id_compare(m->id, s->to) <= 0;
 }
 
 /* The report may also have come in by a poll between two calls. */

@@ -254,15 +254,12 @@ bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_s
     return p->suspect_known;
 }
 
-bool kafka_publisher_verdict(const struct publisher *publisher, uint64_t *final_lsn,
-                             uint64_t *ordinal)
+bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *verdict)
 {
     const struct kafka_publisher *p = kafka_of_const(publisher);
-    assert(final_lsn != NULL && ordinal != NULL);
-    if (p->verdict_known) {
-        *final_lsn = p->verdict.final_lsn;
-        *ordinal = p->verdict.ordinal;
-    }
+    assert(verdict != NULL);
+    if (p->verdict_known)
+        *verdict = p->verdict;
     return p->verdict_known;
 }
 

@@ -27,11 +27,6 @@ struct kafka_topic {
     struct kafka_topic *next; /* all topics, newest first */
 };
 
-struct message_id {
-    uint64_t final_lsn;
-    uint64_t ordinal;
-};
-
 struct kafka_publisher {
     struct publisher base;
     struct kafka_options options;
@@ -58,8 +53,8 @@ struct kafka_publisher {
     uint64_t outstanding;    /* events produced and not reported */
     uint64_t produced;       /* events since the last commit */
     bool record_outstanding; /* the progress record is produced and not reported */
-    struct message_id first; /* of the events since the last commit */
-    struct message_id last;
+    struct change_id first;  /* of the events since the last commit */
+    struct change_id last;
     struct buf committed; /* the newest record that is known to be committed */
     struct buf earlier;   /* the one before it, of this publisher's own */
     struct buf previous;  /* the one before what recover gave */
@@ -67,7 +62,7 @@ struct kafka_publisher {
     bool suspect_known;
     struct publish_suspect suspect;
     bool verdict_known;
-    struct message_id verdict;
+    struct change_id verdict;
     const struct message *awaited; /* produced alone, its report is waited for */
 
     struct batch **batches; /* every batch that was ever put: to find a message's batch */

@@ -54,14 +54,13 @@ static void refuse_record(struct kafka_publisher *p, const struct message *messa
 {
     if (p->awaited == message) {
         p->verdict_known = true;
-        p->verdict = (struct message_id){message->final_lsn, message->ordinal};
+        p->verdict = message->id;
         error_retry(err, REASON_RECORD_REFUSED, "Kafka refuses one record of topic %s: %s",
                     message->topic.ptr, rd_kafka_err2str(code));
         return;
     }
     p->suspect_known = true;
-    p->suspect = (struct publish_suspect){p->first.final_lsn, p->first.ordinal, p->last.final_lsn,
-                                          p->last.ordinal};
+    p->suspect = (struct publish_suspect){p->first, p->last};
     error_retry(err, REASON_BATCH_REFUSED, "Kafka refuses a batch of records of topic %s: %s",
                 message->topic.ptr, rd_kafka_err2str(code));
 }

@@ -92,11 +92,11 @@ struct kafka_options {
     /* A progress topic that is missing is created next, so that the first answer is taken for true:
      * the controller will say better. Else it is looked for again before it is called missing. */
     bool creates_progress;
-    /* A refused message under suspicion: from the message (final_lsn, ordinal) `from` to `to`, both
+    /* A refused message under suspicion: from the messages of change `from` to those of `to`, both
      * included, put() produces one record at a time and waits for its report, so that a record
-     * refused alone is known. final_lsn 0: no suspicion. */
+     * refused alone is known. NONE: no suspicion. */
     struct publish_suspect {
-        uint64_t from_final_lsn, from_ordinal, to_final_lsn, to_ordinal;
+        struct change_id from, to;
     } suspect;
 };
 
@@ -138,8 +138,7 @@ int kafka_publisher_open(const struct kafka_options *options, struct publisher *
 /* After an error of a Kafka publisher: the range of messages under suspicion where the broker
  * refused a batch (false: none), and, where a record was refused alone, the verdict on it. */
 bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_suspect *suspect);
-bool kafka_publisher_verdict(const struct publisher *publisher, uint64_t *final_lsn,
-                             uint64_t *ordinal);
+bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *verdict);
 /* The committed record before the one that recover gave, where reading passed it; else empty. Lives
  * as long as the publisher. */
 struct span kafka_publisher_previous(const struct publisher *publisher);

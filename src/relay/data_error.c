@@ -4,11 +4,11 @@
 
 #include <assert.h>
 
-bool data_error_skips(const struct data_error *at, char id[WALFERRY_ID_MAX], struct error *err)
+bool data_error_skips(const struct data_error *at, char id[CHANGE_ID_TEXT_MAX], struct error *err)
 {
     assert(at->route != NULL);
     assert(err->kind == ERROR_DATA);
-    walferry_id_format(at->system_identifier, at->final_lsn, at->ordinal, id);
+    change_id_format(at->system_identifier, at->id, id);
     metrics_add_reason(at->metrics, METRIC_ERRORS, "data", 1);
     if (at->route->on_error == ON_ERROR_SKIP) {
         metrics_add_route(at->metrics, METRIC_SKIPPED, at->route_index, 1);

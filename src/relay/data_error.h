@@ -7,19 +7,18 @@
 
 #include "config/config.h"
 #include "metrics/metrics.h"
-#include "model/walferry_id.h"
+#include "model/change_id.h"
 
 struct data_error {
     const struct config_route *route;
     uint32_t route_index;
     struct metrics *metrics; /* may be NULL */
     uint64_t system_identifier;
-    uint64_t final_lsn;
-    uint64_t ordinal;
+    struct change_id id;
 };
 
 /* err: of kind ERROR_DATA. Fills id. True: passed over; the caller logs it and clears *err. False:
  * *err names route and change, and its hint is the skip line. */
-bool data_error_skips(const struct data_error *at, char id[WALFERRY_ID_MAX], struct error *err);
+bool data_error_skips(const struct data_error *at, char id[CHANGE_ID_TEXT_MAX], struct error *err);
 
 #endif

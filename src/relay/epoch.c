@@ -47,7 +47,7 @@ static void make_loops(struct epoch *e)
     const struct config_delivery *delivery = &e->config->delivery;
     uint64_t position_lsn = e->opening.found.progress.position.lsn;
     drop_old_verdicts(relay, position_lsn);
-    if (relay->suspect.to_final_lsn < position_lsn)
+    if (relay->suspect.to.final_lsn < position_lsn)
         relay->suspect = (struct publish_suspect){0};
     struct reader_options reader = {
         .source = e->source,
@@ -69,7 +69,7 @@ static void make_loops(struct epoch *e)
         .verdicts = relay->verdicts,
         .verdict_count = relay->verdict_count,
         .until_lsn = relay->until_lsn,
-        .suspect_lsn = relay->suspect.to_final_lsn,
+        .suspect_lsn = relay->suspect.to.final_lsn,
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);
@@ -108,8 +108,8 @@ static void sleep_for(const struct wait *wait, const int *extra, int extra_count
 static void note_refusal(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
-    struct verdict verdict = {0};
-    if (kafka_publisher_verdict(e->opening.publisher, &verdict.final_lsn, &verdict.ordinal)) {
+    struct change_id verdict;
+    if (kafka_publisher_verdict(e->opening.publisher, &verdict)) {
         if (relay->verdict_count < VERDICTS_MAX)
             relay->verdicts[relay->verdict_count++] = verdict;
         else

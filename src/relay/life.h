@@ -46,9 +46,9 @@ struct relay {
     struct claimant claimant;
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
-    atomic_bool retrying;                  /* from epoch.failed to the next epoch.opened */
-    uint64_t until_lsn;                    /* --until-caught-up; known from the first epoch on */
-    struct verdict verdicts[VERDICTS_MAX]; /* on changes that are still ahead */
+    atomic_bool retrying;                    /* from epoch.failed to the next epoch.opened */
+    uint64_t until_lsn;                      /* --until-caught-up; known from the first epoch on */
+    struct change_id verdicts[VERDICTS_MAX]; /* refused alone, still ahead */
     uint32_t verdict_count;
     struct publish_suspect suspect;
 

@@ -108,8 +108,7 @@ static void seal(struct reader *r, bool ends_txn)
 static bool is_skipped(const struct reader *r, const struct change *change)
 {
     for (uint32_t i = 0; i < r->o.skip_count; i++)
-        if (r->o.skips[i].final_lsn == change->final_lsn &&
-            r->o.skips[i].ordinal == change->ordinal)
+        if (change_id_equal(r->o.skips[i].id, change->id))
             return true;
     return false;
 }
@@ -117,8 +116,7 @@ static bool is_skipped(const struct reader *r, const struct change *change)
 static bool is_condemned(const struct reader *r, const struct change *change)
 {
     for (uint32_t i = 0; i < r->o.verdict_count; i++)
-        if (r->o.verdicts[i].final_lsn == change->final_lsn &&
-            r->o.verdicts[i].ordinal == change->ordinal)
+        if (change_id_equal(r->o.verdicts[i], change->id))
             return true;
     return false;
 }
@@ -132,9 +130,8 @@ static int on_data_error(struct reader *r, const struct change *change, uint32_t
                                   .route_index = route,
                                   .metrics = r->o.metrics,
                                   .system_identifier = r->o.system_identifier,
-                                  .final_lsn = change->final_lsn,
-                                  .ordinal = change->ordinal};
-    char id[WALFERRY_ID_MAX];
+                                  .id = change->id};
+    char id[CHANGE_ID_TEXT_MAX];
     if (!data_error_skips(&at, id, err))
         return -1;
     log_event(r->o.log, LOG_WARN, "event.skipped", "route", at.route->name.text, "id", id, "reason",
@@ -201,8 +198,8 @@ static void ignore_message(struct reader *r, const struct change *change)
 /* The command `skip` was given for it. It counts for the route that would have taken it. */
 static void pass_over(struct reader *r, const struct change *change)
 {
-    char id[WALFERRY_ID_MAX];
-    walferry_id_format(r->o.system_identifier, change->final_lsn, change->ordinal, id);
+    char id[CHANGE_ID_TEXT_MAX];
+    change_id_format(r->o.system_identifier, change->id, id);
     log_event(r->o.log, LOG_WARN, "change.passed_over", "id", id, NULL);
     struct event event = {.route = 0};
     struct error ignored = ERROR_INIT;
@@ -261,7 +258,7 @@ static int take_change(struct reader *r, const struct change *change, int64_t no
     case CHANGE_BEGIN:
         assert(!r->in_txn);
         r->in_txn = true;
-        r->final_lsn = change->final_lsn;
+        r->final_lsn = change->id.final_lsn;
         r->xid = change->xid;
         r->cursor = change->position;
         return 0;

@@ -15,12 +15,6 @@
 #include "route/route.h"
 #include "source/source.h"
 
-/* A change whose record the broker refused when it was alone. */
-struct verdict {
-    uint64_t final_lsn;
-    uint64_t ordinal;
-};
-
 #define VERDICTS_MAX 256
 
 struct reader_options {
@@ -40,7 +34,7 @@ struct reader_options {
     int64_t stall_us; /* no change for so long inside a transaction closes the epoch */
     const struct skip *skips;
     uint32_t skip_count;
-    const struct verdict *verdicts;
+    const struct change_id *verdicts; /* of records that the broker refused alone */
     uint32_t verdict_count;
     uint64_t until_lsn; /* stop once progress has reached it; 0: never */
     /* Up to this LSN each record is produced alone and waited for, which takes its time: batches

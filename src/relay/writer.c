@@ -176,9 +176,8 @@ static int on_refused(struct writer *w, const struct message *message, struct er
                                   .route_index = message->route,
                                   .metrics = w->o.metrics,
                                   .system_identifier = w->last.system_identifier,
-                                  .final_lsn = message->final_lsn,
-                                  .ordinal = message->ordinal};
-    char id[WALFERRY_ID_MAX];
+                                  .id = message->id};
+    char id[CHANGE_ID_TEXT_MAX];
     if (!data_error_skips(&at, id, err))
         return -1;
     log_event(w->o.log, LOG_WARN, "message.skipped", "route", at.route->name.text, "id", id,
@@ -191,7 +190,7 @@ static int on_refused(struct writer *w, const struct message *message, struct er
  * writer's until it is home, its arena too. */
 static void flag_part(const struct writer *w, struct batch *batch, struct message *message)
 {
-    if (w->last.partial.final_lsn == 0 || message->final_lsn != w->last.partial.final_lsn)
+    if (w->last.partial.final_lsn == 0 || message->id.final_lsn != w->last.partial.final_lsn)
         return;
     uint32_t count = message->header_count;
     struct header *headers = arena_alloc(&batch->arena, (count + 1) * sizeof *headers);

@@ -212,7 +212,7 @@ int template_part(const struct template *t, const struct part *part, const struc
         *text = op_name(change->op);
         return 0;
     case PART_LSN:
-        *text = arena_copy(scratch, span_of(lsn_format(change->final_lsn, lsn)));
+        *text = arena_copy(scratch, span_of(lsn_format(change->id.final_lsn, lsn)));
         return 0;
     case PART_XID:
         *text = decimal(scratch, change->xid);

@@ -115,7 +115,7 @@ static int out_of_order(const struct stream *s, struct error *err, const char *w
  * commit record may begin exactly where the last one ended. It is the server's own rule, too. */
 static int feed_begin(struct stream *s, struct error *err)
 {
-    uint64_t final_lsn = s->change.final_lsn;
+    uint64_t final_lsn = s->change.id.final_lsn;
     s->ordinal = 0;
     s->dropping = final_lsn < s->start_lsn;
     if (s->dropping)
@@ -157,7 +157,7 @@ static void feed_counted(struct stream *s)
     s->ordinal++;
     if (s->partial_state == PARTIAL_AT_HAND && s->ordinal <= s->partial.done)
         return;
-    s->change.ordinal = s->ordinal;
+    s->change.id.ordinal = s->ordinal;
     s->change.position = (struct position){s->current_lsn, s->ordinal};
     s->has_change = true;
 }

@@ -41,7 +41,7 @@ static void begin(struct run *r, enum route_format format)
     *r = (struct run){.err = ERROR_INIT};
     arena_init(&r->arena, 64, 64);
     assert_int_equal(encoder_open(format, &options, &r->encoder, &r->err), 0);
-    r->change = (struct change){.op = CHANGE_INSERT, .ordinal = 1, .final_lsn = 16};
+    r->change = (struct change){.op = CHANGE_INSERT, .id = change_id_wal(16, 1)};
     r->event = (struct event){
         .change = &r->change, .index = 1, .topic = SPAN_LITERAL("t"), .partition = -1};
     content_set_text(&r->event.key, SPAN_LITERAL("k"));

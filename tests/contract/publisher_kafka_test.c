@@ -116,7 +116,7 @@ static int put_with_a_bad_one(struct fixture *f)
 static void a_refused_batch_is_traced_to_its_record(void **state)
 {
     struct fixture *f = *state;
-    uint64_t final_lsn, ordinal;
+    struct change_id verdict;
     fixture_property(f, "compression.type", "lz4");
     peer_create_topic(f->topic, 1, takes_little);
     fixture_open(f);
@@ -124,15 +124,14 @@ static void a_refused_batch_is_traced_to_its_record(void **state)
     assert_int_equal(f->err.kind, ERROR_RETRY);
     assert_string_equal(reason_slug(f->err.reason), "batch_refused");
     assert_true(kafka_publisher_suspect(f->publisher, &f->options.suspect));
-    assert_int_equal(f->options.suspect.from_final_lsn, 1000);
-    assert_true(f->options.suspect.to_final_lsn >= 1010);
-    assert_false(kafka_publisher_verdict(f->publisher, &final_lsn, &ordinal));
+    assert_int_equal(f->options.suspect.from.final_lsn, 1000);
+    assert_true(f->options.suspect.to.final_lsn >= 1010);
+    assert_false(kafka_publisher_verdict(f->publisher, &verdict));
     fixture_reopen(f);
     assert_int_equal(put_with_a_bad_one(f), -1);
     assert_string_equal(reason_slug(f->err.reason), "record_refused");
-    assert_true(kafka_publisher_verdict(f->publisher, &final_lsn, &ordinal));
-    assert_int_equal(final_lsn, 1010);
-    assert_int_equal(ordinal, 1);
+    assert_true(kafka_publisher_verdict(f->publisher, &verdict));
+    assert_true(change_id_equal(verdict, change_id_wal(1010, 1)));
     fixture_close(f, 5000);
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
 }
@@ -143,12 +142,12 @@ static void good_suspects_go_out_one_by_one(void **state)
     peer_create_topic(f->topic, 1, NULL);
     fixture_open(f);
     fixture_close(f, 0);
-    f->options.suspect = (struct publish_suspect){1005, 1, 1007, 1};
+    f->options.suspect = (struct publish_suspect){change_id_wal(1005, 1), change_id_wal(1007, 1)};
     fixture_reopen(f);
     for (int i = 0; i < 12; i++) {
         struct message *m = fixture_message(f, f->topic, "k", "v");
         fixture_must_put(f, m);
-        if (m->final_lsn >= 1005 && m->final_lsn <= 1007)
+        if (m->id.final_lsn >= 1005 && m->id.final_lsn <= 1007)
             assert_int_equal(f->batch->outstanding, 0);
     }
     fixture_must_commit(f, "r");

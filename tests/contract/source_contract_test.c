@@ -129,14 +129,14 @@ static struct position expect_rows(struct source *s, int first, int count)
     struct change change;
     expect(s, CHANGE_BEGIN, &change);
     struct position last = change.position;
-    uint64_t final_lsn = change.final_lsn;
+    uint64_t final_lsn = change.id.final_lsn;
     for (int i = 0; i < count; i++) {
         expect(s, CHANGE_INSERT, &change);
         char text[16];
         snprintf(text, sizeof text, "%d", first + i);
         assert_true(span_equal_text(change.after.cells[0].bytes, text));
-        assert_int_equal(change.ordinal, i + 1);
-        assert_int_equal(change.final_lsn, final_lsn);
+        assert_int_equal(change.id.ordinal, i + 1);
+        assert_int_equal(change.id.final_lsn, final_lsn);
         assert_true(position_compare(change.position, last) > 0);
         last = change.position;
     }

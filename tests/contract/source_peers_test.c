@@ -506,7 +506,7 @@ static void pull_in_order(struct fixture *f, struct change *change)
     for (;;) {
         pull(f, change);
         if (change->op == CHANGE_MESSAGE && !change->message.transactional) {
-            assert_int_equal(change->ordinal, 0);
+            assert_int_equal(change->id.ordinal, 0);
             f->messages++;
             continue;
         }
@@ -521,10 +521,10 @@ static void pull_in_order(struct fixture *f, struct change *change)
 static void check_row(const struct change *change, struct seen *seen)
 {
     assert_int_equal(change->op, CHANGE_INSERT);
-    assert_int_equal(change->final_lsn, seen->final_lsn);
+    assert_int_equal(change->id.final_lsn, seen->final_lsn);
     assert_int_equal(change->xid, seen->xid);
     assert_int_equal(change->position.lsn, seen->begin_lsn);
-    assert_int_equal(change->position.seq, change->ordinal);
+    assert_int_equal(change->position.seq, change->id.ordinal);
     assert_true(span_equal_text(change->relation->schema, "public"));
     assert_true(span_equal_text(change->relation->name, "contract"));
     assert_int_equal(change->after.count, change->relation->column_count);
@@ -532,7 +532,7 @@ static void check_row(const struct change *change, struct seen *seen)
     char text[24];
     snprintf(text, sizeof text, "%.*s", SPAN_ARG(change->after.cells[0].bytes));
     assert_true(seen->rows < ROWS_MAX);
-    seen->ordinals[seen->rows] = change->ordinal;
+    seen->ordinals[seen->rows] = change->id.ordinal;
     seen->numbers[seen->rows++] = (uint32_t)strtoul(text, NULL, 10);
 }
 
@@ -543,10 +543,10 @@ static struct seen pull_transaction(struct fixture *f)
     struct change change;
     pull_in_order(f, &change);
     assert_int_equal(change.op, CHANGE_BEGIN);
-    assert_int_equal(change.ordinal, 0);
+    assert_int_equal(change.id.ordinal, 0);
     assert_int_equal(change.position.seq, 0);
-    assert_true(change.final_lsn != 0 && change.xid != 0 && change.commit_time_us != 0);
-    seen.final_lsn = change.final_lsn;
+    assert_true(change.id.final_lsn != 0 && change.xid != 0 && change.commit_time_us != 0);
+    seen.final_lsn = change.id.final_lsn;
     seen.xid = change.xid;
     seen.begin_lsn = change.position.lsn;
     int64_t commit_time_us = change.commit_time_us;
@@ -559,7 +559,7 @@ static struct seen pull_transaction(struct fixture *f)
             break;
         check_row(&change, &seen);
     }
-    assert_int_equal(change.ordinal, 0);
+    assert_int_equal(change.id.ordinal, 0);
     assert_int_equal(change.position.seq, 0);
     assert_int_equal(change.xid, seen.xid);
     assert_true(change.position.lsn > seen.final_lsn);

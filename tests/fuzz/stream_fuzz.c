@@ -57,7 +57,7 @@ static void check_change(struct run *r, const struct change *change)
     if (change->op == CHANGE_MESSAGE && !change->message.transactional)
         return;
     must(position_compare(change->position, r->last) >= 0);
-    must(change->position.seq == change->ordinal);
+    must(change->position.seq == change->id.ordinal);
     r->last = change->position;
 }
 

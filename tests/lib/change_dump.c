@@ -115,7 +115,7 @@ void dump_change(struct buf *out, const struct change *change)
     buf_add_format(out, "%s position=%s+%" PRIu64, op_name(change->op),
                    lsn_format(change->position.lsn, position), change->position.seq);
     buf_add_format(out, " ordinal=%" PRIu64 " final=%s xid=%" PRIu32 " time=%" PRId64,
-                   change->ordinal, lsn_format(change->final_lsn, final_lsn), change->xid,
+                   change->id.ordinal, lsn_format(change->id.final_lsn, final_lsn), change->xid,
                    change->commit_time_us);
     if (change->op == CHANGE_TRUNCATE) {
         for (uint32_t i = 0; i < change->truncate.count; i++)

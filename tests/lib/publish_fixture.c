@@ -127,8 +127,7 @@ struct message *fixture_message(struct fixture *f, const char *topic, const char
     m->key = arena_copy(arena, span_of(key));
     m->value = arena_copy(arena, span_of(value));
     m->timestamp_ms = clock_wall_us() / US_PER_MS;
-    m->final_lsn = f->next_lsn++;
-    m->ordinal = 1;
+    m->id = change_id_wal(f->next_lsn++, 1);
     batch_add(f->batch);
     return m;
 }

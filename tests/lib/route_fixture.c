@@ -37,8 +37,7 @@ void route_fixture_init(struct route_fixture *f)
                                     .version = 1};
     f->change = (struct change){.op = CHANGE_INSERT,
                                 .position = {.lsn = 0x1000, .seq = 3},
-                                .ordinal = 3,
-                                .final_lsn = 0x16B374D848,
+                                .id = change_id_wal(0x16B374D848, 3),
                                 .xid = 731,
                                 .commit_time_us = 1700000000123456,
                                 .relation = &f->relation,

@@ -111,7 +111,7 @@ static struct script_item *add(struct scripted_source *s, enum change_op op)
     *item = (struct script_item){.change = {.op = op, .position = {s->lsn, 0}}};
     item->change.sent_time_us = s->sent_time_us;
     if (s->final_lsn != 0) {
-        item->change.final_lsn = s->final_lsn;
+        item->change.id = change_id_wal(s->final_lsn, 0);
         item->change.xid = s->xid;
         item->change.commit_time_us = s->commit_time_us;
     }
@@ -121,7 +121,7 @@ static struct script_item *add(struct scripted_source *s, enum change_op op)
 static void count_change(struct scripted_source *s, struct change *change)
 {
     assert(s->final_lsn != 0);
-    change->ordinal = change->position.seq = ++s->ordinal;
+    change->id.ordinal = change->position.seq = ++s->ordinal;
 }
 
 void script_begin(struct scripted_source *s, uint64_t final_lsn)

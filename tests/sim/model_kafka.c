@@ -138,7 +138,7 @@ static int put(struct publisher *base, struct batch *batch, const struct message
     struct kafka_event *event = &k->open[k->open_count++];
     *event = (struct kafka_event){.event = number_in(message->value, 0),
                                   .key = number_in(message->key, 1),
-                                  .final_lsn = message->final_lsn,
+                                  .final_lsn = message->id.final_lsn,
                                   .txn = k->txn};
     dump_line(message, event->line);
     for (uint32_t i = 0; i < message->header_count; i++)

@@ -30,8 +30,7 @@ static void init(struct fixture *f, const char *id_header)
     assert_int_equal(encoder_open(FORMAT_RAW, &f->options, &f->encoder, &f->err), 0);
     f->change = (struct change){.op = CHANGE_INSERT,
                                 .position = {.lsn = 0x1000, .seq = 3},
-                                .ordinal = 3,
-                                .final_lsn = 0x16B374D848,
+                                .id = change_id_wal(0x16B374D848, 3),
                                 .xid = 731,
                                 .commit_time_us = 1700000000123456};
     const struct cell payload = {CELL_TEXT, SPAN_LITERAL("{\"total\": 12.50}")};
@@ -73,8 +72,7 @@ static void test_everything_is_carried(void **state)
     assert_int_equal(m->timestamp_ms, 1700000000123);
     assert_int_equal(m->position.lsn, 0x1000);
     assert_int_equal(m->position.seq, 3);
-    assert_int_equal(m->ordinal, 3);
-    assert_int_equal(m->final_lsn, 0x16B374D848);
+    assert_true(change_id_equal(m->id, change_id_wal(0x16B374D848, 3)));
     assert_int_equal(m->xid, 731);
     assert_int_equal(m->commit_time_us, 1700000000123456);
     assert_int_equal(m->header_count, 1);

@@ -1,7 +1,6 @@
-/* model/position, model/walferry_id, model/status: the names of places. */
+/* model/position, model/status: the names of places. */
 #include "model/position.h"
 #include "model/status.h"
-#include "model/walferry_id.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,51 +44,6 @@ static void test_lsn(void **state)
         assert_false(lsn_parse(span_of(bad[i]), &lsn));
 }
 
-static void test_id_format(void **state)
-{
-    (void)state;
-    char text[WALFERRY_ID_MAX];
-    assert_string_equal(walferry_id_format(7318349394477056000, 0x16B374D848, 42, text),
-                        "7318349394477056000-00000016B374D848-42");
-    assert_string_equal(walferry_id_format(0, 0, 0, text), "0-0000000000000000-0");
-    size_t len = walferry_id_format_event(1, 2, 3, 1, text);
-    assert_string_equal(text, "1-0000000000000002-3");
-    assert_int_equal(len, 20);
-    len = walferry_id_format_event(UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, text);
-    assert_string_equal(text, "18446744073709551615-FFFFFFFFFFFFFFFF-18446744073709551615."
-                              "4294967295");
-    assert_true(len < WALFERRY_ID_MAX);
-}
-
-static void test_id_parse(void **state)
-{
-    (void)state;
-    char text[WALFERRY_ID_MAX];
-    uint64_t system, lsn, ordinal;
-    walferry_id_format(UINT64_MAX, 0xABCDEF0123456789, 7, text);
-    assert_true(walferry_id_parse(text, &system, &lsn, &ordinal));
-    assert_true(system == UINT64_MAX && lsn == 0xABCDEF0123456789 && ordinal == 7);
-    assert_true(walferry_id_parse("1-abcdef0123456789-7", &system, &lsn, &ordinal));
-    assert_true(system == 1 && lsn == 0xABCDEF0123456789);
-    const char *const bad[] = {"",
-                               "1",
-                               "1-",
-                               "-0000000000000002-3",
-                               "1-000000000000002-3",
-                               "1-00000000000000002-3",
-                               "1-000000000000000g-3",
-                               "1-0000000000000002-",
-                               "1-0000000000000002-3.2",
-                               "1-0000000000000002-3 ",
-                               " 1-0000000000000002-3",
-                               "+1-0000000000000002-3",
-                               "18446744073709551616-0000000000000002-3",
-                               "1-0000000000000002-18446744073709551616"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(walferry_id_parse(bad[i], &system, &lsn, &ordinal));
-    assert_int_equal(system, 1);
-}
-
 static void test_state_names(void **state)
 {
     (void)state;
@@ -103,8 +57,8 @@ static void test_state_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),       cmocka_unit_test(test_lsn),
-        cmocka_unit_test(test_id_format),   cmocka_unit_test(test_id_parse),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_lsn),
         cmocka_unit_test(test_state_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

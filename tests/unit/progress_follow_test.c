@@ -106,16 +106,16 @@ static void skips_behind_the_position_go(void **state)
     (void)state;
     struct progress last = at(3, 100), next;
     last.skip_count = 4;
-    last.skips[0] = (struct skip){150, 1, ""}; /* its transaction is done */
-    last.skips[1] =
-        (struct skip){200, 1, ""}; /* commit record right at the position: still ahead */
-    last.skips[2] = (struct skip){199, 9, ""};
-    last.skips[3] = (struct skip){300, 2, ""};
+    last.skips[0] = (struct skip){change_id_wal(150, 1), ""}; /* its transaction is done */
+    last.skips[1] = (struct skip){change_id_wal(200, 1),
+                                  ""}; /* commit record right at the position: still ahead */
+    last.skips[2] = (struct skip){change_id_wal(199, 9), ""};
+    last.skips[3] = (struct skip){change_id_wal(300, 2), ""};
     struct batch batch = ending(200);
     progress_advance(&last, &batch, 1, &next);
     assert_int_equal(next.skip_count, 2);
-    assert_int_equal(next.skips[0].final_lsn, 200);
-    assert_int_equal(next.skips[1].final_lsn, 300);
+    assert_int_equal(next.skips[0].id.final_lsn, 200);
+    assert_int_equal(next.skips[1].id.final_lsn, 300);
 }
 
 static void skips_among_the_changes_of_a_part_go(void **state)
@@ -123,12 +123,12 @@ static void skips_among_the_changes_of_a_part_go(void **state)
     (void)state;
     struct progress last = at(3, 100), next;
     last.skip_count = 2;
-    last.skips[0] = (struct skip){150, 40, ""};
-    last.skips[1] = (struct skip){150, 41, ""};
+    last.skips[0] = (struct skip){change_id_wal(150, 40), ""};
+    last.skips[1] = (struct skip){change_id_wal(150, 41), ""};
     struct batch batch = {.end = {100, 40}, .partial = {150, 40, 1}};
     progress_advance(&last, &batch, 1, &next);
     assert_int_equal(next.skip_count, 1);
-    assert_int_equal(next.skips[0].ordinal, 41);
+    assert_int_equal(next.skips[0].id.ordinal, 41);
 }
 
 static void within_a_generation_the_position_grows(void **state)

@@ -149,7 +149,8 @@ static void a_full_record_round_trips(void **state)
              "a \"reason\"\twith bytes \xc3\xa9");
     progress.skip_count = PROGRESS_SKIPS_MAX;
     for (uint32_t i = 0; i < PROGRESS_SKIPS_MAX; i++)
-        progress.skips[i] = (struct skip){UINT64_C(0xFFFFFFFF00000000) + i, UINT64_MAX - i, "a.b"};
+        progress.skips[i] =
+            (struct skip){change_id_wal(UINT64_C(0xFFFFFFFF00000000) + i, UINT64_MAX - i), "a.b"};
     progress.last.xid = UINT32_MAX;
     progress.last.commit_at_us = INT64_C(1714979289000001);
     progress.last.witness = UINT64_MAX;
@@ -184,7 +185,7 @@ static void version_1_is_read(void **state)
     assert_int_equal(progress_decode(span_of(version_1), &arena, &read, &err), 0);
     assert_int_equal(read.version, 1);
     wanted.skip_count = 1;
-    wanted.skips[0] = (struct skip){UINT64_C(0x16B374D900), 3, ""};
+    wanted.skips[0] = (struct skip){change_id_wal(UINT64_C(0x16B374D900), 3), ""};
     check_equal(&wanted, &read);
     arena_fini(&arena);
 }

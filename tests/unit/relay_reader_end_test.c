@@ -274,7 +274,7 @@ static void on_error_skip_leaves_out_one(void **state)
     assert_int_equal(b->err.kind, ERROR_NONE); /* what was mended is not handed up */
     struct batch *batch = bench_take(b);
     sealed(b, batch, "[a c] 1110/0");
-    assert_int_equal(batch->messages[1].ordinal, 3);
+    assert_int_equal(batch->messages[1].id.ordinal, 3);
     assert_int_equal(metrics_get_route(b->metrics, METRIC_SKIPPED, 0), 1);
     assert_int_equal(bench_log_count(b, "event.skipped"), 1);
     assert_true(bench_logged(b, "id=7000-0000000000001100-2"));
@@ -306,7 +306,8 @@ static void a_failing_change_is_never_done(void **state)
 static void a_condemned_change_is_a_data_error(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict verdicts[] = {{0x1100, 9}, {0x1100, 2}, {0x1200, 1}};
+    const struct change_id verdicts[] = {change_id_wal(0x1100, 9), change_id_wal(0x1100, 2),
+                                         change_id_wal(0x1200, 1)};
     b->options.verdicts = verdicts;
     b->options.verdict_count = 2;
     b->items[0].on_error = ON_ERROR_SKIP;
@@ -322,7 +323,7 @@ static void a_condemned_change_is_a_data_error(void **state)
 static void a_condemned_change_stops_where_the_route_says_so(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict verdict = {0x1100, 2};
+    const struct change_id verdict = change_id_wal(0x1100, 2);
     b->options.verdicts = &verdict;
     b->options.verdict_count = 1;
     bench_start(b);
@@ -338,7 +339,7 @@ static void a_condemned_change_stops_where_the_route_says_so(void **state)
 static void what_a_person_skipped_is_passed_over(void **state)
 {
     struct reader_bench *b = *state;
-    const struct skip skips[] = {{0x1100, 2, ""}, {0x1200, 7, ""}};
+    const struct skip skips[] = {{change_id_wal(0x1100, 2), ""}, {change_id_wal(0x1200, 7), ""}};
     b->options.skips = skips;
     b->options.skip_count = 2;
     bench_start(b);
@@ -350,7 +351,7 @@ static void what_a_person_skipped_is_passed_over(void **state)
     assert_int_equal(bench_step(b), 0);
     struct batch *batch = bench_take(b);
     sealed(b, batch, "[a c] 1110/0");
-    assert_int_equal(batch->messages[1].ordinal, 3); /* it still counts */
+    assert_int_equal(batch->messages[1].id.ordinal, 3); /* it still counts */
     assert_int_equal(bench_log_count(b, "change.passed_over"), 1);
     assert_true(bench_logged(b, "id=7000-0000000000001100-2"));
 }
@@ -371,7 +372,7 @@ static void messages_outside_transactions_are_warned_of_once(void **state)
     assert_int_equal(bench_step(b), 0);
     struct batch *batch = bench_take(b);
     sealed(b, batch, "[a b] 1110/0");
-    assert_int_equal(batch->messages[1].ordinal, 2); /* they count for nothing */
+    assert_int_equal(batch->messages[1].id.ordinal, 2); /* they count for nothing */
     assert_int_equal(metrics_get(b->metrics, METRIC_IGNORED_MESSAGE), 3);
     assert_int_equal(bench_log_count(b, "message.non_transactional"), 1);
     assert_true(bench_logged(b, "prefix=outbox"));

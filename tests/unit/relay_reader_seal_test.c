@@ -86,8 +86,8 @@ static void messages_carry_what_the_writer_needs(void **state)
     const struct message *m = &batch->messages[0];
     assert_true(span_equal_text(m->topic, "outbox.event.shop"));
     assert_true(span_equal_text(m->key, "k1"));
-    assert_int_equal(m->final_lsn, 0x1100);
-    assert_int_equal(m->ordinal, 2);
+    assert_int_equal(m->id.final_lsn, 0x1100);
+    assert_int_equal(m->id.ordinal, 2);
     assert_int_equal(m->xid, 701);
     const struct header *id = &m->headers[m->header_count - 1];
     assert_true(span_equal_text(id->name, "walferry-id"));
@@ -197,7 +197,7 @@ static void what_gives_no_event_counts_for_the_position(void **state)
     struct batch *part = bench_take(b);
     assert_int_equal(part->count, BENCH_EVENTS);
     assert_int_equal(part->end.seq, 2 * BENCH_EVENTS);
-    assert_int_equal(part->messages[0].ordinal, 2);
+    assert_int_equal(part->messages[0].id.ordinal, 2);
     assert_int_equal(metrics_get(b->metrics, METRIC_IGNORED_UPDATE), BENCH_EVENTS);
 }
 

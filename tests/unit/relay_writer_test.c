@@ -218,8 +218,7 @@ static void put_text(struct batch *batch, uint32_t route, uint64_t final_lsn, ui
     message->key = SPAN_LITERAL("key");
     message->value = span_of(value);
     message->route = route;
-    message->final_lsn = final_lsn;
-    message->ordinal = ordinal;
+    message->id = change_id_wal(final_lsn, ordinal);
     batch_add(batch);
 }
 

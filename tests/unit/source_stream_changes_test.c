@@ -118,7 +118,7 @@ static void is_at(const struct fixture *f, enum change_op op, uint64_t lsn, uint
     assert_int_equal(f->change.op, op);
     assert_int_equal(f->change.position.lsn, lsn);
     assert_int_equal(f->change.position.seq, seq);
-    assert_int_equal(f->change.ordinal, seq);
+    assert_int_equal(f->change.id.ordinal, seq);
 }
 
 static void refused(const struct fixture *f, const char *reason, const char *text)
@@ -137,12 +137,12 @@ static void positions_follow_the_commits(void **state)
     open_at(f, 0x1000, 0, 0);
     assert_int_equal(begin(f, 0x1100, 7), 1);
     is_at(f, CHANGE_BEGIN, 0x1000, 0);
-    assert_int_equal(f->change.final_lsn, 0x1100);
+    assert_int_equal(f->change.id.final_lsn, 0x1100);
     assert_int_equal(f->change.xid, 7);
     assert_true(stream_in_transaction(f->stream));
     assert_int_equal(insert(f, "1"), 1);
     is_at(f, CHANGE_INSERT, 0x1000, 1);
-    assert_int_equal(f->change.final_lsn, 0x1100);
+    assert_int_equal(f->change.id.final_lsn, 0x1100);
     assert_int_equal(f->change.commit_time_us, INT64_C(1700000000000000));
     write_truncate(&f->message, 1, (uint32_t[]){SHOP}, false, false);
     assert_int_equal(feed_message(f, 0x20), 1);

@@ -1,7 +1,26 @@
-/* model/walferry_id: see walferry_id.h. */
-#include "model/walferry_id.h"
+/* model/change_id: see change_id.h. It names a change and does not know the database of it: the
+ * system identifier is handed in and given back. */
+#include "model/change_id.h"
 
 #include <assert.h>
+
+bool change_id_equal(struct change_id a, struct change_id b)
+{
+    return a.kind == b.kind && a.final_lsn == b.final_lsn && a.ordinal == b.ordinal;
+}
+
+int change_id_compare(struct change_id a, struct change_id b)
+{
+    assert(a.kind == CHANGE_ID_WAL);
+    assert(b.kind == CHANGE_ID_WAL);
+    if (a.final_lsn != b.final_lsn)
+        return a.final_lsn < b.final_lsn ? -1 : 1;
+    if (a.ordinal != b.ordinal)
+        return a.ordinal < b.ordinal ? -1 : 1;
+    return 0;
+}
+
+/* ---- Text ---- */
 
 static char *put_decimal(char *at, uint64_t value)
 {
@@ -24,16 +43,21 @@ static char *put_hex16(char *at, uint64_t value)
     return at;
 }
 
-size_t walferry_id_format_event(uint64_t system_identifier, uint64_t final_lsn, uint64_t ordinal,
-                                uint32_t event, char text[WALFERRY_ID_MAX])
+size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
+                              char text[CHANGE_ID_TEXT_MAX])
 {
-    assert(text != NULL);
+    assert(id.kind == CHANGE_ID_WAL || id.kind == CHANGE_ID_POLL);
     assert(event >= 1);
     char *at = put_decimal(text, system_identifier);
     *at++ = '-';
-    at = put_hex16(at, final_lsn);
+    if (id.kind == CHANGE_ID_WAL) {
+        at = put_hex16(at, id.final_lsn);
+    } else {
+        *at++ = 'x';
+        at = put_decimal(at, id.xid);
+    }
     *at++ = '-';
-    at = put_decimal(at, ordinal);
+    at = put_decimal(at, id.ordinal);
     if (event > 1) {
         *at++ = '.';
         at = put_decimal(at, event);
@@ -42,10 +66,10 @@ size_t walferry_id_format_event(uint64_t system_identifier, uint64_t final_lsn, 
     return (size_t)(at - text);
 }
 
-const char *walferry_id_format(uint64_t system_identifier, uint64_t final_lsn, uint64_t ordinal,
-                               char text[WALFERRY_ID_MAX])
+const char *change_id_format(uint64_t system_identifier, struct change_id id,
+                             char text[CHANGE_ID_TEXT_MAX])
 {
-    walferry_id_format_event(system_identifier, final_lsn, ordinal, 1, text);
+    change_id_format_event(system_identifier, id, 1, text);
     return text;
 }
 
@@ -84,19 +108,30 @@ static bool take_hex16(const char **at, uint64_t *value)
     return true;
 }
 
-bool walferry_id_parse(const char *text, uint64_t *system_identifier, uint64_t *final_lsn,
-                       uint64_t *ordinal)
+/* An 'x' is no hexadecimal digit, so it tells the kinds apart. */
+static bool take_place(const char **at, struct change_id *id)
+{
+    if (**at != 'x') {
+        id->kind = CHANGE_ID_WAL;
+        return take_hex16(at, &id->final_lsn);
+    }
+    (*at)++;
+    id->kind = CHANGE_ID_POLL;
+    return take_decimal(at, &id->xid);
+}
+
+bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id)
 {
     assert(text != NULL);
-    uint64_t system, lsn, number;
+    uint64_t system;
+    struct change_id read;
     if (!take_decimal(&text, &system) || *text++ != '-')
         return false;
-    if (!take_hex16(&text, &lsn) || *text++ != '-')
+    if (!take_place(&text, &read) || *text++ != '-')
         return false;
-    if (!take_decimal(&text, &number) || *text != '\0')
+    if (!take_decimal(&text, &read.ordinal) || *text != '\0')
         return false;
     *system_identifier = system;
-    *final_lsn = lsn;
-    *ordinal = number;
+    *id = read;
     return true;
 }

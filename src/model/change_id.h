@@ -1,0 +1,67 @@
+/* model/change_id: the name of a change in its database, the same after any restart.
+ *
+ *   wal    <system identifier>-<16 hex digits: final LSN of BEGIN>-<ordinal>[.<n>]
+ *   poll   <system identifier>-x<xid>-<seq>[.<n>]
+ *
+ * It goes out in the id header, into logs, and comes back through `walferry skip`. The ".<n>" tells
+ * the second and further events of one change apart; it belongs to the event and not to the id. An
+ * id of the WAL is a place: its ids are ordered as the changes are. One of polling can only be told
+ * from others. Formatting costs no printf: it runs once for every message. */
+#ifndef WALFERRY_MODEL_CHANGE_ID_H
+#define WALFERRY_MODEL_CHANGE_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum change_id_kind {
+    CHANGE_ID_NONE, /* no change, or one outside any transaction */
+    CHANGE_ID_WAL,
+    CHANGE_ID_POLL
+};
+
+struct change_id {
+    enum change_id_kind kind;
+    union {
+        uint64_t final_lsn; /* WAL: Begin.final_lsn, the start of the commit record */
+        uint64_t xid;       /* POLL */
+    };
+    union {
+        uint64_t ordinal; /* WAL: within the transaction, from 1; 0: the transaction as such */
+        uint64_t seq;     /* POLL */
+    };
+};
+
+static inline struct change_id change_id_wal(uint64_t final_lsn, uint64_t ordinal)
+{
+    return (struct change_id){CHANGE_ID_WAL, {.final_lsn = final_lsn}, {.ordinal = ordinal}};
+}
+
+static inline struct change_id change_id_poll(uint64_t xid, uint64_t seq)
+{
+    return (struct change_id){CHANGE_ID_POLL, {.xid = xid}, {.seq = seq}};
+}
+
+static inline bool change_id_is_none(struct change_id id)
+{
+    return id.kind == CHANGE_ID_NONE;
+}
+
+bool change_id_equal(struct change_id a, struct change_id b);
+/* <0, 0 or >0, as strcmp. Both of kind WAL: no other kind is ordered. */
+int change_id_compare(struct change_id a, struct change_id b);
+
+/* 20 + 1 + 16 + 1 + 20 + 1 + 10 digits and dashes at most, and the NUL: 70; rounded up. Of polling
+ * 20 + 2 + 20 + 1 + 20 + 1 + 10 and the NUL: 75. */
+#define CHANGE_ID_TEXT_MAX 80
+
+/* Without the ".<n>" of a second event. id: not NONE. Returns text. */
+const char *change_id_format(uint64_t system_identifier, struct change_id id,
+                             char text[CHANGE_ID_TEXT_MAX]);
+/* With ".<event>" where event (from 1) is above 1. Returns the length; the NUL stands behind it. */
+size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
+                              char text[CHANGE_ID_TEXT_MAX]);
+/* Reads what change_id_format printed; false, and nothing set, where it is anything else. */
+bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id);
+
+#endif

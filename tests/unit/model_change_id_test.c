@@ -1,0 +1,117 @@
+/* model/change_id: the name of a change as text, and how names compare. */
+#include "model/change_id.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_format(void **state)
+{
+    (void)state;
+    char text[CHANGE_ID_TEXT_MAX];
+    assert_string_equal(
+        change_id_format(7318349394477056000, change_id_wal(0x16B374D848, 42), text),
+        "7318349394477056000-00000016B374D848-42");
+    assert_string_equal(change_id_format(0, change_id_wal(0, 0), text), "0-0000000000000000-0");
+    size_t len = change_id_format_event(1, change_id_wal(2, 3), 1, text);
+    assert_string_equal(text, "1-0000000000000002-3");
+    assert_int_equal(len, 20);
+    len =
+        change_id_format_event(UINT64_MAX, change_id_wal(UINT64_MAX, UINT64_MAX), UINT32_MAX, text);
+    assert_string_equal(text, "18446744073709551615-FFFFFFFFFFFFFFFF-18446744073709551615."
+                              "4294967295");
+    assert_true(len < CHANGE_ID_TEXT_MAX);
+}
+
+static void test_format_of_polling(void **state)
+{
+    (void)state;
+    char text[CHANGE_ID_TEXT_MAX];
+    assert_string_equal(change_id_format(7318349394477056000, change_id_poll(731, 42), text),
+                        "7318349394477056000-x731-42");
+    size_t len = change_id_format_event(UINT64_MAX, change_id_poll(UINT64_MAX, UINT64_MAX),
+                                        UINT32_MAX, text);
+    assert_string_equal(text, "18446744073709551615-x18446744073709551615-18446744073709551615."
+                              "4294967295");
+    assert_int_equal(len, 74);
+    assert_true(len < CHANGE_ID_TEXT_MAX);
+}
+
+static void test_parse(void **state)
+{
+    (void)state;
+    char text[CHANGE_ID_TEXT_MAX];
+    uint64_t system;
+    struct change_id id;
+    change_id_format(UINT64_MAX, change_id_wal(0xABCDEF0123456789, 7), text);
+    assert_true(change_id_parse(text, &system, &id));
+    assert_true(system == UINT64_MAX);
+    assert_true(change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
+    assert_true(change_id_parse("1-x18446744073709551615-3", &system, &id));
+    assert_true(system == 1 && change_id_equal(id, change_id_poll(UINT64_MAX, 3)));
+    assert_true(change_id_parse("1-abcdef0123456789-7", &system, &id));
+    assert_true(system == 1 && change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
+    const char *const bad[] = {"",
+                               "1",
+                               "1-",
+                               "-0000000000000002-3",
+                               "1-000000000000002-3",
+                               "1-00000000000000002-3",
+                               "1-000000000000000g-3",
+                               "1-0000000000000002-",
+                               "1-0000000000000002-3.2",
+                               "1-0000000000000002-3 ",
+                               " 1-0000000000000002-3",
+                               "+1-0000000000000002-3",
+                               "18446744073709551616-0000000000000002-3",
+                               "1-0000000000000002-18446744073709551616",
+                               "1-x-3",
+                               "1-x731",
+                               "1-x731-",
+                               "1-x731-3.2",
+                               "1-X731-3",
+                               "1-x18446744073709551616-3"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(change_id_parse(bad[i], &system, &id));
+    assert_true(system == 1 && change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
+}
+
+static void test_equal(void **state)
+{
+    (void)state;
+    struct change_id none = {.kind = CHANGE_ID_NONE};
+    assert_true(change_id_is_none(none));
+    assert_false(change_id_is_none(change_id_wal(0, 0)));
+    assert_true(change_id_equal(change_id_wal(5, 6), change_id_wal(5, 6)));
+    assert_false(change_id_equal(change_id_wal(5, 6), change_id_wal(5, 7)));
+    assert_false(change_id_equal(change_id_wal(5, 6), change_id_wal(4, 6)));
+    assert_false(change_id_equal(change_id_wal(5, 6), change_id_poll(5, 6)));
+    assert_true(change_id_equal(change_id_poll(5, 6), change_id_poll(5, 6)));
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    const struct change_id rising[] = {change_id_wal(0, 9), change_id_wal(1, 0),
+                                       change_id_wal(1, 1), change_id_wal(1, UINT64_MAX),
+                                       change_id_wal(UINT64_MAX, 0)};
+    size_t count = sizeof rising / sizeof rising[0];
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++) {
+            int order = change_id_compare(rising[i], rising[j]);
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_format), cmocka_unit_test(test_format_of_polling),
+        cmocka_unit_test(test_parse),  cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
