@@ -8,74 +8,11 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
+#include "publish/kafka_size.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-#define TIME_HEADER "walferry-time"
-#define TIME_DIGITS_MAX 20
-/* What a record batch has before its records (Kafka documentation, "Record Batch"). */
-#define BATCH_HEADER_BYTES 61
-
-/* ---- Size ---- */
-
-static int64_t varint_bytes(size_t length)
-{
-    /* Lengths are zigzag-encoded (Kafka documentation, "Record"). */
-    uint64_t value = (uint64_t)length << 1;
-    int64_t bytes = 1;
-    for (; value >= 0x80; value >>= 7)
-        bytes++;
-    return bytes;
-}
-
-static int64_t header_bytes(size_t name, size_t value)
-{
-    return varint_bytes(name) + (int64_t)name + varint_bytes(value) + (int64_t)value;
-}
-
-int64_t kafka_message_bytes(const struct message *message, size_t true_time)
-{
-    int64_t record = 3; /* attributes, timestamp delta, offset delta: a byte each when alone */
-    record += varint_bytes(message->key.len) + (int64_t)message->key.len;
-    record += varint_bytes(message->value.len) + (int64_t)message->value.len;
-    record += varint_bytes(message->header_count + (true_time > 0 ? 1 : 0));
-    for (uint32_t i = 0; i < message->header_count; i++)
-        record += header_bytes(message->headers[i].name.len, message->headers[i].value.len);
-    if (true_time > 0)
-        record += header_bytes(sizeof TIME_HEADER - 1, true_time);
-    return BATCH_HEADER_BYTES + varint_bytes((size_t)record) + record;
-}
-
-int64_t kafka_message_bytes_max(const struct message *message)
-{
-    return kafka_message_bytes(message, TIME_DIGITS_MAX);
-}
-
-/* ---- Time ---- */
-
-struct stamp {
-    int64_t timestamp_ms;
-    char true_time[TIME_DIGITS_MAX + 4]; /* empty where the timestamp is the true time */
-};
-
-static struct stamp stamp_of(struct kafka_publisher *p, const struct kafka_topic *topic,
-                             const struct message *message)
-{
-    struct stamp stamp = {.true_time = ""};
-    int64_t now_ms = p->wall_ms + p->broker_ahead_ms;
-    stamp.timestamp_ms = clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
-    if (stamp.timestamp_ms == message->timestamp_ms)
-        return stamp;
-    /* The clock that was looked at last may be behind. */
-    p->wall_ms = clock_wall_us() / US_PER_MS;
-    now_ms = p->wall_ms + p->broker_ahead_ms;
-    stamp.timestamp_ms = clamp_timestamp(message->timestamp_ms, now_ms, &topic->clamp);
-    if (stamp.timestamp_ms != message->timestamp_ms)
-        snprintf(stamp.true_time, sizeof stamp.true_time, "%" PRId64, message->timestamp_ms);
-    return stamp;
-}
 
 /* ---- Limits ---- */
 
@@ -90,7 +27,8 @@ static bool is_compressed(const struct kafka_publisher *p)
 
 /* With compression only the broker knows; its refusal is found out record by record. */
 static int check_size(const struct kafka_publisher *p, const struct kafka_topic *topic,
-                      const struct message *message, const struct stamp *stamp, struct error *err)
+                      const struct message *message, const struct kafka_stamp *stamp,
+                      struct error *err)
 {
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
     if (bytes <= topic->max_message_bytes || is_compressed(p))
@@ -104,7 +42,8 @@ static int check_size(const struct kafka_publisher *p, const struct kafka_topic 
 
 /* ---- Producing ---- */
 
-static rd_kafka_headers_t *headers_of(const struct message *message, const struct stamp *stamp)
+static rd_kafka_headers_t *headers_of(const struct message *message,
+                                      const struct kafka_stamp *stamp)
 {
     const char *true_time = stamp->true_time;
     uint32_t count = message->header_count + (true_time[0] != '\0' ? 1 : 0);
@@ -117,7 +56,7 @@ static rd_kafka_headers_t *headers_of(const struct message *message, const struc
                             (ssize_t)header->value.len);
     }
     if (true_time[0] != '\0')
-        rd_kafka_header_add(headers, TIME_HEADER, -1, true_time, -1);
+        rd_kafka_header_add(headers, KAFKA_TIME_HEADER, -1, true_time, -1);
     return headers;
 }
 
@@ -131,8 +70,8 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
                           "a message for topic %s is larger than kafka.message.max.bytes",
                           topic->name);
     kafka_publisher_serve(p, 0); /* the cause may be waiting there */
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
     char doing[320];
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
@@ -141,8 +80,8 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
 }
 
 static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
-                   const struct message *message, int32_t partition, const struct stamp *stamp,
-                   struct error *err)
+                   const struct message *message, int32_t partition,
+                   const struct kafka_stamp *stamp, struct error *err)
 {
     rd_kafka_headers_t *headers = headers_of(message, stamp);
     /* The types are written out: the macros of the header are GNU C under clang. */
@@ -161,20 +100,6 @@ static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
     return not_produced(p, topic, code, err);
 }
 
-static void count(struct kafka_publisher *p, struct batch *batch, struct kafka_topic *topic,
-                  const struct message *message)
-{
-    p->last = message->id;
-    if (p->produced++ == 0)
-        p->first = p->last;
-    if (p->batch != batch)
-        kafka_publisher_know_batch(p, batch);
-    batch->outstanding++;
-    p->outstanding++;
-    if (p->small_topics)
-        topic->unreported_bytes += kafka_message_bytes_max(message);
-}
-
 /* ---- Suspicion ---- */
 
 static bool is_suspect(const struct kafka_publisher *p, const struct message *m)
@@ -187,10 +112,10 @@ static bool is_suspect(const struct kafka_publisher *p, const struct message *m)
 /* The report may also have come in by a poll between two calls. */
 static int await_alone(struct kafka_publisher *p, const struct message *message, struct error *err)
 {
-    assert(p->awaited == message);
+    assert(p->flight.awaited == message);
     int drained = kafka_drain(p, err);
     if (drained == PUBLISH_DONE)
-        p->awaited = NULL;
+        p->flight.awaited = NULL;
     return drained;
 }
 
@@ -223,19 +148,20 @@ static bool must_wait(struct kafka_publisher *p, const struct kafka_topic *topic
 int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
               struct error *err)
 {
-    if (p->awaited != NULL)
+    if (p->flight.awaited != NULL)
         return await_alone(p, message, err);
     assert(p->phase == KAFKA_IDLE || p->phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
     if (open_if_idle(p, err) < 0 || kafka_topic_of(p, message, &topic, err) < 0)
         return -1;
-    struct stamp stamp = stamp_of(p, topic, message);
+    struct kafka_stamp stamp;
+    kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
     if (check_size(p, topic, message, &stamp, err) < 0 ||
         kafka_choose_partition(p, topic, message, &partition, err) < 0)
         return -1;
     bool alone = is_suspect(p, message);
-    if ((alone && p->outstanding > 0) || must_wait(p, topic, message)) {
+    if ((alone && p->flight.outstanding > 0) || must_wait(p, topic, message)) {
         int drained = kafka_drain(p, err);
         if (drained != PUBLISH_DONE)
             return drained;
@@ -243,11 +169,13 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     int result = produce(p, topic, message, partition, &stamp, err);
     if (result != PUBLISH_DONE)
         return result;
-    count(p, batch, topic, message);
+    kafka_flight_sent(&p->flight, batch, message);
+    if (p->small_topics)
+        topic->unreported_bytes += kafka_message_bytes_max(message);
     if (p->claimed)
         CRASH_POINT("C2");
     if (!alone)
         return PUBLISH_DONE;
-    p->awaited = message;
+    p->flight.awaited = message;
     return await_alone(p, message, err);
 }

@@ -1,7 +1,6 @@
 /* publish/kafka_publisher: opening, recovering, serving and closing; the ops table.
  *
- * A publisher fails once: the first error that condemns it is kept and every later call returns it
- * (I5). Nothing here retries what an epoch's end and a new one do better. What is put and committed
+ * Nothing here retries what an epoch's end and a new one do better. What is put and committed
  * stands in kafka_produce.c and kafka_txn.c, what is reported in kafka_report.c. */
 #include "publish/kafka_publisher.h"
 
@@ -18,18 +17,6 @@ static struct kafka_publisher *kafka_of(struct publisher *base)
 {
     assert(base != NULL);
     return (struct kafka_publisher *)base;
-}
-
-int kafka_publisher_fail(struct kafka_publisher *p, const struct error *failure, struct error *err)
-{
-    assert(failure->kind != ERROR_NONE);
-    if (!p->failed) {
-        p->failed = true;
-        p->failure = *failure;
-    }
-    if (err != NULL)
-        *err = p->failure;
-    return -1;
 }
 
 /* ---- Handles ---- */
@@ -103,8 +90,8 @@ static int op_recover(struct publisher *base, struct buf *record, struct error *
     struct kafka_publisher *p = kafka_of(base);
     assert(!p->recovered);
     assert(p->phase == KAFKA_IDLE);
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
     struct kafka_progress progress = {.topic_exists = false};
     int result = kafka_publisher_read(p, &progress, err);
     if (result == 0) {
@@ -114,7 +101,7 @@ static int op_recover(struct publisher *base, struct buf *record, struct error *
         p->recovered = true;
     }
     kafka_progress_fini(&progress);
-    return result < 0 ? kafka_publisher_fail(p, err, err) : 0;
+    return result < 0 ? kafka_fail(&p->failure, err, err) : 0;
 }
 
 /* ---- The other ops ---- */
@@ -125,11 +112,11 @@ static int op_put(struct publisher *base, struct batch *batch, const struct mess
     struct kafka_publisher *p = kafka_of(base);
     assert(p->recovered); /* I2 */
     assert(message >= batch->messages && message < batch->messages + batch->count);
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
     int result = kafka_put(p, batch, message, err);
     if (result < 0 && err->kind != ERROR_DATA)
-        return kafka_publisher_fail(p, err, err);
+        return kafka_fail(&p->failure, err, err);
     return result;
 }
 
@@ -137,10 +124,10 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(wait_ms >= 0);
-    assert(p->events->rk != NULL || p->failed);
-    if (!p->failed)
+    assert(p->events->rk != NULL || p->failure.failed);
+    if (!p->failure.failed)
         kafka_publisher_serve(p, wait_ms);
-    return p->failed ? kafka_publisher_fail(p, &p->failure, err) : 0;
+    return p->failure.failed ? kafka_fail_again(&p->failure, err) : 0;
 }
 
 static int op_commit(struct publisher *base, struct span record, struct error *err)
@@ -148,10 +135,10 @@ static int op_commit(struct publisher *base, struct span record, struct error *e
     struct kafka_publisher *p = kafka_of(base);
     assert(p->recovered); /* I2 */
     assert(record.len > 0);
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
     int result = kafka_commit(p, record, err);
-    return result < 0 ? kafka_publisher_fail(p, err, err) : result;
+    return result < 0 ? kafka_fail(&p->failure, err, err) : result;
 }
 
 /* An abort spares readers the wait for the transaction's time-out. After an EndTxn that may have
@@ -162,8 +149,8 @@ static void try_abort(struct kafka_publisher *p, int abort_ms)
         p->transactional.rk == NULL || p->transactional.health.auth_failed ||
         p->transactional.health.brokers_down)
         return;
-    if (p->failed &&
-        (p->failure.reason == REASON_FENCED || p->failure.reason == REASON_PRODUCER_FATAL))
+    if (p->failure.failed && (p->failure.error.reason == REASON_FENCED ||
+                              p->failure.error.reason == REASON_PRODUCER_FATAL))
         return;
     p->transactional.listener = NULL;
     rd_kafka_error_t *error = rd_kafka_abort_transaction(p->transactional.rk, abort_ms);
@@ -177,7 +164,7 @@ static void free_publisher(struct kafka_publisher *p)
     buf_fini(&p->earlier);
     buf_fini(&p->previous);
     arena_fini(&p->arena);
-    free(p->batches);
+    kafka_flight_fini(&p->flight);
     free(p);
 }
 
@@ -249,18 +236,16 @@ bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_s
 {
     const struct kafka_publisher *p = kafka_of_const(publisher);
     assert(suspect != NULL);
-    if (p->suspect_known)
-        *suspect = p->suspect;
-    return p->suspect_known;
+    *suspect = p->failure.suspect;
+    return !change_id_is_none(suspect->from);
 }
 
 bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *verdict)
 {
     const struct kafka_publisher *p = kafka_of_const(publisher);
     assert(verdict != NULL);
-    if (p->verdict_known)
-        *verdict = p->verdict;
-    return p->verdict_known;
+    *verdict = p->failure.verdict;
+    return !change_id_is_none(*verdict);
 }
 
 struct span kafka_publisher_previous(const struct publisher *publisher)

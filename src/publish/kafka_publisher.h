@@ -7,7 +7,10 @@
 #define WALFERRY_PUBLISH_KAFKA_PUBLISHER_H
 
 #include "base/table.h"
+#include "publish/kafka_failure.h"
+#include "publish/kafka_flight.h"
 #include "publish/kafka_read.h"
+#include "publish/kafka_stamp.h"
 #include "publish/kafka_topics.h"
 
 /* IDLE ─put→ OPEN ─commit→ RECORDED ─flushed→ ENDING ─committed→ IDLE. In at_least_once OPEN means
@@ -46,28 +49,14 @@ struct kafka_publisher {
     bool recovered;      /* I2 */
     bool claimed;        /* the first commit is done: crash points count from then on */
     bool outcome_unknown;
-    bool failed; /* every further call fails with: */
-    struct error failure;
-
     int64_t begun_us;        /* monotonic: the transaction, or its first event */
-    uint64_t outstanding;    /* events produced and not reported */
-    uint64_t produced;       /* events since the last commit */
     bool record_outstanding; /* the progress record is produced and not reported */
-    struct change_id first;  /* of the events since the last commit */
-    struct change_id last;
-    struct buf committed; /* the newest record that is known to be committed */
-    struct buf earlier;   /* the one before it, of this publisher's own */
-    struct buf previous;  /* the one before what recover gave */
+    struct buf committed;    /* the newest record that is known to be committed */
+    struct buf earlier;      /* the one before it, of this publisher's own */
+    struct buf previous;     /* the one before what recover gave */
 
-    bool suspect_known;
-    struct publish_suspect suspect;
-    bool verdict_known;
-    struct change_id verdict;
-    const struct message *awaited; /* produced alone, its report is waited for */
-
-    struct batch **batches; /* every batch that was ever put: to find a message's batch */
-    uint32_t batch_count;
-    struct batch *batch; /* of the last report or put */
+    struct kafka_failure failure;
+    struct kafka_flight flight;
 
     struct arena arena; /* topics */
     struct table topics;
@@ -78,13 +67,11 @@ struct kafka_publisher {
     bool small_topics;  /* some topic takes less than batch_bytes */
     int smallest_topic; /* bytes that the smallest topic takes, at most KAFKA_BATCH_BYTES */
 
-    int64_t wall_ms;         /* our clock when last looked at */
-    int64_t broker_ahead_ms; /* broker's clock less ours, learned from LogAppendTime */
+    struct kafka_clock clock;
     uint64_t random;
 };
 
 /* kafka_publisher.c */
-int kafka_publisher_fail(struct kafka_publisher *p, const struct error *failure, struct error *err);
 /* Opens the handles and init_transactions. */
 int kafka_publisher_connect(struct kafka_publisher *p, struct error *err);
 void kafka_publisher_disconnect(struct kafka_publisher *p);
@@ -97,17 +84,10 @@ void kafka_publisher_serve(struct kafka_publisher *p, int wait_ms);
 void kafka_publisher_report(void *owner, const rd_kafka_message_t *report);
 void kafka_publisher_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
                            const char *text);
-void kafka_publisher_know_batch(struct kafka_publisher *p, struct batch *batch);
 
 /* kafka_produce.c */
 int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
               struct error *err);
-/* Bytes of the message as a record batch of its own. true_time: digits of the header walferry-time,
- * 0 where it goes without. */
-int64_t kafka_message_bytes(const struct message *message, size_t true_time);
-/* The same at most, for what is counted while it is under way. */
-int64_t kafka_message_bytes_max(const struct message *message);
-
 /* kafka_txn.c */
 int kafka_begin(struct kafka_publisher *p, struct error *err);
 int kafka_commit(struct kafka_publisher *p, struct span record, struct error *err);

@@ -6,39 +6,10 @@
  * Authorisation, unknown topics and time-outs never do. */
 #include "publish/kafka_publisher.h"
 
-#include "base/clock.h"
+#include "publish/kafka_size.h"
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-void kafka_publisher_know_batch(struct kafka_publisher *p, struct batch *batch)
-{
-    p->batch = batch;
-    for (uint32_t i = 0; i < p->batch_count; i++)
-        if (p->batches[i] == batch)
-            return;
-    struct batch **batches = realloc(p->batches, (p->batch_count + 1) * sizeof(*batches));
-    if (batches == NULL)
-        abort();
-    p->batches = batches;
-    p->batches[p->batch_count++] = batch;
-}
-
-static bool holds(const struct batch *batch, const struct message *message)
-{
-    return message >= batch->messages && message < batch->messages + batch->capacity;
-}
-
-static struct batch *batch_of(struct kafka_publisher *p, const struct message *message)
-{
-    if (holds(p->batch, message))
-        return p->batch;
-    for (uint32_t i = 0; i < p->batch_count; i++)
-        if (holds(p->batches[i], message))
-            return p->batch = p->batches[i];
-    abort(); /* our bug: a report for a message that was never put */
-}
 
 /* ---- Refusals ---- */
 
@@ -52,15 +23,13 @@ static bool can_be_the_records_fault(rd_kafka_resp_err_t code)
 static void refuse_record(struct kafka_publisher *p, const struct message *message,
                           rd_kafka_resp_err_t code, struct error *err)
 {
-    if (p->awaited == message) {
-        p->verdict_known = true;
-        p->verdict = message->id;
+    if (p->flight.awaited == message) {
+        p->failure.verdict = message->id;
         error_retry(err, REASON_RECORD_REFUSED, "Kafka refuses one record of topic %s: %s",
                     message->topic.ptr, rd_kafka_err2str(code));
         return;
     }
-    p->suspect_known = true;
-    p->suspect = (struct publish_suspect){p->first, p->last};
+    p->failure.suspect = (struct publish_suspect){p->flight.first, p->flight.last};
     error_retry(err, REASON_BATCH_REFUSED, "Kafka refuses a batch of records of topic %s: %s",
                 message->topic.ptr, rd_kafka_err2str(code));
 }
@@ -106,49 +75,34 @@ static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *rep
         error_retry(&err, reason, "a record of topic %s was not delivered: %s (%s)", topic,
                     cause[0] != '\0' ? cause : rd_kafka_err2str(code), rd_kafka_err2name(code));
     }
-    kafka_publisher_fail(p, &err, NULL);
+    kafka_fail(&p->failure, &err, NULL);
 }
 
 /* ---- Reports ---- */
-
-/* The progress topic is made with LogAppendTime, so its reports tell the broker's clock. */
-static void learn_clock(struct kafka_publisher *p, const rd_kafka_message_t *report)
-{
-    rd_kafka_timestamp_type_t type;
-    int64_t broker_ms = rd_kafka_message_timestamp(report, &type);
-    if (type != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME || broker_ms <= 0)
-        return;
-    p->wall_ms = clock_wall_us() / US_PER_MS;
-    p->broker_ahead_ms = broker_ms - p->wall_ms;
-}
 
 static void report_record(struct kafka_publisher *p, const rd_kafka_message_t *report)
 {
     assert(p->record_outstanding);
     p->record_outstanding = false;
     if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        learn_clock(p, report);
-    else if (!p->failed)
+        kafka_clock_learn(&p->clock, report);
+    else if (!p->failure.failed)
         undelivered(p, report, p->options.delivery->progress_topic.text);
 }
 
 static void report_event(struct kafka_publisher *p, const rd_kafka_message_t *report)
 {
     const struct message *message = report->_private;
-    struct batch *batch = batch_of(p, message);
-    assert(batch->outstanding > 0);
-    assert(p->outstanding > 0);
-    batch->outstanding--;
-    p->outstanding--;
+    kafka_flight_reported(&p->flight, message);
     if (p->small_topics) {
         struct kafka_topic *topic = rd_kafka_topic_opaque(report->rkt);
         topic->unreported_bytes -= kafka_message_bytes_max(message);
     }
-    if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && !p->failed) {
+    if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && !p->failure.failed) {
         if (can_be_the_records_fault(report->err)) {
             struct error err;
             refuse_record(p, message, report->err, &err);
-            kafka_publisher_fail(p, &err, NULL);
+            kafka_fail(&p->failure, &err, NULL);
         } else {
             undelivered(p, report, message->topic.ptr);
         }
@@ -167,9 +121,10 @@ void kafka_publisher_report(void *owner, const rd_kafka_message_t *report)
 void kafka_publisher_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
                            const char *text)
 {
+    struct kafka_publisher *p = owner;
     struct error err;
     kafka_failed(&err, health, code, text, "the producer");
     if (err.kind == ERROR_RETRY && err.reason == REASON_KAFKA_ERROR)
         error_retry(&err, REASON_PRODUCER_FATAL, "librdkafka gave the producer up: %s", text);
-    kafka_publisher_fail(owner, &err, NULL);
+    kafka_fail(&p->failure, &err, NULL);
 }

@@ -6,6 +6,7 @@
 #include "publish/kafka_publisher.h"
 
 #include "base/clock.h"
+#include "publish/kafka_size.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -19,8 +20,6 @@
 /* The Java client's batch.size: after so many bytes null keys go on to another partition. */
 #define STICKY_BYTES 16384
 #define TOPIC_NAME_MAX 249
-/* What a record batch has around its records. */
-#define BATCH_HEADER_BYTES 61
 
 static void forget_handle(struct kafka_topic *topic)
 {
@@ -60,7 +59,8 @@ static void note_limit(struct kafka_publisher *p, struct kafka_topic *topic, int
     /* Until the producer is made anew with smaller batches, what is under way is counted. */
     p->small_topics = true;
     if (limit < p->smallest_topic)
-        p->smallest_topic = limit > BATCH_HEADER_BYTES ? (int)limit : BATCH_HEADER_BYTES;
+        p->smallest_topic =
+            limit > KAFKA_BATCH_HEADER_BYTES ? (int)limit : KAFKA_BATCH_HEADER_BYTES;
 }
 
 static int missing(const struct kafka_publisher *p, const struct kafka_topic *topic,

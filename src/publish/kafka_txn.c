@@ -79,7 +79,7 @@ static int renew(struct kafka_publisher *p, struct error *err)
 int kafka_between(struct kafka_publisher *p, struct error *err)
 {
     assert(p->phase == KAFKA_IDLE);
-    assert(p->outstanding == 0 && !p->in_transaction);
+    assert(p->flight.outstanding == 0 && !p->in_transaction);
     bool tainted = p->options.delivery->strict && kafka_watch_tainted(&p->watch);
     if (tainted || p->smallest_topic < p->batch_bytes)
         return renew(p, err);
@@ -107,16 +107,16 @@ int kafka_begin(struct kafka_publisher *p, struct error *err)
 
 int kafka_drain(struct kafka_publisher *p, struct error *err)
 {
-    if (p->outstanding > 0)
+    if (p->flight.outstanding > 0)
         rd_kafka_flush(p->events->rk, KAFKA_SLICE_MS);
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
-    if (p->outstanding == 0)
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
+    if (p->flight.outstanding == 0)
         return PUBLISH_DONE;
     if (too_old(p))
         return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                            "%" PRIu64 " records are unreported after %" PRId64 " ms",
-                           p->outstanding, age_ms(p));
+                           p->flight.outstanding, age_ms(p));
     return PUBLISH_AGAIN;
 }
 
@@ -132,8 +132,8 @@ static int produce_record(struct kafka_publisher *p, struct span record, struct 
     }
     rd_kafka_resp_err_t code = rd_kafka_last_error();
     kafka_publisher_serve(p, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return PUBLISH_AGAIN;
     return kafka_failed(err, &p->transactional.health, code, NULL, "producing the progress record");
@@ -155,16 +155,16 @@ static int add_record(struct kafka_publisher *p, struct span record, struct erro
 
 static int flush_all(struct kafka_publisher *p, struct error *err)
 {
-    if (p->outstanding > 0 || p->record_outstanding)
+    if (p->flight.outstanding > 0 || p->record_outstanding)
         rd_kafka_flush(p->transactional.rk, KAFKA_SLICE_MS);
-    if (p->failed)
-        return kafka_publisher_fail(p, &p->failure, err);
-    if (p->outstanding == 0 && !p->record_outstanding)
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
+    if (p->flight.outstanding == 0 && !p->record_outstanding)
         return PUBLISH_DONE;
     if (too_old(p))
         return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                            "%" PRIu64 " records are unreported after %" PRId64 " ms",
-                           p->outstanding + 1, age_ms(p));
+                           p->flight.outstanding + 1, age_ms(p));
     return PUBLISH_AGAIN;
 }
 
@@ -174,7 +174,7 @@ static void committed(struct kafka_publisher *p, struct span record)
     p->phase = KAFKA_IDLE;
     p->in_transaction = false;
     p->claimed = true;
-    p->produced = 0;
+    p->flight.produced = 0;
     struct buf earlier = p->earlier;
     p->earlier = p->committed;
     p->committed = earlier;
@@ -213,10 +213,10 @@ static int end_transaction(struct kafka_publisher *p, struct span record, struct
         committed(p, record);
         return PUBLISH_DONE;
     }
-    if (p->failed) { /* a fatal error was served meanwhile */
+    if (p->failure.failed) { /* a fatal error was served meanwhile */
         p->outcome_unknown = true;
         rd_kafka_error_destroy(error);
-        return kafka_publisher_fail(p, &p->failure, err);
+        return kafka_fail_again(&p->failure, err);
     }
     if (rd_kafka_error_is_retriable(error) && !too_old(p)) {
         rd_kafka_error_destroy(error);
@@ -254,7 +254,7 @@ int kafka_commit(struct kafka_publisher *p, struct span record, struct error *er
         result = flush_all(p, err);
         if (result != PUBLISH_DONE)
             return result;
-        if (p->produced == 0)
+        if (p->flight.produced == 0)
             COUNTED_CRASH_POINT(p, "C10");
         COUNTED_CRASH_POINT(p, "C3");
         atomic_store(&p->watch.crash_at_end_txn, p->claimed);

@@ -6,6 +6,7 @@
 #include "publish_fixture.h"
 
 #include "base/clock.h"
+#include "publish/kafka_size.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,21 @@
+/* publish/kafka_failure: why a publisher failed, and which records it blames. Internal to the
+ * module. */
+#ifndef WALFERRY_PUBLISH_KAFKA_FAILURE_H
+#define WALFERRY_PUBLISH_KAFKA_FAILURE_H
+
+#include "publish/publish.h"
+
+/* Begins as zeros. */
+struct kafka_failure {
+    bool failed; /* every further call fails with: */
+    struct error error;
+    struct publish_suspect suspect; /* NONE: no batch was refused */
+    struct change_id verdict;       /* the change whose record was refused alone; NONE: none was */
+};
+
+/* Keeps the error where it is the first. Returns -1; *err (may be NULL) is the one that is kept. */
+int kafka_fail(struct kafka_failure *failure, const struct error *error, struct error *err);
+/* After a failure: returns -1 with it. */
+int kafka_fail_again(const struct kafka_failure *failure, struct error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* publish/kafka_flight: the events that are under way to the broker. Internal to the module. */
+#ifndef WALFERRY_PUBLISH_KAFKA_FLIGHT_H
+#define WALFERRY_PUBLISH_KAFKA_FLIGHT_H
+
+#include "model/batch.h"
+
+/* Begins as zeros. */
+struct kafka_flight {
+    uint64_t outstanding;   /* events produced and not reported */
+    uint64_t produced;      /* events since the last commit */
+    struct change_id first; /* of the events since the last commit */
+    struct change_id last;
+    const struct message *awaited; /* produced alone, its report is waited for */
+    struct batch **batches;        /* every batch that was ever put: to find a message's batch */
+    uint32_t batch_count;
+    struct batch *batch; /* of the last report or put */
+};
+
+/* `message` of `batch` was handed to librdkafka: raises the batch's count. */
+void kafka_flight_sent(struct kafka_flight *flight, struct batch *batch,
+                       const struct message *message);
+/* Its report came: lowers the batch's count. */
+void kafka_flight_reported(struct kafka_flight *flight, const struct message *message);
+void kafka_flight_fini(struct kafka_flight *flight);
+
+#endif
