@@ -69,14 +69,14 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
         return error_data(err, REASON_MESSAGE_TOO_LARGE,
                           "a message for topic %s is larger than kafka.message.max.bytes",
                           topic->name);
-    kafka_publisher_serve(p, 0); /* the cause may be waiting there */
+    kafka_session_serve(&p->session, 0); /* the cause may be waiting there */
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     char doing[320];
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return error_retry(err, REASON_TOPIC_CHANGED, "%s: %s", doing, rd_kafka_err2str(code));
-    return kafka_failed(err, &p->events->health, code, NULL, doing);
+    return kafka_failed(err, &p->session.events->health, code, NULL, doing);
 }
 
 static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
@@ -86,7 +86,7 @@ static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
     rd_kafka_headers_t *headers = headers_of(message, stamp);
     /* The types are written out: the macros of the header are GNU C under clang. */
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        p->events->rk, RD_KAFKA_VTYPE_RKT, topic->rkt, RD_KAFKA_VTYPE_PARTITION, partition,
+        p->session.events->rk, RD_KAFKA_VTYPE_RKT, topic->rkt, RD_KAFKA_VTYPE_PARTITION, partition,
         RD_KAFKA_VTYPE_VALUE, message->value.ptr, message->value.len, RD_KAFKA_VTYPE_KEY,
         message->key.ptr, message->key.len, RD_KAFKA_VTYPE_TIMESTAMP, stamp->timestamp_ms,
         RD_KAFKA_VTYPE_OPAQUE, message, RD_KAFKA_VTYPE_HEADERS, headers, RD_KAFKA_VTYPE_END);
@@ -128,21 +128,10 @@ static int open_if_idle(struct kafka_publisher *p, struct error *err)
     if (kafka_between(p, err) < 0)
         return -1;
     p->begun_us = clock_monotonic_us();
-    if (p->events == &p->transactional && kafka_begin(p, err) < 0)
+    if (!kafka_session_is_apart(&p->session) && kafka_begin(p, err) < 0)
         return -1;
     p->phase = KAFKA_OPEN;
     return 0;
-}
-
-/* Batches grow to batch.size whatever the topic takes; so a topic that takes less never has more
- * than it takes under way. */
-static bool must_wait(struct kafka_publisher *p, const struct kafka_topic *topic,
-                      const struct message *message)
-{
-    if (!p->small_topics || topic->unreported_bytes == 0 ||
-        topic->max_message_bytes >= p->batch_bytes)
-        return false;
-    return topic->unreported_bytes + kafka_message_bytes_max(message) > topic->max_message_bytes;
 }
 
 int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
@@ -153,15 +142,16 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     assert(p->phase == KAFKA_IDLE || p->phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
-    if (open_if_idle(p, err) < 0 || kafka_topic_of(p, message, &topic, err) < 0)
+    if (open_if_idle(p, err) < 0 || kafka_in_use_find(&p->topics, message, &topic, err) < 0)
         return -1;
     struct kafka_stamp stamp;
     kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
     if (check_size(p, topic, message, &stamp, err) < 0 ||
-        kafka_choose_partition(p, topic, message, &partition, err) < 0)
+        kafka_in_use_partition(&p->topics, topic, message, &partition, err) < 0)
         return -1;
     bool alone = is_suspect(p, message);
-    if ((alone && p->flight.outstanding > 0) || must_wait(p, topic, message)) {
+    if ((alone && p->flight.outstanding > 0) ||
+        kafka_in_use_must_wait(&p->topics, topic, message)) {
         int drained = kafka_drain(p, err);
         if (drained != PUBLISH_DONE)
             return drained;
@@ -170,8 +160,7 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     if (result != PUBLISH_DONE)
         return result;
     kafka_flight_sent(&p->flight, batch, message);
-    if (p->small_topics)
-        topic->unreported_bytes += kafka_message_bytes_max(message);
+    kafka_in_use_sent(&p->topics, topic, message);
     if (p->claimed)
         CRASH_POINT("C2");
     if (!alone)

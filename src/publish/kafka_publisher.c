@@ -4,72 +4,15 @@
  * stands in kafka_produce.c and kafka_txn.c, what is reported in kafka_report.c. */
 #include "publish/kafka_publisher.h"
 
-#include "base/clock.h"
 #include "base/crash.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 static struct kafka_publisher *kafka_of(struct publisher *base)
 {
     assert(base != NULL);
     return (struct kafka_publisher *)base;
-}
-
-/* ---- Handles ---- */
-
-static int open_handle(struct kafka_publisher *p, struct kafka_client *client, enum kafka_role role,
-                       struct error *err)
-{
-    struct kafka_client_options how = {.options = &p->options,
-                                       .role = role,
-                                       .batch_bytes = p->batch_bytes,
-                                       .listener = &p->listener};
-    if (role == KAFKA_TRANSACTIONAL) {
-        how.transactional_id = p->transactional_id;
-        how.watch = &p->watch;
-    }
-    return kafka_client_open(client, &how, err);
-}
-
-int kafka_publisher_connect(struct kafka_publisher *p, struct error *err)
-{
-    assert(p->transactional.rk == NULL && p->idempotent.rk == NULL);
-    kafka_watch_reset(&p->watch);
-    if (open_handle(p, &p->transactional, KAFKA_TRANSACTIONAL, err) < 0)
-        return -1;
-    p->events = &p->transactional;
-    if (p->options.delivery->guarantee == GUARANTEE_AT_LEAST_ONCE) {
-        if (open_handle(p, &p->idempotent, KAFKA_IDEMPOTENT, err) < 0)
-            return -1;
-        p->events = &p->idempotent;
-    }
-    p->progress_rkt =
-        rd_kafka_topic_new(p->transactional.rk, p->options.delivery->progress_topic.text, NULL);
-    if (p->progress_rkt == NULL)
-        return kafka_failed(err, &p->transactional.health, rd_kafka_last_error(), NULL,
-                            "naming the progress topic");
-    return kafka_client_init(&p->transactional, p->transactional_id, err);
-}
-
-void kafka_publisher_disconnect(struct kafka_publisher *p)
-{
-    kafka_forget_handles(p);
-    if (p->progress_rkt != NULL)
-        rd_kafka_topic_destroy(p->progress_rkt);
-    p->progress_rkt = NULL;
-    kafka_client_close(&p->transactional);
-    kafka_client_close(&p->idempotent);
-}
-
-void kafka_publisher_serve(struct kafka_publisher *p, int wait_ms)
-{
-    rd_kafka_poll(p->events->rk, wait_ms);
-    if (p->events != &p->transactional)
-        rd_kafka_poll(p->transactional.rk, 0);
 }
 
 /* ---- Recovery ---- */
@@ -124,9 +67,9 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(wait_ms >= 0);
-    assert(p->events->rk != NULL || p->failure.failed);
+    assert(p->session.events->rk != NULL || p->failure.failed);
     if (!p->failure.failed)
-        kafka_publisher_serve(p, wait_ms);
+        kafka_session_serve(&p->session, wait_ms);
     return p->failure.failed ? kafka_fail_again(&p->failure, err) : 0;
 }
 
@@ -146,16 +89,22 @@ static int op_commit(struct publisher *base, struct span record, struct error *e
 static void try_abort(struct kafka_publisher *p, int abort_ms)
 {
     if (abort_ms <= 0 || !p->in_transaction || p->phase == KAFKA_ENDING || p->outcome_unknown ||
-        p->transactional.rk == NULL || p->transactional.health.auth_failed ||
-        p->transactional.health.brokers_down)
+        p->session.transactional.rk == NULL || p->session.transactional.health.auth_failed ||
+        p->session.transactional.health.brokers_down)
         return;
     if (p->failure.failed && (p->failure.error.reason == REASON_FENCED ||
                               p->failure.error.reason == REASON_PRODUCER_FATAL))
         return;
-    p->transactional.listener = NULL;
-    rd_kafka_error_t *error = rd_kafka_abort_transaction(p->transactional.rk, abort_ms);
+    p->session.transactional.listener = NULL;
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(p->session.transactional.rk, abort_ms);
     if (error != NULL)
         rd_kafka_error_destroy(error);
+}
+
+static void disconnect(struct kafka_publisher *p)
+{
+    kafka_in_use_forget_handles(&p->topics);
+    kafka_session_close(&p->session);
 }
 
 static void free_publisher(struct kafka_publisher *p)
@@ -163,7 +112,7 @@ static void free_publisher(struct kafka_publisher *p)
     buf_fini(&p->committed);
     buf_fini(&p->earlier);
     buf_fini(&p->previous);
-    arena_fini(&p->arena);
+    kafka_in_use_fini(&p->topics);
     kafka_flight_fini(&p->flight);
     free(p);
 }
@@ -173,8 +122,8 @@ static void op_close(struct publisher *base, int abort_ms)
     struct kafka_publisher *p = kafka_of(base);
     assert(abort_ms >= 0);
     try_abort(p, abort_ms);
-    kafka_publisher_disconnect(p);
-    assert(p->transactional.rk == NULL && p->idempotent.rk == NULL);
+    disconnect(p);
+    assert(p->session.transactional.rk == NULL && p->session.idempotent.rk == NULL);
     free_publisher(p);
 }
 
@@ -194,19 +143,11 @@ static struct kafka_publisher *new_publisher(const struct kafka_options *options
         abort();
     p->base.ops = &kafka_ops;
     p->options = *options;
-    p->events = &p->transactional;
-    p->listener = (struct kafka_listener){
+    struct kafka_listener listener = {
         .owner = p, .on_report = kafka_publisher_report, .on_fatal = kafka_publisher_fatal};
-    p->batch_bytes = KAFKA_BATCH_BYTES;
-    p->smallest_topic = KAFKA_BATCH_BYTES;
-    snprintf(p->transactional_id, sizeof p->transactional_id, "%s.%" PRIu32,
-             options->delivery->transactional_id.text, options->shard);
+    kafka_session_init(&p->session, &p->options, &listener);
+    kafka_in_use_init(&p->topics, &p->session);
     kafka_progress_key(options, p->key);
-    arena_init(&p->arena, 16 * 1024, 16 * 1024);
-    table_init(&p->topics, &p->arena);
-    p->refreshed_us = clock_monotonic_us();
-    if (getrandom(&p->random, sizeof p->random, 0) != (ssize_t)sizeof p->random || p->random == 0)
-        p->random = (uint64_t)clock_wall_us() | 1;
     return p;
 }
 
@@ -216,8 +157,8 @@ int kafka_publisher_open(const struct kafka_options *options, struct publisher *
     assert(options != NULL && options->kafka != NULL && options->delivery != NULL);
     assert(publisher != NULL);
     struct kafka_publisher *p = new_publisher(options);
-    if (kafka_publisher_connect(p, err) < 0) {
-        kafka_publisher_disconnect(p);
+    if (kafka_session_open(&p->session, err) < 0) {
+        disconnect(p);
         free_publisher(p);
         return -1;
     }

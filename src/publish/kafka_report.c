@@ -6,8 +6,6 @@
  * Authorisation, unknown topics and time-outs never do. */
 #include "publish/kafka_publisher.h"
 
-#include "publish/kafka_size.h"
-
 #include <assert.h>
 #include <stdio.h>
 
@@ -41,7 +39,7 @@ static rd_kafka_resp_err_t cause_of_purge(struct kafka_publisher *p, rd_kafka_re
                                           char *text, size_t text_size)
 {
     rd_kafka_error_t *error =
-        p->in_transaction ? rd_kafka_begin_transaction(p->transactional.rk) : NULL;
+        p->in_transaction ? rd_kafka_begin_transaction(p->session.transactional.rk) : NULL;
     if (error == NULL)
         return purged;
     rd_kafka_resp_err_t code = purged;
@@ -60,15 +58,16 @@ static void undelivered(struct kafka_publisher *p, const rd_kafka_message_t *rep
     rd_kafka_resp_err_t code = report->err;
     char cause[256] = "";
     if (code == RD_KAFKA_RESP_ERR__FATAL)
-        code = rd_kafka_fatal_error(p->events->rk, cause, sizeof cause);
+        code = rd_kafka_fatal_error(p->session.events->rk, cause, sizeof cause);
     else if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
         code = cause_of_purge(p, code, cause, sizeof cause);
     if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        if (atomic_load(&p->transactional.denied_topic_known))
-            topic = p->transactional.denied_topic;
-        kafka_denied(&err, &p->events->health, "topic", topic, "Write,Describe");
-    } else if (kafka_is_fenced(code) || kafka_is_denied(code) || p->events->health.auth_failed) {
-        kafka_failed(&err, &p->events->health, code, cause, "producing");
+        if (atomic_load(&p->session.transactional.denied_topic_known))
+            topic = p->session.transactional.denied_topic;
+        kafka_denied(&err, &p->session.events->health, "topic", topic, "Write,Describe");
+    } else if (kafka_is_fenced(code) || kafka_is_denied(code) ||
+               p->session.events->health.auth_failed) {
+        kafka_failed(&err, &p->session.events->health, code, cause, "producing");
     } else {
         enum reason reason = code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ? REASON_DELIVERY_TIMEOUT
                                                                       : REASON_DELIVERY_FAILED;
@@ -94,10 +93,7 @@ static void report_event(struct kafka_publisher *p, const rd_kafka_message_t *re
 {
     const struct message *message = report->_private;
     kafka_flight_reported(&p->flight, message);
-    if (p->small_topics) {
-        struct kafka_topic *topic = rd_kafka_topic_opaque(report->rkt);
-        topic->unreported_bytes -= kafka_message_bytes_max(message);
-    }
+    kafka_in_use_reported(&p->topics, report);
     if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && !p->failure.failed) {
         if (can_be_the_records_fault(report->err)) {
             struct error err;

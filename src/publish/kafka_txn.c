@@ -66,10 +66,10 @@ static int renew(struct kafka_publisher *p, struct error *err)
 {
     if (look_before_renewal(p, err) < 0)
         return -1;
-    kafka_publisher_disconnect(p);
-    p->batch_bytes = p->smallest_topic;
-    p->small_topics = false;
-    if (kafka_publisher_connect(p, err) < 0 || check_after_renewal(p, err) < 0)
+    kafka_in_use_forget_handles(&p->topics);
+    kafka_session_close(&p->session);
+    p->session.batch_bytes = p->topics.smallest_bytes;
+    if (kafka_session_open(&p->session, err) < 0 || check_after_renewal(p, err) < 0)
         return -1;
     if (p->options.metrics != NULL)
         metrics_add(p->options.metrics, METRIC_PRODUCERS_RECREATED, 1);
@@ -80,10 +80,10 @@ int kafka_between(struct kafka_publisher *p, struct error *err)
 {
     assert(p->phase == KAFKA_IDLE);
     assert(p->flight.outstanding == 0 && !p->in_transaction);
-    bool tainted = p->options.delivery->strict && kafka_watch_tainted(&p->watch);
-    if (tainted || p->smallest_topic < p->batch_bytes)
+    bool tainted = p->options.delivery->strict && kafka_watch_tainted(&p->session.watch);
+    if (tainted || kafka_in_use_wants_smaller_batches(&p->topics))
         return renew(p, err);
-    kafka_refresh_topics(p);
+    kafka_in_use_refresh(&p->topics);
     return 0;
 }
 
@@ -94,10 +94,11 @@ int kafka_begin(struct kafka_publisher *p, struct error *err)
     assert(p->recovered); /* I2 */
     assert(!p->in_transaction);
     COUNTED_CRASH_POINT(p, "C1");
-    kafka_watch_reset(&p->watch);
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(p->transactional.rk);
+    kafka_watch_reset(&p->session.watch);
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(p->session.transactional.rk);
     if (error != NULL)
-        return kafka_failed_object(err, &p->transactional.health, error, "beginning a transaction");
+        return kafka_failed_object(err, &p->session.transactional.health, error,
+                                   "beginning a transaction");
     p->in_transaction = true;
     p->begun_us = clock_monotonic_us();
     return 0;
@@ -108,7 +109,7 @@ int kafka_begin(struct kafka_publisher *p, struct error *err)
 int kafka_drain(struct kafka_publisher *p, struct error *err)
 {
     if (p->flight.outstanding > 0)
-        rd_kafka_flush(p->events->rk, KAFKA_SLICE_MS);
+        rd_kafka_flush(p->session.events->rk, KAFKA_SLICE_MS);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     if (p->flight.outstanding == 0)
@@ -123,27 +124,27 @@ int kafka_drain(struct kafka_publisher *p, struct error *err)
 static int produce_record(struct kafka_publisher *p, struct span record, struct error *err)
 {
     int result =
-        rd_kafka_produce(p->progress_rkt, 0, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)record.ptr,
-                         record.len, p->key, strlen(p->key), p);
+        rd_kafka_produce(p->session.progress_rkt, 0, RD_KAFKA_MSG_F_COPY,
+                         (void *)(uintptr_t)record.ptr, record.len, p->key, strlen(p->key), p);
     if (result == 0) {
         p->record_outstanding = true;
         p->phase = KAFKA_RECORDED;
         return PUBLISH_DONE;
     }
     rd_kafka_resp_err_t code = rd_kafka_last_error();
-    kafka_publisher_serve(p, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
+    kafka_session_serve(&p->session, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return PUBLISH_AGAIN;
-    return kafka_failed(err, &p->transactional.health, code, NULL, "producing the progress record");
+    return kafka_failed(err, &p->session.transactional.health, code, NULL,
+                        "producing the progress record");
 }
 
 /* Both guarantees: when this returns DONE the transaction is open and holds the record (I4). */
 static int add_record(struct kafka_publisher *p, struct span record, struct error *err)
 {
-    bool apart = p->events != &p->transactional;
-    if (apart) {
+    if (kafka_session_is_apart(&p->session)) {
         int drained = kafka_drain(p, err);
         if (drained != PUBLISH_DONE)
             return drained;
@@ -156,7 +157,7 @@ static int add_record(struct kafka_publisher *p, struct span record, struct erro
 static int flush_all(struct kafka_publisher *p, struct error *err)
 {
     if (p->flight.outstanding > 0 || p->record_outstanding)
-        rd_kafka_flush(p->transactional.rk, KAFKA_SLICE_MS);
+        rd_kafka_flush(p->session.transactional.rk, KAFKA_SLICE_MS);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     if (p->flight.outstanding == 0 && !p->record_outstanding)
@@ -180,7 +181,7 @@ static void committed(struct kafka_publisher *p, struct span record)
     p->committed = earlier;
     buf_reset(&p->committed);
     buf_add(&p->committed, record);
-    p->transactional.health.brokers_down = false;
+    p->session.transactional.health.brokers_down = false;
 }
 
 static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, struct error *err)
@@ -189,10 +190,10 @@ static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, str
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     if (kafka_is_fenced(code)) {
         p->outcome_unknown = true;
-        return kafka_failed_object(err, &p->transactional.health, error, doing);
+        return kafka_failed_object(err, &p->session.transactional.health, error, doing);
     }
     if (rd_kafka_error_txn_requires_abort(error)) {
-        kafka_failed_object(err, &p->transactional.health, error, doing);
+        kafka_failed_object(err, &p->session.transactional.health, error, doing);
         if (err->kind == ERROR_RETRY && err->reason == REASON_KAFKA_ERROR)
             err->reason = REASON_TRANSACTION_ABORTED;
         p->phase = KAFKA_RECORDED; /* it has not ended: an abort is what it wants */
@@ -208,7 +209,8 @@ static int commit_failed(struct kafka_publisher *p, rd_kafka_error_t *error, str
 
 static int end_transaction(struct kafka_publisher *p, struct span record, struct error *err)
 {
-    rd_kafka_error_t *error = rd_kafka_commit_transaction(p->transactional.rk, KAFKA_SLICE_MS);
+    rd_kafka_error_t *error =
+        rd_kafka_commit_transaction(p->session.transactional.rk, KAFKA_SLICE_MS);
     if (error == NULL) {
         committed(p, record);
         return PUBLISH_DONE;
@@ -257,7 +259,7 @@ int kafka_commit(struct kafka_publisher *p, struct span record, struct error *er
         if (p->flight.produced == 0)
             COUNTED_CRASH_POINT(p, "C10");
         COUNTED_CRASH_POINT(p, "C3");
-        atomic_store(&p->watch.crash_at_end_txn, p->claimed);
+        atomic_store(&p->session.watch.crash_at_end_txn, p->claimed);
         p->phase = KAFKA_ENDING;
     }
     assert(p->phase == KAFKA_ENDING);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "publish/kafka_size.h"
+#include "publish/kafka_topics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,7 +85,7 @@ static void many_small_messages_do_not_add_up_to_a_refusal(void **state)
         fixture_must_commit(f, round == 0 ? "one" : "two");
     }
     /* The second round ran with smaller batches. */
-    assert_int_equal(inside(f)->batch_bytes, 2000);
+    assert_int_equal(inside(f)->session.batch_bytes, 2000);
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 200);
 }
 
@@ -197,8 +198,8 @@ static void a_changed_partition_count_is_switched_to_between_transactions(void *
     fixture_open(f);
     fixture_must_put(f, fixture_message(f, f->topic, "abcd", "one"));
     peer_add_partitions(f->topic, 3);
-    inside(f)->refreshed_us = 0;
-    inside(f)->newest_topic->checked_us = 0;
+    inside(f)->topics.refreshed_us = 0;
+    inside(f)->topics.newest->checked_us = 0;
     fixture_must_put(f, fixture_message(f, f->topic, "abcd", "two"));
     fixture_must_commit(f, "one");
     fixture_must_put(f, fixture_message(f, f->topic, "abcd", "three"));
@@ -235,9 +236,9 @@ static void a_tainted_transaction_has_the_producer_made_anew(void **state)
     peer_create_topic(f->topic, 1, NULL);
     fixture_open(f);
     fixture_must_commit(f, "one");
-    assert_int_equal(atomic_load(&inside(f)->watch.end_txn_sent), 1);
-    assert_int_equal(atomic_load(&inside(f)->watch.transport_failures), 0);
-    atomic_store(&inside(f)->watch.end_txn_sent, 2);
+    assert_int_equal(atomic_load(&inside(f)->session.watch.end_txn_sent), 1);
+    assert_int_equal(atomic_load(&inside(f)->session.watch.transport_failures), 0);
+    atomic_store(&inside(f)->session.watch.end_txn_sent, 2);
     fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
     fixture_must_commit(f, "two");
     assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
@@ -253,7 +254,7 @@ static void a_zombie_in_strict_mode_fences_nobody(void **state)
     fixture_open(f);
     fixture_must_commit(f, "one");
     struct kafka_publisher *zombie = inside(f);
-    atomic_store(&zombie->watch.transport_failures, 1);
+    atomic_store(&zombie->session.watch.transport_failures, 1);
     f->publisher = NULL;
     fixture_reopen(f);
     fixture_must_commit(f, "two");
@@ -269,7 +270,7 @@ static void without_strict_a_taint_is_passed_over(void **state)
     f->delivery.strict = false;
     fixture_open(f);
     fixture_must_commit(f, "one");
-    atomic_store(&inside(f)->watch.end_txn_sent, 2);
+    atomic_store(&inside(f)->session.watch.end_txn_sent, 2);
     fixture_must_commit(f, "two");
     assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 0);
 }
