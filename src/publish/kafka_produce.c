@@ -4,9 +4,8 @@
  * timestamp is moved into what the topic takes, and what can be seen to be unpublishable is refused
  * here, where it condemns one record and not a batch. Under suspicion a message is sent alone and
  * its report waited for. */
-#include "publish/kafka_publisher.h"
+#include "publish/publish_internal.h"
 
-#include "base/clock.h"
 #include "base/crash.h"
 #include "publish/kafka_size.h"
 
@@ -16,9 +15,8 @@
 
 /* ---- Limits ---- */
 
-static bool is_compressed(const struct kafka_publisher *p)
+static bool is_compressed(const struct config_kafka *kafka)
 {
-    const struct config_kafka *kafka = p->options.kafka;
     const char *codec = kafka_property(kafka, "compression.type");
     if (codec == NULL)
         codec = kafka_property(kafka, "compression.codec");
@@ -26,12 +24,12 @@ static bool is_compressed(const struct kafka_publisher *p)
 }
 
 /* With compression only the broker knows; its refusal is found out record by record. */
-static int check_size(const struct kafka_publisher *p, const struct kafka_topic *topic,
+static int check_size(const struct config_kafka *kafka, const struct kafka_topic *topic,
                       const struct message *message, const struct kafka_stamp *stamp,
                       struct error *err)
 {
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
-    if (bytes <= topic->max_message_bytes || is_compressed(p))
+    if (bytes <= topic->max_message_bytes || is_compressed(kafka))
         return 0;
     error_data(err, REASON_MESSAGE_TOO_LARGE,
                "a message of %" PRId64 " bytes for topic %s, which takes %" PRId64
@@ -60,7 +58,7 @@ static rd_kafka_headers_t *headers_of(const struct message *message,
     return headers;
 }
 
-static int not_produced(struct kafka_publisher *p, const struct kafka_topic *topic,
+static int not_produced(struct kafka_txn *txn, const struct kafka_topic *topic,
                         rd_kafka_resp_err_t code, struct error *err)
 {
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -69,14 +67,14 @@ static int not_produced(struct kafka_publisher *p, const struct kafka_topic *top
         return error_data(err, REASON_MESSAGE_TOO_LARGE,
                           "a message for topic %s is larger than kafka.message.max.bytes",
                           topic->name);
-    kafka_session_serve(&p->session, 0); /* the cause may be waiting there */
-    if (p->failure.failed)
-        return kafka_fail_again(&p->failure, err);
+    kafka_session_serve(txn->session, 0); /* the cause may be waiting there */
+    if (txn->failure->failed)
+        return kafka_fail_again(txn->failure, err);
     char doing[320];
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return error_retry(err, REASON_TOPIC_CHANGED, "%s: %s", doing, rd_kafka_err2str(code));
-    return kafka_failed(err, &p->session.events->health, code, NULL, doing);
+    return kafka_failed(err, &txn->session->events->health, code, NULL, doing);
 }
 
 static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
@@ -97,62 +95,48 @@ static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
     }
     if (headers != NULL)
         rd_kafka_headers_destroy(headers);
-    return not_produced(p, topic, code, err);
+    return not_produced(&p->txn, topic, code, err);
 }
 
 /* ---- Suspicion ---- */
 
-static bool is_suspect(const struct kafka_publisher *p, const struct message *m)
+static bool is_suspect(const struct publish_suspect *s, const struct message *m)
 {
-    const struct publish_suspect *s = &p->options.suspect;
     return !change_id_is_none(s->from) && change_id_compare(s->from, m->id) <= 0 &&
            change_id_compare(m->id, s->to) <= 0;
 }
 
 /* The report may also have come in by a poll between two calls. */
-static int await_alone(struct kafka_publisher *p, const struct message *message, struct error *err)
+static int await_alone(struct kafka_txn *txn, const struct message *message, struct error *err)
 {
-    assert(p->flight.awaited == message);
-    int drained = kafka_drain(p, err);
+    assert(txn->flight->awaited == message);
+    int drained = kafka_txn_drain(txn, err);
     if (drained == PUBLISH_DONE)
-        p->flight.awaited = NULL;
+        txn->flight->awaited = NULL;
     return drained;
 }
 
 /* ---- Put ---- */
 
-static int open_if_idle(struct kafka_publisher *p, struct error *err)
-{
-    if (p->phase != KAFKA_IDLE)
-        return 0;
-    if (kafka_between(p, err) < 0)
-        return -1;
-    p->begun_us = clock_monotonic_us();
-    if (!kafka_session_is_apart(&p->session) && kafka_begin(p, err) < 0)
-        return -1;
-    p->phase = KAFKA_OPEN;
-    return 0;
-}
-
 int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
               struct error *err)
 {
     if (p->flight.awaited != NULL)
-        return await_alone(p, message, err);
-    assert(p->phase == KAFKA_IDLE || p->phase == KAFKA_OPEN);
+        return await_alone(&p->txn, message, err);
+    assert(p->txn.phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
-    if (open_if_idle(p, err) < 0 || kafka_in_use_find(&p->topics, message, &topic, err) < 0)
+    if (kafka_in_use_find(&p->topics, message, &topic, err) < 0)
         return -1;
     struct kafka_stamp stamp;
     kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
-    if (check_size(p, topic, message, &stamp, err) < 0 ||
+    if (check_size(p->options.kafka, topic, message, &stamp, err) < 0 ||
         kafka_in_use_partition(&p->topics, topic, message, &partition, err) < 0)
         return -1;
-    bool alone = is_suspect(p, message);
+    bool alone = is_suspect(&p->options.suspect, message);
     if ((alone && p->flight.outstanding > 0) ||
         kafka_in_use_must_wait(&p->topics, topic, message)) {
-        int drained = kafka_drain(p, err);
+        int drained = kafka_txn_drain(&p->txn, err);
         if (drained != PUBLISH_DONE)
             return drained;
     }
@@ -161,10 +145,10 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
         return result;
     kafka_flight_sent(&p->flight, batch, message);
     kafka_in_use_sent(&p->topics, topic, message);
-    if (p->claimed)
+    if (p->txn.claimed)
         CRASH_POINT("C2");
     if (!alone)
         return PUBLISH_DONE;
     p->flight.awaited = message;
-    return await_alone(p, message, err);
+    return await_alone(&p->txn, message, err);
 }

@@ -1,13 +1,43 @@
-/* publish/kafka_publisher: opening, recovering, serving and closing; the ops table.
+/* publish/kafka_publisher: the ops table; opening, closing, and what the handles tell.
  *
- * Nothing here retries what an epoch's end and a new one do better. What is put and committed
- * stands in kafka_produce.c and kafka_txn.c, what is reported in kafka_report.c. */
-#include "publish/kafka_publisher.h"
+ * It puts the parts together (publish_internal.h) and hands each what concerns it. A publisher
+ * fails once: every call asks first whether it has, and keeps the first error that condemns it.
+ * Nothing here retries what an epoch's end and a new one do better. */
+#include "publish/publish_internal.h"
 
 #include "base/crash.h"
+#include "publish/kafka_recover.h"
+#include "publish/kafka_report.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+/* ---- What the handles tell ---- */
+
+static void on_report(void *owner, const rd_kafka_message_t *report)
+{
+    struct kafka_publisher *p = owner;
+    bool delivered = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (kafka_txn_is_record(&p->txn, report)) {
+        kafka_txn_record_reported(&p->txn);
+        if (delivered)
+            kafka_clock_learn(&p->clock, report);
+    } else {
+        kafka_flight_reported(&p->flight, report->_private);
+        kafka_in_use_reported(&p->topics, report);
+    }
+    if (!delivered && !p->failure.failed)
+        kafka_report_failed(&p->txn, report);
+}
+
+static void on_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
+                     const char *text)
+{
+    struct kafka_publisher *p = owner;
+    kafka_report_fatal(&p->failure, health, code, text);
+}
+
+/* ---- The ops ---- */
 
 static struct kafka_publisher *kafka_of(struct publisher *base)
 {
@@ -15,49 +45,36 @@ static struct kafka_publisher *kafka_of(struct publisher *base)
     return (struct kafka_publisher *)base;
 }
 
-/* ---- Recovery ---- */
-
-int kafka_publisher_read(struct kafka_publisher *p, struct kafka_progress *progress,
-                         struct error *err)
-{
-    if (kafka_read_progress(&p->options, true, progress, err) < 0)
-        return -1;
-    if (!progress->topic_exists)
-        return error_retry(err, REASON_PROGRESS_TOPIC_MISSING, "progress topic %s does not exist",
-                           p->options.delivery->progress_topic.text);
-    return 0;
-}
-
 static int op_recover(struct publisher *base, struct buf *record, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
-    assert(!p->recovered);
-    assert(p->phase == KAFKA_IDLE);
+    assert(!p->txn.recovered);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
-    struct kafka_progress progress = {.topic_exists = false};
-    int result = kafka_publisher_read(p, &progress, err);
-    if (result == 0) {
-        buf_add(record, buf_span(&progress.newest));
-        buf_add(&p->committed, buf_span(&progress.newest));
-        buf_add(&p->previous, buf_span(&progress.previous));
-        p->recovered = true;
-    }
-    kafka_progress_fini(&progress);
+    int result = kafka_recover(&p->txn, record, &p->previous, err);
     return result < 0 ? kafka_fail(&p->failure, err, err) : 0;
 }
 
-/* ---- The other ops ---- */
+static int open_if_idle(struct kafka_publisher *p, struct error *err)
+{
+    if (p->txn.phase != KAFKA_IDLE)
+        return 0;
+    if (kafka_between(&p->txn, &p->topics, err) < 0)
+        return -1;
+    return kafka_txn_open(&p->txn, err);
+}
 
 static int op_put(struct publisher *base, struct batch *batch, const struct message *message,
                   struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
-    assert(p->recovered); /* I2 */
+    assert(p->txn.recovered); /* I2 */
     assert(message >= batch->messages && message < batch->messages + batch->count);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
-    int result = kafka_put(p, batch, message, err);
+    int result = open_if_idle(p, err);
+    if (result == 0)
+        result = kafka_put(p, batch, message, err);
     if (result < 0 && err->kind != ERROR_DATA)
         return kafka_fail(&p->failure, err, err);
     return result;
@@ -76,29 +93,14 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
 static int op_commit(struct publisher *base, struct span record, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
-    assert(p->recovered); /* I2 */
+    assert(p->txn.recovered); /* I2 */
     assert(record.len > 0);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
-    int result = kafka_commit(p, record, err);
+    int result = open_if_idle(p, err);
+    if (result == 0)
+        result = kafka_txn_commit(&p->txn, record, err);
     return result < 0 ? kafka_fail(&p->failure, err, err) : result;
-}
-
-/* An abort spares readers the wait for the transaction's time-out. After an EndTxn that may have
- * been sent nothing is tried on the handle any more. */
-static void try_abort(struct kafka_publisher *p, int abort_ms)
-{
-    if (abort_ms <= 0 || !p->in_transaction || p->phase == KAFKA_ENDING || p->outcome_unknown ||
-        p->session.transactional.rk == NULL || p->session.transactional.health.auth_failed ||
-        p->session.transactional.health.brokers_down)
-        return;
-    if (p->failure.failed && (p->failure.error.reason == REASON_FENCED ||
-                              p->failure.error.reason == REASON_PRODUCER_FATAL))
-        return;
-    p->session.transactional.listener = NULL;
-    rd_kafka_error_t *error = rd_kafka_abort_transaction(p->session.transactional.rk, abort_ms);
-    if (error != NULL)
-        rd_kafka_error_destroy(error);
 }
 
 static void disconnect(struct kafka_publisher *p)
@@ -109,8 +111,7 @@ static void disconnect(struct kafka_publisher *p)
 
 static void free_publisher(struct kafka_publisher *p)
 {
-    buf_fini(&p->committed);
-    buf_fini(&p->earlier);
+    kafka_txn_fini(&p->txn);
     buf_fini(&p->previous);
     kafka_in_use_fini(&p->topics);
     kafka_flight_fini(&p->flight);
@@ -121,7 +122,7 @@ static void op_close(struct publisher *base, int abort_ms)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(abort_ms >= 0);
-    try_abort(p, abort_ms);
+    kafka_txn_abort(&p->txn, abort_ms);
     disconnect(p);
     assert(p->session.transactional.rk == NULL && p->session.idempotent.rk == NULL);
     free_publisher(p);
@@ -143,11 +144,10 @@ static struct kafka_publisher *new_publisher(const struct kafka_options *options
         abort();
     p->base.ops = &kafka_ops;
     p->options = *options;
-    struct kafka_listener listener = {
-        .owner = p, .on_report = kafka_publisher_report, .on_fatal = kafka_publisher_fatal};
+    struct kafka_listener listener = {.owner = p, .on_report = on_report, .on_fatal = on_fatal};
     kafka_session_init(&p->session, &p->options, &listener);
     kafka_in_use_init(&p->topics, &p->session);
-    kafka_progress_key(options, p->key);
+    kafka_txn_init(&p->txn, &p->session, &p->flight, &p->failure);
     return p;
 }
 

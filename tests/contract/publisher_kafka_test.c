@@ -2,7 +2,7 @@
  * take little, timestamps, changed partition counts, strict mode, at_least_once, servers that are
  * not there. Looks into the publisher where a fault cannot be had from a healthy broker. Needs
  * WALFERRY_TEST_BOOTSTRAP. */
-#include "publish/kafka_publisher.h"
+#include "publish/publish_internal.h"
 #include "publish_fixture.h"
 
 #include "base/clock.h"

@@ -1,0 +1,97 @@
+/* publish/kafka_recover: see kafka_recover.h.
+ *
+ * A transaction begins only after progress was read under the producer's epoch (I2), also where
+ * strict mode, or a topic that takes less than a batch, makes the producer anew. That fences, so it
+ * is done only where the newest record is our own. Nothing is retried: an epoch's end and a new one
+ * do that better. */
+#include "publish/kafka_recover.h"
+
+#include <assert.h>
+
+static int progress_moved(struct error *err)
+{
+    return error_retry(err, REASON_PROGRESS_MOVED,
+                       "the newest progress record is not the one that was committed last");
+}
+
+/* As far as the last transaction that was open in the topic. */
+static int read_through(const struct kafka_options *options, struct kafka_progress *progress,
+                        struct error *err)
+{
+    if (kafka_read_progress(options, true, progress, err) < 0)
+        return -1;
+    if (!progress->topic_exists)
+        return error_retry(err, REASON_PROGRESS_TOPIC_MISSING, "progress topic %s does not exist",
+                           options->delivery->progress_topic.text);
+    return 0;
+}
+
+int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous,
+                  struct error *err)
+{
+    assert(!txn->recovered);
+    assert(txn->phase == KAFKA_IDLE);
+    struct kafka_progress progress = {.topic_exists = false};
+    int result = read_through(txn->session->options, &progress, err);
+    if (result == 0) {
+        buf_add(record, buf_span(&progress.newest));
+        buf_add(previous, buf_span(&progress.previous));
+        kafka_txn_recovered(txn, buf_span(&progress.newest));
+    }
+    kafka_progress_fini(&progress);
+    return result;
+}
+
+/* ---- Between transactions ---- */
+
+/* Before fencing anybody: was somebody else here? The markers of our last transaction may still be
+ * on their way, so the record before the last one is ours too. */
+static int look_before_renewal(const struct kafka_txn *txn, struct error *err)
+{
+    struct kafka_progress progress = {.topic_exists = false};
+    int result = kafka_read_progress(txn->session->options, false, &progress, err);
+    struct span newest = buf_span(&progress.newest);
+    if (result == 0 && !span_equal(newest, buf_span(&txn->committed)) &&
+        !span_equal(newest, buf_span(&txn->earlier)))
+        result = progress_moved(err);
+    kafka_progress_fini(&progress);
+    return result;
+}
+
+/* The new producer epoch may go on only where the old one left off. */
+static int check_after_renewal(const struct kafka_txn *txn, struct error *err)
+{
+    struct kafka_progress progress = {.topic_exists = false};
+    int result = read_through(txn->session->options, &progress, err);
+    if (result == 0 && !span_equal(buf_span(&progress.newest), buf_span(&txn->committed)))
+        result = progress_moved(err);
+    kafka_progress_fini(&progress);
+    return result;
+}
+
+static int renew(struct kafka_txn *txn, struct kafka_in_use *topics, struct error *err)
+{
+    struct kafka_session *session = txn->session;
+    if (look_before_renewal(txn, err) < 0)
+        return -1;
+    kafka_in_use_forget_handles(topics);
+    kafka_session_close(session);
+    session->batch_bytes = topics->smallest_bytes;
+    if (kafka_session_open(session, err) < 0 || check_after_renewal(txn, err) < 0)
+        return -1;
+    if (session->options->metrics != NULL)
+        metrics_add(session->options->metrics, METRIC_PRODUCERS_RECREATED, 1);
+    return 0;
+}
+
+int kafka_between(struct kafka_txn *txn, struct kafka_in_use *topics, struct error *err)
+{
+    assert(txn->phase == KAFKA_IDLE);
+    assert(txn->flight->outstanding == 0 && !txn->in_transaction);
+    const struct kafka_session *session = txn->session;
+    bool tainted = session->options->delivery->strict && kafka_watch_tainted(&session->watch);
+    if (tainted || kafka_in_use_wants_smaller_batches(topics))
+        return renew(txn, topics, err);
+    kafka_in_use_refresh(topics);
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* publish/kafka_recover: progress is read under the producer's epoch, at the start and wherever the
+ * producer is made anew. Internal to the module. */
+#ifndef WALFERRY_PUBLISH_KAFKA_RECOVER_H
+#define WALFERRY_PUBLISH_KAFKA_RECOVER_H
+
+#include "publish/kafka_in_use.h"
+#include "publish/kafka_txn.h"
+
+/* Appends the newest committed record, and to *previous the one before it where it was passed. */
+int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous,
+                  struct error *err);
+/* Between transactions, before the next one opens: makes the producer anew where that is needed,
+ * else looks after the topics. */
+int kafka_between(struct kafka_txn *txn, struct kafka_in_use *topics, struct error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* publish/kafka_txn: the transactions of a session, one after the other. Internal to the module. */
+#ifndef WALFERRY_PUBLISH_KAFKA_TXN_H
+#define WALFERRY_PUBLISH_KAFKA_TXN_H
+
+#include "publish/kafka_failure.h"
+#include "publish/kafka_flight.h"
+#include "publish/kafka_read.h"
+#include "publish/kafka_session.h"
+
+/* IDLE ─open→ OPEN ─record→ RECORDED ─flushed→ ENDING ─committed→ IDLE. Where events go out beside
+ * the transaction OPEN means that they may; it begins with RECORDED. */
+enum kafka_phase { KAFKA_IDLE, KAFKA_OPEN, KAFKA_RECORDED, KAFKA_ENDING };
+
+struct kafka_txn {
+    struct kafka_session *session;
+    struct kafka_flight *flight; /* its events */
+    struct kafka_failure *failure;
+    char key[KAFKA_KEY_MAX]; /* of the progress record */
+    enum kafka_phase phase;
+    bool in_transaction;     /* begin_transaction was called and not yet ended */
+    bool recovered;          /* I2 */
+    bool claimed;            /* the first commit is done: crash points count from then on */
+    bool outcome_unknown;    /* I5 */
+    bool record_outstanding; /* the progress record is produced and not reported */
+    int64_t begun_us;        /* monotonic: the transaction, or its first event */
+    struct buf committed;    /* the newest record that is known to be committed */
+    struct buf earlier;      /* the one before it, of this session's own */
+};
+
+/* All three outlive it. */
+void kafka_txn_init(struct kafka_txn *txn, struct kafka_session *session,
+                    struct kafka_flight *flight, struct kafka_failure *failure);
+void kafka_txn_fini(struct kafka_txn *txn);
+/* Progress was read under the session's producer epoch: `newest` is what is committed. */
+void kafka_txn_recovered(struct kafka_txn *txn, struct span newest);
+
+/* IDLE to OPEN: from here on events may be produced. */
+int kafka_txn_open(struct kafka_txn *txn, struct error *err);
+/* Sends and serves until no event is outstanding; PUBLISH_AGAIN after a slice. */
+int kafka_txn_drain(struct kafka_txn *txn, struct error *err);
+/* From OPEN or later; PUBLISH_AGAIN: call again with the same record. */
+int kafka_txn_commit(struct kafka_txn *txn, struct span record, struct error *err);
+/* Within abort_ms (0: not at all), and only where it is certain that it has not ended. */
+void kafka_txn_abort(struct kafka_txn *txn, int abort_ms);
+
+/* The progress record's report names the transaction, those of events their messages. */
+bool kafka_txn_is_record(const struct kafka_txn *txn, const rd_kafka_message_t *report);
+void kafka_txn_record_reported(struct kafka_txn *txn);
+
+#endif

@@ -1,0 +1,29 @@
+/* publish/publish_internal: the Kafka publisher as its parts. Internal to the module.
+ *
+ * One thread drives all of it; reports and errors are served by rd_kafka_poll() in that thread.
+ * Only kafka_publisher.c and kafka_produce.c know the whole; every other file is handed its part.
+ */
+#ifndef WALFERRY_PUBLISH_PUBLISH_INTERNAL_H
+#define WALFERRY_PUBLISH_PUBLISH_INTERNAL_H
+
+#include "publish/kafka_in_use.h"
+#include "publish/kafka_stamp.h"
+#include "publish/kafka_txn.h"
+
+struct kafka_publisher {
+    struct publisher base;
+    struct kafka_options options;
+    struct kafka_session session;
+    struct kafka_in_use topics;
+    struct kafka_flight flight;
+    struct kafka_txn txn;
+    struct kafka_failure failure;
+    struct kafka_clock clock;
+    struct buf previous; /* the record before the one that recover gave */
+};
+
+/* kafka_produce.c: one message of an open transaction, as publisher_ops has it. */
+int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
+              struct error *err);
+
+#endif
