@@ -1,0 +1,196 @@
+/* publish/kafka_report and kafka_failure: who is to blame for a record that was not delivered. The
+ * handles are librdkafka's own; nobody is connected to, the reports are made here. */
+#include "publish/kafka_report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+struct fixture {
+    struct config_pair properties[1];
+    struct config_kafka kafka;
+    struct config_delivery delivery;
+    struct kafka_options options;
+    struct kafka_session session;
+    struct kafka_flight flight;
+    struct kafka_failure failure;
+    struct kafka_txn txn;
+    struct message message;
+};
+
+static void no_report(void *owner, const rd_kafka_message_t *report)
+{
+    (void)owner, (void)report;
+}
+
+static void no_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
+                     const char *text)
+{
+    (void)owner, (void)health, (void)code, (void)text;
+}
+
+static void open_handle(struct fixture *f, struct kafka_client *client, enum kafka_role role)
+{
+    struct kafka_client_options how = {.options = &f->options, .role = role};
+    struct error err;
+    if (role == KAFKA_TRANSACTIONAL)
+        how.transactional_id = f->session.transactional_id;
+    assert_int_equal(kafka_client_open(client, &how, &err), 0);
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.delivery = {.transaction_timeout_ms = 60000,
+                                      .memory_limit = 64 << 20,
+                                      .batch_events = 1000,
+                                      .progress_topic = {.text = "walferry.orders.progress"},
+                                      .transactional_id = {.text = "walferry.orders"}},
+                         .options = {.kafka = &f.kafka, .delivery = &f.delivery, .relay = "orders"},
+                         .message = {.topic = SPAN_LITERAL("orders"), .id = change_id_wal(200, 3)}};
+    f.properties[0] = (struct config_pair){.name = {.text = "bootstrap.servers"},
+                                           .value = {.text = "127.0.0.1:1"}};
+    f.kafka.properties = (struct config_pairs){.items = f.properties, .count = 1};
+    struct kafka_listener listener = {.on_report = no_report, .on_fatal = no_fatal};
+    kafka_session_init(&f.session, &f.options, &listener);
+    open_handle(&f, &f.session.transactional, KAFKA_TRANSACTIONAL);
+    kafka_txn_init(&f.txn, &f.session, &f.flight, &f.failure);
+    f.flight.first = change_id_wal(100, 1);
+    f.flight.last = change_id_wal(300, 7);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    kafka_txn_fini(&f->txn);
+    kafka_session_close(&f->session);
+    return 0;
+}
+
+static const char *blame(struct fixture *f, void *whose, rd_kafka_resp_err_t code)
+{
+    rd_kafka_message_t report = {.err = code, ._private = whose};
+    kafka_report_failed(&f->txn, &report);
+    assert_true(f->failure.failed);
+    return reason_slug(f->failure.error.reason);
+}
+
+static void assert_nobody_blamed(const struct fixture *f)
+{
+    assert_true(change_id_is_none(f->failure.suspect.from));
+    assert_true(change_id_is_none(f->failure.verdict));
+}
+
+/* ---- Records ---- */
+
+static void a_refused_batch_makes_all_since_the_commit_suspect(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE),
+                        "batch_refused");
+    assert_true(change_id_equal(f->failure.suspect.from, f->flight.first));
+    assert_true(change_id_equal(f->failure.suspect.to, f->flight.last));
+    assert_true(change_id_is_none(f->failure.verdict));
+}
+
+static void a_record_refused_alone_has_its_verdict(void **state)
+{
+    struct fixture *f = *state;
+    f->flight.awaited = &f->message;
+    assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR_INVALID_RECORD), "record_refused");
+    assert_true(change_id_equal(f->failure.verdict, f->message.id));
+    assert_true(change_id_is_none(f->failure.suspect.from));
+}
+
+static void a_refused_progress_record_is_nobodys_verdict(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), "delivery_failed");
+    assert_non_null(strstr(f->failure.error.text, "topic walferry.orders.progress "));
+    assert_nobody_blamed(f);
+}
+
+/* ---- What is no record's fault ---- */
+
+static void time_outs_and_missing_topics_blame_no_record(void **state)
+{
+    struct fixture *f = *state;
+    f->flight.awaited = &f->message;
+    assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT),
+                        "delivery_timeout");
+    f->failure.failed = false;
+    assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART),
+                        "delivery_failed");
+    assert_nobody_blamed(f);
+}
+
+static void a_missing_acl_names_the_topic_that_librdkafka_named(void **state)
+{
+    struct fixture *f = *state;
+    blame(f, &f->message, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    assert_int_equal(f->failure.error.kind, ERROR_STOP);
+    assert_non_null(strstr(f->failure.error.text, "Kafka denies Write,Describe on topic orders"));
+    f->failure.failed = false;
+    strcpy(f->session.transactional.denied_topic, "other");
+    atomic_store(&f->session.transactional.denied_topic_known, true);
+    blame(f, &f->message, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    assert_non_null(strstr(f->failure.error.text, "on topic other"));
+    assert_nobody_blamed(f);
+}
+
+static void what_ended_the_producer_is_the_cause(void **state)
+{
+    struct fixture *f = *state;
+    rd_kafka_test_fatal_error(f->session.transactional.rk, RD_KAFKA_RESP_ERR__FENCED, "fenced!");
+    assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR__FATAL), "fenced");
+    assert_nobody_blamed(f);
+}
+
+static void a_fatal_error_is_told_by_its_cause(void **state)
+{
+    struct fixture *f = *state;
+    const struct kafka_health *health = &f->session.transactional.health;
+    kafka_report_fatal(&f->failure, health, RD_KAFKA_RESP_ERR_UNKNOWN, "lost its mind");
+    assert_string_equal(reason_slug(f->failure.error.reason), "producer_fatal");
+    f->failure.failed = false;
+    kafka_report_fatal(&f->failure, health, RD_KAFKA_RESP_ERR__FENCED, "fenced!");
+    assert_string_equal(reason_slug(f->failure.error.reason), "fenced");
+}
+
+/* ---- Once ---- */
+
+static void the_first_failure_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct error first, second, told;
+    error_retry(&first, REASON_FENCED, "first");
+    error_retry(&second, REASON_KAFKA_ERROR, "second");
+    assert_int_equal(kafka_fail(&f->failure, &first, NULL), -1);
+    assert_int_equal(kafka_fail(&f->failure, &second, &told), -1);
+    assert_string_equal(told.text, "first");
+    assert_int_equal(kafka_fail_again(&f->failure, &second), -1);
+    assert_string_equal(second.text, "first");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_refused_batch_makes_all_since_the_commit_suspect),
+        T(a_record_refused_alone_has_its_verdict),
+        T(a_refused_progress_record_is_nobodys_verdict),
+        T(time_outs_and_missing_topics_blame_no_record),
+        T(a_missing_acl_names_the_topic_that_librdkafka_named),
+        T(what_ended_the_producer_is_the_cause),
+        T(a_fatal_error_is_told_by_its_cause),
+        T(the_first_failure_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
