@@ -237,26 +237,22 @@ int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topi
 
 /* Batches grow to batch.size whatever the topic takes; so a topic that takes less never has more
  * than it takes under way. */
-bool kafka_in_use_must_wait(const struct kafka_in_use *topics, const struct kafka_topic *topic,
-                            const struct message *message)
+bool kafka_in_use_is_full(const struct kafka_in_use *topics, const struct kafka_topic *topic,
+                          const struct message *message)
 {
-    if (!topics->small || topic->unreported_bytes == 0 ||
-        topic->max_message_bytes >= topics->session->batch_bytes)
+    assert(topics->small);
+    if (topic->unreported_bytes == 0 || topic->max_message_bytes >= topics->session->batch_bytes)
         return false;
     return topic->unreported_bytes + kafka_message_bytes_max(message) > topic->max_message_bytes;
 }
 
-void kafka_in_use_sent(struct kafka_in_use *topics, struct kafka_topic *topic,
-                       const struct message *message)
+void kafka_in_use_sent(struct kafka_topic *topic, const struct message *message)
 {
-    if (topics->small)
-        topic->unreported_bytes += kafka_message_bytes_max(message);
+    topic->unreported_bytes += kafka_message_bytes_max(message);
 }
 
-void kafka_in_use_reported(struct kafka_in_use *topics, const rd_kafka_message_t *report)
+void kafka_in_use_reported(const rd_kafka_message_t *report)
 {
-    if (!topics->small)
-        return;
     struct kafka_topic *topic = rd_kafka_topic_opaque(report->rkt);
     topic->unreported_bytes -= kafka_message_bytes_max(report->_private);
 }

@@ -46,12 +46,12 @@ int kafka_in_use_find(struct kafka_in_use *topics, const struct message *message
 int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topic,
                            const struct message *message, int32_t *partition, struct error *err);
 
-/* Whether the topic has so much under way that the message must wait for reports. */
-bool kafka_in_use_must_wait(const struct kafka_in_use *topics, const struct kafka_topic *topic,
-                            const struct message *message);
-void kafka_in_use_sent(struct kafka_in_use *topics, struct kafka_topic *topic,
-                       const struct message *message);
-void kafka_in_use_reported(struct kafka_in_use *topics, const rd_kafka_message_t *report);
+/* What is under way is counted only while `small`. is_full: the topic has so much of it that the
+ * message must wait for reports. */
+bool kafka_in_use_is_full(const struct kafka_in_use *topics, const struct kafka_topic *topic,
+                          const struct message *message);
+void kafka_in_use_sent(struct kafka_topic *topic, const struct message *message);
+void kafka_in_use_reported(const rd_kafka_message_t *report);
 
 /* Between transactions: whether the session's batches are larger than some topic takes. */
 bool kafka_in_use_wants_smaller_batches(const struct kafka_in_use *topics);

@@ -135,7 +135,7 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
         return -1;
     bool alone = is_suspect(&p->options.suspect, message);
     if ((alone && p->flight.outstanding > 0) ||
-        kafka_in_use_must_wait(&p->topics, topic, message)) {
+        (p->topics.small && kafka_in_use_is_full(&p->topics, topic, message))) {
         int drained = kafka_txn_drain(&p->txn, err);
         if (drained != PUBLISH_DONE)
             return drained;
@@ -144,7 +144,8 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     if (result != PUBLISH_DONE)
         return result;
     kafka_flight_sent(&p->flight, batch, message);
-    kafka_in_use_sent(&p->topics, topic, message);
+    if (p->topics.small)
+        kafka_in_use_sent(topic, message);
     if (p->txn.claimed)
         CRASH_POINT("C2");
     if (!alone)

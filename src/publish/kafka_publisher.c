@@ -24,7 +24,8 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
             kafka_clock_learn(&p->clock, report);
     } else {
         kafka_flight_reported(&p->flight, report->_private);
-        kafka_in_use_reported(&p->topics, report);
+        if (p->topics.small)
+            kafka_in_use_reported(report);
     }
     if (!delivered && !p->failure.failed)
         kafka_report_failed(&p->txn, report);
