@@ -51,23 +51,23 @@ static rd_kafka_resp_err_t cause_of_purge(const struct kafka_txn *txn, rd_kafka_
     return code;
 }
 
-static void undelivered(const struct kafka_txn *txn, const rd_kafka_message_t *report,
-                        const char *topic)
+/* client: the handle that the record was produced on. */
+static void undelivered(const struct kafka_txn *txn, const struct kafka_client *client,
+                        const rd_kafka_message_t *report, const char *topic)
 {
     struct error err;
     rd_kafka_resp_err_t code = report->err;
     char cause[256] = "";
     if (code == RD_KAFKA_RESP_ERR__FATAL)
-        code = rd_kafka_fatal_error(txn->session->events->rk, cause, sizeof cause);
+        code = rd_kafka_fatal_error(client->rk, cause, sizeof cause);
     else if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
         code = cause_of_purge(txn, code, cause, sizeof cause);
     if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         if (atomic_load(&txn->session->transactional.denied_topic_known))
             topic = txn->session->transactional.denied_topic;
-        kafka_denied(&err, &txn->session->events->health, "topic", topic, "Write,Describe");
-    } else if (kafka_is_fenced(code) || kafka_is_denied(code) ||
-               txn->session->events->health.auth_failed) {
-        kafka_failed(&err, &txn->session->events->health, code, cause, "producing");
+        kafka_denied(&err, &client->health, "topic", topic, "Write,Describe");
+    } else if (kafka_is_fenced(code) || kafka_is_denied(code) || client->health.auth_failed) {
+        kafka_failed(&err, &client->health, code, cause, "producing");
     } else {
         enum reason reason = code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ? REASON_DELIVERY_TIMEOUT
                                                                       : REASON_DELIVERY_FAILED;
@@ -80,15 +80,17 @@ static void undelivered(const struct kafka_txn *txn, const rd_kafka_message_t *r
 void kafka_report_failed(const struct kafka_txn *txn, const rd_kafka_message_t *report)
 {
     assert(report->err != RD_KAFKA_RESP_ERR_NO_ERROR);
+    const struct kafka_session *session = txn->session;
     if (kafka_txn_is_record(txn, report)) {
-        undelivered(txn, report, txn->session->options->delivery->progress_topic.text);
+        undelivered(txn, &session->transactional, report,
+                    session->options->delivery->progress_topic.text);
         return;
     }
     const struct message *message = report->_private;
     if (can_be_the_records_fault(report->err))
         refuse_record(txn, message, report->err);
     else
-        undelivered(txn, report, message->topic.ptr);
+        undelivered(txn, session->events, report, message->topic.ptr);
 }
 
 void kafka_report_fatal(struct kafka_failure *failure, const struct kafka_health *health,

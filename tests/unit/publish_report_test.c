@@ -153,6 +153,19 @@ static void what_ended_the_producer_is_the_cause(void **state)
     assert_nobody_blamed(f);
 }
 
+/* In at_least_once it is the handle of the progress record that another instance fences. */
+static void a_record_is_asked_about_at_its_own_handle(void **state)
+{
+    struct fixture *f = *state;
+    open_handle(f, &f->session.idempotent, KAFKA_IDEMPOTENT);
+    f->session.events = &f->session.idempotent;
+    rd_kafka_test_fatal_error(f->session.transactional.rk, RD_KAFKA_RESP_ERR__FENCED, "fenced!");
+    assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR__FATAL), "fenced");
+    f->failure.failed = false;
+    f->session.transactional.health.auth_failed = true;
+    assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), "auth_failed");
+}
+
 static void a_fatal_error_is_told_by_its_cause(void **state)
 {
     struct fixture *f = *state;
@@ -189,6 +202,7 @@ int main(void)
         T(time_outs_and_missing_topics_blame_no_record),
         T(a_missing_acl_names_the_topic_that_librdkafka_named),
         T(what_ended_the_producer_is_the_cause),
+        T(a_record_is_asked_about_at_its_own_handle),
         T(a_fatal_error_is_told_by_its_cause),
         T(the_first_failure_stays),
     };
