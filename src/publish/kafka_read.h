@@ -1,5 +1,5 @@
-/* publish/kafka_read: the progress record is read from the end of its topic. Internal to the room.
- */
+/* publish/kafka_read: the progress record is read from the end of its topic. Internal to the
+ * module. */
 #ifndef WALFERRY_PUBLISH_KAFKA_READ_H
 #define WALFERRY_PUBLISH_KAFKA_READ_H
 

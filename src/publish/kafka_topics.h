@@ -1,4 +1,5 @@
-/* publish/kafka_topics: what the brokers say of a topic, and creating one. Internal to the room. */
+/* publish/kafka_topics: what the brokers say of a topic, and creating one. Internal to the module.
+ */
 #ifndef WALFERRY_PUBLISH_KAFKA_TOPICS_H
 #define WALFERRY_PUBLISH_KAFKA_TOPICS_H
 

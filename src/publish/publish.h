@@ -1,11 +1,11 @@
 /* publish/: messages and an opaque progress record become one Kafka transaction.
  *
- * The only room that knows librdkafka. A publisher is driven by one thread. It begins a transaction
- * with the first message (or with a commit that has none), keeps what it was handed uncopied until
- * it is reported, and tells a time-out, a fencing and a refusal apart. Invariants kept here: I2
- * (begin only after recover), I4 (events and their progress in one transaction), I5 (after an
- * unknown outcome the handle is dead: every call fails). It does not know what a position means,
- * and it never retries across a close. */
+ * The only module that knows librdkafka. A publisher is driven by one thread. It begins a
+ * transaction with the first message (or with a commit that has none), keeps what it was handed
+ * uncopied until it is reported, and tells a time-out, a fencing and a refusal apart. Invariants
+ * kept here: I2 (begin only after recover), I4 (events and their progress in one transaction), I5
+ * (after an unknown outcome the handle is dead: every call fails). It does not know what a position
+ * means, and it never retries across a close. */
 #ifndef WALFERRY_PUBLISH_PUBLISH_H
 #define WALFERRY_PUBLISH_PUBLISH_H
 
