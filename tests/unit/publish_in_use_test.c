@@ -1,0 +1,201 @@
+/* publish/kafka_in_use: which names are no topics for events, which partition a message goes to,
+ * and when a topic that takes little is full. Nobody is connected to; what a broker would have said
+ * of a topic is written into it. */
+#include "publish/kafka_in_use.h"
+
+#include "publish/kafka_size.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define LIMIT 2000
+
+struct fixture {
+    struct config_pair properties[1];
+    struct config_kafka kafka;
+    struct config_delivery delivery;
+    struct kafka_options options;
+    struct kafka_session session;
+    struct kafka_in_use topics;
+    struct kafka_topic topic;
+    struct error err;
+};
+
+static void no_report(void *owner, const rd_kafka_message_t *report)
+{
+    (void)owner, (void)report;
+}
+
+static void no_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
+                     const char *text)
+{
+    (void)owner, (void)health, (void)code, (void)text;
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.delivery = {.progress_topic = {.text = "walferry.orders.progress"},
+                                      .transactional_id = {.text = "walferry.orders"}},
+                         .options = {.kafka = &f.kafka, .delivery = &f.delivery, .relay = "orders"},
+                         .topic = {.name = "orders", .partitions = 6, .sticky_partition = -1}};
+    struct kafka_listener listener = {.on_report = no_report, .on_fatal = no_fatal};
+    kafka_session_init(&f.session, &f.options, &listener);
+    kafka_in_use_init(&f.topics, &f.session);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    kafka_in_use_forget_handles(&f->topics);
+    kafka_in_use_fini(&f->topics);
+    return 0;
+}
+
+static struct message message_of(const char *key)
+{
+    return (struct message){.partition = -1,
+                            .key = key != NULL ? span_of(key) : (struct span){NULL, 0},
+                            .value = SPAN_LITERAL("0123456789")};
+}
+
+static int32_t partition_of(struct fixture *f, const struct message *message)
+{
+    int32_t partition = -1;
+    assert_int_equal(kafka_in_use_partition(&f->topics, &f->topic, message, &partition, &f->err),
+                     0);
+    assert_in_range(partition, 0, f->topic.partitions - 1);
+    return partition;
+}
+
+/* ---- Names ---- */
+
+static void assert_no_topic(struct fixture *f, struct span name, const char *text)
+{
+    struct message message = {.topic = name};
+    struct kafka_topic *topic;
+    assert_int_equal(kafka_in_use_find(&f->topics, &message, &topic, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_DATA);
+    assert_string_equal(reason_slug(f->err.reason), "illegal_topic");
+    assert_non_null(strstr(f->err.text, text));
+}
+
+static void names_that_are_not_for_events(void **state)
+{
+    struct fixture *f = *state;
+    char name[251];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_no_topic(f, span_of(name), "is longer than 249");
+    assert_no_topic(f, SPAN_LITERAL("walferry.orders.progress"), "is not for events");
+    assert_no_topic(f, SPAN_LITERAL("__consumer_offsets"), "is not for events");
+    assert_null(f->topics.newest);
+}
+
+/* ---- Partitions ---- */
+
+static void a_partition_of_its_own_is_taken_or_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of("k");
+    message.partition = 5;
+    assert_int_equal(partition_of(f, &message), 5);
+    message.partition = 6;
+    int32_t partition;
+    assert_int_equal(kafka_in_use_partition(&f->topics, &f->topic, &message, &partition, &f->err),
+                     -1);
+    assert_int_equal(f->err.kind, ERROR_DATA);
+    assert_string_equal(reason_slug(f->err.reason), "bad_partition");
+}
+
+static void a_key_has_one_partition(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of("order-17");
+    int32_t first = partition_of(f, &message);
+    assert_int_equal(first, partition_for_key(SPAN_LITERAL("order-17"), 6));
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(partition_of(f, &message), first);
+}
+
+static void null_keys_stay_for_a_batch_and_then_move(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of(NULL);
+    int64_t bytes = kafka_message_bytes_max(&message);
+    int stays = (int)((16384 + bytes - 1) / bytes);
+    bool seen[6] = {false};
+    for (int round = 0; round < 200; round++) {
+        int32_t first = partition_of(f, &message);
+        for (int i = 1; i < stays; i++)
+            assert_int_equal(partition_of(f, &message), first);
+        seen[first] = true;
+    }
+    for (int i = 0; i < 6; i++)
+        assert_true(seen[i]); /* all but one time in 10^15 */
+    f->topic.partitions = 1;  /* fewer than were chosen from */
+    assert_int_equal(partition_of(f, &message), 0);
+}
+
+/* ---- Topics that take little ---- */
+
+static void a_small_topic_is_full_at_its_limit_and_free_again(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of("k");
+    int64_t bytes = kafka_message_bytes_max(&message);
+    f->topics.small = true;
+    f->topic.max_message_bytes = LIMIT;
+    int64_t sent = 0;
+    while (!kafka_in_use_is_full(&f->topics, &f->topic, &message)) {
+        kafka_in_use_sent(&f->topic, &message);
+        sent++;
+        assert_true(sent * bytes <= LIMIT);
+    }
+    assert_true((sent + 1) * bytes > LIMIT);
+    f->topic.unreported_bytes -= bytes; /* a report */
+    assert_false(kafka_in_use_is_full(&f->topics, &f->topic, &message));
+}
+
+/* One that is larger than the topic takes goes out alone, to be refused by name. */
+static void a_message_beyond_the_limit_goes_out_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of("k");
+    f->topics.small = true;
+    f->topic.max_message_bytes = 50;
+    assert_false(kafka_in_use_is_full(&f->topics, &f->topic, &message));
+    kafka_in_use_sent(&f->topic, &message);
+    assert_true(kafka_in_use_is_full(&f->topics, &f->topic, &message));
+}
+
+static void a_topic_that_takes_a_whole_batch_is_never_full(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of("k");
+    f->topics.small = true; /* because of another one */
+    f->topic.max_message_bytes = KAFKA_BATCH_BYTES;
+    f->topic.unreported_bytes = 10 * KAFKA_BATCH_BYTES;
+    assert_false(kafka_in_use_is_full(&f->topics, &f->topic, &message));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(names_that_are_not_for_events),
+        T(a_partition_of_its_own_is_taken_or_refused),
+        T(a_key_has_one_partition),
+        T(null_keys_stay_for_a_batch_and_then_move),
+        T(a_small_topic_is_full_at_its_limit_and_free_again),
+        T(a_message_beyond_the_limit_goes_out_alone),
+        T(a_topic_that_takes_a_whole_batch_is_never_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
