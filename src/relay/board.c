@@ -54,11 +54,12 @@ void board_progress(struct epoch *epoch)
     struct relay *relay = epoch->relay;
     pthread_mutex_lock(&relay->mutex);
     struct status *b = &relay->board;
-    if (position_compare(epoch->reader.committed, b->committed) != 0)
+    struct position committed = reader_committed(&epoch->reader);
+    if (position_compare(committed, b->committed) != 0)
         b->last_commit_wall_us = clock_wall_us();
-    b->committed = epoch->reader.committed;
-    b->confirmed_lsn = epoch->reader.committed.lsn;
-    b->in_partial = epoch->reader.committed.seq != 0;
+    b->committed = committed;
+    b->confirmed_lsn = committed.lsn;
+    b->in_partial = committed.seq != 0;
     if (epoch->source != NULL)
         b->received_lsn = source_report(epoch->source).received_lsn;
     publish(relay);

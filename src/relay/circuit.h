@@ -14,14 +14,9 @@ struct circuit {
     struct batch batches[CIRCUIT_BATCHES];
     struct channel *full;  /* reader → writer */
     struct channel *empty; /* writer → reader */
-    uint32_t events_max;   /* of one batch; it has room for `slack` more */
+    uint32_t events_max;   /* of one batch; it takes `slack` more */
     size_t bytes_max;      /* of one batch */
 };
-
-static inline bool circuit_batch_full(const struct circuit *circuit, const struct batch *batch)
-{
-    return batch->count >= circuit->events_max || batch->bytes >= circuit->bytes_max;
-}
 
 /* slack: events that one change can give at most. memory_limit: bytes for all batches together. All
  * batches start in `empty`. */

@@ -41,6 +41,24 @@ static void drop_old_verdicts(struct relay *relay, uint64_t position_lsn)
     relay->verdict_count = kept;
 }
 
+static struct filler_options fill_options(const struct epoch *e)
+{
+    const struct relay *relay = e->relay;
+    return (struct filler_options){
+        .router = e->router,
+        .encoder = e->encoder,
+        .encoding = e->encoding,
+        .routes = &e->config->routes,
+        .metrics = relay->o.metrics,
+        .log = relay->o.log,
+        .system_identifier = e->opening.found.system.system_identifier,
+        .skips = e->opening.found.progress.skips,
+        .skip_count = e->opening.found.progress.skip_count,
+        .verdicts = relay->verdicts,
+        .verdict_count = relay->verdict_count,
+    };
+}
+
 static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
@@ -51,25 +69,15 @@ static void make_loops(struct epoch *e)
         relay->suspect = (struct publish_suspect){0};
     struct reader_options reader = {
         .source = e->source,
-        .router = e->router,
-        .encoder = e->encoder,
-        .encoding = e->encoding,
-        .routes = &e->config->routes,
         .circuit = &e->circuit,
-        .metrics = relay->o.metrics,
-        .log = relay->o.log,
+        .fill = fill_options(e),
+        .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
+                 .idle_bytes = delivery->idle_progress_bytes,
+                 .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
+                 .until_lsn = relay->until_lsn,
+                 .suspect_lsn = relay->suspect.to.final_lsn},
         .start = e->opening.found.progress.position,
-        .system_identifier = e->opening.found.system.system_identifier,
-        .commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
-        .idle_bytes = delivery->idle_progress_bytes,
-        .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
-        .skips = e->opening.found.progress.skips,
-        .skip_count = e->opening.found.progress.skip_count,
-        .verdicts = relay->verdicts,
-        .verdict_count = relay->verdict_count,
-        .until_lsn = relay->until_lsn,
-        .suspect_lsn = relay->suspect.to.final_lsn,
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);

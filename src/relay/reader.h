@@ -1,46 +1,25 @@
-/* relay/reader: source → route → encode → seal.
+/* relay/reader: source → messages in a batch → the writer.
  *
  * reader_step() takes what the source has, fills batches and sends them to the writer; it takes
- * batches home and tells the source what may be confirmed. It never sleeps and never asks for the
- * time. A batch is sealed at a PostgreSQL COMMIT as soon as the input is empty and no commit is in
- * flight; under backlog past the soft limits; in the middle of a transaction only when it is full.
+ * returned batches back and tells the source what may be confirmed (I1). It never sleeps and never
+ * asks for the time. What becomes of a change is fill's, when a batch is sealed is seal's business.
  */
 #ifndef WALFERRY_RELAY_READER_H
 #define WALFERRY_RELAY_READER_H
 
-#include "encode/encode.h"
-#include "progress/progress.h"
 #include "relay/circuit.h"
+#include "relay/fill.h"
+#include "relay/seal.h"
 #include "relay/wait.h"
-#include "route/route.h"
 #include "source/source.h"
-
-#define VERDICTS_MAX 256
 
 struct reader_options {
     struct source *source;
-    struct router *router;
-    struct encoder *encoder;
-    struct encoder_options encoding;
-    const struct config_routes *routes;
     struct circuit *circuit;
-    struct metrics *metrics; /* may be NULL */
-    const struct log *log;
-    struct position start; /* recorded progress */
-    uint64_t system_identifier;
-    int64_t commit_interval_us;
-    uint64_t idle_bytes;
-    int64_t idle_interval_us;
-    int64_t stall_us; /* no change for so long inside a transaction closes the epoch */
-    const struct skip *skips;
-    uint32_t skip_count;
-    const struct change_id *verdicts; /* of records that the broker refused alone */
-    uint32_t verdict_count;
-    uint64_t until_lsn; /* stop once progress has reached it; 0: never */
-    /* Up to this LSN each record is produced alone and waited for, which takes its time: batches
-     * are small until progress is behind it, so that no Kafka transaction outlives its time-out. 0:
-     * none */
-    uint64_t suspect_lsn;
+    struct filler_options fill;
+    struct seal_limits seal; /* but for what a batch holds: that is the circuit's */
+    struct position start;   /* recorded progress */
+    int64_t stall_us;        /* no change for so long inside a transaction closes the epoch */
     int64_t now_us;
 };
 
@@ -50,34 +29,30 @@ enum reader_stop {
     READER_STOP_WHOLE /* the same, but a transaction that has begun to go out is ended first */
 };
 
+/* TAKING ⇄ STARVED; from both → DRAINING. */
+enum reader_phase {
+    READER_TAKING,  /* a batch is at hand and takes changes */
+    READER_STARVED, /* every batch is with the writer: back-pressure */
+    READER_DRAINING /* nothing follows; the writer's end is waited for */
+};
+
 struct reader {
     struct reader_options o;
-    struct arena scratch;
+    enum reader_phase phase;
+    enum reader_stop stop;
+    struct filler filler;
+    struct seal_state state;
     struct batch *batch; /* being filled; NULL: none */
     struct batch *free[CIRCUIT_BATCHES];
     uint32_t free_count;
-    uint32_t commits_in_flight; /* sealed batches with ends_txn that are not home */
 
-    bool in_txn;
-    bool open_parts;    /* parts of the transaction at hand are with the writer or committed */
     uint64_t final_lsn; /* of the transaction at hand */
     uint32_t xid;
     struct position cursor;   /* of the last change taken */
-    uint32_t boundary_count;  /* messages of `batch` up to its last COMMIT */
-    struct position boundary; /* and its position; lsn 0: none in this batch */
+    struct position boundary; /* of the last COMMIT in `batch`; lsn 0: none */
+    uint32_t boundary_count;  /* messages of `batch` up to there */
+    struct position sealed;   /* end of the batch that was sent last */
     int64_t last_change_us;
-    bool behind; /* the last transaction was sent long after it was committed */
-
-    struct position committed; /* newest committed progress */
-    int64_t progress_us;       /* when it moved */
-    struct position mark;      /* nothing before it is to come */
-    bool mark_urgent;
-
-    enum reader_stop stop;
-    uint32_t events_max; /* of the circuit, once no record is under suspicion */
-    bool draining;       /* `full` is finished; waiting for the writer's end */
-    bool warned_message;
-    bool warned_unrouted;
     struct error failure; /* returned once what precedes it is committed; kind NONE: none */
 };
 
@@ -89,5 +64,10 @@ void reader_fini(struct reader *reader);
 int reader_step(struct reader *reader, int64_t now_us, struct wait *wait, struct error *err);
 /* Asks for an end; takes effect at the next step. A stronger wish wins (STOP over STOP_WHOLE). */
 void reader_stop(struct reader *reader, enum reader_stop stop);
+/* The newest committed progress that has been seen, which is what the source was told. */
+static inline struct position reader_committed(const struct reader *reader)
+{
+    return reader->state.committed;
+}
 
 #endif

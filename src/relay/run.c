@@ -223,7 +223,7 @@ static int one_epoch(struct life *life, struct error *err)
         uint32_t verdicts = relay->verdict_count;
         result = epoch_run(e, &relay->abandoned, err);
         if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
-            (e->made && position_compare(e->reader.committed, before) > 0) ||
+            (e->made && position_compare(reader_committed(&e->reader), before) > 0) ||
             relay->verdict_count > verdicts) {
             life->failing_since_us = 0;
             life->back_off_us = relay->config->retry.min_ms * US_PER_MS;

@@ -41,33 +41,34 @@ struct reader_bench *bench_open(uint32_t routes)
     b->log = (struct log){.level = LOG_DEBUG, .fd = memfd_create("log", MFD_CLOEXEC)};
     b->metrics = metrics_open("orders", routes, route_names);
     b->now_us = 1000000000;
+    b->events = BENCH_EVENTS;
     b->options = (struct reader_options){
         .source = &b->source.base,
-        .encoding = {.system_identifier = BENCH_SYSTEM, .id_header = "walferry-id"},
-        .routes = &b->routes,
         .circuit = &b->circuit,
-        .metrics = b->metrics,
-        .log = &b->log,
+        .fill = {.encoding = {.system_identifier = BENCH_SYSTEM, .id_header = "walferry-id"},
+                 .routes = &b->routes,
+                 .metrics = b->metrics,
+                 .log = &b->log,
+                 .system_identifier = BENCH_SYSTEM},
+        .seal = {.commit_interval_us = BENCH_INTERVAL_US,
+                 .idle_bytes = BENCH_IDLE_BYTES,
+                 .idle_interval_us = BENCH_IDLE_US},
         .start = {BENCH_START, 0},
-        .system_identifier = BENCH_SYSTEM,
-        .commit_interval_us = BENCH_INTERVAL_US,
-        .idle_bytes = BENCH_IDLE_BYTES,
-        .idle_interval_us = BENCH_IDLE_US,
         .stall_us = BENCH_STALL_US,
     };
-    must(encoder_open(FORMAT_RAW, &b->options.encoding, &b->encoder, &b->err), &b->err);
-    b->options.encoder = b->encoder;
+    must(encoder_open(FORMAT_RAW, &b->options.fill.encoding, &b->encoder, &b->err), &b->err);
+    b->options.fill.encoder = b->encoder;
     return b;
 }
 
 void bench_start(struct reader_bench *b)
 {
-    must(circuit_open(&b->circuit, BENCH_EVENTS, b->routes.count, BENCH_BYTES * CIRCUIT_BATCHES,
+    must(circuit_open(&b->circuit, b->events, b->routes.count, BENCH_BYTES * CIRCUIT_BATCHES,
                       &b->err),
          &b->err);
     struct router_options routing = {&b->routes, "orders", "walferry.orders.progress"};
     must(router_open(&routing, &b->router, &b->err), &b->err);
-    b->options.router = b->router;
+    b->options.fill.router = b->router;
     b->options.now_us = b->now_us;
     reader_init(&b->reader, &b->options);
 }

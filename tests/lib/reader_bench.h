@@ -28,6 +28,7 @@ struct reader_bench {
     struct circuit circuit;
     struct metrics *metrics;
     struct log log;
+    uint32_t events; /* of one batch; BENCH_EVENTS */
     struct reader_options options;
     struct reader reader;
     struct wait wait;

@@ -16,7 +16,7 @@ import collections
 
 Mutant = collections.namedtuple("Mutant", "name breaks where changes killer says")
 
-READER = ["src/relay/reader*.c", "src/relay/seal*.c", "src/relay/verdict*.c"]
+READER = ["src/relay/reader*.c", "src/relay/fill*.c", "src/relay/seal*.c", "src/relay/verdict*.c"]
 WRITER = ["src/relay/writer*.c", "src/relay/verdict*.c"]
 STREAM = ["src/source/*.c"]
 PROGRESS = ["src/progress/*.c"]
@@ -30,7 +30,7 @@ MUTANTS = [
     # ---- I1: never confirmed beyond what Kafka has committed ----
     Mutant("confirmed-before-commit", "I1", READER,
            [("channel_send(r->o.circuit->full, batch);",
-             "source_confirm(r->o.source, batch->end); channel_send(r->o.circuit->full, batch);")],
+             "source_confirm(r->o.source, batch->end, batch->resume); channel_send(r->o.circuit->full, batch);")],
            "sim", r"I1: a status update"),
     Mutant("keepalive-confirmed-with-data-in-flight", "I1", STREAM,
            [("standby_asked(&s->standby, wal_end, now_us);",
@@ -41,8 +41,8 @@ MUTANTS = [
            [("if (decoder_in_transaction(s->decoder)) return 0;", "")],
            "unit source_stream_changes_test", r"FAILED.*marks_move_the_position"),
     Mutant("mark-beside-batches-in-flight", "I1", READER,
-           [("r->batch->count > 0 || !all_home(r)", "r->batch->count > 0")],
-           "unit relay_reader_seal_test", r"FAILED.*a_mark_waits_until_everything_is_home"),
+           [("return !state->in_txn && state->away == 0;", "return !state->in_txn;")],
+           "unit relay_reader_seal_test", r"FAILED.*a_mark_waits_until_everything_has_returned"),
 
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
@@ -70,11 +70,11 @@ MUTANTS = [
     # ---- I4: events and their progress in one Kafka transaction ----
     Mutant("commit-in-mid-transaction", "I4", WRITER,
            [("if (batch->ends_txn || too_old(w, now_us))", "if (batch != NULL)"),
-            ("if (w->last.partial.final_lsn == 0 || message->final_lsn !="
+            ("if (w->last.partial.final_lsn == 0 || message->id.final_lsn !="
              " w->last.partial.final_lsn)", "if (w != NULL)")],
            "sim", r"I4: a transaction is spread"),
     Mutant("parts-not-flagged", "I4", WRITER,
-           [("if (w->last.partial.final_lsn == 0 || message->final_lsn !="
+           [("if (w->last.partial.final_lsn == 0 || message->id.final_lsn !="
              " w->last.partial.final_lsn)", "if (w != NULL)")],
            "sim", r"I4: a transaction is spread"),
     Mutant("progress-in-another-transaction", "I4", PUBLISH,
@@ -88,8 +88,7 @@ MUTANTS = [
            [("batch_truncate(r->batch, r->boundary_count);", "")],
            "sim", WRONG_EVENTS),
     Mutant("sealed-inside-a-transaction", "I4", READER,
-           [("return r->batch != NULL && !r->in_txn && r->batch->count > 0;",
-             "return r->batch != NULL && r->batch->count > 0;")],
+           [("if (state->in_txn) return is_full", "if (state->in_txn && state->open_parts) return is_full")],
            "sim", r"Assertion `!ends_txn \|\|"),
 
     # ---- I5: no handle is used after an unknown outcome ----
@@ -141,13 +140,13 @@ MUTANTS = [
              "!producing && !batch->ends_txn")],
            "unit relay_writer_test", r"FAILED.*an_unreported_batch_stays"),
     Mutant("verdict-forgotten", "on_error", READER,
-           [("got > 0 && is_condemned(r, change)", "got < 0 && is_condemned(r, change)")],
+           [("got > 0 && is_condemned(f, change)", "got < 0 && is_condemned(f, change)")],
            "unit relay_reader_end_test", r"FAILED.*a_condemned_change_is_a_data_error"),
     Mutant("skip-forgotten", "skip", READER,
-           [("if (is_skipped(r, change)) {", "if (false && is_skipped(r, change)) {")],
+           [("if (is_skipped(f, change)) {", "if (false && is_skipped(f, change)) {")],
            "unit relay_reader_end_test", r"FAILED.*what_a_person_skipped_is_passed_over"),
     Mutant("skip-dropped-too-early", "skip", PROGRESS,
-           [("|| skip->ordinal > progress->partial.done;",
-             "|| skip->ordinal > progress->partial.done + 1;")],
+           [("|| skip->id.ordinal > progress->partial.done;",
+             "|| skip->id.ordinal > progress->partial.done + 1;")],
            "unit progress_follow_test", r"FAILED.*skips_among_the_changes_of_a_part_go"),
 ]

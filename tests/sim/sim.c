@@ -54,6 +54,7 @@ struct world {
     struct dump dump;
 
     struct log log;
+    struct metrics *metrics;
     struct config_routes routes;
     struct config_route route;
 
@@ -247,24 +248,26 @@ static void make_loops(struct world *w, struct error *err)
         circuit_open(&w->circuit, 4 + random_below(&w->random, 12), 1, 4 * 65536, err) < 0)
         abort();
     w->source = open_source(w);
-    struct reader_options reader = {.source = w->source,
-                                    .router = w->router,
-                                    .encoder = w->encoder,
-                                    .encoding = w->encoding,
-                                    .routes = &w->routes,
-                                    .circuit = &w->circuit,
-                                    .log = &w->log,
-                                    .start = w->progress.position,
-                                    .system_identifier = SYSTEM_IDENTIFIER,
-                                    .commit_interval_us = 10000,
-                                    .idle_bytes = 2000,
-                                    .idle_interval_us = 1000000,
-                                    .stall_us = 15000000,
-                                    .now_us = w->now_us};
+    struct filler_options fill = {.router = w->router,
+                                  .encoder = w->encoder,
+                                  .encoding = w->encoding,
+                                  .routes = &w->routes,
+                                  .metrics = w->metrics,
+                                  .log = &w->log,
+                                  .system_identifier = SYSTEM_IDENTIFIER};
+    struct reader_options reader = {
+        .source = w->source,
+        .circuit = &w->circuit,
+        .fill = fill,
+        .seal = {.commit_interval_us = 10000, .idle_bytes = 2000, .idle_interval_us = 1000000},
+        .start = w->progress.position,
+        .stall_us = 15000000,
+        .now_us = w->now_us};
     reader_init(&w->reader, &reader);
     struct writer_options writer = {.publisher = w->publisher,
                                     .circuit = &w->circuit,
                                     .routes = &w->routes,
+                                    .metrics = w->metrics,
                                     .log = &w->log,
                                     .claim = &w->progress,
                                     .split_us = 1000 + random_below(&w->random, 200000)};
@@ -493,6 +496,7 @@ static bool run(uint64_t seed, bool verbose, const struct dump *dump)
     w->now_us = 1000000;
     w->faults = true;
     w->log = (struct log){.level = LOG_ERROR, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)};
+    w->metrics = metrics_open("orders", 0, NULL);
     make_route(w);
     model_pg_init(&w->pg, &w->random, seed);
     model_kafka_init(&w->kafka, &w->random);
@@ -525,6 +529,7 @@ static bool run(uint64_t seed, bool verbose, const struct dump *dump)
     close(w->log.fd);
     model_pg_fini(&w->pg);
     model_kafka_fini(&w->kafka);
+    metrics_close(w->metrics);
     free(w);
     return ok;
 }

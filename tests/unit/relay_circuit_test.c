@@ -29,19 +29,6 @@ static void all_batches_start_empty(void **state)
     circuit_close(&circuit);
 }
 
-static void full_is_by_events_or_by_bytes(void **state)
-{
-    (void)state;
-    struct circuit circuit = {.events_max = 10, .bytes_max = 1000};
-    struct batch batch = {.count = 9, .bytes = 999};
-    assert_false(circuit_batch_full(&circuit, &batch));
-    batch.count = 10;
-    assert_true(circuit_batch_full(&circuit, &batch));
-    batch.count = 1;
-    batch.bytes = 1000;
-    assert_true(circuit_batch_full(&circuit, &batch));
-}
-
 static void closing_is_legal_before_open_and_twice(void **state)
 {
     (void)state;
@@ -59,7 +46,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_batches_start_empty),
-        cmocka_unit_test(full_is_by_events_or_by_bytes),
         cmocka_unit_test(closing_is_legal_before_open_and_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,7 @@ static void the_writers_error_arrives_in_the_drain_too(void **state)
     assert_string_equal(reason_slug(b->err.reason), "commit_outcome_unknown");
 }
 
-static void what_came_home_before_an_error_is_confirmed(void **state)
+static void what_returned_before_an_error_is_confirmed(void **state)
 {
     struct reader_bench *b = *state;
     bench_start(b);
@@ -295,7 +295,7 @@ static void a_failing_change_is_never_done(void **state)
         script_insert(&b->source, "x");
     script_insert(&b->source, "y");
     script_commit(&b->source);
-    b->circuit.events_max = 7;
+    b->reader.o.seal.events_max = 7;
     b->source.items[4].cells[3] = (struct cell){CELL_NULL, span_null()}; /* no type, no topic */
     assert_int_equal(bench_step(b), 0);
     assert_null(bench_take(b));
@@ -308,8 +308,8 @@ static void a_condemned_change_is_a_data_error(void **state)
     struct reader_bench *b = *state;
     const struct change_id verdicts[] = {change_id_wal(0x1100, 9), change_id_wal(0x1100, 2),
                                          change_id_wal(0x1200, 1)};
-    b->options.verdicts = verdicts;
-    b->options.verdict_count = 2;
+    b->options.fill.verdicts = verdicts;
+    b->options.fill.verdict_count = 2;
     b->items[0].on_error = ON_ERROR_SKIP;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
@@ -324,8 +324,8 @@ static void a_condemned_change_stops_where_the_route_says_so(void **state)
 {
     struct reader_bench *b = *state;
     const struct change_id verdict = change_id_wal(0x1100, 2);
-    b->options.verdicts = &verdict;
-    b->options.verdict_count = 1;
+    b->options.fill.verdicts = &verdict;
+    b->options.fill.verdict_count = 1;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
     assert_int_equal(bench_step(b), 0);
@@ -340,8 +340,8 @@ static void what_a_person_skipped_is_passed_over(void **state)
 {
     struct reader_bench *b = *state;
     const struct skip skips[] = {{change_id_wal(0x1100, 2), ""}, {change_id_wal(0x1200, 7), ""}};
-    b->options.skips = skips;
-    b->options.skip_count = 2;
+    b->options.fill.skips = skips;
+    b->options.fill.skip_count = 2;
     bench_start(b);
     script_begin(&b->source, 0x1100);
     script_insert(&b->source, "a");
@@ -413,7 +413,7 @@ int main(void)
         TEST(a_stronger_wish_wins),
         TEST(the_writers_error_arrives_here),
         TEST(the_writers_error_arrives_in_the_drain_too),
-        TEST(what_came_home_before_an_error_is_confirmed),
+        TEST(what_returned_before_an_error_is_confirmed),
         TEST(a_silent_server_ends_it_under_back_pressure),
         TEST(on_error_stop_publishes_what_precedes),
         TEST(on_error_skip_leaves_out_one),

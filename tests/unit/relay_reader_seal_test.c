@@ -148,7 +148,7 @@ static void half_the_memory_is_sealed_under_backlog(void **state)
 {
     struct reader_bench *b = *state;
     bench_start(b);
-    b->circuit.bytes_max = 1000; /* one small message counts above 500 */
+    b->reader.o.seal.bytes_max = 1000; /* one small message counts above 500 */
     script_transaction(&b->source, 0x1100, 1);
     script_transaction(&b->source, 0x1200, 1);
     assert_int_equal(bench_step(b), 0);
@@ -419,7 +419,7 @@ static void an_urgent_mark_is_sealed_at_once(void **state)
     sealed(b, stepped(b), "[] 1001/0 mark");
 }
 
-static void a_mark_waits_until_everything_is_home(void **state)
+static void a_mark_waits_until_everything_has_returned(void **state)
 {
     struct reader_bench *b = *state;
     bench_start(b);
@@ -474,7 +474,7 @@ static void no_mark_inside_a_transaction(void **state)
 static void until_stops_once_progress_is_there(void **state)
 {
     struct reader_bench *b = *state;
-    b->options.until_lsn = 0x1200;
+    b->options.seal.until_lsn = 0x1200;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 1);
     script_mark(&b->source, 0x1150, false);
@@ -496,24 +496,25 @@ static void until_stops_once_progress_is_there(void **state)
 static void batches_are_small_while_records_are_under_suspicion(void **state)
 {
     struct reader_bench *b = *state;
+    b->events = 1000;
+    b->options.seal.suspect_lsn = 0x1200;
     bench_start(b);
-    struct reader_options options = b->reader.o;
-    options.suspect_lsn = 0x1200;
-    b->circuit.events_max = 1000;
-    reader_fini(&b->reader);
-    reader_init(&b->reader, &options);
-    assert_true(b->circuit.events_max <= 64);
     script_transaction(&b->source, 0x1100, 1);
-    struct batch *batch = stepped(b);
-    sealed(b, batch, "[1] 1110/0");
-    script_transaction(&b->source, 0x1200, 1);
+    script_transaction(&b->source, 0x1200, 65);
+    assert_int_equal(bench_step(b), 0);
+    struct batch *batch = bench_take(b);
+    assert_int_equal(batch->count, 64);
+    assert_false(batch->ends_txn);
+    bench_home(b, batch, BENCH_START, 0);
+    batch = bench_take(b);
+    sealed(b, batch, "[64 65] 1210/0");
+    assert_null(bench_take(b));
     bench_commit(b, batch);
+    /* Progress is behind the suspects: a batch takes what it holds. */
+    script_transaction(&b->source, 0x1300, 65);
     batch = stepped(b);
-    sealed(b, batch, "[1] 1210/0");
-    assert_true(b->circuit.events_max <= 64);
-    bench_commit(b, batch);
-    assert_null(stepped(b));
-    assert_int_equal(b->circuit.events_max, 1000);
+    assert_int_equal(batch->count, 65);
+    assert_true(batch->ends_txn);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -547,7 +548,7 @@ int main(void)
         TEST(a_small_mark_waits_for_the_interval),
         TEST(much_wal_is_marked_at_once),
         TEST(an_urgent_mark_is_sealed_at_once),
-        TEST(a_mark_waits_until_everything_is_home),
+        TEST(a_mark_waits_until_everything_has_returned),
         TEST(a_mark_at_or_below_the_position_is_ignored),
         TEST(transactions_without_events_are_marks),
         TEST(no_mark_inside_a_transaction),
