@@ -206,7 +206,7 @@ static const struct progress recorded = {.relay = "orders",
                                          .instance = "predecessor",
                                          .system_identifier = 42,
                                          .timeline = 1,
-                                         .slot = "north",
+                                         .slot = "south", /* it has been renamed since */
                                          .mode = PROGRESS_WAL,
                                          .position = {0x2000, 0},
                                          .config_hash = "0123456789abcdef"};
@@ -323,6 +323,7 @@ static void who_finds_anothers_claim_leaves(void **state)
     assert_string_equal(f->err.text,
                         "another instance (successor, generation 9) has taken relay orders over");
     assert_int_equal(f->ledger.taken_over, 1);
+    assert_int_equal(f->origin.connects, 1); /* it leaves without asking the database */
     /* One that has never claimed is the successor of whoever it finds. */
     f->claimant.claimed = false;
     new_epoch(f);

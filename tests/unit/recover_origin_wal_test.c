@@ -1,0 +1,318 @@
+/* recover/origin_wal: a slot from nothing to gone through the table of functions, against a server
+ * of the test's own: made, looked at, held, freed, replaced, removed, and what is said of it. */
+#include "recover/recover.h"
+
+#include "base/clock.h"
+#include "private_postgres.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "assert_contains.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct private_postgres server;
+
+struct fixture {
+    struct config_relay config;
+    struct log log;
+    struct buf out;
+    struct origin *origin; /* a command's */
+    struct found found;
+    struct error err;
+};
+
+static struct origin *open_origin(struct fixture *f, enum origin_session session,
+                                  const char *application)
+{
+    const struct origin_options options = {.config = &f->config,
+                                           .log = &f->log,
+                                           .session = session,
+                                           .application = application,
+                                           .out = &f->out};
+    struct origin *origin = origin_open(&options);
+    if (origin_connect(origin, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+    return origin;
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.out = BUF_EMPTY};
+    f.config.name.text = "orders";
+    f.config.source.slot.text = "walferry_orders";
+    f.config.source.publication.text = "pub";
+    f.config.source.connection.text = private_postgres_dsn(&server, "relay", "");
+    f.config.delivery.progress_topic.text = "walferry.orders.progress";
+    snprintf(f.config.hash, sizeof f.config.hash, "0123456789abcdef");
+    f.log = (struct log){.level = LOG_DEBUG, .fd = memfd_create("log", MFD_CLOEXEC)};
+    f.origin = open_origin(&f, ORIGIN_SQL, "walferry:orders:command");
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    origin_close(f->origin);
+    private_postgres_sql(&server, "SELECT pg_drop_replication_slot(slot_name) "
+                                  "FROM pg_replication_slots");
+    buf_fini(&f->out);
+    close(f->log.fd);
+    return 0;
+}
+
+static void look(struct fixture *f)
+{
+    if (origin_identify(f->origin, &f->found.system, &f->err) < 0 ||
+        origin_look(f->origin, &f->found.origin, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+}
+
+static uint64_t prepared(struct fixture *f, enum origin_wish wish)
+{
+    uint64_t place = 0;
+    if (origin_prepare(f->origin, wish, &f->found, &place, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+    return place;
+}
+
+static void said(struct fixture *f, const char *line)
+{
+    assert_string_equal(buf_text(&f->out), line);
+    buf_reset(&f->out);
+}
+
+/* A relay that has come to where the slot stands. */
+static void record(struct fixture *f, uint64_t lsn)
+{
+    struct progress first;
+    command_first_record(&f->config, f->origin, &f->found, false, &first);
+    first.position.lsn = lsn;
+    f->found.progress = first;
+    f->found.have_progress = true;
+}
+
+/* ---- Tests ---- */
+
+static void it_has_a_name_before_anybody_is_asked(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(f->origin->name, "slot walferry_orders");
+    assert_string_equal(f->origin->label, "walferry_orders");
+    look(f);
+    assert_false(f->found.origin.present);
+    assert_true(f->found.origin.current_lsn > 0);
+    assert_int_equal(origin_judge(f->origin, ORIGIN_MAY_GO_ON, &f->found, &f->err), -1);
+    assert_string_equal(reason_slug(f->err.reason), "not_set_up");
+    assert_int_equal(origin_judge(f->origin, ORIGIN_MAY_BEGIN, &f->found, &f->err), 0);
+}
+
+static void a_first_one_is_made_and_a_relay_may_go_on_from_it(void **state)
+{
+    struct fixture *f = *state;
+    look(f);
+    uint64_t place = prepared(f, ORIGIN_FIRST);
+    said(f, "slot walferry_orders: created\n");
+    look(f);
+    assert_true(f->found.origin.present);
+    assert_false(f->found.origin.lost);
+    assert_false(f->found.origin.holder.present);
+    assert_string_equal(f->found.origin.kind, "pgoutput");
+    assert_int_equal(f->found.origin.confirmed_lsn, place);
+    assert_true(f->found.origin.retained_lsn > 0 && f->found.origin.retained_lsn <= place);
+    record(f, place);
+    assert_true(f->origin->ops->signed_by(f->origin, &f->found.progress));
+    assert_int_equal(origin_judge(f->origin, ORIGIN_MAY_GO_ON, &f->found, &f->err), 0);
+    /* Once more it is one that is there: younger than the intent it is adopted. */
+    f->found.progress.mode = PROGRESS_INTENT;
+    assert_int_equal(prepared(f, ORIGIN_FIRST), place);
+    said(f, "slot walferry_orders: taken over from an interrupted setup\n");
+}
+
+static void it_is_replaced_and_removed(void **state)
+{
+    struct fixture *f = *state;
+    look(f);
+    uint64_t first = prepared(f, ORIGIN_FIRST);
+    private_postgres_sql(&server, "SELECT pg_logical_emit_message(false, 'x', 'y')");
+    buf_reset(&f->out);
+    assert_true(prepared(f, ORIGIN_ANEW) > first);
+    said(f, "slot walferry_orders: created\n");
+    prepared(f, ORIGIN_GONE);
+    said(f, "slot walferry_orders: dropped\n");
+    prepared(f, ORIGIN_GONE);
+    said(f, "slot walferry_orders: gone already\n");
+    look(f);
+    assert_false(f->found.origin.present);
+    prepared(f, ORIGIN_ANEW);
+    said(f, "slot walferry_orders: created\n");
+}
+
+static struct source *started(struct fixture *f, struct origin *origin)
+{
+    struct source *source = NULL;
+    if (origin->ops->start(origin, &f->found, clock_monotonic_us(), &source, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+    return source;
+}
+
+static void is_held(struct fixture *f, bool held)
+{
+    for (int i = 0; i < 100; i++) {
+        look(f);
+        if (f->found.origin.holder.present == held)
+            return;
+        clock_sleep_us(50000);
+    }
+    fail_msg("it is %s", held ? "not held" : "held");
+}
+
+static bool logged(const struct fixture *f, const char *part)
+{
+    char text[4096] = "";
+    ssize_t len = pread(f->log.fd, text, sizeof text - 1, 0);
+    return len > 0 && strstr(text, part) != NULL;
+}
+
+/* The holder is shown, and ended only where it is an instance of this relay. */
+static void who_holds_it_is_known_and_ended(void **state)
+{
+    struct fixture *f = *state;
+    look(f);
+    record(f, prepared(f, ORIGIN_FIRST));
+    struct origin *holder = open_origin(f, ORIGIN_STREAM, "walferry:orders");
+    struct source *source = started(f, holder);
+    assert_null(holder->sql); /* its session is the source's */
+    assert_string_equal(source_report(source).name, "stream");
+    assert_int_equal(source_report(source).confirmed.lsn, f->found.progress.position.lsn);
+    is_held(f, true);
+    assert_true(f->found.origin.holder.ours);
+    assert_true(f->found.origin.holder.pid > 0);
+
+    struct origin *next = open_origin(f, ORIGIN_STREAM, "walferry:orders");
+    bool ended = false;
+    assert_int_equal(next->ops->evict(next, &f->found.origin.holder, &ended, &f->err), 0);
+    assert_true(ended);
+    assert_true(logged(f, "slot.owner_ended"));
+    is_held(f, false);
+    source_close(source, 0);
+    origin_close(holder);
+    origin_close(next);
+}
+
+static void a_stranger_is_not_ended(void **state)
+{
+    struct fixture *f = *state;
+    look(f);
+    record(f, prepared(f, ORIGIN_FIRST));
+    struct origin *stranger = open_origin(f, ORIGIN_STREAM, "walferry:payments");
+    struct source *source = started(f, stranger);
+    is_held(f, true);
+    assert_false(f->found.origin.holder.ours);
+    assert_string_equal(f->found.origin.holder.application, "walferry:payments");
+    bool ended = true;
+    const struct found_holder holder = f->found.origin.holder;
+    assert_int_equal(f->origin->ops->evict(f->origin, &holder, &ended, &f->err), 0);
+    assert_false(ended);
+    source_close(source, 0);
+    origin_close(stranger);
+    is_held(f, false);
+}
+
+static void the_probe_says_whether_a_stream_can_be_had(void **state)
+{
+    struct fixture *f = *state;
+    struct pg_system system;
+    assert_int_equal(f->origin->ops->probe(f->origin, &system, &f->err), 0);
+    assert_string_equal(system.user, "relay");
+    private_postgres_sql(&server, "ALTER ROLE relay NOREPLICATION");
+    assert_int_equal(f->origin->ops->probe(f->origin, &system, &f->err), -1);
+    private_postgres_sql(&server, "ALTER ROLE relay REPLICATION");
+    assert_int_equal(f->err.kind, ERROR_STOP);
+}
+
+static const char *json(struct fixture *f, const struct found_origin *origin)
+{
+    buf_reset(&f->out);
+    struct json_writer w = json_writer(&f->out);
+    json_write_begin_object(&w);
+    f->origin->ops->write_json(f->origin, origin, &w);
+    json_write_end_object(&w);
+    return buf_text(&f->out);
+}
+
+static void status_tells_what_is_known(void **state)
+{
+    struct fixture *f = *state;
+    f->origin->ops->write_text(f->origin, NULL, &f->out);
+    said(f, "slot        walferry_orders: not known\n");
+    look(f);
+    f->origin->ops->write_text(f->origin, &f->found.origin, &f->out);
+    said(f, "slot        walferry_orders: absent\n");
+    const struct found_origin here = {.present = true,
+                                      .state = "reserved",
+                                      .confirmed_lsn = 0x1000,
+                                      .retained_lsn = 0xf00,
+                                      .current_lsn = 0x1064};
+    f->origin->ops->write_text(f->origin, &here, &f->out);
+    said(f,
+         "slot        walferry_orders: inactive, reserved, confirmed 0/1000, 100 bytes behind\n");
+    assert_string_equal(json(f, &here),
+                        "{\"slot\":\"walferry_orders\",\"slot_exists\":true,\"slot_active\":false,"
+                        "\"slot_wal_status\":\"reserved\",\"confirmed_flush_lsn\":\"0/1000\","
+                        "\"restart_lsn\":\"0/F00\",\"current_lsn\":\"0/1064\"}");
+    assert_string_equal(json(f, NULL),
+                        "{\"slot\":\"walferry_orders\",\"slot_exists\":null,\"slot_active\":null,"
+                        "\"slot_wal_status\":null,\"confirmed_flush_lsn\":null,"
+                        "\"restart_lsn\":null,\"current_lsn\":null}");
+    const struct found_origin absent = {.current_lsn = 0x1064};
+    assert_contains(json(f, &absent), "\"slot_exists\":false,\"slot_active\":false,"
+                                      "\"slot_wal_status\":null,\"confirmed_flush_lsn\":null");
+}
+
+/* An operator hears of a state that costs data, and of any change; not of a good beginning. */
+static void a_change_of_state_is_logged(void **state)
+{
+    struct fixture *f = *state;
+    struct found_origin now = {.present = true, .state = "reserved"};
+    f->origin->ops->log_change(f->origin, "", &now);
+    f->origin->ops->log_change(f->origin, "reserved", &now);
+    assert_false(logged(f, "slot.wal_status"));
+    snprintf(now.state, sizeof now.state, "unreserved");
+    f->origin->ops->log_change(f->origin, "", &now);
+    assert_true(logged(f, "status=unreserved"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_has_a_name_before_anybody_is_asked),
+        TEST(a_first_one_is_made_and_a_relay_may_go_on_from_it),
+        TEST(it_is_replaced_and_removed),
+        TEST(who_holds_it_is_known_and_ended),
+        TEST(a_stranger_is_not_ended),
+        TEST(the_probe_says_whether_a_stream_can_be_had),
+        TEST(status_tells_what_is_known),
+        TEST(a_change_of_state_is_logged),
+    };
+    if (!private_postgres_start(&server, "wal_level = logical\n", NULL))
+        return 77;
+    private_postgres_sql(&server, "CREATE ROLE relay LOGIN REPLICATION");
+    private_postgres_sql(&server, "CREATE PUBLICATION pub FOR ALL TABLES");
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    private_postgres_stop(&server);
+    return failed;
+}
