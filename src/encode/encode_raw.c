@@ -9,16 +9,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Does the span lie within the cell that it was made from (and not in the arena)? */
-static bool lies_in(struct span bytes, struct span cell)
+static bool is_bytea(const struct type *type)
 {
-    uintptr_t at = (uintptr_t)bytes.ptr, first = (uintptr_t)cell.ptr;
-    return at >= first && at <= first + cell.len;
-}
-
-static bool is_literal(const struct cell *cell, uint32_t type_oid)
-{
-    return cell->kind == CELL_BINARY && type_oid != TYPE_BYTEA;
+    return type != NULL && type->base->text_form == TEXT_FORM_BYTEA;
 }
 
 static int encode_cell(const struct content_cell *content, struct arena *arena, struct span *bytes,
@@ -28,13 +21,11 @@ static int encode_cell(const struct content_cell *content, struct arena *arena, 
     if (cell->kind == CELL_UNCHANGED)
         return error_data(err, REASON_VALUE_UNCHANGED,
                           "the server did not send it, because the change left it as it was");
-    struct span made;
-    if (types_raw(cell, content->type_oid, arena, &made, err) < 0)
+    struct rendering made;
+    const struct type *type = content->type != NULL ? content->type : types_plain_text();
+    if (types_render_raw(cell, type, arena, &made, err) < 0)
         return -1;
-    /* The text of a binary cell may be a constant of types/. */
-    if (made.ptr != NULL && (lies_in(made, cell->bytes) || is_literal(cell, content->type_oid)))
-        made = arena_copy(arena, made);
-    *bytes = made;
+    *bytes = rendering_keep(made, arena);
     return 0;
 }
 
@@ -45,7 +36,7 @@ static int raw_encode(struct encoder *e, const struct content *content, struct a
     switch (content->kind) {
     case CONTENT_CELL:
         /* Most by far. The text of anything but a bytea is its bytes. */
-        if (content->cell.value.kind == CELL_TEXT && content->cell.type_oid != TYPE_BYTEA) {
+        if (content->cell.value.kind == CELL_TEXT && !is_bytea(content->cell.type)) {
             *bytes = arena_copy(arena, content->cell.value.bytes);
             return 0;
         }

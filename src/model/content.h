@@ -17,7 +17,7 @@ enum content_kind {
 
 struct content_cell {
     struct cell value;
-    uint32_t type_oid; /* of its column */
+    const struct type *type; /* of its column; NULL: none, it is text */
 };
 
 struct content_row {
@@ -35,11 +35,11 @@ struct content {
 };
 
 static inline void content_set_cell(struct content *content, const struct cell *cell,
-                                    uint32_t type_oid)
+                                    const struct type *type)
 {
     content->kind = CONTENT_CELL;
     content->cell.value = *cell;
-    content->cell.type_oid = type_oid;
+    content->cell.type = type;
 }
 
 /* An absent span is a NULL. */
@@ -48,7 +48,7 @@ static inline void content_set_text(struct content *content, struct span text)
     content->kind = CONTENT_CELL;
     content->cell.value.kind = text.ptr == NULL ? CELL_NULL : CELL_TEXT;
     content->cell.value.bytes = text;
-    content->cell.type_oid = TYPE_TEXT;
+    content->cell.type = NULL;
 }
 
 #endif

@@ -60,11 +60,11 @@ enum route_made route_event(struct route *route, const struct route_row *row, ui
     abort();
 }
 
-const char *route_must_be(const struct route *route, uint32_t field, uint32_t type_oid)
+const char *route_must_be(const struct route *route, uint32_t field, const struct type *type)
 {
     switch (route->as) {
     case ROUTE_OUTBOX:
-        return route_outbox_must_be(route, field, type_oid);
+        return route_outbox_must_be(route, field, type);
     }
     abort();
 }

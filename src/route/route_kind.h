@@ -17,6 +17,6 @@ int route_compile(const struct router_options *options, uint32_t item, struct ar
 enum route_made route_event(struct route *route, const struct route_row *row, uint32_t nth,
                             struct arena *scratch, struct event *event, struct error *err);
 /* What a value of the field must be where one of this type never is it; NULL: it may be. */
-const char *route_must_be(const struct route *route, uint32_t field, uint32_t type_oid);
+const char *route_must_be(const struct route *route, uint32_t field, const struct type *type);
 
 #endif

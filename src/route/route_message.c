@@ -2,6 +2,7 @@
 #include "route/route_message.h"
 
 #include "json/json_slice.h"
+#include "types/types.h"
 
 #include <assert.h>
 
@@ -33,12 +34,12 @@ static int take_value(struct route *route, uint32_t field, const struct json_mem
 {
     struct cell *cell = &route->message_cells[field];
     struct field_slot *slot = &route->message_slots[field];
-    slot->type_oid = TYPE_JSON;
+    slot->type = types_plain_json();
     *cell = (struct cell){.kind = CELL_TEXT, .bytes = member->value};
     if (member->kind == JSON_KIND_NULL) {
         *cell = (struct cell){.kind = CELL_NULL};
     } else if (member->kind == JSON_KIND_STRING) {
-        slot->type_oid = TYPE_TEXT;
+        slot->type = types_plain_text();
         return json_slice_unescape(member->value, scratch, &cell->bytes, err);
     }
     return 0;

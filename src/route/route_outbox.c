@@ -35,10 +35,10 @@ int route_outbox_compile(struct compilation *c)
 }
 
 /* Types of which no value can be read as what the route needs. Others may hold one that can: a text
- * with a number in it, a domain. */
-static bool is_never(uint32_t type_oid, bool timestamps_too, bool numbers_too)
+ * with a number in it. A domain is what it is over. */
+static bool is_never(const struct type *type, bool timestamps_too, bool numbers_too)
 {
-    switch (type_oid) {
+    switch (type->base->oid) {
     case TYPE_BOOL:
     case TYPE_BYTEA:
     case TYPE_UUID:
@@ -58,13 +58,13 @@ static bool is_never(uint32_t type_oid, bool timestamps_too, bool numbers_too)
     }
 }
 
-const char *route_outbox_must_be(const struct route *route, uint32_t field, uint32_t type_oid)
+const char *route_outbox_must_be(const struct route *route, uint32_t field, const struct type *type)
 {
-    if (field == route->outbox.timestamp && is_never(type_oid, false, false))
+    if (field == route->outbox.timestamp && is_never(type, false, false))
         return "a timestamp or a number of milliseconds";
-    if (field == route->outbox.partition && is_never(type_oid, true, false))
+    if (field == route->outbox.partition && is_never(type, true, false))
         return "an integer";
-    if (field == route->outbox.headers && is_never(type_oid, true, true))
+    if (field == route->outbox.headers && is_never(type, true, true))
         return "a JSON object";
     return NULL;
 }
@@ -85,19 +85,19 @@ static int fill_timestamp(const struct route *route, const struct route_row *row
     const struct cell *cell = route_row_cell(row, route->outbox.timestamp);
     if (cell->kind == CELL_NULL)
         return 0;
-    uint32_t type_oid = row->slots[route->outbox.timestamp].type_oid;
+    const struct type *type = row->slots[route->outbox.timestamp].type;
     int result = cell->kind == CELL_UNCHANGED
                      ? unchanged(err)
-                     : types_timestamp_us(cell, type_oid, &event->timestamp_us, err);
+                     : types_read_timestamp_us(cell, type, &event->timestamp_us, err);
     return result < 0 ? route_row_wrap(row, route->outbox.timestamp, err) : 0;
 }
 
-static int read_partition(const struct cell *cell, uint32_t type_oid, int32_t *partition,
+static int read_partition(const struct cell *cell, const struct type *type, int32_t *partition,
                           struct error *err)
 {
     if (cell->kind == CELL_UNCHANGED)
         return unchanged(err);
-    if (types_int32(cell, type_oid, partition, err) < 0)
+    if (types_read_int32(cell, type, partition, err) < 0)
         return -1;
     if (*partition < 0)
         return error_data(err, REASON_BAD_PARTITION, "%d is not the number of a partition",
@@ -114,8 +114,8 @@ static int fill_partition(const struct route *route, const struct route_row *row
     const struct cell *cell = route_row_cell(row, route->outbox.partition);
     if (cell->kind == CELL_NULL)
         return 0;
-    uint32_t type_oid = row->slots[route->outbox.partition].type_oid;
-    if (read_partition(cell, type_oid, &event->partition, err) < 0)
+    const struct type *type = row->slots[route->outbox.partition].type;
+    if (read_partition(cell, type, &event->partition, err) < 0)
         return route_row_wrap(row, route->outbox.partition, err);
     return 0;
 }
@@ -136,7 +136,7 @@ static int fill_payload(const struct route *route, const struct route_row *row, 
 {
     uint32_t field = route->outbox.payload;
     const struct cell *cell = route_row_cell(row, field);
-    content_set_cell(&event->value, cell, row->slots[field].type_oid);
+    content_set_cell(&event->value, cell, row->slots[field].type);
     if (cell->kind != CELL_UNCHANGED)
         return 0;
     unchanged(err);

@@ -11,6 +11,7 @@ int route_outbox_compile(struct compilation *c);
 /* The three questions of route_kind.h. */
 enum route_made route_outbox_event(struct route *route, const struct route_row *row,
                                    struct arena *scratch, struct event *event, struct error *err);
-const char *route_outbox_must_be(const struct route *route, uint32_t field, uint32_t type_oid);
+const char *route_outbox_must_be(const struct route *route, uint32_t field,
+                                 const struct type *type);
 
 #endif

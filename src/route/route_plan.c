@@ -1,6 +1,8 @@
 /* route/route_plan: see route_plan.h. */
 #include "route/route_plan.h"
 
+#include "types/types.h"
+
 #include "route/route_kind.h"
 
 #include <assert.h>
@@ -16,17 +18,20 @@ void plan_cache_init(struct plan_cache *cache, struct arena *arena, struct route
     table_init(&cache->plans, arena);
 }
 
-/* A domain is what it is over. From the catalogue a column comes with its oid alone. */
-static uint32_t base_oid(const struct column *column)
+/* From the catalogue a column comes with its oid alone. */
+static const struct type *type_of(const struct column *column)
 {
-    return column->type != NULL ? column->type->base->oid : column->type_oid;
+    const struct type *type = column->type;
+    if (type == NULL)
+        type = types_builtin(column->type_oid);
+    return type != NULL ? type : types_unknown();
 }
 
 static struct field_slot find_column(const struct relation *relation, struct span name)
 {
     for (uint32_t i = 0; i < relation->column_count; i++)
         if (span_equal(relation->columns[i].name, name))
-            return (struct field_slot){.column = i, .type_oid = base_oid(&relation->columns[i])};
+            return (struct field_slot){.column = i, .type = type_of(&relation->columns[i])};
     return (struct field_slot){.column = FIELD_NONE};
 }
 
@@ -43,15 +48,16 @@ static bool is_in_topic(const struct route *route, uint32_t field)
 }
 
 /* A bytea is \x and digits, and a time has a blank and colons. */
-static bool is_never_topic(uint32_t type_oid)
+static bool is_never_topic(const struct type *type)
 {
-    return type_oid == TYPE_BYTEA || type_oid == TYPE_TIMESTAMP || type_oid == TYPE_TIMESTAMPTZ;
+    enum text_form form = type->base->text_form;
+    return form == TEXT_FORM_BYTEA || form == TEXT_FORM_TIMESTAMP || form == TEXT_FORM_TIMESTAMPTZ;
 }
 
-static const char *must_be(const struct route *route, uint32_t field, uint32_t type_oid)
+static const char *must_be(const struct route *route, uint32_t field, const struct type *type)
 {
-    const char *wanted = route_must_be(route, field, type_oid);
-    if (wanted == NULL && is_never_topic(type_oid) && is_in_topic(route, field))
+    const char *wanted = route_must_be(route, field, type);
+    if (wanted == NULL && is_never_topic(type) && is_in_topic(route, field))
         return "a value that a topic name can hold";
     return wanted;
 }
@@ -66,7 +72,7 @@ bool route_lacks(const struct route *route, const struct relation *relation,
             return true;
         if (slot.column == FIELD_NONE)
             continue;
-        lack->must_be = must_be(route, i, slot.type_oid);
+        lack->must_be = must_be(route, i, slot.type);
         if (lack->must_be != NULL)
             return true;
     }

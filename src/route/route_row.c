@@ -51,6 +51,7 @@ int route_row_text(const struct route_row *row, uint32_t field, struct arena *sc
                    struct span *text, struct error *err)
 {
     const struct cell *cell = route_row_cell(row, field);
+    struct rendering made;
     assert(cell->kind != CELL_NULL);
     if (cell->kind == CELL_TEXT) {
         *text = cell->bytes;
@@ -58,7 +59,9 @@ int route_row_text(const struct route_row *row, uint32_t field, struct arena *sc
     }
     if (cell->kind == CELL_UNCHANGED)
         error_data(err, REASON_VALUE_UNCHANGED, "the server did not send the value");
-    else if (types_text(cell, row->slots[field].type_oid, scratch, text, err) == 0)
+    else if (types_render_text(cell, row->slots[field].type, scratch, &made, err) == 0) {
+        *text = made.bytes; /* which live as long as the change, whosever they are */
         return 0;
+    }
     return route_row_wrap(row, field, err);
 }

@@ -22,8 +22,8 @@ struct field_list {
 };
 
 struct field_slot {
-    uint32_t column; /* index into the cells; FIELD_NONE: the relation has no such column */
-    uint32_t type_oid;
+    uint32_t column;         /* index into the cells; FIELD_NONE: the relation has no such column */
+    const struct type *type; /* of that column; never NULL where there is one */
 };
 
 struct route_row {

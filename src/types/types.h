@@ -22,6 +22,11 @@
 const struct type *types_builtin(uint32_t oid);
 /* By pg_type.typname. */
 const struct type *types_builtin_named(struct span name);
+/* text and json: of values that are no column's. */
+const struct type *types_plain_text(void);
+const struct type *types_plain_json(void);
+/* One of which nothing is known, not even its oid; it is rendered as text. */
+const struct type *types_unknown(void);
 /* All of them, index from 0; NULL at the end; one of oid 0 is none. */
 const struct type *types_builtin_at(size_t index);
 
@@ -96,16 +101,5 @@ int types_read_timestamp_us(const struct cell *cell, const struct type *type, in
                             struct error *err);
 int types_read_int32(const struct cell *cell, const struct type *type, int32_t *value,
                      struct error *err);
-
-/* ---- The same by oid ---- */
-
-/* For who has an oid only. Of a rendering they give the bytes alone, which may be the cell's. */
-int types_text(const struct cell *cell, uint32_t type_oid, struct arena *arena, struct span *text,
-               struct error *err);
-int types_raw(const struct cell *cell, uint32_t type_oid, struct arena *arena, struct span *bytes,
-              struct error *err);
-int types_timestamp_us(const struct cell *cell, uint32_t type_oid, int64_t *unix_us,
-                       struct error *err);
-int types_int32(const struct cell *cell, uint32_t type_oid, int32_t *value, struct error *err);
 
 #endif

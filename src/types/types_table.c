@@ -103,6 +103,26 @@ const struct type *types_builtin_named(struct span name)
     return NULL;
 }
 
+const struct type *types_plain_text(void)
+{
+    return &TYPES[ROW_TEXT];
+}
+
+const struct type *types_plain_json(void)
+{
+    return &TYPES[ROW_JSON];
+}
+
+const struct type *types_unknown(void)
+{
+    static const struct type unknown = {.schema = TEXT_OF(""),
+                                        .name = TEXT_OF(""),
+                                        .sql = TEXT_OF(""),
+                                        .binary_len = -1,
+                                        .base = &unknown};
+    return &unknown;
+}
+
 const struct type *types_builtin_at(size_t index)
 {
     if (index < ROW_COUNT)

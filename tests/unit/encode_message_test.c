@@ -1,5 +1,6 @@
 /* encode/: an event becomes the bytes of a message, all of them in the batch's arena. */
 #include "encode/encode.h"
+#include "types/types.h"
 #include "route_fixture.h"
 
 #include <setjmp.h>
@@ -41,7 +42,7 @@ static void init(struct fixture *f, const char *id_header)
                               .partition = 5,
                               .timestamp_us = 1700000000123999};
     content_set_text(&f->event.key, SPAN_LITERAL("4711"));
-    content_set_cell(&f->event.value, &payload, TYPE_JSONB);
+    content_set_cell(&f->event.value, &payload, types_builtin(TYPE_JSONB));
 }
 
 static int encode(struct fixture *f)

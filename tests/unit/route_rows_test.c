@@ -1,6 +1,8 @@
 /* route/: rows of tables become events. */
 #include "route_fixture.h"
 
+#include "types/types.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +30,7 @@ static void test_outbox_defaults(void **state)
     assert_span(f.event.type, "OrderPlaced");
     assert_int_equal(f.event.value.cell.value.kind, CELL_TEXT);
     assert_span(f.event.value.cell.value.bytes, "{\"total\": 12.50}");
-    assert_int_equal(f.event.value.cell.type_oid, TYPE_TEXT);
+    assert_ptr_equal(f.event.value.cell.type, types_plain_text());
     assert_int_equal(f.event.partition, -1);
     assert_int_equal(f.event.timestamp_us, 1700000000123456);
     assert_int_equal(f.event.header_count, 1);
@@ -381,6 +383,35 @@ static void test_partition_column(void **state)
     route_fixture_fini(&f);
 }
 
+/* The event's value has the type that the column points to, and a domain is what it is over. */
+static void test_columns_point_to_their_types(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    struct type moment = {.oid = 16385,
+                          .kind = TYPE_KIND_DOMAIN,
+                          .binary_len = -1,
+                          .base = types_builtin(TYPE_TIMESTAMPTZ)};
+    route_fixture_init(&f);
+    f.configs[0].columns.timestamp = route_fixture_text("at");
+    route_fixture_set(&f, "at", "x");
+    *route_fixture_cell(&f, "at") = (struct cell){CELL_BINARY, {"\0\0\0\0\0\0\0\1", 8}};
+    route_fixture_column(&f, "at")->type_oid = 16385;
+    route_fixture_column(&f, "at")->type = &moment;
+    route_fixture_column(&f, "payload")->type_oid = 16385;
+    route_fixture_column(&f, "payload")->type = &moment;
+    assert_int_equal(route_fixture_open(&f), 0);
+    assert_int_equal(route_fixture_route(&f), 1);
+    assert_int_equal(f.event.timestamp_us, INT64_C(946684800000001));
+    assert_ptr_equal(f.event.value.cell.type, &moment);
+    /* Nothing but an oid, and nobody knows it: text. */
+    f.relation.version++;
+    route_fixture_column(&f, "payload")->type = NULL;
+    assert_int_equal(route_fixture_route(&f), 1);
+    assert_ptr_equal(f.event.value.cell.type, types_unknown());
+    route_fixture_fini(&f);
+}
+
 static void test_binary_cells(void **state)
 {
     (void)state;
@@ -588,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_payload_kinds),
         cmocka_unit_test(test_timestamp_column),
         cmocka_unit_test(test_partition_column),
+        cmocka_unit_test(test_columns_point_to_their_types),
         cmocka_unit_test(test_binary_cells),
         cmocka_unit_test(test_altered_table),
         cmocka_unit_test(test_two_relations_in_turn),

@@ -135,7 +135,7 @@ static void expect_cell(struct cell cell, uint32_t oid, int64_t wanted)
 {
     struct error err = ERROR_INIT;
     int64_t us = 0;
-    if (types_timestamp_us(&cell, oid, &us, &err) < 0)
+    if (types_read_timestamp_us(&cell, types_builtin(oid), &us, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(us, wanted);
 }
@@ -144,7 +144,7 @@ static void refuse_cell(struct cell cell, uint32_t oid, const char *wanted)
 {
     struct error err = ERROR_INIT;
     int64_t us;
-    assert_int_equal(types_timestamp_us(&cell, oid, &us, &err), -1);
+    assert_int_equal(types_read_timestamp_us(&cell, types_builtin(oid), &us, &err), -1);
     assert_error(err, ERROR_DATA, "bad_value", wanted);
 }
 
