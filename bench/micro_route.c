@@ -26,8 +26,7 @@ struct shape {
 
 struct bench {
     struct router *router;
-    struct encoder *encoder;
-    struct encoder_options encoding;
+    struct encoders *encoders;
     struct batch batch;
     struct arena scratch;
     struct relation relation;
@@ -107,7 +106,7 @@ static void put_row(struct bench *b)
     int got;
     while ((got = router_next(b->router, &event, &err)) > 0) {
         struct message *message = batch_next(&b->batch);
-        if (encode_message(b->encoder, &b->encoding, &event, &b->batch.arena, message, &err) < 0)
+        if (encode_message(b->encoders, &event, &b->batch.arena, message, &err) < 0)
             fail("encode", &err);
         batch_add(&b->batch);
     }
@@ -130,14 +129,15 @@ static void run(const struct shape *shape, uint64_t rows)
     struct config_route route = make_route(shape, headers);
     struct config_routes routes = {1, &route};
     struct router_options options = {&routes, "orders", "walferry.orders.progress"};
-    struct bench b = {.encoding = {7318349394477056000, shape->id_header}};
+    struct encoders_options encoding = {&routes, 7318349394477056000, shape->id_header};
+    struct bench b = {.encoders = NULL};
     struct error err = ERROR_INIT;
     char payload[256];
     make_row(&b, payload);
     arena_init(&b.scratch, 64 * 1024, 64 * 1024);
     batch_init(&b.batch, BATCH_MESSAGES, 16 * 1024 * 1024);
     if (router_open(&options, &b.router, &err) < 0 ||
-        encoder_open(FORMAT_RAW, &b.encoding, &b.encoder, &err) < 0)
+        encoders_open(&encoding, &b.encoders, &err) < 0)
         fail("open", &err);
     double start = 0;
     for (uint64_t i = 0; i < rows + BATCH_MESSAGES; i++) {
@@ -149,7 +149,7 @@ static void run(const struct shape *shape, uint64_t rows)
     }
     printf("%-44s %7.1f ns a row\n", shape->name, (seconds() - start) * 1e9 / (double)rows);
     router_close(b.router);
-    encoder_close(b.encoder);
+    encoders_close(b.encoders);
     batch_fini(&b.batch);
     arena_fini(&b.scratch);
 }

@@ -1,14 +1,14 @@
-/* encode/: see encode.h. What all formats have in common; the value alone is the encoder's. */
+/* encode/: see encode.h. What all formats have in common; the bytes of key and value alone are the
+ * encoders'. */
 #include "encode/encode.h"
 
 #include "encode/encode_raw.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
-int encoder_open(enum route_format format, const struct encoder_options *options,
-                 struct encoder **encoder, struct error *err)
+int encoder_open(enum route_format format, struct encoder **encoder, struct error *err)
 {
-    assert(options != NULL && options->id_header != NULL);
     assert(encoder != NULL && err != NULL);
     switch (format) {
     case FORMAT_RAW:
@@ -18,6 +18,43 @@ int encoder_open(enum route_format format, const struct encoder_options *options
     return error_stop(err, REASON_UNKNOWN_FORMAT, "there is no encoder for format %d", (int)format);
 }
 
+int encoders_open(const struct encoders_options *options, struct encoders **encoders,
+                  struct error *err)
+{
+    assert(options->routes != NULL && options->id_header != NULL);
+    assert(encoders != NULL && err != NULL);
+    uint32_t count = options->routes->count;
+    struct encoders *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        abort();
+    made->o = *options;
+    made->of_route = calloc(count, sizeof *made->of_route);
+    if (made->of_route == NULL)
+        abort();
+    for (uint32_t i = 0; i < count; i++) {
+        struct route_encoders *of = &made->of_route[i];
+        if (encoder_open(FORMAT_RAW, &of->key, err) < 0 ||
+            encoder_open(options->routes->items[i].format, &of->value, err) < 0) {
+            encoders_close(made);
+            return -1;
+        }
+    }
+    *encoders = made;
+    return 0;
+}
+
+void encoders_close(struct encoders *encoders)
+{
+    if (encoders == NULL)
+        return;
+    for (uint32_t i = 0; i < encoders->o.routes->count; i++) {
+        encoder_close(encoders->of_route[i].key);
+        encoder_close(encoders->of_route[i].value);
+    }
+    free(encoders->of_route);
+    free(encoders);
+}
+
 /* Topics are C strings to the publisher, so a NUL goes behind; 249 bytes at most. */
 static struct span copy_topic(struct arena *arena, struct span topic)
 {
@@ -25,7 +62,7 @@ static struct span copy_topic(struct arena *arena, struct span topic)
     return (struct span){arena_text(arena, topic), topic.len};
 }
 
-static struct span format_id(const struct encoder_options *options, const struct event *event,
+static struct span format_id(const struct encoders_options *options, const struct event *event,
                              struct arena *arena)
 {
     char text[CHANGE_ID_TEXT_MAX];
@@ -35,7 +72,7 @@ static struct span format_id(const struct encoder_options *options, const struct
 }
 
 /* The route's headers in their order, then ours. */
-static void encode_headers(const struct encoder_options *options, const struct event *event,
+static void encode_headers(const struct encoders_options *options, const struct event *event,
                            struct arena *arena, struct message *message)
 {
     bool with_id = options->id_header[0] != '\0';
@@ -62,17 +99,32 @@ static int64_t ms_from_us(int64_t us)
     return us >= 0 ? us / 1000 : -((-(us + 1)) / 1000) - 1;
 }
 
-int encode_message(struct encoder *encoder, const struct encoder_options *options,
-                   const struct event *event, struct arena *arena, struct message *message,
-                   struct error *err)
+/* An absent key is asked for twice where the value comes later: that costs nothing. */
+static int encode_contents(const struct route_encoders *of, const struct event *event,
+                           struct arena *arena, struct message *message, struct error *err)
 {
-    assert(encoder != NULL && options != NULL);
+    int got = 0;
+    if (message->key.ptr == NULL)
+        got = of->key->ops->encode(of->key, &event->key, arena, &message->key, err);
+    if (got < 0)
+        return error_wrap(err, "key");
+    if (got == 0) {
+        got = of->value->ops->encode(of->value, &event->value, arena, &message->value, err);
+        if (got < 0)
+            return error_wrap(err, "payload");
+    }
+    return got;
+}
+
+int encode_message(struct encoders *encoders, const struct event *event, struct arena *arena,
+                   struct message *message, struct error *err)
+{
+    assert(encoders != NULL && event->route < encoders->o.routes->count);
     assert(event->change != NULL && event->index >= 1);
     const struct change *change = event->change;
-    if (encoder->ops->encode(encoder, &event->key, arena, &message->key, err) < 0)
-        return error_wrap(err, "key");
-    if (encoder->ops->encode(encoder, &event->value, arena, &message->value, err) < 0)
-        return error_wrap(err, "payload");
+    int got = encode_contents(&encoders->of_route[event->route], event, arena, message, err);
+    if (got != 0)
+        return got;
     message->topic = copy_topic(arena, event->topic);
     message->partition = event->partition;
     message->route = event->route;
@@ -81,6 +133,6 @@ int encode_message(struct encoder *encoder, const struct encoder_options *option
     message->id = change->id;
     message->xid = change->xid;
     message->commit_time_us = change->commit_time_us;
-    encode_headers(options, event, arena, message);
+    encode_headers(&encoders->o, event, arena, message);
     return 0;
 }

@@ -1,6 +1,7 @@
-/* encode/: an event becomes message bytes.
+/* encode/: contents become bytes, key and value alike, and an event becomes a message.
  *
- * One encoder for each format. The bytes are put into the batch's arena: topic, key, headers and
+ * Each route has an encoder for its keys and one for its values, opened once for an epoch from its
+ * part of the configuration. The bytes are put into the batch's arena: topic, key, headers and
  * value are copied once, here, because the event's memory is the source's. */
 #ifndef WALFERRY_ENCODE_ENCODE_H
 #define WALFERRY_ENCODE_ENCODE_H
@@ -10,12 +11,16 @@
 #include "config/config.h"
 #include "model/message.h"
 
+/* Not now: what the encoder needs, such as the id of a schema, is on its way. */
+#define ENCODE_AGAIN 1
+
 struct encoder;
 
 struct encoder_ops {
     const char *name;
-    /* The bytes of a content, in the arena; absent: a null key, or a tombstone. ERROR_DATA where it
-     * cannot be represented. */
+    /* 0: the bytes of a content, in the arena; absent: a null key, or a tombstone. ENCODE_AGAIN:
+     * the arena is as it was, and the same content is asked for again a little later; it never
+     * waits itself. -1: ERROR_DATA, it cannot be represented; the encoder goes on. */
     int (*encode)(struct encoder *e, const struct content *content, struct arena *arena,
                   struct span *bytes, struct error *err);
     void (*close)(struct encoder *e);
@@ -25,25 +30,41 @@ struct encoder {
     const struct encoder_ops *ops;
 };
 
-struct encoder_options {
-    uint64_t system_identifier;
-    const char *id_header; /* "" leaves it out */
-};
-
-/* raw: the payload byte for byte (bytea as its bytes), NULL is a tombstone. */
-int encoder_open(enum route_format format, const struct encoder_options *options,
-                 struct encoder **encoder, struct error *err);
+/* raw: a value byte for byte (bytea as its bytes), NULL is no bytes. */
+int encoder_open(enum route_format format, struct encoder **encoder, struct error *err);
 static inline void encoder_close(struct encoder *encoder)
 {
     if (encoder != NULL)
         encoder->ops->close(encoder);
 }
 
+struct encoders_options {
+    const struct config_routes *routes;
+    uint64_t system_identifier;
+    const char *id_header; /* "" leaves it out */
+};
+
+struct route_encoders {
+    struct encoder *key;
+    struct encoder *value;
+};
+
+/* Those of all routes, by the number of the route. */
+struct encoders {
+    struct encoders_options o;
+    struct route_encoders *of_route;
+};
+
+/* Keys are raw: a key is what the route's template gives. */
+int encoders_open(const struct encoders_options *options, struct encoders **encoders,
+                  struct error *err);
+void encoders_close(struct encoders *encoders); /* NULL is legal */
+
 /* The whole message: topic, key, partition, timestamp, headers (the route's, then the id header
- * with change_id_format_event()), position, change id, xid, commit time; and the encoder's value.
- * After an error *message holds nothing that may be used. */
-int encode_message(struct encoder *encoder, const struct encoder_options *options,
-                   const struct event *event, struct arena *arena, struct message *message,
-                   struct error *err);
+ * with change_id_format_event()), position, change id, xid, commit time; and the value. *message is
+ * cleared before. 0, or ENCODE_AGAIN: to be called again with the same event, arena and message,
+ * which keeps what is encoded already. After an error *message holds nothing that may be used. */
+int encode_message(struct encoders *encoders, const struct event *event, struct arena *arena,
+                   struct message *message, struct error *err);
 
 #endif

@@ -46,8 +46,7 @@ static struct filler_options fill_options(const struct epoch *e)
     const struct relay *relay = e->relay;
     return (struct filler_options){
         .router = e->router,
-        .encoder = e->encoder,
-        .encoding = e->encoding,
+        .encoders = e->encoders,
         .routes = &e->config->routes,
         .metrics = relay->o.metrics,
         .log = relay->o.log,
@@ -289,6 +288,6 @@ void epoch_close(struct epoch *e)
     }
     circuit_close(&e->circuit);
     router_close(e->router);
-    encoder_close(e->encoder);
+    encoders_close(e->encoders);
     arena_fini(&e->arena);
 }

@@ -11,7 +11,7 @@
 
 void filler_init(struct filler *filler, const struct filler_options *options)
 {
-    assert(options->router != NULL && options->encoder != NULL && options->routes != NULL);
+    assert(options->router != NULL && options->encoders != NULL && options->routes != NULL);
     assert(options->metrics != NULL && options->log != NULL);
     *filler = (struct filler){.o = *options};
     arena_init(&filler->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
@@ -75,61 +75,61 @@ static void pass_over(struct filler *f, const struct change *change)
 
 /* ---- Events ---- */
 
-static int put_event(struct filler *f, const struct event *event, struct batch *batch,
-                     struct error *err)
+/* A message that was begun is gone on with. */
+static int put_event(struct filler *f, struct batch *batch, struct error *err)
 {
-    struct message *message = batch_next(batch);
-    if (encode_message(f->o.encoder, &f->o.encoding, event, &batch->arena, message, err) < 0)
-        return -1;
-    batch_add(batch);
-    return 0;
+    struct message *message = f->holding ? &batch->messages[batch->count] : batch_next(batch);
+    int got = encode_message(f->o.encoders, &f->event, &batch->arena, message, err);
+    f->holding = got == ENCODE_AGAIN;
+    if (got == 0)
+        batch_add(batch);
+    return got;
 }
 
-static int publish_change(struct filler *f, const struct change *change, struct batch *batch,
-                          struct error *err)
+static enum fill publish(struct filler *f, const struct change *change, struct batch *batch,
+                         struct error *err)
 {
-    arena_reset(&f->scratch);
-    router_begin(f->o.router, change, &f->scratch);
-    struct event event = {.route = 0};
     for (;;) {
-        int got = router_next(f->o.router, &event, err);
+        int got = f->holding ? 1 : router_next(f->o.router, &f->event, err);
         if (got == 0)
-            return 0;
+            return FILL_DONE;
         if (got > 0 && is_condemned(f, change))
             got =
                 error_data(err, REASON_RECORD_REFUSED, "the broker refuses this record by itself");
         if (got > 0)
-            got = put_event(f, &event, batch, err);
-        if (got < 0 && on_data_error(f, change, event.route, err) < 0)
-            return -1;
+            got = put_event(f, batch, err);
+        if (got == ENCODE_AGAIN)
+            return FILL_AGAIN;
+        if (got < 0 && on_data_error(f, change, f->event.route, err) < 0)
+            return FILL_FAILED;
     }
 }
 
-static void count_ignored(struct filler *f, const struct change *change)
-{
-    if (change->op == CHANGE_UPDATE || change->op == CHANGE_DELETE || change->op == CHANGE_TRUNCATE)
-        metrics_add(f->o.metrics, METRIC_IGNORED_UPDATE, 1);
-    else if (!router_matched(f->o.router))
-        metrics_add(f->o.metrics, METRIC_IGNORED_UNROUTED, 1);
-}
-
-int filler_take(struct filler *f, const struct change *change, struct batch *batch,
-                struct error *err)
+enum fill filler_take(struct filler *f, const struct change *change, struct batch *batch,
+                      struct error *err)
 {
     assert(!change_id_is_none(change->id));
+    if (f->holding) {
+        assert(change_id_equal(f->event.change->id, change->id));
+        return publish(f, change, batch, err);
+    }
     assert(batch->capacity - batch->count >= f->o.routes->count);
     if (is_skipped(f, change)) {
         pass_over(f, change);
-        return 0;
+        return FILL_DONE;
     }
-    uint32_t before = batch->count;
-    if (change->op == CHANGE_INSERT || change->op == CHANGE_READ || change->op == CHANGE_MESSAGE) {
-        if (publish_change(f, change, batch, err) < 0)
-            return -1;
+    arena_reset(&f->scratch);
+    switch (router_begin(f->o.router, change, &f->scratch)) {
+    case ROUTER_TAKEN:
+        return publish(f, change, batch, err);
+    case ROUTER_NO_ROUTE:
+        metrics_add(f->o.metrics, METRIC_IGNORED_UNROUTED, 1);
+        return FILL_DONE;
+    case ROUTER_NOT_THIS_OPERATION:
+        metrics_add(f->o.metrics, METRIC_IGNORED_UPDATE, 1);
+        return FILL_DONE;
     }
-    if (batch->count == before)
-        count_ignored(f, change);
-    return 0;
+    return FILL_DONE;
 }
 
 void filler_ignore_message(struct filler *f, const struct change *change)

@@ -16,8 +16,7 @@
 
 struct filler_options {
     struct router *router;
-    struct encoder *encoder;
-    struct encoder_options encoding;
+    struct encoders *encoders;
     const struct config_routes *routes;
     struct metrics *metrics;
     const struct log *log;
@@ -31,17 +30,26 @@ struct filler_options {
 struct filler {
     struct filler_options o;
     struct arena scratch;
+    struct event event; /* of the change at hand, the one that was routed last */
+    bool holding;       /* it waits for its encoder */
     bool warned_message;
+};
+
+enum fill {
+    FILL_FAILED = -1, /* ERROR_DATA: the change cannot be published and its route does not pass it
+                         over; what the batch holds of it must not go out */
+    FILL_DONE,
+    FILL_AGAIN /* an encoder is not ready: to be called again with the same change and the same
+                  batch, which must not be sealed before */
 };
 
 void filler_init(struct filler *filler, const struct filler_options *options);
 void filler_fini(struct filler *filler);
 
 /* change: a row, a truncate or a transactional message. batch: has a free message for each route.
- * -1: ERROR_DATA, the change cannot be published and its route does not pass it over; what the
- * batch holds of it must not go out. */
-int filler_take(struct filler *filler, const struct change *change, struct batch *batch,
-                struct error *err);
+ */
+enum fill filler_take(struct filler *filler, const struct change *change, struct batch *batch,
+                      struct error *err);
 /* A message outside of transactions is never published: counted, and said once. */
 void filler_ignore_message(struct filler *filler, const struct change *change);
 

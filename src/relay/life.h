@@ -67,8 +67,7 @@ struct epoch {
     struct opening opening;
     struct source *source;
     struct router *router;
-    struct encoder_options encoding;
-    struct encoder *encoder;
+    struct encoders *encoders;
     struct circuit circuit;
     struct reader reader;
     struct writer writer;

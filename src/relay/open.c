@@ -36,10 +36,11 @@ static int look(struct epoch *e, struct error *err)
 
 static int prepare(struct epoch *e, struct error *err)
 {
-    e->encoding =
-        (struct encoder_options){.system_identifier = e->opening.found.system.system_identifier,
-                                 .id_header = e->config->delivery.id_header.text};
-    if (encoder_open(FORMAT_RAW, &e->encoding, &e->encoder, err) < 0)
+    struct encoders_options encoding = {.routes = &e->config->routes,
+                                        .system_identifier =
+                                            e->opening.found.system.system_identifier,
+                                        .id_header = e->config->delivery.id_header.text};
+    if (encoders_open(&encoding, &e->encoders, err) < 0)
         return -1;
     struct buf weak = BUF_EMPTY;
     int result = relay_prepare_topics(&e->kafka, e->router, false, &weak, err);

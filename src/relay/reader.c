@@ -13,6 +13,8 @@
 /* A transaction that the server sends so long after its commit is part of a backlog. */
 #define BEHIND_US (INT64_C(1) * 1000000)
 #define NAP_MAX_US 10000
+/* How soon an encoder that was not ready is asked again. */
+#define HOLD_US 10000
 
 void reader_init(struct reader *reader, const struct reader_options *options)
 {
@@ -169,46 +171,58 @@ static void take_commit(struct reader *r, const struct change *change)
         move_up(&r->state.mark, change->position);
 }
 
-static int take_row(struct reader *r, const struct change *change, int64_t now_us,
-                    struct error *err)
+/* Nothing behind a change that is held may be taken, and no batch be sealed in the middle of it. */
+static void take_row(struct reader *r, int64_t now_us, struct error *err)
 {
     assert(r->state.in_txn);
-    r->cursor = change->position;
     bool empty = r->batch->count == 0;
-    int result = filler_take(&r->filler, change, r->batch, err);
+    enum fill got = filler_take(&r->filler, &r->change, r->batch, err);
     if (empty && r->batch->count > 0)
         r->batch->opened_us = now_us;
-    return result;
+    switch (got) {
+    case FILL_DONE:
+        r->cursor = r->change.position;
+        r->phase = READER_TAKING;
+        return;
+    case FILL_AGAIN:
+        r->phase = READER_HOLDING;
+        return;
+    case FILL_FAILED:
+        r->failure = *err;
+        *err = ERROR_INIT;
+        return;
+    }
 }
 
-static int take_change(struct reader *r, const struct change *change, int64_t now_us,
-                       struct error *err)
+static void take_change(struct reader *r, int64_t now_us, struct error *err)
 {
+    const struct change *change = &r->change;
     r->last_change_us = now_us;
     switch (change->op) {
     case CHANGE_BEGIN:
         take_begin(r, change);
-        return 0;
+        return;
     case CHANGE_COMMIT:
         take_commit(r, change);
-        return 0;
+        return;
     case CHANGE_MARK:
         move_up(&r->state.mark, change->position);
         r->state.urgent |= change->urgent;
-        return 0;
+        return;
     case CHANGE_MESSAGE:
         if (change->message.transactional)
-            return take_row(r, change, now_us, err);
-        filler_ignore_message(&r->filler, change);
-        return 0;
+            take_row(r, now_us, err);
+        else
+            filler_ignore_message(&r->filler, change);
+        return;
     case CHANGE_INSERT:
     case CHANGE_UPDATE:
     case CHANGE_DELETE:
     case CHANGE_TRUNCATE:
     case CHANGE_READ:
-        return take_row(r, change, now_us, err);
+        take_row(r, now_us, err);
+        return;
     }
-    return 0;
 }
 
 /* A source that paces its reading gives nothing during a nap, although there is more: that is no
@@ -221,22 +235,20 @@ static bool is_napping(struct reader *r, int64_t now_us)
     return fd < 0 && deadline_us - now_us < NAP_MAX_US;
 }
 
-/* Takes changes until the input is dry, no batch is free or the step is long enough. */
+/* Takes changes until the input is dry, no batch is free, one is held or the step is long enough.
+ */
 static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
 {
     *input_empty = false;
     for (int i = 0; i < CHANGES_PER_STEP && have_batch(r); i++) {
-        struct change change;
-        int got = source_next(r->o.source, now_us, &change, err);
+        int got = source_next(r->o.source, now_us, &r->change, err);
         if (got <= 0) {
             *input_empty = got == 0 && !is_napping(r, now_us);
             return got;
         }
-        if (take_change(r, &change, now_us, err) < 0) {
-            r->failure = *err;
-            *err = ERROR_INIT;
+        take_change(r, now_us, err);
+        if (r->phase == READER_HOLDING || r->failure.kind != ERROR_NONE)
             return 0;
-        }
         seal_if_due(r, now_us, false);
     }
     return 0;
@@ -249,6 +261,10 @@ static int check_stall(struct reader *r, int64_t now_us, struct error *err)
         r->last_change_us = r->o.source->data_us;
     if (!r->state.in_txn || now_us - r->last_change_us < r->o.stall_us)
         return 0;
+    if (r->phase == READER_HOLDING)
+        return error_retry(err, REASON_STALLED,
+                           "no encoder was ready for a change for %" PRId64 " ms",
+                           (now_us - r->last_change_us) / 1000);
     return error_retry(err, REASON_STALLED,
                        "no change for %" PRId64 " ms inside a transaction of the database",
                        (now_us - r->last_change_us) / 1000);
@@ -307,7 +323,7 @@ static int take_step(struct reader *r, int64_t now_us, bool *input_empty, struct
 {
     if (take_changes(r, now_us, input_empty, err) < 0)
         return -1;
-    if (r->failure.kind != ERROR_NONE)
+    if (r->failure.kind != ERROR_NONE || r->phase == READER_HOLDING)
         return 0;
     if (r->batch != NULL)
         seal_if_due(r, now_us, *input_empty);
@@ -321,11 +337,28 @@ static int take_step(struct reader *r, int64_t now_us, bool *input_empty, struct
     return check_stall(r, now_us, err);
 }
 
+/* The source keeps the change until the next one is asked for. */
+static int hold_step(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
+{
+    take_row(r, now_us, err);
+    if (r->failure.kind != ERROR_NONE)
+        return 0;
+    if (r->phase == READER_HOLDING)
+        return check_stall(r, now_us, err);
+    r->last_change_us = now_us;
+    seal_if_due(r, now_us, false);
+    return take_step(r, now_us, input_empty, err);
+}
+
 static int advance(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
 {
     switch (r->phase) {
     case READER_TAKING:
         if (!may_stop(r) && take_step(r, now_us, input_empty, err) < 0)
+            return -1;
+        break;
+    case READER_HOLDING:
+        if (!may_stop(r) && hold_step(r, now_us, input_empty, err) < 0)
             return -1;
         break;
     case READER_STARVED:
@@ -346,6 +379,8 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
     source_wait(r->o.source, &fd, &deadline_us);
     wait_until(wait, deadline_us);
     wait_for_fd(wait, channel_fd(r->o.circuit->empty));
+    if (r->phase == READER_HOLDING)
+        wait_until(wait, now_us + HOLD_US);
     if (r->phase != READER_TAKING || r->batch == NULL)
         return; /* only a batch that returns, or the clock, changes anything */
     wait_for_fd(wait, fd);

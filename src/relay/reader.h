@@ -29,9 +29,10 @@ enum reader_stop {
     READER_STOP_WHOLE /* the same, but a transaction that has begun to go out is ended first */
 };
 
-/* TAKING ⇄ STARVED; from both → DRAINING. */
+/* TAKING ⇄ STARVED, TAKING ⇄ HOLDING; from all → DRAINING. */
 enum reader_phase {
     READER_TAKING,  /* a batch is at hand and takes changes */
+    READER_HOLDING, /* a change is kept, for which an encoder is not ready */
     READER_STARVED, /* every batch is with the writer: back-pressure */
     READER_DRAINING /* nothing follows; the writer's end is waited for */
 };
@@ -46,9 +47,10 @@ struct reader {
     struct batch *free[CIRCUIT_BATCHES];
     uint32_t free_count;
 
-    uint64_t final_lsn; /* of the transaction at hand */
+    struct change change; /* taken from the source last */
+    uint64_t final_lsn;   /* of the transaction at hand */
     uint32_t xid;
-    struct position cursor;   /* of the last change taken */
+    struct position cursor;   /* of the last change that is done */
     struct position boundary; /* of the last COMMIT in `batch`; lsn 0: none */
     uint32_t boundary_count;  /* messages of `batch` up to there */
     struct position sealed;   /* end of the batch that was sent last */

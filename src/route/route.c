@@ -132,11 +132,6 @@ enum router_answer router_begin(struct router *router, const struct change *chan
     return router->answer;
 }
 
-bool router_matched(const struct router *router)
-{
-    return router->answer == ROUTER_TAKEN;
-}
-
 static enum route_made make_event(struct router *router, struct route *route,
                                   const struct cell *cells, const struct field_slot *slots,
                                   struct event *event, struct error *err)

@@ -48,8 +48,6 @@ enum router_answer router_begin(struct router *router, const struct change *chan
  * reserved_topic, bad_headers, reserved_header, bad_partition, bad_message_json, bad_value,
  * value_unchanged. */
 int router_next(struct router *router, struct event *event, struct error *err);
-/* After router_begin: did any route match the change at all? */
-bool router_matched(const struct router *router);
 
 /* What the routes take of tables, a set of change_bit(): the server need not send anything else. */
 uint32_t router_operations(const struct router *router);

@@ -26,10 +26,10 @@ static const struct {
 };
 #define ENCODERS (sizeof encoders / sizeof encoders[0])
 
-static const struct encoder_options options = {7318349394477056000, "walferry-id"};
-
 struct run {
-    struct encoder *encoder;
+    struct config_route route;
+    struct config_routes routes;
+    struct encoders *encoders;
     struct arena arena;
     struct change change;
     struct event event;
@@ -41,7 +41,10 @@ static void begin(struct run *r, enum route_format format)
 {
     *r = (struct run){.err = ERROR_INIT};
     arena_init(&r->arena, 64, 64);
-    assert_int_equal(encoder_open(format, &options, &r->encoder, &r->err), 0);
+    r->route.format = format;
+    r->routes = (struct config_routes){1, &r->route};
+    struct encoders_options options = {&r->routes, 7318349394477056000, "walferry-id"};
+    assert_int_equal(encoders_open(&options, &r->encoders, &r->err), 0);
     r->change = (struct change){.op = CHANGE_INSERT, .id = change_id_wal(16, 1)};
     r->event = (struct event){
         .change = &r->change, .index = 1, .topic = SPAN_LITERAL("t"), .partition = -1};
@@ -51,7 +54,7 @@ static void begin(struct run *r, enum route_format format)
 static int encode_event(struct run *r)
 {
     r->message = (struct message){.partition = -1};
-    return encode_message(r->encoder, &options, &r->event, &r->arena, &r->message, &r->err);
+    return encode_message(r->encoders, &r->event, &r->arena, &r->message, &r->err);
 }
 
 static int encode(struct run *r, enum cell_kind kind, struct span bytes, uint32_t type_oid)
@@ -63,7 +66,7 @@ static int encode(struct run *r, enum cell_kind kind, struct span bytes, uint32_
 
 static void end(struct run *r)
 {
-    encoder_close(r->encoder);
+    encoders_close(r->encoders);
     arena_fini(&r->arena);
 }
 
@@ -73,7 +76,7 @@ static void test_names(void **state)
     for (size_t i = 0; i < ENCODERS; i++) {
         struct run r;
         begin(&r, encoders[i].format);
-        assert_string_equal(r.encoder->ops->name, encoders[i].name);
+        assert_string_equal(r.encoders->of_route[0].value->ops->name, encoders[i].name);
         end(&r);
     }
 }

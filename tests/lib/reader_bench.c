@@ -45,8 +45,7 @@ struct reader_bench *bench_open(uint32_t routes)
     b->options = (struct reader_options){
         .source = &b->source.base,
         .circuit = &b->circuit,
-        .fill = {.encoding = {.system_identifier = BENCH_SYSTEM, .id_header = "walferry-id"},
-                 .routes = &b->routes,
+        .fill = {.routes = &b->routes,
                  .metrics = b->metrics,
                  .log = &b->log,
                  .system_identifier = BENCH_SYSTEM},
@@ -56,8 +55,9 @@ struct reader_bench *bench_open(uint32_t routes)
         .start = {BENCH_START, 0},
         .stall_us = BENCH_STALL_US,
     };
-    must(encoder_open(FORMAT_RAW, &b->options.fill.encoding, &b->encoder, &b->err), &b->err);
-    b->options.fill.encoder = b->encoder;
+    struct encoders_options encoding = {&b->routes, BENCH_SYSTEM, "walferry-id"};
+    must(encoders_open(&encoding, &b->encoders, &b->err), &b->err);
+    b->options.fill.encoders = b->encoders;
     return b;
 }
 
@@ -77,7 +77,7 @@ void bench_close(struct reader_bench *b)
 {
     reader_fini(&b->reader);
     circuit_close(&b->circuit);
-    encoder_close(b->encoder);
+    encoders_close(b->encoders);
     router_close(b->router);
     metrics_close(b->metrics);
     close(b->log.fd);

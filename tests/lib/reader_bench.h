@@ -1,5 +1,5 @@
 /* reader_bench: a reader with everything around it but the writer, whose part the test plays:
- * a scripted source, the real router and encoder, a circuit, metrics, and a log in memory. Time is
+ * a scripted source, the real router and encoders, a circuit, metrics, and a log in memory. Time is
  * the test's. */
 #ifndef WALFERRY_TESTS_READER_BENCH_H
 #define WALFERRY_TESTS_READER_BENCH_H
@@ -24,7 +24,7 @@ struct reader_bench {
     struct config_route items[BENCH_ROUTES];
     struct config_routes routes;
     struct router *router;
-    struct encoder *encoder;
+    struct encoders *encoders;
     struct circuit circuit;
     struct metrics *metrics;
     struct log log;

@@ -64,8 +64,7 @@ struct world {
     struct publisher *publisher;
     struct source *source;
     struct router *router;
-    struct encoder *encoder;
-    struct encoder_options encoding;
+    struct encoders *encoders;
     struct circuit circuit;
     struct reader reader;
     struct writer writer;
@@ -241,16 +240,15 @@ static void make_loops(struct world *w, struct error *err)
 {
     struct router_options router = {
         .routes = &w->routes, .relay = "sim", .progress_topic = "walferry.sim.progress"};
-    w->encoding =
-        (struct encoder_options){.system_identifier = SYSTEM_IDENTIFIER, .id_header = "id"};
+    struct encoders_options encoding = {
+        .routes = &w->routes, .system_identifier = SYSTEM_IDENTIFIER, .id_header = "id"};
     if (router_open(&router, &w->router, err) < 0 ||
-        encoder_open(FORMAT_RAW, &w->encoding, &w->encoder, err) < 0 ||
+        encoders_open(&encoding, &w->encoders, err) < 0 ||
         circuit_open(&w->circuit, 4 + random_below(&w->random, 12), 1, 4 * 65536, err) < 0)
         abort();
     w->source = open_source(w);
     struct filler_options fill = {.router = w->router,
-                                  .encoder = w->encoder,
-                                  .encoding = w->encoding,
+                                  .encoders = w->encoders,
                                   .routes = &w->routes,
                                   .metrics = w->metrics,
                                   .log = &w->log,
@@ -301,7 +299,7 @@ static void close_epoch(struct world *w, int64_t source_deadline, int abort_ms)
     writer_fini(&w->writer);
     circuit_close(&w->circuit);
     router_close(w->router);
-    encoder_close(w->encoder);
+    encoders_close(w->encoders);
     arena_fini(&w->arena);
     model_pg_disconnect(&w->pg);
     w->open = false;

@@ -15,8 +15,9 @@
 #include "assert_text.h"
 
 struct fixture {
-    struct encoder_options options;
-    struct encoder *encoder;
+    struct config_route items[3];
+    struct config_routes routes;
+    struct encoders *encoders;
     struct arena arena;
     struct change change;
     struct event event;
@@ -26,9 +27,10 @@ struct fixture {
 
 static void init(struct fixture *f, const char *id_header)
 {
-    *f = (struct fixture){.options = {7318349394477056000, id_header}, .err = ERROR_INIT};
+    *f = (struct fixture){.routes = {3, f->items}, .err = ERROR_INIT};
     arena_init(&f->arena, 256, 256);
-    assert_int_equal(encoder_open(FORMAT_RAW, &f->options, &f->encoder, &f->err), 0);
+    struct encoders_options options = {&f->routes, 7318349394477056000, id_header};
+    assert_int_equal(encoders_open(&options, &f->encoders, &f->err), 0);
     f->change = (struct change){.op = CHANGE_INSERT,
                                 .position = {.lsn = 0x1000, .seq = 3},
                                 .id = change_id_wal(0x16B374D848, 3),
@@ -48,12 +50,12 @@ static void init(struct fixture *f, const char *id_header)
 static int encode(struct fixture *f)
 {
     f->message = (struct message){.partition = -1};
-    return encode_message(f->encoder, &f->options, &f->event, &f->arena, &f->message, &f->err);
+    return encode_message(f->encoders, &f->event, &f->arena, &f->message, &f->err);
 }
 
 static void fini(struct fixture *f)
 {
-    encoder_close(f->encoder);
+    encoders_close(f->encoders);
     arena_fini(&f->arena);
 }
 
@@ -185,8 +187,7 @@ static void test_behind_the_router(void **state)
     route_fixture_init(&r);
     assert_int_equal(route_fixture_open(&r), 0);
     assert_int_equal(route_fixture_route(&r), 1);
-    assert_int_equal(encode_message(f.encoder, &f.options, &r.event, &f.arena, &f.message, &f.err),
-                     0);
+    assert_int_equal(encode_message(f.encoders, &r.event, &f.arena, &f.message, &f.err), 0);
     route_fixture_fini(&r);
     assert_span(f.message.topic, "outbox.event.order");
     assert_span(f.message.key, "4711");
@@ -200,6 +201,7 @@ static void test_close_of_nothing(void **state)
 {
     (void)state;
     encoder_close(NULL);
+    encoders_close(NULL);
 }
 
 int main(void)

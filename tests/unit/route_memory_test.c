@@ -44,8 +44,7 @@ static void count_free(const volatile void *ptr)
 struct pipeline {
     struct route_fixture f;
     struct batch batch;
-    struct encoder *encoder;
-    struct encoder_options encoding;
+    struct encoders *encoders;
 };
 
 static void put_all(struct pipeline *p)
@@ -58,7 +57,7 @@ static void put_all(struct pipeline *p)
         if (batch_full(&p->batch, SIZE_MAX))
             batch_reset(&p->batch);
         struct message *message = batch_next(&p->batch);
-        if (encode_message(p->encoder, &p->encoding, &event, &p->batch.arena, message, &err) < 0)
+        if (encode_message(p->encoders, &event, &p->batch.arena, message, &err) < 0)
             abort();
         batch_add(&p->batch);
     }
@@ -86,14 +85,14 @@ static void open_pipeline(struct pipeline *p)
 {
     struct error err = ERROR_INIT;
     batch_init(&p->batch, 64, 1024 * 1024);
-    p->encoding = (struct encoder_options){7318349394477056000, "walferry-id"};
-    assert_int_equal(encoder_open(FORMAT_RAW, &p->encoding, &p->encoder, &err), 0);
+    struct encoders_options encoding = {&p->f.routes, 7318349394477056000, "walferry-id"};
+    assert_int_equal(encoders_open(&encoding, &p->encoders, &err), 0);
     assert_int_equal(route_fixture_open(&p->f), 0);
 }
 
 static void close_pipeline(struct pipeline *p)
 {
-    encoder_close(p->encoder);
+    encoders_close(p->encoders);
     batch_fini(&p->batch);
     route_fixture_fini(&p->f);
 }
