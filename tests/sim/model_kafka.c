@@ -17,13 +17,18 @@ struct model_publisher {
     bool recovered;
     bool dead;
     int slices; /* PUBLISH_AGAIN so often still */
-    struct batch *unreported[UNREPORTED_MAX];
+    struct unreported {
+        struct batch *batch;
+        int64_t put_us;
+        int64_t due_us; /* of the report, where the broker is slow */
+    } unreported[UNREPORTED_MAX];
     uint32_t unreported_count;
+    int64_t end_us; /* when the slow broker answers the EndTxn; 0: not sent */
 };
 
 void model_kafka_init(struct model_kafka *k, struct random *random)
 {
-    *k = (struct model_kafka){.random = random, .faults = true};
+    *k = (struct model_kafka){.random = random};
     k->log = calloc(EVENTS_MAX, sizeof *k->log);
     k->open = calloc(EVENTS_MAX, sizeof *k->open);
     k->records = calloc(EVENTS_MAX, sizeof *k->records);
@@ -60,6 +65,7 @@ static void settle(struct model_kafka *k, bool commit)
     free(k->pending.json);
     k->pending = (struct kafka_record){0};
     k->open_count = 0;
+    k->begun_us = 0;
     k->end_sent = false;
     k->txn++;
 }
@@ -122,12 +128,67 @@ static uint32_t number_in(struct span text, size_t skip)
     return (uint32_t)strtoul(digits, NULL, 10);
 }
 
+/* ---- A slow broker ---- */
+
+static int64_t message_bytes(const struct message *message)
+{
+    size_t bytes = 70 + message->key.len + message->value.len;
+    for (uint32_t i = 0; i < message->header_count; i++)
+        bytes += message->headers[i].name.len + message->headers[i].value.len;
+    return (int64_t)bytes;
+}
+
+/* Returns when the answer is there. */
+static int64_t send_bytes(struct model_kafka *k, int64_t bytes)
+{
+    if (k->pace.bytes_per_s == 0)
+        return k->now_us;
+    if (k->free_us < k->now_us)
+        k->free_us = k->now_us;
+    k->free_us += bytes * 1000000 / k->pace.bytes_per_s;
+    return k->free_us + k->pace.latency_us;
+}
+
+/* The broker ends a transaction that lasts for its whole time-out. */
+static int check_age(struct model_publisher *p, struct error *err)
+{
+    struct model_kafka *k = p->kafka;
+    if (k->pace.bytes_per_s == 0)
+        return 0;
+    if (k->begun_us == 0)
+        k->begun_us = k->now_us;
+    if (k->now_us - k->begun_us < k->pace.timeout_us)
+        return 0;
+    p->dead = true;
+    settle(k, false);
+    return error_retry(err, REASON_TRANSACTION_TIMEOUT,
+                       "the transaction was as old as its time-out");
+}
+
+/* True once all is reported and the EndTxn answered. */
+static bool has_ended(struct model_publisher *p, size_t record_bytes)
+{
+    struct model_kafka *k = p->kafka;
+    if (k->pace.bytes_per_s == 0)
+        return true;
+    if (p->unreported_count > 0)
+        return false;
+    if (p->end_us == 0)
+        p->end_us = send_bytes(k, 70 + (int64_t)record_bytes) + k->pace.latency_us;
+    if (k->now_us < p->end_us)
+        return false;
+    p->end_us = 0;
+    return true;
+}
+
+/* ---- Its ops ---- */
+
 static int put(struct publisher *base, struct batch *batch, const struct message *message,
                struct error *err)
 {
     struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
-    if (usable(p, err) < 0)
+    if (usable(p, err) < 0 || check_age(p, err) < 0)
         return -1;
     if (p->unreported_count == UNREPORTED_MAX || fault(k, 50))
         return PUBLISH_AGAIN;
@@ -144,14 +205,31 @@ static int put(struct publisher *base, struct batch *batch, const struct message
     for (uint32_t i = 0; i < message->header_count; i++)
         event->part |= span_equal_text(message->headers[i].name, "walferry-part");
     batch->outstanding++;
-    p->unreported[p->unreported_count++] = batch;
+    p->unreported[p->unreported_count++] =
+        (struct unreported){batch, k->now_us, send_bytes(k, message_bytes(message))};
     return PUBLISH_DONE;
 }
 
 static void report(struct model_publisher *p, uint32_t count)
 {
     for (; count > 0 && p->unreported_count > 0; count--)
-        p->unreported[--p->unreported_count]->outstanding--;
+        p->unreported[--p->unreported_count].batch->outstanding--;
+}
+
+/* In order, as they become due; a message that is on its way for too long is given up. */
+static int report_due(struct model_publisher *p, struct error *err)
+{
+    struct model_kafka *k = p->kafka;
+    uint32_t due = 0;
+    while (due < p->unreported_count && p->unreported[due].due_us <= k->now_us)
+        p->unreported[due++].batch->outstanding--;
+    p->unreported_count -= due;
+    memmove(p->unreported, p->unreported + due, p->unreported_count * sizeof *p->unreported);
+    if (p->unreported_count == 0 ||
+        k->now_us - p->unreported[0].put_us < k->pace.timeout_us / 4 * 3)
+        return 0;
+    p->dead = true;
+    return error_retry(err, REASON_DELIVERY_FAILED, "a record was not delivered in time");
 }
 
 static int poll_reports(struct publisher *base, int wait_ms, struct error *err)
@@ -162,6 +240,8 @@ static int poll_reports(struct publisher *base, int wait_ms, struct error *err)
         p->dead = true;
         return error_retry(err, REASON_DELIVERY_FAILED, "a delivery failed");
     }
+    if (p->kafka->pace.bytes_per_s > 0)
+        return report_due(p, err);
     report(p, 1 + random_below(p->kafka->random, 40));
     return 0;
 }
@@ -180,11 +260,17 @@ static int unknown_outcome(struct model_publisher *p, struct error *err)
     return error_retry(err, REASON_COMMIT_OUTCOME_UNKNOWN, "the outcome of a commit is not known");
 }
 
+/* A commit serves reports, too. */
+static int report_slow(struct model_publisher *p, struct error *err)
+{
+    return p->kafka->pace.bytes_per_s > 0 ? report_due(p, err) : 0;
+}
+
 static int commit(struct publisher *base, struct span record, struct error *err)
 {
     struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
-    if (usable(p, err) < 0)
+    if (usable(p, err) < 0 || check_age(p, err) < 0 || report_slow(p, err) < 0)
         return -1;
     if (k->pending.json == NULL) {
         k->pending = (struct kafka_record){.json = malloc(record.len), .len = record.len};
@@ -196,6 +282,8 @@ static int commit(struct publisher *base, struct span record, struct error *err)
         p->slices--;
         return PUBLISH_AGAIN;
     }
+    if (!has_ended(p, record.len))
+        return PUBLISH_AGAIN;
     if (fault(k, 25))
         return unknown_outcome(p, err);
     if (fault(k, 40)) {
@@ -225,6 +313,7 @@ int model_publisher_open(struct model_kafka *k, struct publisher **publisher)
                                              .commit = commit,
                                              .close = close_publisher};
     settle(k, k->end_sent);
+    k->free_us = k->now_us; /* what was not sent yet went with the producer before */
     k->epoch++;
     struct model_publisher *p = calloc(1, sizeof *p);
     p->base.ops = &ops;

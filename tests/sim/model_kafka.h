@@ -26,8 +26,19 @@ struct kafka_record {
     uint32_t events; /* in the log once it is committed */
 };
 
+/* A broker that takes its time; bytes_per_s 0: one that takes none. */
+struct kafka_pace {
+    int64_t bytes_per_s;
+    int64_t latency_us;
+    int64_t timeout_us; /* of transactions; a message is given up after three quarters of it */
+};
+
 struct model_kafka {
     struct random *random;
+    struct kafka_pace pace;
+    int64_t now_us;
+    int64_t free_us;         /* when the broker has taken all that it was sent */
+    int64_t begun_us;        /* the open transaction; 0: none */
     bool faults;             /* false: everything succeeds */
     struct kafka_event *log; /* committed, in order */
     uint32_t log_count;

@@ -14,8 +14,17 @@
 #include "random.h"
 #include "workload.h"
 
+/* A server that takes its time, or a link that does. */
+struct pg_pace {
+    uint32_t row_bytes_max; /* payloads of up to so many bytes; 0: a few */
+    int64_t bytes_per_s;    /* 0: at once */
+    int64_t quiet_us;       /* silence at one place of every third transaction; 0: none */
+    int64_t keepalive_us;   /* of one with any pace: how often, in a silence and at the end */
+};
+
 struct model_pg {
     struct random *random;
+    struct pg_pace pace;
     struct workload work;
     uint64_t confirmed_lsn;
     uint64_t durable_lsn; /* what a crash of the server goes back to */
@@ -27,6 +36,12 @@ struct model_pg {
     uint64_t start_lsn;
     uint32_t cursor;   /* record */
     uint32_t position; /* message within it: 0 BEGIN, 1..n changes, n + 1 COMMIT */
+
+    /* Of a slow one. */
+    struct buf underway; /* the message whose last byte arrives at arrives_us */
+    int64_t arrives_us;
+    int64_t quiet_until_us; /* of the place at hand; 0: it has not begun */
+    int64_t keepalive_at_us;
 };
 
 void model_pg_init(struct model_pg *pg, struct random *random, uint64_t seed);

@@ -1,0 +1,100 @@
+/* sim/oracle: I3 and I4, and that everything is there once and in order. */
+#include "world.h"
+
+#include <stdio.h>
+
+static void check_records(struct world *w)
+{
+    struct arena arena;
+    arena_init(&arena, 1024, 1024);
+    struct progress before = {0};
+    for (uint32_t i = 0; i < w->kafka.record_count; i++) {
+        struct progress now;
+        struct error err = ERROR_INIT;
+        struct span json = {w->kafka.records[i].json, w->kafka.records[i].len};
+        if (progress_decode(json, &arena, &now, &err) < 0)
+            world_fail(w, err.text);
+        else if (i > 0 && !progress_follows(&before, &now))
+            world_fail(w, "I3: progress does not increase");
+        before = now;
+    }
+    arena_fini(&arena);
+}
+
+/* Events of one PostgreSQL transaction in more than one Kafka transaction only where flagged. */
+static void check_atomic(struct world *w, const struct pg_record *record, uint32_t first,
+                         uint32_t count)
+{
+    const struct kafka_event *log = w->kafka.log;
+    for (uint32_t i = first + 1; i < first + count; i++)
+        if (log[i].txn != log[first].txn && !log[i].part)
+            world_fail(w, "I4: a transaction is spread over two Kafka transactions");
+    for (uint32_t i = first; i < first + count; i++)
+        if (log[i].final_lsn != record->lsn)
+            world_fail(w, "an event names another transaction");
+}
+
+/* Everything in commit order, nothing lost, nothing twice: the model's log is one sequence. */
+static void check_events(struct world *w)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < w->pg.work.record_count; i++) {
+        const struct pg_record *record = &w->pg.work.records[i];
+        uint32_t first = at;
+        for (uint32_t c = 0; c < record->change_count; c++) {
+            if (record->changes[c].event == 0)
+                continue;
+            if (at >= w->kafka.log_count || w->kafka.log[at].event != record->changes[c].event ||
+                w->kafka.log[at].key != record->changes[c].key) {
+                char text[200];
+                snprintf(text, sizeof text,
+                         "event %u of transaction %u is lost, repeated or out of "
+                         "order: at %u of %u stands %u",
+                         record->changes[c].event, i, at, w->kafka.log_count,
+                         at < w->kafka.log_count ? w->kafka.log[at].event : 0);
+                world_fail(w, text);
+                return;
+            }
+            at++;
+        }
+        if (at > first)
+            check_atomic(w, record, first, at - first);
+    }
+    if (at != w->kafka.log_count)
+        world_fail(w, "there are more events in Kafka than were committed");
+}
+
+void oracle_check(struct world *w)
+{
+    check_records(w);
+    check_events(w);
+}
+
+bool oracle_drained(const struct world *w)
+{
+    uint64_t last = 0;
+    for (uint32_t i = 0; i < w->pg.work.record_count; i++)
+        if (w->pg.work.records[i].kind == RECORD_TXN)
+            last = w->pg.work.records[i].end_lsn;
+    return model_kafka_progress(&w->kafka).lsn >= last;
+}
+
+/* One commit record at a time, each behind the events that it made visible. */
+void oracle_dump(const struct world *w, struct dump *dump, uint64_t seed)
+{
+    struct arena arena;
+    arena_init(&arena, 1024, 1024);
+    dump_begin(dump, &w->pg.work);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < w->kafka.record_count; i++) {
+        const struct kafka_record *record = &w->kafka.records[i];
+        for (; at < record->events; at++)
+            dump_event(dump, w->kafka.log[at].line, w->kafka.log[at].part);
+        struct progress progress;
+        struct error err = ERROR_INIT;
+        if (progress_decode((struct span){record->json, record->len}, &arena, &progress, &err) == 0)
+            dump_commit(dump, &progress);
+    }
+    dump_end(dump, seed);
+    arena_fini(&arena);
+}

@@ -1,0 +1,123 @@
+/* sim/sim_source: the real stream core over the model server, as source/stream_source is over pg/.
+ * I1 is checked here, on the bytes of every status update. */
+#include "world.h"
+
+#include "pgoutput_encoder.h"
+
+#include <stdlib.h>
+
+struct sim_source {
+    struct source base;
+    struct world *world;
+    struct stream *stream;
+    struct buf current;
+    struct position confirmed;
+    bool reading; /* next was called since the last tick */
+};
+
+static void send_status(struct sim_source *s, bool due_only)
+{
+    struct world *w = s->world;
+    struct buf out = BUF_EMPTY;
+    int64_t wall_us = WALL_US + w->now_us;
+    if (!due_only)
+        stream_status_now(s->stream, w->now_us, wall_us, &out);
+    else if (!stream_status(s->stream, w->now_us, wall_us, &out)) {
+        buf_fini(&out);
+        return;
+    }
+    struct standby_status status;
+    if (!read_status(buf_span(&out), &status))
+        world_fail(w, "a status update cannot be read");
+    struct position progress = model_kafka_progress(&w->kafka);
+    if (status.flush_lsn > progress.lsn || status.apply_lsn > progress.lsn)
+        world_fail(w, "I1: a status update confirms more than committed progress");
+    model_pg_confirm(&w->pg, status.flush_lsn);
+    buf_fini(&out);
+}
+
+static int sim_next(struct source *base, int64_t now_us, struct change *change, struct error *err)
+{
+    struct sim_source *s = (struct sim_source *)base;
+    for (int i = 0; i < 100; i++) {
+        if (stream_next(s->stream, change) == 1)
+            return 1;
+        buf_reset(&s->current);
+        s->reading = true;
+        if (random_once_in(&s->world->random, 6) || !model_pg_send(&s->world->pg, &s->current))
+            return 0;
+        if (s->current.ptr[0] == 'w')
+            s->base.data_us = now_us;
+        if (stream_feed(s->stream, buf_span(&s->current), now_us, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void sim_wait(struct source *base, int *fd, int64_t *deadline_us)
+{
+    struct sim_source *s = (struct sim_source *)base;
+    *fd = -1;
+    *deadline_us = stream_deadline(s->stream);
+}
+
+static int sim_tick(struct source *base, int64_t now_us, struct error *err)
+{
+    struct sim_source *s = (struct sim_source *)base;
+    /* Only bytes that nobody has read yet are heard here, as in stream_source; the model server is
+     * never silent unless it is a slow one. */
+    if (s->world->slow.kind == SLOW_NONE || !s->reading)
+        stream_heard(s->stream, now_us);
+    s->reading = false;
+    send_status(s, true);
+    if (!s->world->pg.connected)
+        return error_retry(err, REASON_CONNECTION_LOST, "the connection was lost");
+    return stream_tick(s->stream, now_us, err);
+}
+
+static void sim_confirm(struct source *base, struct position committed, struct span resume)
+{
+    struct sim_source *s = (struct sim_source *)base;
+    (void)resume;
+    s->confirmed = committed;
+    stream_confirm(s->stream, committed);
+}
+
+static void sim_report(const struct source *base, struct source_status *status)
+{
+    status->received_lsn = stream_received_lsn(((const struct sim_source *)base)->stream);
+    status->confirmed = ((const struct sim_source *)base)->confirmed;
+}
+
+static void sim_close(struct source *base, int64_t deadline_us)
+{
+    struct sim_source *s = (struct sim_source *)base;
+    if (deadline_us > 0 && s->world->pg.connected)
+        send_status(s, false);
+    stream_close(s->stream);
+    buf_fini(&s->current);
+    free(s);
+}
+
+static const struct source_ops sim_ops = {.name = "sim",
+                                          .next = sim_next,
+                                          .wait = sim_wait,
+                                          .tick = sim_tick,
+                                          .confirm = sim_confirm,
+                                          .report = sim_report,
+                                          .close = sim_close};
+
+struct source *sim_source_open(struct world *w)
+{
+    struct sim_source *s = calloc(1, sizeof *s);
+    s->base.ops = &sim_ops;
+    s->world = w;
+    s->confirmed = w->progress.position;
+    struct stream_options options = {.start = w->progress.position,
+                                     .partial = w->progress.partial,
+                                     .server_timeout_us = 60000000,
+                                     .now_us = w->now_us};
+    s->stream = stream_open(&options);
+    model_pg_start(&w->pg, w->progress.position.lsn);
+    return &s->base;
+}
