@@ -51,7 +51,8 @@ MUTANTS = [
              " int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);")],
            "e2e 010", r"failed: 010_"),
     Mutant("recovery-reads-nothing", "I2", PUBLISH,
-           [("buf_add(&p->previous, buf_span(&progress.previous));", "buf_reset(record);")],
+           [("kafka_txn_recovered(txn, buf_span(&progress.newest));",
+             "kafka_txn_recovered(txn, buf_span(&progress.newest)); buf_reset(record);")],
            "broker publisher_contract_test", r"FAILED.*the_newest_committed_record_is_recovered"),
 
     # ---- I3: (generation, position) increases ----
@@ -78,11 +79,11 @@ MUTANTS = [
              " w->last.partial.final_lsn)", "if (w != NULL)")],
            "sim", r"I4: a transaction is spread"),
     Mutant("progress-in-another-transaction", "I4", PUBLISH,
-           [("if (!p->in_transaction && kafka_begin(p, err) < 0)",
-             "if (p->in_transaction) { rd_kafka_flush(p->transactional.rk, 10000);"
-             " rd_kafka_commit_transaction(p->transactional.rk, 10000);"
-             " p->in_transaction = false; }"
-             " if (!p->in_transaction && kafka_begin(p, err) < 0)")],
+           [("if (!txn->in_transaction && begin(txn, err) < 0)",
+             "rd_kafka_t *rk = txn->session->transactional.rk;"
+             " if (txn->in_transaction) { rd_kafka_flush(rk, 10000);"
+             " rd_kafka_commit_transaction(rk, 10000); txn->in_transaction = false; }"
+             " if (!txn->in_transaction && begin(txn, err) < 0)")],
            "broker publisher_contract_test", r"FAILED.*events_and_their_record_are_there_together"),
     Mutant("stop-keeps-half-a-transaction", "I4", READER,
            [("batch_truncate(r->batch, r->boundary_count);", "")],
