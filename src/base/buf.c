@@ -1,6 +1,8 @@
 /* base/buf: see buf.h. */
 #include "base/buf.h"
 
+#include "base/bigendian.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,32 +64,27 @@ void buf_add_format(struct buf *buf, const char *format, ...)
     buf->len += (size_t)length;
 }
 
-static void add_big_endian(struct buf *buf, uint64_t value, unsigned width)
-{
-    char *out = buf_reserve(buf, width);
-    for (unsigned i = 0; i < width; i++)
-        out[i] = (char)(unsigned char)(value >> (8 * (width - 1 - i)));
-    buf->len += width;
-}
-
 void buf_add_u8(struct buf *buf, uint8_t value)
 {
-    add_big_endian(buf, value, 1);
+    buf_add_char(buf, (char)value);
 }
 
 void buf_add_u16(struct buf *buf, uint16_t value)
 {
-    add_big_endian(buf, value, 2);
+    bigendian_put_u16(buf_reserve(buf, sizeof value), value);
+    buf->len += sizeof value;
 }
 
 void buf_add_u32(struct buf *buf, uint32_t value)
 {
-    add_big_endian(buf, value, 4);
+    bigendian_put_u32(buf_reserve(buf, sizeof value), value);
+    buf->len += sizeof value;
 }
 
 void buf_add_u64(struct buf *buf, uint64_t value)
 {
-    add_big_endian(buf, value, 8);
+    bigendian_put_u64(buf_reserve(buf, sizeof value), value);
+    buf->len += sizeof value;
 }
 
 const char *buf_text(struct buf *buf)

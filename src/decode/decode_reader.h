@@ -6,6 +6,7 @@
 #ifndef WALFERRY_DECODE_DECODE_READER_H
 #define WALFERRY_DECODE_DECODE_READER_H
 
+#include "base/bigendian.h"
 #include "base/span.h"
 
 #include <stdbool.h>
@@ -56,30 +57,27 @@ static inline uint16_t read_u16(struct reader *r)
 {
     if (!reader_has(r, 2))
         return 0;
-    uint16_t value;
-    memcpy(&value, r->at, sizeof value);
+    uint16_t value = bigendian_u16(r->at);
     r->at += sizeof value;
-    return __builtin_bswap16(value);
+    return value;
 }
 
 static inline uint32_t read_u32(struct reader *r)
 {
     if (!reader_has(r, 4))
         return 0;
-    uint32_t value;
-    memcpy(&value, r->at, sizeof value);
+    uint32_t value = bigendian_u32(r->at);
     r->at += sizeof value;
-    return __builtin_bswap32(value);
+    return value;
 }
 
 static inline uint64_t read_u64(struct reader *r)
 {
     if (!reader_has(r, 8))
         return 0;
-    uint64_t value;
-    memcpy(&value, r->at, sizeof value);
+    uint64_t value = bigendian_u64(r->at);
     r->at += sizeof value;
-    return __builtin_bswap64(value);
+    return value;
 }
 
 static inline struct span read_bytes(struct reader *r, size_t len)

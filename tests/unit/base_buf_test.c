@@ -1,6 +1,8 @@
 /* base/buf: a byte string that grows. */
 #include "base/buf.h"
 
+#include "base/bigendian.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,6 +41,9 @@ static void test_big_endian(void **state)
     const unsigned char wanted[] = {0xFE, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
     assert_int_equal(buf.len, sizeof wanted);
     assert_memory_equal(buf.ptr, wanted, sizeof wanted);
+    assert_int_equal(bigendian_u16(buf.ptr + 1), 0x0102);
+    assert_int_equal(bigendian_u32(buf.ptr + 3), 0x03040506);
+    assert_int_equal(bigendian_u64(buf.ptr + 7), UINT64_C(0x0708090A0B0C0D0E));
     buf_fini(&buf);
 }
 
