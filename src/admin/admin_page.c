@@ -4,12 +4,12 @@
  * has not been looked at. LSNs are texts in PostgreSQL's form, times ISO 8601 in UTC. */
 #include "admin/admin_page.h"
 
+#include "base/time.h"
 #include "json/json_write.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char text_plain[] = "text/plain; charset=utf-8";
@@ -22,14 +22,8 @@ static void write_time(struct json_writer *w, const char *name, int64_t wall_us)
         json_write_member_null(w, name);
         return;
     }
-    time_t seconds = (time_t)(wall_us / 1000000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    char date[32];
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
-    char text[48];
-    snprintf(text, sizeof text, "%s.%06dZ", date, (int)(wall_us % 1000000));
-    json_write_member_text(w, name, text);
+    char text[TIME_TEXT_MAX];
+    json_write_member_text(w, name, time_format(wall_us, 6, text));
 }
 
 static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)

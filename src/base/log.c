@@ -4,15 +4,15 @@
 #include "base/log.h"
 
 #include "base/buf.h"
-
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/time.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
@@ -130,16 +130,9 @@ static void add_pair(const struct log *log, struct line *line, const char *key, 
 
 static void begin(const struct log *log, struct line *line, enum log_level level, const char *event)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct tm utc;
-    gmtime_r(&now.tv_sec, &utc);
-    char seconds[32];
-    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
-    char time_text[48];
-    snprintf(time_text, sizeof time_text, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+    char time_text[TIME_TEXT_MAX];
     line->len = 0;
-    add_pair(log, line, "time", time_text);
+    add_pair(log, line, "time", time_format(clock_wall_us(), 3, time_text));
     add_pair(log, line, "level", log_level_name(level));
     add_pair(log, line, "event", event);
     if (log->relay != NULL)

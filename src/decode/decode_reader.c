@@ -1,12 +1,11 @@
 /* decode_reader: the rare paths of the cursor; the hot ones are inline in the header. */
 #include "decode/decode_reader.h"
 
+#include "base/time.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-/* 2000-01-01 00:00 UTC, PostgreSQL's epoch, in microseconds of the Unix epoch. */
-#define PG_EPOCH_US INT64_C(946684800000000)
 
 void reader_fail(struct reader *r, const char *format, ...)
 {
@@ -27,7 +26,7 @@ int64_t read_time(struct reader *r)
 {
     int64_t time = (int64_t)read_u64(r);
     int64_t unix_us;
-    if (__builtin_add_overflow(time, PG_EPOCH_US, &unix_us)) {
+    if (__builtin_add_overflow(time, POSTGRES_EPOCH_US, &unix_us)) {
         reader_fail(r, "a time out of range");
         return 0;
     }

@@ -6,12 +6,12 @@
  */
 #include "progress/progress_internal.h"
 
+#include "base/time.h"
 #include "json/json_read.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #define UNREADABLE_MEND "rebase --to slot --accept-repeat"
 
@@ -192,7 +192,7 @@ static bool time_or_null(const struct json_tree *node, int64_t *at_us)
     struct span text;
     if (json_tree_is_null(node))
         return true;
-    return json_tree_string(node, &text) && progress_time_parse(text, at_us);
+    return json_tree_string(node, &text) && time_parse(text, at_us);
 }
 
 static bool lsn_or_null(const struct json_tree *object, const char *name, uint64_t *lsn)
@@ -268,45 +268,7 @@ static void read_at(struct decoding *d)
 {
     struct span text;
     member(d, "at",
-           json_tree_member_string(d->root, "at", &text) &&
-               progress_time_parse(text, &d->progress->at_us));
-}
-
-/* ---- Time ---- */
-
-static bool digits(const char *at, size_t count, int *value)
-{
-    *value = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (at[i] < '0' || at[i] > '9')
-            return false;
-        *value = *value * 10 + (at[i] - '0');
-    }
-    return true;
-}
-
-bool progress_time_parse(struct span text, int64_t *at_us)
-{
-    static const char shape[] = "0000-00-00T00:00:00.000000Z";
-    if (text.len != sizeof shape - 1)
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if (shape[i] != '0' && text.ptr[i] != shape[i])
-            return false;
-    struct tm utc = {0};
-    int us;
-    if (!digits(text.ptr, 4, &utc.tm_year) || !digits(text.ptr + 5, 2, &utc.tm_mon) ||
-        !digits(text.ptr + 8, 2, &utc.tm_mday) || !digits(text.ptr + 11, 2, &utc.tm_hour) ||
-        !digits(text.ptr + 14, 2, &utc.tm_min) || !digits(text.ptr + 17, 2, &utc.tm_sec) ||
-        !digits(text.ptr + 20, 6, &us) || utc.tm_year < 1970)
-        return false;
-    utc.tm_year -= 1900;
-    utc.tm_mon -= 1;
-    *at_us = (int64_t)timegm(&utc) * 1000000 + us;
-    /* A date that does not exist was carried over into another one. */
-    char again[PROGRESS_TIME_MAX];
-    return *at_us >= 0 && *at_us <= INT64_C(253402300799999999) &&
-           span_equal_text(text, progress_time_format(*at_us, again));
+           json_tree_member_string(d->root, "at", &text) && time_parse(text, &d->progress->at_us));
 }
 
 /* ---- The record ---- */

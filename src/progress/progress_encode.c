@@ -3,14 +3,12 @@
  * string, because a 64-bit number does not survive every JSON reader. */
 #include "progress/progress_internal.h"
 
+#include "base/time.h"
 #include "json/json_write.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
-
-#define TIME_MAX_US INT64_C(253402300799999999) /* 9999-12-31T23:59:59.999999Z */
 
 static const char *const mode_names[] = {"intent", "wal", "poll", "closed"};
 
@@ -29,18 +27,6 @@ bool progress_mode_parse(struct span text, enum progress_mode *mode)
         }
     }
     return false;
-}
-
-const char *progress_time_format(int64_t at_us, char text[PROGRESS_TIME_MAX])
-{
-    assert(at_us >= 0 && at_us <= TIME_MAX_US);
-    time_t seconds = (time_t)(at_us / 1000000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    char date[24];
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text, PROGRESS_TIME_MAX, "%s.%06dZ", date, (int)(at_us % 1000000));
-    return text;
 }
 
 static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
@@ -87,12 +73,12 @@ static void write_rebased(struct json_writer *w, const struct progress *progress
 
 static void write_last(struct json_writer *w, const struct progress *progress)
 {
-    char text[PROGRESS_TIME_MAX];
+    char text[TIME_TEXT_MAX];
     int64_t at_us = progress->last.commit_at_us;
     json_write_name(w, "last");
     json_write_begin_object(w);
     json_write_member_u64(w, "xid", progress->last.xid);
-    json_write_member_text(w, "commit_at", at_us > 0 ? progress_time_format(at_us, text) : NULL);
+    json_write_member_text(w, "commit_at", at_us > 0 ? time_format(at_us, 6, text) : NULL);
     write_lsn_or_null(w, "witness", progress->last.witness);
     json_write_end_object(w);
 }
@@ -157,7 +143,7 @@ void progress_encode(const struct progress *progress, struct buf *out)
     assert(progress->skip_count <= PROGRESS_SKIPS_MAX);
     assert(progress->partial.final_lsn == 0 || progress->partial.done > 0);
     char number[24];
-    char time_text[PROGRESS_TIME_MAX];
+    char time_text[TIME_TEXT_MAX];
     struct json_writer w = json_writer(out);
     snprintf(number, sizeof number, "%" PRIu64, progress->system_identifier);
     json_write_begin_object(&w);
@@ -185,6 +171,6 @@ void progress_encode(const struct progress *progress, struct buf *out)
     write_lsn_or_null(&w, "guard", progress->guard);
     write_command(&w, progress);
     json_write_member_text(&w, "config_hash", progress->config_hash);
-    json_write_member_text(&w, "at", progress_time_format(progress->at_us, time_text));
+    json_write_member_text(&w, "at", time_format(progress->at_us, 6, time_text));
     json_write_end_object(&w);
 }

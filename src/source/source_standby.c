@@ -3,13 +3,12 @@
 #include "source/source_standby.h"
 
 #include "base/clock.h"
+#include "base/time.h"
 #include "model/position.h"
 
 #include <assert.h>
 #include <inttypes.h>
 
-/* 2000-01-01 00:00 UTC, PostgreSQL's epoch, in microseconds of the Unix epoch. */
-#define PG_EPOCH_US INT64_C(946684800000000)
 #define STATUS_INTERVAL_MAX_US (10 * US_PER_S)
 #define STATUS_SPACING_US (100 * US_PER_MS)
 /* Requests and intervals where the server has no time-out of its own. */
@@ -85,7 +84,7 @@ void standby_write(struct standby *s, int64_t now_us, int64_t wall_us, struct bu
     buf_add_char(out, 'r');
     for (int i = 0; i < 3; i++)
         buf_add_u64(out, s->confirmed_lsn);
-    buf_add_u64(out, (uint64_t)(wall_us - PG_EPOCH_US));
+    buf_add_u64(out, (uint64_t)(wall_us - POSTGRES_EPOCH_US));
     buf_add_u8(out, now_us - s->heard_us >= s->request_us ? 1 : 0);
     s->sent_lsn = s->confirmed_lsn;
     s->status_us = now_us;

@@ -11,6 +11,7 @@
  * walEnd */
 #include "source/source.h"
 
+#include "base/time.h"
 #include "decode/decode.h"
 #include "source/source_standby.h"
 
@@ -23,9 +24,6 @@
 /* 'w' Int64 walStart Int64 walEnd Int64 time; 'k' Int64 walEnd Int64 time Int8 reply wanted. */
 #define XLOGDATA_HEADER_BYTES 25
 #define KEEPALIVE_BYTES 18
-
-/* 2000-01-01 00:00 UTC, PostgreSQL's epoch, in microseconds of the Unix epoch. */
-#define PG_EPOCH_US INT64_C(946684800000000)
 
 /* A transaction that was committed in parts up to `done` changes must come first. */
 enum partial_state { PARTIAL_NONE, PARTIAL_AWAITED, PARTIAL_AT_HAND };
@@ -191,7 +189,7 @@ static int feed_xlogdata(struct stream *s, struct span data, struct error *err)
     int result = decoder_next(s->decoder, message, &s->change, err);
     if (result > 0) {
         int64_t sent_us = (int64_t)u64_at(data.ptr + 17);
-        if (__builtin_add_overflow(sent_us, PG_EPOCH_US, &s->change.sent_time_us))
+        if (__builtin_add_overflow(sent_us, POSTGRES_EPOCH_US, &s->change.sent_time_us))
             s->change.sent_time_us = 0; /* no clock of this world */
         result = feed_change(s, err);
     }

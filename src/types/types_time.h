@@ -6,11 +6,10 @@
 #define WALFERRY_TYPES_TYPES_TIME_H
 
 #include "base/span.h"
+#include "base/time.h"
 
 #include <stdint.h>
 
-/* Microseconds between 1970-01-01 and 2000-01-01, PostgreSQL's epoch. */
-#define POSTGRES_EPOCH_US INT64_C(946684800000000)
 /* "294276-12-31 23:59:59.999999+00 BC" and room to spare. */
 #define TIMESTAMP_TEXT_MAX 48
 
