@@ -2,6 +2,8 @@
  * carried and not understood here: the rooms that use them check them, with the line. */
 #include "config/config_check.h"
 
+#include "model/header_name.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -108,9 +110,10 @@ static int check_headers(const struct config_reader *reader, const struct config
         if (name->text[0] == '\0')
             return config_fail(err, reader, name->line, "routes[].headers", REASON_CONFIG_VALUE,
                                "a header without a name");
-        if (strncmp(name->text, "walferry-", 9) == 0) {
+        if (header_name_is_ours(span_of(name->text))) {
             config_fail(err, reader, name->line, "routes[].headers", REASON_CONFIG_VALUE,
-                        "%.100s: names that begin with walferry- are walferry's own", name->text);
+                        "%.100s: names that begin with " HEADER_PREFIX " are walferry's own",
+                        name->text);
             return error_hint(err, "give the header another name");
         }
     }

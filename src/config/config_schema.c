@@ -5,6 +5,7 @@
 
 #include "config/config_table.h"
 #include "json/json_write.h"
+#include "model/header_name.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -135,7 +136,7 @@ static void write_pairs(struct json_writer *w, const struct config_key *key)
     if (key->words != NULL)
         write_refused(w);
     else
-        json_write_member_text(w, "pattern", "^($|walferry-)");
+        json_write_member_text(w, "pattern", "^($|" HEADER_PREFIX ")");
     json_write_end_object(w);
     json_write_end_object(w);
     if (key->words == NULL)

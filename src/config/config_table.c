@@ -2,6 +2,9 @@
  * cannot be said in a row (keys that depend on each other) is checked in config_check.c. */
 #include "config/config_table.h"
 
+#include "model/header_name.h"
+#include "model/topic_name.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>

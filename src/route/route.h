@@ -79,7 +79,5 @@ struct router_lack {
  * filled. */
 bool router_lacks(const struct router *router, const struct relation *relation,
                   struct router_lack *lack);
-/* A checked topic name: 1 to 249 of [A-Za-z0-9._-], not "." or "..". ERROR_DATA otherwise. */
-int topic_name_check(struct span topic, struct error *err);
 
 #endif

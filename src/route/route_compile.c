@@ -1,6 +1,8 @@
 /* route/route_compile: see route_compile.h. It knows no kind of route. */
 #include "route/route_compile.h"
 
+#include "model/header_name.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -68,9 +70,10 @@ static int compile_header(struct compilation *c, const struct config_pair *pair,
     if (out->name.len == 0)
         return config_error(c->err, &pair->name, REASON_BAD_HEADER,
                             "%s.headers: a header has no name", c->path);
-    if (span_starts_with(out->name, SPAN_LITERAL("walferry-"))) {
+    if (header_name_is_ours(out->name)) {
         config_error(c->err, &pair->name, REASON_RESERVED_HEADER,
-                     "%s.headers: names that begin with walferry- are walferry's own: %.64s",
+                     "%s.headers: names that begin with " HEADER_PREFIX
+                     " are walferry's own: %.64s",
                      c->path, pair->name.text);
         return error_hint(c->err, "give the header another name");
     }

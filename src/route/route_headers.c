@@ -3,6 +3,7 @@
 #include "route/route_headers.h"
 
 #include "json/json_slice.h"
+#include "model/header_name.h"
 
 #include <assert.h>
 
@@ -32,9 +33,9 @@ static int check_name(struct span name, struct error *err)
         return error_data(err, REASON_BAD_HEADERS, "a header has no name");
     if (memchr(name.ptr, '\0', name.len) != NULL)
         return error_data(err, REASON_BAD_HEADERS, "the name of a header holds a zero byte");
-    if (span_starts_with(name, SPAN_LITERAL("walferry-")))
+    if (header_name_is_ours(name))
         return error_data(err, REASON_RESERVED_HEADER,
-                          "header %.*s: names that begin with walferry- are walferry's own",
+                          "header %.*s: names that begin with " HEADER_PREFIX " are walferry's own",
                           (int)(name.len < 64 ? name.len : 64), name.ptr);
     return 0;
 }

@@ -1,88 +1,11 @@
-/* route/route_topic: see route_topic.h. What a legal name is: Apache Kafka, class
- * org.apache.kafka.common.internals.Topic. */
+/* route/route_topic: see route_topic.h. Which names may be is said in model/topic_name. */
 #include "route/route_topic.h"
 
-#include "route/route.h"
-
 #include <assert.h>
-#include <stdio.h>
-
-static bool is_legal(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-}
-
-/* Enough of the name to find it, and nothing that would break a line. */
-#define SHOWN_MAX 64
-static const char *show(struct span topic, char out[SHOWN_MAX + 4])
-{
-    size_t len = topic.len < SHOWN_MAX ? topic.len : SHOWN_MAX;
-    for (size_t i = 0; i < len; i++)
-        out[i] = topic.ptr[i] >= ' ' && topic.ptr[i] < 0x7F ? topic.ptr[i] : '?';
-    snprintf(out + len, 4, "%s", topic.len > len ? "..." : "");
-    return out;
-}
-
-int topic_name_check(struct span topic, struct error *err)
-{
-    char shown[SHOWN_MAX + 4];
-    assert(err != NULL);
-    if (topic.len == 0)
-        return error_data(err, REASON_ILLEGAL_TOPIC, "the topic name is empty");
-    if (topic.len > TOPIC_NAME_MAX)
-        return error_data(err, REASON_ILLEGAL_TOPIC,
-                          "the topic name \"%s\" has %zu bytes, more than %d", show(topic, shown),
-                          topic.len, TOPIC_NAME_MAX);
-    for (size_t i = 0; i < topic.len; i++)
-        if (!is_legal((unsigned char)topic.ptr[i]))
-            return error_data(err, REASON_ILLEGAL_TOPIC,
-                              "the topic name \"%s\" holds a character other than "
-                              "a-z A-Z 0-9 . _ -",
-                              show(topic, shown));
-    if (span_equal_text(topic, ".") || span_equal_text(topic, ".."))
-        return error_data(err, REASON_ILLEGAL_TOPIC, "\"%s\" is not a topic name",
-                          show(topic, shown));
-    return 0;
-}
-
-static bool ends_with(struct span text, struct span end)
-{
-    return text.len >= end.len && memcmp(text.ptr + text.len - end.len, end.ptr, end.len) == 0;
-}
-
-/* walferry.<relay>.progress and the like, of any relay: a record of somebody else's there would be
- * taken for that relay's own. */
-static bool is_ours(struct span text)
-{
-    static const char *const ends[] = {".progress", ".dead-letter", ".quarantine", ".control"};
-    if (!span_starts_with(text, SPAN_LITERAL("walferry.")))
-        return false;
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        if (ends_with(text, span_of(ends[i])))
-            return true;
-    return false;
-}
 
 static int check(const struct route_topic *topic, struct span text, struct error *err)
 {
-    char shown[SHOWN_MAX + 4];
-    if (topic_name_check(text, err) < 0)
-        return -1;
-    if (span_starts_with(text, SPAN_LITERAL("__")))
-        return error_data(err, REASON_RESERVED_TOPIC,
-                          "topic %s begins with __, which is for Kafka's own topics",
-                          show(text, shown));
-    if (span_equal_text(text, topic->progress_topic))
-        return error_data(err, REASON_RESERVED_TOPIC, "topic %s is the progress topic",
-                          show(text, shown));
-    if (is_ours(text))
-        return error_data(
-            err, REASON_RESERVED_TOPIC,
-            "topic %s has the name of a relay's own topic: walferry.<relay>.progress, "
-            ".dead-letter, .quarantine and .control are walferry's",
-            show(text, shown));
-    return 0;
+    return topic_name_check_event(text, topic->progress_topic, err);
 }
 
 void route_topic_init(struct route_topic *topic, const struct template *template,

@@ -7,9 +7,8 @@
 #ifndef WALFERRY_ROUTE_ROUTE_TOPIC_H
 #define WALFERRY_ROUTE_ROUTE_TOPIC_H
 
+#include "model/topic_name.h"
 #include "route/route_template.h"
-
-#define TOPIC_NAME_MAX 249
 
 struct route_topic {
     struct template template;

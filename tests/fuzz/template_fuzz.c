@@ -8,6 +8,7 @@
  *       src/json/[a-z]*.c src/model/[a-z]*.c src/base/[a-z]*.c src/config/[a-z]*.c -ljansson -lyaml
  * \ -lpthread -o template_fuzz
  *   ./template_fuzz -max_total_time=60 CORPUS */
+#include "model/topic_name.h"
 #include "route_fixture.h"
 
 #include <stdlib.h>

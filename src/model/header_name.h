@@ -1,0 +1,18 @@
+/* model/header_name: the headers that walferry writes itself. All of them begin alike, and no route
+ * may set one that does. What they say is in docs/MESSAGES.md. */
+#ifndef WALFERRY_MODEL_HEADER_NAME_H
+#define WALFERRY_MODEL_HEADER_NAME_H
+
+#include "base/span.h"
+
+#define HEADER_PREFIX "walferry-"
+#define HEADER_ID HEADER_PREFIX "id"     /* the default of delivery.id_header */
+#define HEADER_PART HEADER_PREFIX "part" /* of a transaction that is committed in parts */
+#define HEADER_TIME HEADER_PREFIX "time" /* where the topic does not take the event's own */
+
+static inline bool header_name_is_ours(struct span name)
+{
+    return span_starts_with(name, SPAN_LITERAL(HEADER_PREFIX));
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* model/topic_name: which names a topic may have. It does not ask whether the topic exists.
+ *
+ * What a legal name is: Apache Kafka, class org.apache.kafka.common.internals.Topic. */
+#ifndef WALFERRY_MODEL_TOPIC_NAME_H
+#define WALFERRY_MODEL_TOPIC_NAME_H
+
+#include "base/error.h"
+#include "base/span.h"
+
+#define TOPIC_NAME_MAX 249
+/* The same as an extended regular expression, but that no dot comes first: "." and ".." are no
+ * names. */
+#define TOPIC_NAME_RULE "[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,248}"
+
+/* 1 to 249 of [A-Za-z0-9._-], not "." or "..". ERROR_DATA, "illegal_topic". */
+int topic_name_check(struct span topic, struct error *err);
+/* And one for events: none of Kafka's own, not the progress topic, none that a relay has or may
+ * have for itself. ERROR_DATA, "illegal_topic" or "reserved_topic". */
+int topic_name_check_event(struct span topic, const char *progress_topic, struct error *err);
+
+#endif
