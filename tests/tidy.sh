@@ -381,6 +381,16 @@ rule_links_lead_somewhere() {
     done
 }
 
+# A picture is drawn once: for dark pages only the line of its colours is another. It loads nothing.
+rule_pictures_come_in_pairs() {
+    for light in docs/*-light.svg; do
+        dark=${light%-light.svg}-dark.svg
+        differing=$(diff "$light" "$dark" | grep -c '^[<>]')
+        [ "$differing" = 2 ] || echo "$light and $dark differ in more than the line of colours"
+    done
+    grep -nE '(href|src|url)[=(]"?(https?:|//)|@import|<script' docs/*.svg
+}
+
 # The relay's own loops are driven by the simulator and the end-to-end suite, the commands by the
 # latter.
 rule_every_room_has_unit_tests() {
