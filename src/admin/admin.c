@@ -1,4 +1,4 @@
-/* admin/admin: the server; see admin.h. The pages are made in admin_page.c.
+/* admin/admin: the server. The pages are made in admin_page.c.
  *
  * libmicrohttpd is driven from one thread of ours and not from its own, because its time-out counts
  * silence only: a client that sends a byte now and then would keep its place for ever. After each
@@ -151,7 +151,7 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* ---- Life ---- */
+/* ---- Lifecycle ---- */
 
 static int start(struct admin *admin, struct error *err)
 {

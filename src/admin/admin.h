@@ -3,7 +3,7 @@
  * It reads the metrics and the status cell and nothing else, so that no request can reach the
  * pipeline: it holds no lock longer than one copy takes. One thread, a bounded number of
  * connections, one request each, nothing uploaded; a client that is slow is hung up on. There is no
- * way to change anything through this door, hence no authentication; it listens on loopback unless
+ * way to change anything through this port, hence no authentication; it listens on loopback unless
  * told otherwise. */
 #ifndef WALFERRY_ADMIN_ADMIN_H
 #define WALFERRY_ADMIN_ADMIN_H

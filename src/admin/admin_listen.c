@@ -1,5 +1,5 @@
-/* admin/admin_listen: see admin_listen.h. The socket is made here and not by the HTTP library,
- * because a refused address must be reported with the system's own reason. */
+/* admin/admin_listen: the socket is made here and not by the HTTP library, because a refused
+ * address must be reported with the system's own reason. It accepts nothing. */
 #include "admin/admin_listen.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* admin/admin_listen: "host:port" becomes a listening socket. Internal to the room. */
+/* admin/admin_listen: "host:port" becomes a listening socket. Internal to the module. */
 #ifndef WALFERRY_ADMIN_ADMIN_LISTEN_H
 #define WALFERRY_ADMIN_ADMIN_LISTEN_H
 

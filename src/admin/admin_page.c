@@ -1,7 +1,8 @@
-/* admin/admin_page: see admin_page.h.
+/* admin/admin_page: what the pages say, from a copy of the status. Reads no clock and takes no
+ * lock.
  *
  * Absent is null, never 0 or "": a time that has not come, an LSN that is not known, a slot that
- * has not been looked at. LSNs are texts in PostgreSQL's form, times ISO 8601 in UTC. */
+ * has not been looked at. LSNs are texts in PostgreSQL's form, times RFC 3339 in UTC. */
 #include "admin/admin_page.h"
 
 #include "base/time.h"

@@ -1,4 +1,4 @@
-/* admin/admin_page: the pages, as texts; pure. Internal to the room: admin.c serves them. */
+/* admin/admin_page: the pages, as texts; pure. Internal to the module: admin.c serves them. */
 #ifndef WALFERRY_ADMIN_ADMIN_PAGE_H
 #define WALFERRY_ADMIN_ADMIN_PAGE_H
 

@@ -1,6 +1,6 @@
-/* base/arena: see arena.h. Chunks are a singly linked chain; `current` is the one being filled and
- * everything behind it is empty. A chunk that is too small for a request is passed over, not split.
- */
+/* base/arena: chunks are a singly linked chain; `current` is the one being filled and everything
+ * behind it is empty. A chunk that is too small for a request is passed over, not split. Nothing is
+ * freed alone. */
 #include "base/arena.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* base/buf: see buf.h. */
+/* base/buf: how a buf grows. It never gives memory back before buf_fini() and checks no contents: a
+ * NUL inside is a byte like any other. */
 #include "base/buf.h"
 
 #include "base/bigendian.h"

@@ -1,5 +1,5 @@
-/* base/channel: see channel.h. One mutex, a ring, and an eventfd that is written when the queue
- * stops being empty and drained when it becomes empty again. */
+/* base/channel: one mutex, a ring, and an eventfd that is written when the queue stops being empty
+ * and drained when it becomes empty again. It never waits: whoever takes polls the descriptor. */
 #include "base/channel.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* base/clock: see clock.h. */
+/* base/clock: the only file that asks the system for the time. It does not smooth or compare: wall
+ * time may jump, and whoever uses it for an order is wrong. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,5 +1,5 @@
-/* base/crash: see crash.h. The counter is the one piece of process-wide state in the program, and
- * only test builds have it. */
+/* base/crash: the counter is the one piece of process-wide state in the program, and only test
+ * builds have it. It does nothing in a release, and nothing without WALFERRY_CRASH_AT. */
 #include "base/crash.h"
 
 #ifdef WALFERRY_TEST

@@ -1,4 +1,5 @@
-/* base/error: see error.h. Over-long texts are cut, never refused. */
+/* base/error: fills, wraps and prints a struct error. It never allocates and never refuses: texts
+ * that are too long are cut, but a mend is whole or left out. It does not log. */
 #include "base/error.h"
 
 #include "base/buf.h"

@@ -1,6 +1,7 @@
-/* base/log: see log.h. A line is built in one buffer on the stack, because a log that blocks or
- * allocates without bound would disturb the pipeline. What does not fit is cut inside its value,
- * and the pairs behind it are left out, so that a cut line is still logfmt or JSON. */
+/* base/log: a line is built in one buffer on the stack, because a log that blocks or allocates
+ * without bound would disturb the pipeline. What does not fit is cut inside its value, and the
+ * pairs behind it are left out, so that a cut line is still logfmt or JSON. It keeps nothing back
+ * and repeats nothing. */
 #include "base/log.h"
 
 #include "base/buf.h"

@@ -1,4 +1,5 @@
-/* base/reason: see reason.h; the table that reason.def is made into. */
+/* base/reason: the table that reason.def is made into. It holds no sentence: what an operator is
+ * told of a reason is in docs/OPERATIONS.md, made from the same rows. */
 #include "base/reason.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* cli/cli: finds the command, parses its arguments and runs it; see cli.h. */
+/* cli/cli: finds the command, parses its arguments and runs it. It knows no command by name but
+ * those that an option stands for, help and version: they are rows of cli_table.c. */
 #include "cli/cli.h"
 
 #include "cli/cli_answer.h"

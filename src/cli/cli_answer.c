@@ -1,4 +1,5 @@
-/* cli/cli_answer: see cli_answer.h.
+/* cli/cli_answer: begins and ends a command, and prints what it has to say. It decides nothing: the
+ * exit code is the error's or the command's own.
  *
  * The one static variable of the program is here: a signal handler is given no context, so the flag
  * that SIGINT raises must be found through it. It only points; the flag belongs to the command. */

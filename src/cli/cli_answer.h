@@ -1,5 +1,5 @@
 /* cli/cli_answer: what the one-shot commands share: configuration, log, stop flag, and how an
- * answer or an error is printed. Internal to the room. */
+ * answer or an error is printed. Internal to the module. */
 #ifndef WALFERRY_CLI_CLI_ANSWER_H
 #define WALFERRY_CLI_CLI_ANSWER_H
 

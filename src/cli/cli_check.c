@@ -1,4 +1,5 @@
-/* cli/cli_check: the command check. */
+/* cli/cli_check: the command check. What is checked, and in which order, is operate/'s; exit code 6
+ * says that a server was away, so that a pipeline can tell "no" from "not now". */
 #include "cli/cli_answer.h"
 
 int command_check(const struct args *args)

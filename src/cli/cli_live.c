@@ -1,5 +1,6 @@
-/* cli/cli_live: see cli_live.h. One request, one answer that ends with the connection, and a
- * ceiling for both time and bytes: whatever listens there may not be a relay at all. */
+/* cli/cli_live: one request, one answer that ends with the connection, and a ceiling for both time
+ * and bytes: whatever listens there may not be a relay at all. It is no HTTP client for anything
+ * else: no redirects, no chunks, no TLS. */
 #include "cli/cli_live.h"
 
 #include "base/clock.h"

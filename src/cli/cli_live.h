@@ -1,4 +1,4 @@
-/* cli/cli_live: asks the admin port of a running relay. Internal to the room. */
+/* cli/cli_live: asks the admin port of a running relay. Internal to the module. */
 #ifndef WALFERRY_CLI_CLI_LIVE_H
 #define WALFERRY_CLI_CLI_LIVE_H
 

@@ -1,4 +1,5 @@
-/* cli/cli_rebase: the command rebase: first look and say, then ask, then do. */
+/* cli/cli_rebase: the command rebase: first look and say, then ask, then do. What would be lost or
+ * repeated is found by operate/; here is only the order, so that nothing is changed unasked. */
 #include "cli/cli_answer.h"
 
 #include "model/position.h"

@@ -161,7 +161,7 @@ static bool wait_for_end(struct daemon *d)
     }
 }
 
-/* ---- Life ---- */
+/* ---- Lifecycle ---- */
 
 static void log_started(const struct daemon *d)
 {

@@ -1,4 +1,5 @@
-/* cli/cli_setup: the command setup. */
+/* cli/cli_setup: the command setup. Its steps are recover/'s, because `run --setup` takes them,
+ * too; it asks nobody, because a second setup changes nothing. */
 #include "cli/cli_answer.h"
 
 static int refuse_both(const struct args *args, struct error *err)

@@ -1,4 +1,5 @@
-/* cli/cli_skip: the command skip. */
+/* cli/cli_skip: the command skip. It neither looks at the change nor asks: whoever names one has
+ * seen it in the error that ended the relay. */
 #include "cli/cli_answer.h"
 
 int command_skip(const struct args *args)

@@ -1,4 +1,5 @@
-/* cli/cli_teardown: the command teardown: says what it would do, asks, does it. */
+/* cli/cli_teardown: the command teardown: says what it would do, asks, does it. Topics stay; events
+ * are not walferry's to delete. */
 #include "cli/cli_answer.h"
 
 static int look_ask_do(struct answer *answer, struct error *err)

@@ -1,4 +1,5 @@
-/* cli/cli_version: the command version. */
+/* cli/cli_version: the command version: the program, its libraries and their known defects. Reads
+ * no configuration and reaches no server. */
 #include "cli/cli_answer.h"
 
 #include "json/json_write.h"

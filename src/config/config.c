@@ -1,6 +1,6 @@
-/* config: see config.h. The walk over the tree: it follows the table and the file side by side, so
- * a key that is not in the table is found where it stands. Nothing of it survives but struct
- * config. */
+/* config: the walk over the tree. It follows the table and the file side by side, so that a key
+ * that is not in the table is found where it stands. Nothing of it survives but struct config; it
+ * knows no key by name but routes, and asks no server. */
 #include "config/config.h"
 
 #include "config/config_check.h"

@@ -1,5 +1,6 @@
-/* config_check: see config_check.h. Templates, connection strings and librdkafka's properties are
- * carried and not understood here: the rooms that use them check them, with the line. */
+/* config_check: defaults that name other keys, and keys that depend on each other. Templates,
+ * connection strings and librdkafka's properties are carried and not understood here: the modules
+ * that use them check them, with the line. */
 #include "config/config_check.h"
 
 #include "model/header_name.h"

@@ -1,5 +1,5 @@
-/* config_reader: see config_reader.h. Every error about the file goes through here, so that all of
- * them look alike and none hands a control character on. Knows no key and no value. */
+/* config_reader: every error about the file goes through here, so that all of them look alike and
+ * none hands a control character on. Knows no key and no value. */
 #include "config/config_reader.h"
 
 #include "config/config_table.h"

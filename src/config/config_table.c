@@ -1,5 +1,5 @@
-/* config_table: see config_table.h. The rows come from config.def and from nowhere else; what
- * cannot be said in a row (keys that depend on each other) is checked in config_check.c. */
+/* config_table: the rows come from config.def and from nowhere else; what cannot be said in a row
+ * (keys that depend on each other) is checked in config_check.c. Reads no file. */
 #include "config/config_table.h"
 
 #include "model/header_name.h"

@@ -1,5 +1,6 @@
-/* config_tree: see config_tree.h. Built from libyaml's events, not from its documents: the events
- * give the bounds a place, and an alias can only name what is complete, so there are no cycles. */
+/* config_tree: built from libyaml's events, not from its documents: the events give the bounds a
+ * place, and an alias can only name what is complete, so there are no cycles. Gives no scalar a
+ * type but says what YAML would make of it. */
 #include "config/config_tree.h"
 
 #include <assert.h>

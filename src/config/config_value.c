@@ -1,6 +1,6 @@
-/* config_value: see config_value.h. The text of a scalar is looked at after expansion; the type
- * that YAML gives it is looked at before, so that "10" in quotes is no number but "${env:N}" may be
- * one. */
+/* config_value: the text of a scalar is looked at after expansion; the type that YAML gives it is
+ * looked at before, so that "10" in quotes is no number but "${env:N}" may be one. One value at a
+ * time: what two of them have to do with each other is not asked here. */
 #include "config/config_value.h"
 
 #include "config/config_expand.h"

@@ -1,10 +1,10 @@
-/* metrics/metrics: the values; see metrics.h. metrics_text.c prints them.
+/* metrics/metrics: the values. metrics_text.c prints them.
  *
  * Counting is one relaxed addition: no order between two metrics is promised, and none is needed by
  * a reader that comes every few seconds. Only series that appear while running (a reason, a new
  * route) are made under the lock; they are never removed, so that a printed counter never goes
  * back. */
-#include "metrics/metrics_series.h"
+#include "metrics/metrics_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ static struct route_series *route_at(const struct metrics *metrics, uint32_t rou
     return route < metrics->index_count ? metrics->by_index[route] : metrics->overflow;
 }
 
-/* ---- Life ---- */
+/* ---- Lifecycle ---- */
 
 struct metrics *metrics_open(const char *relay, uint32_t route_count, const char *const *routes)
 {
