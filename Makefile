@@ -50,9 +50,9 @@ CFLAGS_clang := -O2 -Werror
 CC_gcc := gcc
 CC_clang := clang
 
-ROOMS := base model json config pg types metrics decode source route encode publish progress \
+MODULES := base model json config pg types metrics decode source route encode publish progress \
          recover relay operate admin cli
-LIB_SRCS := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
+LIB_SRCS := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 
 # $(1): variant, $(2): path of the program
 define variant

@@ -68,7 +68,7 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 format: ## clang-format over all C
 	clang-format -i $(LIB_SRCS) $(wildcard src/*.c src/*/*.h tests/*/*.c tests/*/*.h bench/*.c)
 
-tidy: ## the rules of the house, and clang-tidy
+tidy: ## the rules of the codebase, and clang-tidy
 	@tools/deps.sh test
 	tests/tidy.sh
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The rules of the house, each one a test: prints "ok <rule>", or "not ok <rule>: …" with the
+# The rules of the codebase, each one a test: prints "ok <rule>", or "not ok <rule>: …" with the
 # offenders, and at the end "tidy: ok". A rule is a function rule_<name> that prints one line for
 # each offence.
 # Needs bash, grep with -P, awk, sed and tsort; clang-format and shellcheck where they are
@@ -13,15 +13,15 @@ FUNCTION_MAX=70
 SOURCE_MAX=700
 HEADER_MAX=160
 
-# Rooms and their layers; a room includes only rooms of a smaller layer.
+# Modules and their layers; a module includes only modules of a smaller layer.
 declare -A LAYER=(
     [base]=0 [model]=1 [json]=1 [config]=2 [pg]=2 [types]=2 [metrics]=2 [http]=2
     [decode]=3 [source]=3 [route]=3 [encode]=3 [publish]=3 [progress]=3
     [recover]=4 [admin]=4 [relay]=5 [operate]=5 [cli]=6 [main.c]=7
 )
-# Rooms that may include another one of their own layer.
+# Modules that may include another one of their own layer.
 declare -A ALSO=([source]=decode)
-# The homes of the external libraries: a pattern of headers, then the paths that may include them.
+# Which module owns an external library: a pattern of headers, then the paths that may include them.
 LIBRARIES=(
     'libpq-fe\.h|libpq/.*|pg_config.*\.h ^src/pg/'
     'librdkafka/.* ^src/publish/'
@@ -40,11 +40,11 @@ src_files() {
 all_c_files() {
     find src tests bench tools \( -name '*.c' -o -name '*.h' \) 2>/dev/null | sort
 }
-room_of() {
+module_of() {
     local rest=${1#src/}
     echo "${rest%%/*}"
 }
-# Lines "file:including room:included path" of all includes of our own.
+# Lines "including file, included path" of all includes of our own.
 own_includes() {
     src_files | while read -r file; do
         sed -nE 's/^ *# *include "([^"]+)".*/\1/p' "$file" | sed "s|^|$file |"
@@ -58,15 +58,15 @@ calls() {
     done
 }
 
-rule_every_room_has_a_layer() {
+rule_every_module_has_a_layer() {
     for path in src/*; do
-        [ -n "${LAYER[$(room_of "$path")]:-}" ] || echo "$path is no known room"
+        [ -n "${LAYER[$(module_of "$path")]:-}" ] || echo "$path is no known module"
     done
 }
 
 rule_layers() {
     own_includes | while read -r file path; do
-        from=$(room_of "$file")
+        from=$(module_of "$file")
         to=${path%%/*}
         [ "$from" = "$to" ] && continue
         [ "${ALSO[$from]:-}" = "$to" ] && continue
@@ -118,7 +118,7 @@ file_needs() {
 }
 node_of() {
     local module
-    module=$(room_of "$1")
+    module=$(module_of "$1")
     case $1 in
         "src/$module/$module.h") echo "$1" ;;
         *) echo "${1%.[ch]}" ;;
@@ -131,27 +131,41 @@ rule_no_circles_between_files() {
         sed -nE 's/^tsort: (src.*)/\1 is in a circle of files/p'
 }
 
-# From layer 2 on a room has one door.
-rule_doors() {
+# From layer 2 on a module has one public header.
+rule_public_headers() {
     own_includes | while read -r file path; do
         to=${path%%/*}
-        [ "$(room_of "$file")" = "$to" ] && continue
+        [ "$(module_of "$file")" = "$to" ] && continue
         [ "${LAYER[$to]:-0}" -lt 2 ] && continue
-        [ "$path" = "$to/$to.h" ] || echo "$file includes $path, which is not the door of $to/"
+        [ "$path" = "$to/$to.h" ] || echo "$file includes $path: not the public header of $to/"
     done
 }
 
-rule_doors_open_with_their_purpose() {
-    for room in "${!LAYER[@]}"; do
-        door=src/$room/$room.h
-        if [ "${LAYER[$room]}" -lt 2 ] || [ ! -f "$door" ]; then continue; fi
-        awk -v door="$door" '
-            NR == 1 && !/^\/\*/ { print door " does not open with a comment"; exit }
+# A header inside a module is named after the file whose contract it is, or after the struct that it
+# declares; what files share besides is in <module>_internal.h, or <part>_internal.h.
+rule_internal_headers_are_named() {
+    src_files | grep '\.h$' | while read -r header; do
+        module=$(module_of "$header")
+        name=$(basename "$header" .h)
+        [ "${LAYER[$module]:-0}" -lt 2 ] || [ "$name" = "$module" ] && continue
+        [ -f "${header%.h}.c" ] || [ "${name%_internal}" != "$name" ] && continue
+        [[ $header =~ ^src/relay/life(cycle)?.h$ ]] && continue
+        grep -qE "^struct (${module}_)?${name#"${module}_"}(_ops)? \{" "$header" ||
+            echo "$header is named after no file and no struct: ${module}_internal.h?"
+    done
+}
+
+rule_public_headers_open_with_their_purpose() {
+    for module in "${!LAYER[@]}"; do
+        header=src/$module/$module.h
+        if [ "${LAYER[$module]}" -lt 2 ] || [ ! -f "$header" ]; then continue; fi
+        awk -v header="$header" '
+            NR == 1 && !/^\/\*/ { print header " does not open with a comment"; exit }
             /\*\// {
-                if (NR < 3 || NR > 12) print door " opens with " NR " lines, not 3 to 12"
+                if (NR < 3 || NR > 12) print header " opens with " NR " lines, not 3 to 12"
                 exit
             }
-        ' "$door"
+        ' "$header"
     done
 }
 
@@ -161,7 +175,7 @@ rule_files_open_with_a_comment() {
     done
 }
 
-rule_library_homes() {
+rule_libraries_have_one_owner() {
     for entry in "${LIBRARIES[@]}"; do
         grep -rnE "^ *# *include [<\"](${entry% *})[>\"]" src --include='*.c' --include='*.h' |
             grep -vE "${entry##* }[^:]*:|${entry##* }"
@@ -276,7 +290,7 @@ rule_documented_log_events_exist() {
         done
 }
 
-rule_logging_rooms() {
+rule_logging_modules() {
     grep -rlE '\blog_(event|error)\(' src |
         grep -vE '^src/(base|recover|relay|operate|cli|publish)/'
 }
@@ -393,12 +407,12 @@ rule_pictures_come_in_pairs() {
 
 # The relay's own loops are driven by the simulator and the end-to-end suite, the commands by the
 # latter.
-rule_every_room_has_unit_tests() {
+rule_every_module_has_unit_tests() {
     for path in src/*/; do
-        room=$(basename "$path")
-        [ "$room" = relay ] && continue
-        [ "$room" = operate ] && continue
-        ls tests/unit/"$room"_*_test.c >/dev/null 2>&1 || echo "$room has no unit test"
+        module=$(basename "$path")
+        [ "$module" = relay ] && continue
+        [ "$module" = operate ] && continue
+        ls tests/unit/"$module"_*_test.c >/dev/null 2>&1 || echo "$module has no unit test"
     done
 }
 

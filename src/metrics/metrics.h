@@ -1,6 +1,6 @@
 /* metrics/: counters, gauges and histograms, declared in one table (metrics.def).
  *
- * One struct metrics for each relay, handed to the rooms at open. Each metric has one writing
+ * One struct metrics for each relay, handed to the modules at open. Each metric has one writing
  * thread; values are relaxed atomics, so that a scrape never stops the pipeline. Labels with a
  * fixed set of values are part of the table, `route` labels are given at open. */
 #ifndef WALFERRY_METRICS_METRICS_H

@@ -1,7 +1,7 @@
-/* metrics/metrics_series: what a struct metrics holds. Internal to the room: metrics.c counts,
- * metrics_text.c prints. */
-#ifndef WALFERRY_METRICS_METRICS_SERIES_H
-#define WALFERRY_METRICS_METRICS_SERIES_H
+/* metrics/metrics_internal: what a struct metrics holds, for the files of this module: metrics.c
+ * counts, metrics_text.c prints. */
+#ifndef WALFERRY_METRICS_METRICS_INTERNAL_H
+#define WALFERRY_METRICS_METRICS_INTERNAL_H
 
 #include "metrics/metrics.h"
 

@@ -3,7 +3,7 @@
  * All series of one name stand together under one HELP and one TYPE line, which the order of
  * metrics.def gives. A histogram's count is the sum of the buckets that were read, so that the page
  * agrees with itself whatever is counted meanwhile. */
-#include "metrics/metrics_series.h"
+#include "metrics/metrics_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -1,12 +1,12 @@
-# Fuzzing with libFuzzer: each tests/fuzz/<name>_fuzz.c is a harness, linked with the rooms that take
+# Fuzzing with libFuzzer: each tests/fuzz/<name>_fuzz.c is a harness, linked with the modules that take
 # bytes from outside. `make fuzz` runs each for FUZZ_SECONDS and keeps what it learns in
 # build/fuzz/corpus; tests/fuzz/smoke.sh is a short run that is the same every time.
 FUZZ_SECONDS ?= 10
-FUZZ_ROOMS := base model json config types metrics decode source route
+FUZZ_MODULES := base model json config types metrics decode source route
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRCS))
 FUZZ_LIB_OBJS := $(patsubst src/%.c,$(B)/fuzz/obj/%.o,\
-                   $(foreach r,$(FUZZ_ROOMS),$(sort $(wildcard src/$(r)/*.c))))
+                   $(foreach m,$(FUZZ_MODULES),$(sort $(wildcard src/$(m)/*.c))))
 FUZZ_HELPERS := $(B)/fuzz/lib/pgoutput_encoder.o $(B)/fuzz/lib/route_fixture.o
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CFLAGS = $(BASE_CFLAGS) -Itests/lib -O1 -fno-omit-frame-pointer $(FUZZ_SANITIZERS) \
