@@ -44,7 +44,8 @@ static size_t size_of(const struct message *message)
 {
     size_t bytes = MESSAGE_OVERHEAD_BYTES + message->key.len + message->value.len;
     for (uint32_t i = 0; i < message->header_count; i++)
-        bytes += message->headers[i].name.len + message->headers[i].value.len;
+        bytes += HEADER_OVERHEAD_BYTES +
+                 2 * (message->headers[i].name.len + message->headers[i].value.len);
     return bytes;
 }
 

@@ -21,7 +21,7 @@ struct batch {
     struct message *messages;
     uint32_t count;
     uint32_t capacity;
-    size_t bytes; /* messages with MESSAGE_OVERHEAD_BYTES each */
+    size_t bytes; /* what the messages cost, overhead included */
 
     struct position end;    /* position once the batch is published */
     struct partial partial; /* where ends_txn is false */

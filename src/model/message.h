@@ -23,5 +23,8 @@ struct message {
 
 /* What a message counts against memory limits, in bytes, besides its own bytes. */
 #define MESSAGE_OVERHEAD_BYTES 512
+/* What a header counts besides twice its own bytes: struct header, and the copy that librdkafka
+ * makes (73 bytes beside name and value, measured). */
+#define HEADER_OVERHEAD_BYTES 112
 
 #endif

@@ -35,7 +35,7 @@ static void test_counting(void **state)
     message->headers = headers;
     message->header_count = 2;
     batch_add(&batch);
-    assert_int_equal(batch.bytes, 2 * MESSAGE_OVERHEAD_BYTES + 6 + 6);
+    assert_int_equal(batch.bytes, 2 * (MESSAGE_OVERHEAD_BYTES + HEADER_OVERHEAD_BYTES + 6) + 6);
     put(&batch, NULL, NULL);
     assert_true(batch_full(&batch, SIZE_MAX));
     batch_truncate(&batch, 1);
