@@ -14,8 +14,10 @@ static bool is_bytea(const struct type *type)
     return type != NULL && type->base->text_form == TEXT_FORM_BYTEA;
 }
 
-static int encode_cell(const struct content_cell *content, struct arena *arena, struct span *bytes,
-                       struct error *err)
+/* Not inline: what is rare must not cost the texts a frame. */
+__attribute__((noinline)) static int encode_cell(const struct content_cell *content,
+                                                 struct arena *arena, struct span *bytes,
+                                                 struct error *err)
 {
     const struct cell *cell = &content->value;
     if (cell->kind == CELL_UNCHANGED)

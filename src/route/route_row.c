@@ -47,16 +47,13 @@ int route_row_wrap(const struct route_row *row, uint32_t field, struct error *er
                       SPAN_ARG(row->fields->names[field]), route_row_name(row->change, name));
 }
 
-int route_row_text(const struct route_row *row, uint32_t field, struct arena *scratch,
-                   struct span *text, struct error *err)
+/* Not inline: what is rare must not cost the texts a frame. */
+__attribute__((noinline)) static int render(const struct route_row *row, uint32_t field,
+                                            struct arena *scratch, struct span *text,
+                                            struct error *err)
 {
     const struct cell *cell = route_row_cell(row, field);
     struct rendering made;
-    assert(cell->kind != CELL_NULL);
-    if (cell->kind == CELL_TEXT) {
-        *text = cell->bytes;
-        return 0;
-    }
     if (cell->kind == CELL_UNCHANGED)
         error_data(err, REASON_VALUE_UNCHANGED, "the server did not send the value");
     else if (types_render_text(cell, row->slots[field].type, scratch, &made, err) == 0) {
@@ -64,4 +61,15 @@ int route_row_text(const struct route_row *row, uint32_t field, struct arena *sc
         return 0;
     }
     return route_row_wrap(row, field, err);
+}
+
+int route_row_text(const struct route_row *row, uint32_t field, struct arena *scratch,
+                   struct span *text, struct error *err)
+{
+    const struct cell *cell = route_row_cell(row, field);
+    assert(cell->kind != CELL_NULL);
+    if (cell->kind != CELL_TEXT)
+        return render(row, field, scratch, text, err);
+    *text = cell->bytes;
+    return 0;
 }
