@@ -182,6 +182,39 @@ static void test_closed_in_between(void **state)
     pg_question_close(NULL);
 }
 
+/* Inside TLS the descriptor alone is waited for, too: nothing may stay behind in its buffers. */
+static void test_over_tls(void **state)
+{
+    (void)state;
+    char pem[16384];
+    FILE *openssl = popen("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+                          "-nodes -subj /CN=test -days 2 -keyout /dev/stdout -out /dev/stdout "
+                          "2>/dev/null",
+                          "r");
+    assert_non_null(openssl);
+    pem[fread(pem, 1, sizeof pem - 1, openssl)] = '\0';
+    if (pclose(openssl) != 0)
+        skip(); /* there is no openssl */
+    private_postgres_write(&server, "server.crt", pem);
+    private_postgres_write(&server, "server.key", pem);
+    private_postgres_sql(&server, "ALTER SYSTEM SET ssl = on");
+    private_postgres_sql(&server, "SELECT pg_reload_conf()");
+    const char *dsn = private_postgres_dsn(&server, "postgres", "sslmode=require");
+    struct error err = ERROR_INIT;
+    struct pg_result *r = NULL;
+    for (int i = 0; i < 200 && ask(dsn, "SELECT 1", &r, &err) != 1; i++)
+        clock_sleep_us(10000);
+    pg_result_free(r);
+    expect(dsn, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", "t");
+    for (int length = 100; length < 40000; length = length * 3 / 2) {
+        char sql[96];
+        snprintf(sql, sizeof sql, "SELECT repeat('x', %d) FROM generate_series(1, 100)", length);
+        assert_int_equal(ask(dsn, sql, &r, &err), 1);
+        assert_int_equal(pg_result_rows(r), 100);
+        pg_result_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_a_silent_server_blocks_nobody),
         cmocka_unit_test(test_closed_in_between),
+        cmocka_unit_test(test_over_tls),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
