@@ -244,6 +244,12 @@ struct sent_column {
     bool listed;
 };
 
+/* A domain can be read as what it is over, and as nothing else. */
+#define BASE_OF_TYPE                                                                               \
+    "(WITH RECURSIVE b(oid) AS (SELECT a.atttypid UNION ALL SELECT t.typbasetype FROM b "          \
+    "JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd') "                           \
+    "SELECT t.oid FROM b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd')"
+
 /* The columns of which the server sends values, as a relation; the others are in `unsent`. */
 static int load_relation(struct pg_connection *sql, const struct config_relay *config,
                          const struct tables *tables, const struct routed_table *t, bool published,
@@ -255,7 +261,7 @@ static int load_relation(struct pg_connection *sql, const struct config_relay *c
     const char *parameters[] = {oid, config->source.publication.text};
     struct pg_result *r = NULL;
     if (pg_query(sql,
-                 "SELECT a.attname, a.atttypid, a.attgenerated <> '', a.attgenerated = 's', "
+                 "SELECT a.attname, " BASE_OF_TYPE ", a.attgenerated <> '', a.attgenerated = 's', "
                  "coalesce(to_jsonb(r)->>'prattrs', '') <> '', "
                  "coalesce(' ' || translate(to_jsonb(r)->>'prattrs', '[],', '   ') || ' ' "
                  "LIKE '% ' || a.attnum || ' %', true) "

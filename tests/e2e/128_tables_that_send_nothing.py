@@ -88,8 +88,10 @@ def everything(case):
     mended(one, printed(text), 'ALTER PUBLICATION "leaves" ADD TABLE "public"."parted"')
 
     # -- What no value of a type can be: a topic --
-    case.sql("CREATE PUBLICATION plain FOR TABLE public.some_2")
-    for column in ("raw", "created_at", "local"):
+    case.sql("CREATE PUBLICATION plain FOR TABLE public.some_2;"
+             "CREATE DOMAIN public.sealed AS bytea; CREATE DOMAIN public.twice AS public.sealed;"
+             "ALTER TABLE public.some_2 ADD twice public.twice")
+    for column in ("raw", "created_at", "local", "twice"):
         one = relay("public.some_2", "plain", topic=case.prefix + "{%s}" % column)
         assert refused(one, "needs a value that a topic name can hold in column " + column) is None
     # In a key it is a text like any other, and where it may be NULL the default may be the topic.
