@@ -57,6 +57,11 @@ const char *config_needs_restart(const struct config *running, const struct conf
 int config_error(struct error *err, const struct config_text *at, enum reason reason,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Points into the text and the arena. path: of the key, for messages. ERROR_STOP, EXIT_USAGE,
+ * "bad_from". */
+int config_from_parse(const struct config_text *from, const char *path, struct arena *arena,
+                      struct config_from *out, struct error *err);
+
 /* What is generated from the table: the JSON Schema, the annotated sample file, the key section of
  * the man page (mdoc). */
 void config_write_schema(struct buf *out);

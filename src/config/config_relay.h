@@ -3,7 +3,8 @@
 #ifndef WALFERRY_CONFIG_RELAY_H
 #define WALFERRY_CONFIG_RELAY_H
 
-#include <stdbool.h>
+#include "base/span.h"
+
 #include <stdint.h>
 
 /* A string of the file. text is NUL-terminated, after expansion of ${env:} and ${file:}; NULL where
@@ -94,6 +95,25 @@ struct config_route {
     enum on_error on_error;
     bool continue_matching; /* continue: true */
 };
+
+/* `from:` of a route, read: a table, a glob over tables, or the prefix of logical messages.
+ *
+ * In a glob * stands for any run of characters, the empty one too, and ? for one character; neither
+ * crosses the dot between schema and table, which is the first one. A part in double quotes is
+ * SQL's own quoting ("" is a quote): it is no glob, and dots in it are its own. Names are compared
+ * as the catalogue has them, case and all. */
+struct config_from {
+    bool of_message;
+    bool schema_glob; /* it has a * or ? */
+    bool table_glob;
+    struct span prefix; /* of messages; compared whole */
+    struct span schema;
+    struct span table;
+};
+
+#define CONFIG_FROM_MESSAGE "message:"
+/* What every `from:` looks like, as an extended regular expression. */
+#define CONFIG_FROM_RULE CONFIG_FROM_MESSAGE ".+|[^.:]+[.].+"
 
 #define CONFIG_ROUTES_MAX 256
 

@@ -253,7 +253,7 @@ bool router_table_of_route(const struct router *router, uint32_t route, struct s
                            struct span *table)
 {
     assert(route < router->route_count);
-    const struct route_match *match = &router->routes[route].match;
+    const struct config_from *match = &router->routes[route].match;
     if (match->of_message || match->schema_glob || match->table_glob)
         return false;
     *schema = match->schema;
@@ -268,7 +268,7 @@ bool router_pattern_of_route(const struct router *router, uint32_t route,
     *pattern = (struct router_pattern){.schema_glob = false};
     if (route >= router->route_count)
         return false;
-    const struct route_match *match = &router->routes[route].match;
+    const struct config_from *match = &router->routes[route].match;
     if (!match->of_message)
         *pattern = (struct router_pattern){.schema = match->schema,
                                            .table = match->table,

@@ -29,7 +29,7 @@ struct route {
     enum route_as as;
     uint32_t operations; /* which it takes: a set of change_bit() */
     bool continue_matching;
-    struct route_match match;
+    struct config_from match;
     struct field_list fields;
     /* The fields below this number must be there; the others may be missing. */
     uint32_t required_count;

@@ -40,7 +40,7 @@ int route_compile(const struct router_options *options, uint32_t item, struct ar
                             .continue_matching = config->continue_matching};
     char from[48];
     snprintf(from, sizeof from, "%s.from", c.path);
-    if (route_match_compile(&config->from, from, arena, &route->match, err) < 0 ||
+    if (config_from_parse(&config->from, from, arena, &route->match, err) < 0 ||
         compile_kind(&c) < 0)
         return -1;
     assert(route->operations != 0);
