@@ -6,6 +6,7 @@
 #include "publish/kafka_in_use.h"
 
 #include "base/clock.h"
+#include "model/topic_name.h"
 #include "publish/kafka_size.h"
 #include "publish/kafka_topics.h"
 
@@ -21,7 +22,6 @@
 #define MISSING_US (1 * US_PER_S)
 /* The Java client's batch.size: after so many bytes null keys go on to another partition. */
 #define STICKY_BYTES 16384
-#define TOPIC_NAME_MAX 249
 
 static const struct config_delivery *delivery_of(const struct kafka_in_use *topics)
 {

@@ -54,15 +54,15 @@ static rd_kafka_headers_t *headers_of(const struct message *message,
                             (ssize_t)header->value.len);
     }
     if (true_time[0] != '\0')
-        rd_kafka_header_add(headers, KAFKA_TIME_HEADER, -1, true_time, -1);
+        rd_kafka_header_add(headers, HEADER_TIME, -1, true_time, -1);
     return headers;
 }
 
-static int not_produced(struct kafka_txn *txn, const struct kafka_topic *topic,
-                        rd_kafka_resp_err_t code, struct error *err)
+static enum step not_produced(struct kafka_txn *txn, const struct kafka_topic *topic,
+                              rd_kafka_resp_err_t code, struct error *err)
 {
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
         return error_data(err, REASON_MESSAGE_TOO_LARGE,
                           "a message for topic %s is larger than kafka.message.max.bytes",
@@ -77,9 +77,9 @@ static int not_produced(struct kafka_txn *txn, const struct kafka_topic *topic,
     return kafka_failed(err, &txn->session->events->health, code, NULL, doing);
 }
 
-static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
-                   const struct message *message, int32_t partition,
-                   const struct kafka_stamp *stamp, struct error *err)
+static enum step produce(struct kafka_publisher *p, struct kafka_topic *topic,
+                         const struct message *message, int32_t partition,
+                         const struct kafka_stamp *stamp, struct error *err)
 {
     rd_kafka_headers_t *headers = headers_of(message, stamp);
     /* The types are written out: the macros of the header are GNU C under clang. */
@@ -91,7 +91,7 @@ static int produce(struct kafka_publisher *p, struct kafka_topic *topic,
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (stamp->true_time[0] != '\0' && p->options.metrics != NULL)
             metrics_add(p->options.metrics, METRIC_TIMESTAMPS_CLAMPED, 1);
-        return PUBLISH_DONE;
+        return STEP_DONE;
     }
     if (headers != NULL)
         rd_kafka_headers_destroy(headers);
@@ -107,19 +107,20 @@ static bool is_suspect(const struct publish_suspect *s, const struct message *m)
 }
 
 /* The report may also have come in by a poll between two calls. */
-static int await_alone(struct kafka_txn *txn, const struct message *message, struct error *err)
+static enum step await_alone(struct kafka_txn *txn, const struct message *message,
+                             struct error *err)
 {
     assert(txn->flight->awaited == message);
-    int drained = kafka_txn_drain(txn, err);
-    if (drained == PUBLISH_DONE)
+    enum step drained = kafka_txn_drain(txn, err);
+    if (drained == STEP_DONE)
         txn->flight->awaited = NULL;
     return drained;
 }
 
 /* ---- Put ---- */
 
-int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
-              struct error *err)
+enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
+                    struct error *err)
 {
     if (p->flight.awaited != NULL)
         return await_alone(&p->txn, message, err);
@@ -136,12 +137,12 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     bool alone = is_suspect(&p->options.suspect, message);
     if ((alone && p->flight.outstanding > 0) ||
         (p->topics.small && kafka_in_use_is_full(&p->topics, topic, message))) {
-        int drained = kafka_txn_drain(&p->txn, err);
-        if (drained != PUBLISH_DONE)
+        enum step drained = kafka_txn_drain(&p->txn, err);
+        if (drained != STEP_DONE)
             return drained;
     }
-    int result = produce(p, topic, message, partition, &stamp, err);
-    if (result != PUBLISH_DONE)
+    enum step result = produce(p, topic, message, partition, &stamp, err);
+    if (result != STEP_DONE)
         return result;
     kafka_flight_sent(&p->flight, batch, message);
     if (p->topics.small)
@@ -149,7 +150,7 @@ int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct messa
     if (p->txn.claimed)
         CRASH_POINT("C2");
     if (!alone)
-        return PUBLISH_DONE;
+        return STEP_DONE;
     p->flight.awaited = message;
     return await_alone(&p->txn, message, err);
 }

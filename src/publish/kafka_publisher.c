@@ -65,8 +65,8 @@ static int open_if_idle(struct kafka_publisher *p, struct error *err)
     return kafka_txn_open(&p->txn, err);
 }
 
-static int op_put(struct publisher *base, struct batch *batch, const struct message *message,
-                  struct error *err)
+static enum step op_put(struct publisher *base, struct batch *batch, const struct message *message,
+                        struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(p->txn.recovered); /* I2 */
@@ -91,7 +91,7 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
     return p->failure.failed ? kafka_fail_again(&p->failure, err) : 0;
 }
 
-static int op_commit(struct publisher *base, struct span record, struct error *err)
+static enum step op_commit(struct publisher *base, struct span record, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(p->txn.recovered); /* I2 */

@@ -30,7 +30,7 @@ int64_t kafka_message_bytes(const struct message *message, size_t true_time)
     for (uint32_t i = 0; i < message->header_count; i++)
         record += header_bytes(message->headers[i].name.len, message->headers[i].value.len);
     if (true_time > 0)
-        record += header_bytes(sizeof KAFKA_TIME_HEADER - 1, true_time);
+        record += header_bytes(sizeof HEADER_TIME - 1, true_time);
     return KAFKA_BATCH_HEADER_BYTES + varint_bytes((size_t)record) + record;
 }
 

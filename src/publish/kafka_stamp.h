@@ -2,12 +2,11 @@
 #ifndef WALFERRY_PUBLISH_KAFKA_STAMP_H
 #define WALFERRY_PUBLISH_KAFKA_STAMP_H
 
+#include "model/header_name.h"
 #include "publish/clamp.h"
 
 #include <librdkafka/rdkafka.h>
 
-/* Holds the true time where the timestamp is another one. */
-#define KAFKA_TIME_HEADER "walferry-time"
 #define KAFKA_TIME_DIGITS_MAX 20
 
 /* Begins as zeros: nothing is known of the broker's clock. */

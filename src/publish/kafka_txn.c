@@ -81,22 +81,22 @@ int kafka_txn_open(struct kafka_txn *txn, struct error *err)
 
 /* ---- Commit ---- */
 
-int kafka_txn_drain(struct kafka_txn *txn, struct error *err)
+enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
 {
     if (txn->flight->outstanding > 0)
         rd_kafka_flush(txn->session->events->rk, KAFKA_SLICE_MS);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
     if (txn->flight->outstanding == 0)
-        return PUBLISH_DONE;
+        return STEP_DONE;
     if (too_old(txn))
         return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                            "%" PRIu64 " records are unreported after %" PRId64 " ms",
                            txn->flight->outstanding, age_ms(txn));
-    return PUBLISH_AGAIN;
+    return STEP_WAIT;
 }
 
-static int produce_record(struct kafka_txn *txn, struct span record, struct error *err)
+static enum step produce_record(struct kafka_txn *txn, struct span record, struct error *err)
 {
     int result = rd_kafka_produce(txn->session->progress_rkt, 0, RD_KAFKA_MSG_F_COPY,
                                   (void *)(uintptr_t)record.ptr, record.len, txn->key,
@@ -104,24 +104,24 @@ static int produce_record(struct kafka_txn *txn, struct span record, struct erro
     if (result == 0) {
         txn->record_outstanding = true;
         txn->phase = KAFKA_RECORDED;
-        return PUBLISH_DONE;
+        return STEP_DONE;
     }
     rd_kafka_resp_err_t code = rd_kafka_last_error();
     kafka_session_serve(txn->session, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     return kafka_failed(err, &txn->session->transactional.health, code, NULL,
                         "producing the progress record");
 }
 
 /* Both guarantees: when this returns DONE the transaction is open and holds the record (I4). */
-static int add_record(struct kafka_txn *txn, struct span record, struct error *err)
+static enum step add_record(struct kafka_txn *txn, struct span record, struct error *err)
 {
     if (kafka_session_is_apart(txn->session)) {
-        int drained = kafka_txn_drain(txn, err);
-        if (drained != PUBLISH_DONE)
+        enum step drained = kafka_txn_drain(txn, err);
+        if (drained != STEP_DONE)
             return drained;
     }
     if (!txn->in_transaction && begin(txn, err) < 0)
@@ -129,19 +129,19 @@ static int add_record(struct kafka_txn *txn, struct span record, struct error *e
     return produce_record(txn, record, err);
 }
 
-static int flush_all(struct kafka_txn *txn, struct error *err)
+static enum step flush_all(struct kafka_txn *txn, struct error *err)
 {
     if (txn->flight->outstanding > 0 || txn->record_outstanding)
         rd_kafka_flush(txn->session->transactional.rk, KAFKA_SLICE_MS);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
     if (txn->flight->outstanding == 0 && !txn->record_outstanding)
-        return PUBLISH_DONE;
+        return STEP_DONE;
     if (too_old(txn))
         return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                            "%" PRIu64 " records are unreported after %" PRId64 " ms",
                            txn->flight->outstanding + 1, age_ms(txn));
-    return PUBLISH_AGAIN;
+    return STEP_WAIT;
 }
 
 static void committed(struct kafka_txn *txn, struct span record)
@@ -182,13 +182,13 @@ static int commit_failed(struct kafka_txn *txn, rd_kafka_error_t *error, struct 
     return -1;
 }
 
-static int end_transaction(struct kafka_txn *txn, struct span record, struct error *err)
+static enum step end_transaction(struct kafka_txn *txn, struct span record, struct error *err)
 {
     rd_kafka_error_t *error =
         rd_kafka_commit_transaction(txn->session->transactional.rk, KAFKA_SLICE_MS);
     if (error == NULL) {
         committed(txn, record);
-        return PUBLISH_DONE;
+        return STEP_DONE;
     }
     if (txn->failure->failed) { /* a fatal error was served meanwhile */
         txn->outcome_unknown = true;
@@ -197,7 +197,7 @@ static int end_transaction(struct kafka_txn *txn, struct span record, struct err
     }
     if (rd_kafka_error_is_retriable(error) && !too_old(txn)) {
         rd_kafka_error_destroy(error);
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     }
     if (rd_kafka_error_is_retriable(error)) {
         txn->outcome_unknown = true;
@@ -209,17 +209,17 @@ static int end_transaction(struct kafka_txn *txn, struct span record, struct err
     return commit_failed(txn, error, err);
 }
 
-int kafka_txn_commit(struct kafka_txn *txn, struct span record, struct error *err)
+enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct error *err)
 {
     assert(txn->phase != KAFKA_IDLE);
-    int result = PUBLISH_DONE;
+    enum step result = STEP_DONE;
     if (txn->phase == KAFKA_OPEN)
         result = add_record(txn, record, err);
-    if (result != PUBLISH_DONE)
+    if (result != STEP_DONE)
         return result;
     if (txn->phase == KAFKA_RECORDED) {
         result = flush_all(txn, err);
-        if (result != PUBLISH_DONE)
+        if (result != STEP_DONE)
             return result;
         if (txn->flight->produced == 0)
             COUNTED_CRASH_POINT(txn, "C10");

@@ -36,10 +36,10 @@ void kafka_txn_recovered(struct kafka_txn *txn, struct span newest);
 
 /* IDLE to OPEN: from here on events may be produced. */
 int kafka_txn_open(struct kafka_txn *txn, struct error *err);
-/* Sends and serves until no event is outstanding; PUBLISH_AGAIN after a slice. */
-int kafka_txn_drain(struct kafka_txn *txn, struct error *err);
-/* From OPEN or later; PUBLISH_AGAIN: call again with the same record. */
-int kafka_txn_commit(struct kafka_txn *txn, struct span record, struct error *err);
+/* Sends and serves until no event is outstanding; STEP_WAIT after a slice. */
+enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err);
+/* From OPEN or later; STEP_WAIT: call again with the same record. */
+enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct error *err);
 /* Within abort_ms (0: not at all), and only where it is certain that it has not ended. */
 void kafka_txn_abort(struct kafka_txn *txn, int abort_ms);
 

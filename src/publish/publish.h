@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/step.h"
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "model/batch.h"
@@ -18,12 +19,6 @@
 #include <stdatomic.h>
 
 struct publisher;
-
-/* Results besides -1 (error). */
-enum publish_result {
-    PUBLISH_DONE = 0,
-    PUBLISH_AGAIN = 1 /* not yet: poll, look at the stop flag, call again */
-};
 
 /* The ops table. Errors: ERROR_RETRY (close the epoch; reason "fenced" where the broker says so),
  * ERROR_DATA (a verdict about one message; see publisher_verdict), ERROR_STOP. After any error but
@@ -33,16 +28,16 @@ struct publisher_ops {
     /* The newest committed record under our key, appended to *record; nothing appended where there
      * is none. Once, before the first put. Blocks until known or failed; heeds the stop flag. */
     int (*recover)(struct publisher *p, struct buf *record, struct error *err);
-    /* Hands one message of `batch` over and raises batch->outstanding. PUBLISH_AGAIN: queue full. A
+    /* Hands one message of `batch` over and raises batch->outstanding. STEP_WAIT: queue full. A
      * message that can be seen to be unpublishable (topic illegal or missing, too large) is
      * ERROR_DATA; the transaction and the publisher go on. */
-    int (*put)(struct publisher *p, struct batch *batch, const struct message *message,
-               struct error *err);
+    enum step (*put)(struct publisher *p, struct batch *batch, const struct message *message,
+                     struct error *err);
     /* Serves reports: lowers batch->outstanding. Waits at most wait_ms (0: not at all) for one. */
     int (*poll)(struct publisher *p, int wait_ms, struct error *err);
-    /* Ends the transaction with the record as its last message. PUBLISH_AGAIN after a slice of at
-     * most 1 s: call again with the same record. PUBLISH_DONE: all is committed and reported. */
-    int (*commit)(struct publisher *p, struct span record, struct error *err);
+    /* Ends the transaction with the record as its last message. STEP_WAIT after a slice of at
+     * most 1 s: call again with the same record. STEP_DONE: all is committed and reported. */
+    enum step (*commit)(struct publisher *p, struct span record, struct error *err);
     /* Aborts an open transaction as far as that can be had within abort_ms (0: not at all), frees.
      * When it has returned, no batch is referred to any more, whatever its count says. */
     void (*close)(struct publisher *p, int abort_ms);
@@ -56,8 +51,8 @@ static inline int publisher_recover(struct publisher *p, struct buf *record, str
 {
     return p->ops->recover(p, record, err);
 }
-static inline int publisher_put(struct publisher *p, struct batch *batch,
-                                const struct message *message, struct error *err)
+static inline enum step publisher_put(struct publisher *p, struct batch *batch,
+                                      const struct message *message, struct error *err)
 {
     return p->ops->put(p, batch, message, err);
 }
@@ -65,7 +60,7 @@ static inline int publisher_poll(struct publisher *p, int wait_ms, struct error 
 {
     return p->ops->poll(p, wait_ms, err);
 }
-static inline int publisher_commit(struct publisher *p, struct span record, struct error *err)
+static inline enum step publisher_commit(struct publisher *p, struct span record, struct error *err)
 {
     return p->ops->commit(p, record, err);
 }

@@ -23,7 +23,7 @@ struct kafka_publisher {
 };
 
 /* kafka_produce.c: one message of an open transaction, as publisher_ops has it. */
-int kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
-              struct error *err);
+enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
+                    struct error *err);
 
 #endif

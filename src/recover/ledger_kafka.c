@@ -42,8 +42,8 @@ static int write_record(struct ledger *l, struct publisher *publisher, struct sp
     const struct kafka_options *o = options_of(l);
     int64_t timeout_ms = o->delivery->transaction_timeout_ms;
     int64_t give_up_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
-    int result;
-    while ((result = publisher_commit(publisher, record, err)) == PUBLISH_AGAIN) {
+    enum step result;
+    while ((result = publisher_commit(publisher, record, err)) == STEP_WAIT) {
         if (o->stop != NULL && atomic_load(o->stop))
             return error_retry(err, REASON_STOPPING, "asked to stop");
         if (clock_monotonic_us() > give_up_us)
@@ -51,7 +51,7 @@ static int write_record(struct ledger *l, struct publisher *publisher, struct sp
                                "a progress record could not be committed within %" PRId64 " ms",
                                timeout_ms);
     }
-    return result;
+    return result == STEP_DONE ? 0 : -1;
 }
 
 static const struct ledger_ops kafka_ops = {.name = "kafka",

@@ -241,9 +241,9 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
 {
     *input_empty = false;
     for (int i = 0; i < CHANGES_PER_STEP && have_batch(r); i++) {
-        int got = source_next(r->o.source, now_us, &r->change, err);
-        if (got <= 0) {
-            *input_empty = got == 0 && !is_napping(r, now_us);
+        enum step got = source_next(r->o.source, now_us, &r->change, err);
+        if (got != STEP_DONE) {
+            *input_empty = got == STEP_WAIT && !is_napping(r, now_us);
             return got;
         }
         take_change(r, now_us, err);

@@ -5,6 +5,7 @@
 #include "relay/writer.h"
 
 #include "base/crash.h"
+#include "model/header_name.h"
 #include "relay/data_error.h"
 
 #include <assert.h>
@@ -154,16 +155,12 @@ static void commit_done(struct writer *w)
     }
 }
 
-/* 1: committed. 0: not yet. -1: error. */
-static int commit_step(struct writer *w, struct error *err)
+static enum step commit_step(struct writer *w, struct error *err)
 {
-    int result = publisher_commit(w->o.publisher, buf_span(&w->record_json), err);
-    if (result < 0)
-        return -1;
-    if (result == PUBLISH_AGAIN)
-        return 0;
-    commit_done(w);
-    return 1;
+    enum step result = publisher_commit(w->o.publisher, buf_span(&w->record_json), err);
+    if (result == STEP_DONE)
+        commit_done(w);
+    return result;
 }
 
 /* ---- Produce ---- */
@@ -197,7 +194,7 @@ static void flag_part(const struct writer *w, struct batch *batch, struct messag
     for (uint32_t i = 0; i < count; i++)
         headers[i] = message->headers[i];
     const char *part = arena_format(&batch->arena, "%" PRIu32, w->last.partial.part + 1);
-    headers[count] = (struct header){SPAN_LITERAL("walferry-part"), span_of(part)};
+    headers[count] = (struct header){SPAN_LITERAL(HEADER_PART), span_of(part)};
     message->headers = headers;
     message->header_count = count + 1;
 }
@@ -211,25 +208,25 @@ static void count_message(struct writer *w, const struct message *message)
     w->txn_bytes[message->route] += bytes;
 }
 
-/* 1: the batch is out. 0: the publisher's queue is full. -1: error. */
-static int produce(struct writer *w, struct error *err)
+/* Done: the batch is out. Wait: the publisher's queue is full. */
+static enum step produce(struct writer *w, struct error *err)
 {
     struct batch *batch = newest(w);
     while (w->next < batch->count) {
         struct message *message = &batch->messages[w->next];
         if (!w->flagged)
             flag_part(w, batch, message);
-        int result = publisher_put(w->o.publisher, batch, message, err);
-        w->flagged = result == PUBLISH_AGAIN;
-        if (result == PUBLISH_AGAIN)
-            return 0;
+        enum step result = publisher_put(w->o.publisher, batch, message, err);
+        w->flagged = result == STEP_WAIT;
+        if (result == STEP_WAIT)
+            return STEP_WAIT;
         if (result < 0 && on_refused(w, message, err) < 0)
-            return -1;
-        if (result == PUBLISH_DONE)
+            return STEP_FAILED;
+        if (result == STEP_DONE)
             count_message(w, message);
         w->next++;
     }
-    return 1;
+    return STEP_DONE;
 }
 
 static bool too_old(const struct writer *w, int64_t now_us)
@@ -239,8 +236,8 @@ static bool too_old(const struct writer *w, int64_t now_us)
 
 static int produce_step(struct writer *w, int64_t now_us, struct error *err)
 {
-    int done = produce(w, err);
-    if (done <= 0)
+    enum step done = produce(w, err);
+    if (done != STEP_DONE)
         return done;
     const struct batch *batch = newest(w);
     keep_tail(w, batch);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/step.h"
 #include "metrics/metrics.h"
 #include "model/batch.h"
 #include "model/change.h"
@@ -28,10 +29,10 @@ struct source_status {
 
 struct source_ops {
     const char *name;
-    /* 1: *change filled, valid until the next call. 0: nothing now, see wait. -1: error. */
-    int (*next)(struct source *s, int64_t now_us, struct change *change, struct error *err);
-    /* What to wait for when next gave 0: a descriptor that becomes readable (-1: none) and a
-     * deadline (monotonic) at which next or tick should be called whatever happens. */
+    /* Done: *change filled, valid until the next call. Wait: nothing now, see wait. */
+    enum step (*next)(struct source *s, int64_t now_us, struct change *change, struct error *err);
+    /* What to wait for when next gave STEP_WAIT: a descriptor that becomes readable (-1: none) and
+     * a deadline (monotonic) at which next or tick should be called whatever happens. */
     void (*wait)(struct source *s, int *fd, int64_t *deadline_us);
     /* Keeps the connection alive without taking changes; to be called at least once a second. */
     int (*tick)(struct source *s, int64_t now_us, struct error *err);
@@ -53,8 +54,8 @@ struct source {
     int64_t data_us;
 };
 
-static inline int source_next(struct source *s, int64_t now_us, struct change *change,
-                              struct error *err)
+static inline enum step source_next(struct source *s, int64_t now_us, struct change *change,
+                                    struct error *err)
 {
     return s->ops->next(s, now_us, change, err);
 }

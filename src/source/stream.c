@@ -11,6 +11,7 @@
  * walEnd */
 #include "source/source.h"
 
+#include "base/bigendian.h"
 #include "base/time.h"
 #include "decode/decode.h"
 #include "source/source_standby.h"
@@ -71,13 +72,6 @@ void stream_close(struct stream *s)
 }
 
 /* ---- Feeding ---- */
-
-static uint64_t u64_at(const char *bytes)
-{
-    uint64_t value;
-    memcpy(&value, bytes, sizeof value);
-    return __builtin_bswap64(value);
-}
 
 static void received(struct stream *s, uint64_t lsn)
 {
@@ -182,13 +176,13 @@ static int feed_change(struct stream *s, struct error *err)
 
 static int feed_xlogdata(struct stream *s, struct span data, struct error *err)
 {
-    uint64_t wal_start = u64_at(data.ptr + 1);
+    uint64_t wal_start = bigendian_u64(data.ptr + 1);
     received(s, wal_start);
-    received(s, u64_at(data.ptr + 9));
+    received(s, bigendian_u64(data.ptr + 9));
     struct span message = {data.ptr + XLOGDATA_HEADER_BYTES, data.len - XLOGDATA_HEADER_BYTES};
     int result = decoder_next(s->decoder, message, &s->change, err);
     if (result > 0) {
-        int64_t sent_us = (int64_t)u64_at(data.ptr + 17);
+        int64_t sent_us = (int64_t)bigendian_u64(data.ptr + 17);
         if (__builtin_add_overflow(sent_us, POSTGRES_EPOCH_US, &s->change.sent_time_us))
             s->change.sent_time_us = 0; /* no clock of this world */
         result = feed_change(s, err);
@@ -212,7 +206,7 @@ static void set_mark(struct stream *s, uint64_t lsn, bool urgent)
  * is still to come. While a split transaction is awaited a MARK would forget what is done of it. */
 static int feed_keepalive(struct stream *s, struct span data, int64_t now_us, struct error *err)
 {
-    uint64_t wal_end = u64_at(data.ptr + 1);
+    uint64_t wal_end = bigendian_u64(data.ptr + 1);
     bool reply = data.ptr[KEEPALIVE_BYTES - 1] != 0;
     received(s, wal_end);
     if (reply)

@@ -182,7 +182,7 @@ static int read_on(struct stream_source *s, int64_t now_us, struct change *chang
     return drain(s, now_us, change, err);
 }
 
-static int next(struct source *base, int64_t now_us, struct change *change, struct error *err)
+static enum step next(struct source *base, int64_t now_us, struct change *change, struct error *err)
 {
     struct stream_source *s = from_base(base);
     assert(change != NULL && err != NULL);

@@ -204,7 +204,7 @@ static void a_second_open_fences_the_first(void **state)
     fixture_must_put(f, fixture_message(f, f->topic, "k", "successor"));
     fixture_must_commit(f, "second");
     int result;
-    while ((result = publisher_commit(zombie, SPAN_LITERAL("zombie"), &f->err)) == PUBLISH_AGAIN)
+    while ((result = publisher_commit(zombie, SPAN_LITERAL("zombie"), &f->err)) == STEP_WAIT)
         ;
     assert_int_equal(result, -1);
     assert_int_equal(f->err.kind, ERROR_RETRY);

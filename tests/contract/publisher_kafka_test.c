@@ -304,7 +304,7 @@ static void at_least_once_is_fenced_at_its_progress(void **state)
     f->publisher = NULL;
     fixture_reopen(f);
     int result;
-    while ((result = publisher_commit(zombie, SPAN_LITERAL("x"), &f->err)) == PUBLISH_AGAIN)
+    while ((result = publisher_commit(zombie, SPAN_LITERAL("x"), &f->err)) == STEP_WAIT)
         ;
     assert_int_equal(result, -1);
     assert_string_equal(reason_slug(f->err.reason), "fenced");

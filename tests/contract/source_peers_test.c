@@ -122,7 +122,8 @@ static bool receive(struct model_source *s)
     return false;
 }
 
-static int model_next(struct source *base, int64_t now_us, struct change *change, struct error *err)
+static enum step model_next(struct source *base, int64_t now_us, struct change *change,
+                            struct error *err)
 {
     struct model_source *s = (struct model_source *)base;
     while (receive(s)) {

@@ -134,19 +134,19 @@ struct message *fixture_message(struct fixture *f, const char *topic, const char
 
 int fixture_put(struct fixture *f, const struct message *message)
 {
-    int result;
-    while ((result = publisher_put(f->publisher, f->batch, message, &f->err)) == PUBLISH_AGAIN)
+    enum step result;
+    while ((result = publisher_put(f->publisher, f->batch, message, &f->err)) == STEP_WAIT)
         if (publisher_poll(f->publisher, 10, &f->err) < 0)
             return -1;
-    return result;
+    return result == STEP_DONE ? 0 : -1;
 }
 
 int fixture_commit(struct fixture *f, const char *record)
 {
-    int result;
-    while ((result = publisher_commit(f->publisher, span_of(record), &f->err)) == PUBLISH_AGAIN)
+    enum step result;
+    while ((result = publisher_commit(f->publisher, span_of(record), &f->err)) == STEP_WAIT)
         ;
-    return result;
+    return result == STEP_DONE ? 0 : -1;
 }
 
 void fixture_must_put(struct fixture *f, const struct message *message)

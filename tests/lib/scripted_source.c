@@ -21,7 +21,7 @@ static struct relation other = {2, {"public", 6}, {"other", 5}, 'd', SCRIPT_COLU
 
 /* ---- The source ---- */
 
-static int next(struct source *base, int64_t now_us, struct change *change, struct error *err)
+static enum step next(struct source *base, int64_t now_us, struct change *change, struct error *err)
 {
     struct scripted_source *s = (struct scripted_source *)base;
     (void)now_us;

@@ -131,8 +131,8 @@ MUTANTS = [
             (".done = r->cursor.seq}", ".done = r->cursor.seq + 1}")],
            "sim", WRONG_EVENTS + r"|it has fewer changes now"),
     Mutant("split-by-what-was-handed-over", "split", WRITER,
-           [("if (result == PUBLISH_AGAIN) return 0; if (result < 0 && on_refused",
-             "if (result == PUBLISH_AGAIN) return w->last.partial.final_lsn != 0;"
+           [("if (result == STEP_WAIT) return STEP_WAIT; if (result < 0 && on_refused",
+             "if (result == STEP_WAIT) return w->last.partial.final_lsn != 0;"
              " if (result < 0 && on_refused"),
             ("assert(w->held_count == 0 || w->next == newest(w)->count);", "")],
            "sim", WRONG_EVENTS),

@@ -16,7 +16,7 @@ struct model_publisher {
     uint32_t epoch;
     bool recovered;
     bool dead;
-    int slices; /* PUBLISH_AGAIN so often still */
+    int slices; /* STEP_WAIT so often still */
     struct unreported {
         struct batch *batch;
         int64_t put_us;
@@ -183,15 +183,15 @@ static bool has_ended(struct model_publisher *p, size_t record_bytes)
 
 /* ---- Its ops ---- */
 
-static int put(struct publisher *base, struct batch *batch, const struct message *message,
-               struct error *err)
+static enum step put(struct publisher *base, struct batch *batch, const struct message *message,
+                     struct error *err)
 {
     struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
     if (usable(p, err) < 0 || check_age(p, err) < 0)
         return -1;
     if (p->unreported_count == UNREPORTED_MAX || fault(k, 50))
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     if (fault(k, 2000)) {
         p->dead = true;
         return error_retry(err, REASON_KAFKA_ERROR, "produce failed");
@@ -207,7 +207,7 @@ static int put(struct publisher *base, struct batch *batch, const struct message
     batch->outstanding++;
     p->unreported[p->unreported_count++] =
         (struct unreported){batch, k->now_us, send_bytes(k, message_bytes(message))};
-    return PUBLISH_DONE;
+    return STEP_DONE;
 }
 
 static void report(struct model_publisher *p, uint32_t count)
@@ -266,7 +266,7 @@ static int report_slow(struct model_publisher *p, struct error *err)
     return p->kafka->pace.bytes_per_s > 0 ? report_due(p, err) : 0;
 }
 
-static int commit(struct publisher *base, struct span record, struct error *err)
+static enum step commit(struct publisher *base, struct span record, struct error *err)
 {
     struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
@@ -280,10 +280,10 @@ static int commit(struct publisher *base, struct span record, struct error *err)
     assert(k->pending.len == record.len && memcmp(k->pending.json, record.ptr, record.len) == 0);
     if (p->slices > 0) {
         p->slices--;
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     }
     if (!has_ended(p, record.len))
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     if (fault(k, 25))
         return unknown_outcome(p, err);
     if (fault(k, 40)) {
@@ -293,7 +293,7 @@ static int commit(struct publisher *base, struct span record, struct error *err)
     }
     report(p, UNREPORTED_MAX);
     settle(k, true);
-    return PUBLISH_DONE;
+    return STEP_DONE;
 }
 
 static void close_publisher(struct publisher *base, int abort_ms)

@@ -51,12 +51,12 @@ static int claim(struct world *w, struct error *err)
     snprintf(w->progress.instance, sizeof w->progress.instance, "instance-%u", w->opens);
     struct buf json = BUF_EMPTY;
     progress_encode(&w->progress, &json);
-    int result;
-    while ((result = publisher_commit(w->publisher, buf_span(&json), err)) == PUBLISH_AGAIN)
+    enum step result;
+    while ((result = publisher_commit(w->publisher, buf_span(&json), err)) == STEP_WAIT)
         if (w->slow.kind != SLOW_NONE)
             world_pass_time(w, 10000);
     buf_fini(&json);
-    return result;
+    return result == STEP_DONE ? 0 : -1;
 }
 
 /* Small batches and early splits, so that little work has many places; where something is slow,

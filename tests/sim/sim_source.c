@@ -36,7 +36,8 @@ static void send_status(struct sim_source *s, bool due_only)
     buf_fini(&out);
 }
 
-static int sim_next(struct source *base, int64_t now_us, struct change *change, struct error *err)
+static enum step sim_next(struct source *base, int64_t now_us, struct change *change,
+                          struct error *err)
 {
     struct sim_source *s = (struct sim_source *)base;
     for (int i = 0; i < 100; i++) {

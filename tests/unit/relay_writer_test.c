@@ -57,14 +57,14 @@ static void report(struct fake_publisher *p)
         p->unreported[--p->unreported_count]->outstanding--;
 }
 
-static int fake_put(struct publisher *base, struct batch *batch, const struct message *message,
-                    struct error *err)
+static enum step fake_put(struct publisher *base, struct batch *batch,
+                          const struct message *message, struct error *err)
 {
     struct fake_publisher *p = (struct fake_publisher *)base;
     p->calls++;
     if (p->queue_full > 0) {
         p->queue_full--;
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     }
     if (p->refuse != NULL && span_equal_text(message->value, p->refuse))
         return error_data(err, REASON_MESSAGE_TOO_LARGE,
@@ -76,7 +76,7 @@ static int fake_put(struct publisher *base, struct batch *batch, const struct me
     note(p, "; ");
     batch->outstanding++;
     p->unreported[p->unreported_count++] = batch;
-    return PUBLISH_DONE;
+    return STEP_DONE;
 }
 
 static int fake_poll(struct publisher *base, int wait_ms, struct error *err)
@@ -93,13 +93,13 @@ static int fake_poll(struct publisher *base, int wait_ms, struct error *err)
     return 0;
 }
 
-static int fake_commit(struct publisher *base, struct span record, struct error *err)
+static enum step fake_commit(struct publisher *base, struct span record, struct error *err)
 {
     struct fake_publisher *p = (struct fake_publisher *)base;
     p->calls++;
     if (p->slices > 0) {
         p->slices--;
-        return PUBLISH_AGAIN;
+        return STEP_WAIT;
     }
     if (p->commits.kind != ERROR_NONE) {
         *err = p->commits;
@@ -113,7 +113,7 @@ static int fake_commit(struct publisher *base, struct span record, struct error 
              (unsigned long long)p->record.partial.done);
     note(p, "; ");
     report(p);
-    return PUBLISH_DONE;
+    return STEP_DONE;
 }
 
 static const struct publisher_ops fake_ops = {
