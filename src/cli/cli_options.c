@@ -35,6 +35,7 @@ const struct option_info option_table[OPTION_COUNT] = {
                    "and begin there. lsn:X: at the LSN X, which the slot must still hold."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
+    [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of the change."},
     [OPTION_TAKE_OVER] = {"take-over", 0, NULL,
                           "Go on where an instance of the relay is running; it then ends with exit "
                           "code 4."},

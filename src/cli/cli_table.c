@@ -74,11 +74,15 @@ const struct command command_table[] = {
      .operand = "WALFERRY-ID",
      .summary = "pass over one change that cannot be published (exit code 5)",
      .text = "The mend where a route has on_error: stop and one change cannot be published. The "
-             "relay's last words name the id. The wish is recorded in progress, heeded once and "
-             "then forgotten. Beside a running instance of the relay it wants --take-over.",
-     .options = {4, {OPTION_TAKE_OVER, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+             "relay's last words name the id, and the route where there are several: without "
+             "--route, what all routes make of the change is passed over. The wish is recorded in "
+             "progress, heeded once and then forgotten. Beside a running instance of the relay it "
+             "wants --take-over.",
+     .options = {5, {OPTION_ROUTE, OPTION_TAKE_OVER, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry skip 7301952118441345026-00000000019A3F20-3",
-                   "pass over the third change of that transaction"}},
+                   "pass over the third change of that transaction"},
+                  {"walferry skip 7301952118441345026-00000000019A3F20-3 --route audit",
+                   "only for the route audit; other routes publish it"}},
      .run = command_skip},
     {.name = "teardown",
      .summary = "drop slot and publication and close the progress",

@@ -129,10 +129,7 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     message->partition = event->partition;
     message->route = event->route;
     message->timestamp_ms = ms_from_us(event->timestamp_us);
-    message->position = change->position;
     message->id = change->id;
-    message->xid = change->xid;
-    message->commit_time_us = change->commit_time_us;
     encode_headers(&encoders->o, event, arena, message);
     return 0;
 }

@@ -61,7 +61,7 @@ int encoders_open(const struct encoders_options *options, struct encoders **enco
 void encoders_close(struct encoders *encoders); /* NULL is legal */
 
 /* The whole message: topic, key, partition, timestamp, headers (the route's, then the id header
- * with change_id_format_event()), position, change id, xid, commit time; and the value. *message is
+ * with change_id_format_event()), the change's id; and the value. *message is
  * cleared before. 0, or ENCODE_AGAIN: to be called again with the same event, arena and message,
  * which keeps what is encoded already. After an error *message holds nothing that may be used. */
 int encode_message(struct encoders *encoders, const struct event *event, struct arena *arena,

@@ -1,7 +1,7 @@
 /* model/batch: what circulates between reader and writer.
  *
- * A fixed set of batches goes full from the reader to the writer and comes home empty. The reader
- * fills one at a time, in order; after batch_seal() only the writer touches it, until it is home.
+ * A fixed set of batches goes full from the reader to the writer and is returned empty. The reader
+ * fills one at a time, in order; once it is sent only the writer touches it, until it is returned.
  */
 #ifndef WALFERRY_MODEL_BATCH_H
 #define WALFERRY_MODEL_BATCH_H
@@ -35,7 +35,7 @@ struct batch {
 
     /* The writer's: messages handed to the publisher and not yet reported. */
     uint32_t outstanding;
-    /* Stamped by the writer when it goes home: the newest position that Kafka has committed. */
+    /* Stamped by the writer when it is returned: the newest position that Kafka has committed. */
     struct position committed;
     struct span committed_resume; /* of the record of that position; in the batch's arena */
 };

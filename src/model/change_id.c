@@ -120,18 +120,37 @@ static bool take_place(const char **at, struct change_id *id)
     return take_decimal(at, &id->xid);
 }
 
-bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id)
+/* The first event of a change has no number. */
+static bool take_event(const char **at, uint32_t *event)
+{
+    uint64_t number = 1;
+    if (**at == '.') {
+        (*at)++;
+        if (!take_decimal(at, &number) || number < 2 || number > UINT32_MAX)
+            return false;
+    }
+    *event = (uint32_t)number;
+    return true;
+}
+
+bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id,
+                     uint32_t *event)
 {
     assert(text != NULL);
     uint64_t system;
+    uint32_t number;
     struct change_id read;
     if (!take_decimal(&text, &system) || *text++ != '-')
         return false;
     if (!take_place(&text, &read) || *text++ != '-')
         return false;
-    if (!take_decimal(&text, &read.ordinal) || *text != '\0')
+    if (!take_decimal(&text, &read.ordinal) || !take_event(&text, &number) || *text != '\0')
+        return false;
+    if (event == NULL && number > 1)
         return false;
     *system_identifier = system;
     *id = read;
+    if (event != NULL)
+        *event = number;
     return true;
 }

@@ -61,7 +61,9 @@ const char *change_id_format(uint64_t system_identifier, struct change_id id,
 /* With ".<event>" where event (from 1) is above 1. Returns the length; the NUL stands behind it. */
 size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
                               char text[CHANGE_ID_TEXT_MAX]);
-/* Reads what change_id_format printed; false, and nothing set, where it is anything else. */
-bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id);
+/* Reads what change_id_format_event printed; false, and nothing set, where it is anything else.
+ * event may be NULL: then an id with ".<n>" is something else, too. */
+bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id,
+                     uint32_t *event);
 
 #endif

@@ -1,6 +1,6 @@
 /* model/message: the bytes that go to the publisher.
  *
- * All spans live in the arena of the batch that holds the message, until the batch comes home. */
+ * All spans live in the arena of the batch that holds the message, until the batch is returned. */
 #ifndef WALFERRY_MODEL_MESSAGE_H
 #define WALFERRY_MODEL_MESSAGE_H
 
@@ -15,10 +15,7 @@ struct message {
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;
     const struct header *headers;
-    struct position position;
-    struct change_id id;
-    uint32_t xid;
-    int64_t commit_time_us;
+    struct change_id id; /* of its change */
 };
 
 /* What a message counts against memory limits, in bytes, besides its own bytes. */

@@ -1,4 +1,4 @@
-/* operate/command: what the commands share among themselves; private to this room. */
+/* operate/command: what the commands share among themselves; private to this module. */
 #ifndef WALFERRY_OPERATE_COMMAND_H
 #define WALFERRY_OPERATE_COMMAND_H
 

@@ -39,8 +39,9 @@ struct rebase_options {
 int relay_rebase(const struct command_options *options, const struct rebase_options *rebase,
                  struct error *err);
 
-/* id: a walferry-id. */
-int relay_skip(const struct command_options *options, const char *id, struct error *err);
+/* id: a walferry-id. route: what this route makes of the change; NULL: what all of them make. */
+int relay_skip(const struct command_options *options, const char *id, const char *route,
+               struct error *err);
 /* apply false: say what would be dropped. admin_connection: conninfo of somebody who may drop the
  * publication; NULL: the relay's own. May be repeated. */
 int relay_teardown(const struct command_options *options, const char *admin_connection, bool apply,

@@ -4,16 +4,46 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifier,
+static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifier, uint32_t *event,
                     struct error *err)
 {
-    if (change_id_parse(id, system_identifier, &skip->id) && skip->id.kind == CHANGE_ID_WAL)
+    if (change_id_parse(id, system_identifier, &skip->id, event) && skip->id.kind == CHANGE_ID_WAL)
         return 0;
     error_stop(err, REASON_BAD_ID, "%s is not a walferry-id", id);
     return error_hint(err, "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, as in "
                            "the log line that names the change");
+}
+
+/* A name that no route has would never be heeded. */
+static int take_route(const struct config_routes *routes, const char *route, struct skip *skip,
+                      struct error *err)
+{
+    if (route == NULL)
+        return 0;
+    for (uint32_t i = 0; i < routes->count; i++) {
+        if (strcmp(routes->items[i].name.text, route) != 0)
+            continue;
+        assert(strlen(route) < sizeof skip->route);
+        snprintf(skip->route, sizeof skip->route, "%s", route);
+        return 0;
+    }
+    error_stop(err, REASON_USAGE, "there is no route %s in the file", route);
+    return error_hint(err, "name one of the file's routes, or none for all of them");
+}
+
+static void say_done(const struct command_options *o, const struct skip *skip, const char *id,
+                     uint32_t event)
+{
+    if (event > 1)
+        command_say(o->out, "note: .%" PRIu32 " names an event; what is passed over is the change",
+                    event);
+    if (skip->route[0] != '\0')
+        command_say(o->out, "%s will be passed over by route %s", id, skip->route);
+    else
+        command_say(o->out, "%s will be passed over", id);
 }
 
 static int check_record(const struct command_options *o, const struct found *found,
@@ -58,12 +88,15 @@ static int write_skip(const struct recovery *ends, const struct skip *skip, stru
     return result;
 }
 
-int relay_skip(const struct command_options *o, const char *id, struct error *err)
+int relay_skip(const struct command_options *o, const char *id, const char *route,
+               struct error *err)
 {
     assert(o->config != NULL && id != NULL);
     struct skip skip = {.route = ""};
     uint64_t system_identifier = 0;
-    if (parse_id(id, &skip, &system_identifier, err) < 0)
+    uint32_t event = 1;
+    if (parse_id(id, &skip, &system_identifier, &event, err) < 0 ||
+        take_route(&o->config->routes, route, &skip, err) < 0)
         return -1;
     struct command_ends ends;
     struct found found;
@@ -74,7 +107,7 @@ int relay_skip(const struct command_options *o, const char *id, struct error *er
     if (result == 0)
         result = write_skip(&ends.r, &skip, err);
     if (result == 0)
-        command_say(o->out, "%s will be passed over", id);
+        say_done(o, &skip, id, event);
     command_ends_close(&ends);
     return result;
 }

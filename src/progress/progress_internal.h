@@ -1,4 +1,4 @@
-/* progress/progress_internal: what encode and decode share. Internal to the room. */
+/* progress/progress_internal: what encode and decode share. Internal to the module. */
 #ifndef WALFERRY_PROGRESS_PROGRESS_INTERNAL_H
 #define WALFERRY_PROGRESS_PROGRESS_INTERNAL_H
 

@@ -11,6 +11,7 @@ struct kafka_failure {
     struct error error;
     struct publish_suspect suspect; /* NONE: no batch was refused */
     struct change_id verdict;       /* the change whose record was refused alone; NONE: none was */
+    uint32_t verdict_route;
 };
 
 /* Keeps the error where it is the first. Returns -1; *err (may be NULL) is the one that is kept. */

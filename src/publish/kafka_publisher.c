@@ -182,12 +182,14 @@ bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_s
     return !change_id_is_none(suspect->from);
 }
 
-bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *verdict)
+bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *change,
+                             uint32_t *route)
 {
     const struct kafka_publisher *p = kafka_of_const(publisher);
-    assert(verdict != NULL);
-    *verdict = p->failure.verdict;
-    return !change_id_is_none(*verdict);
+    assert(change != NULL && route != NULL);
+    *change = p->failure.verdict;
+    *route = p->failure.verdict_route;
+    return !change_id_is_none(*change);
 }
 
 struct span kafka_publisher_previous(const struct publisher *publisher)

@@ -22,6 +22,7 @@ static void refuse_record(const struct kafka_txn *txn, const struct message *mes
     struct error err;
     if (txn->flight->awaited == message) {
         txn->failure->verdict = message->id;
+        txn->failure->verdict_route = message->route;
         error_retry(&err, REASON_RECORD_REFUSED, "Kafka refuses one record of topic %s: %s",
                     message->topic.ptr, rd_kafka_err2str(code));
     } else {

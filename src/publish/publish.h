@@ -131,9 +131,11 @@ int kafka_probe(const struct kafka_options *options, struct error *err);
 int kafka_publisher_open(const struct kafka_options *options, struct publisher **publisher,
                          struct error *err);
 /* After an error of a Kafka publisher: the range of messages under suspicion where the broker
- * refused a batch (false: none), and, where a record was refused alone, the verdict on it. */
+ * refused a batch (false: none), and, where a record was refused alone, its change and its route.
+ */
 bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_suspect *suspect);
-bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *verdict);
+bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *change,
+                             uint32_t *route);
 /* The committed record before the one that recover gave, where reading passed it; else empty. Lives
  * as long as the publisher. */
 struct span kafka_publisher_previous(const struct publisher *publisher);

@@ -17,6 +17,7 @@ int circuit_open(struct circuit *circuit, uint32_t batch_events, uint32_t slack,
         circuit->full = NULL;
         return -1;
     }
+    assert(circuit->bytes_max > 0);
     for (int i = 0; i < CIRCUIT_BATCHES; i++) {
         batch_init(&circuit->batches[i], batch_events + slack, circuit->bytes_max);
         channel_send(circuit->empty, &circuit->batches[i]);

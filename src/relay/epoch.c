@@ -31,30 +31,28 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     e->kafka.suspect = relay->suspect;
 }
 
-/* Verdicts on what is behind the position have done their work. */
-static void drop_old_verdicts(struct relay *relay, uint64_t position_lsn)
+/* Refusals of what is behind the position have done their work. */
+static void drop_old_refusals(struct relay *relay, uint64_t position_lsn)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < relay->verdict_count; i++)
-        if (relay->verdicts[i].final_lsn >= position_lsn)
-            relay->verdicts[kept++] = relay->verdicts[i];
-    relay->verdict_count = kept;
+    for (uint32_t i = 0; i < relay->refused_count; i++)
+        if (relay->refused[i].id.final_lsn >= position_lsn)
+            relay->refused[kept++] = relay->refused[i];
+    relay->refused_count = kept;
 }
 
-static struct filler_options fill_options(const struct epoch *e)
+static struct verdict_facts verdict_facts(const struct epoch *e)
 {
     const struct relay *relay = e->relay;
-    return (struct filler_options){
-        .router = e->router,
-        .encoders = e->encoders,
+    return (struct verdict_facts){
         .routes = &e->config->routes,
         .metrics = relay->o.metrics,
         .log = relay->o.log,
         .system_identifier = e->opening.found.system.system_identifier,
         .skips = e->opening.found.progress.skips,
         .skip_count = e->opening.found.progress.skip_count,
-        .verdicts = relay->verdicts,
-        .verdict_count = relay->verdict_count,
+        .refused = relay->refused,
+        .refused_count = relay->refused_count,
     };
 }
 
@@ -63,13 +61,14 @@ static void make_loops(struct epoch *e)
     struct relay *relay = e->relay;
     const struct config_delivery *delivery = &e->config->delivery;
     uint64_t position_lsn = e->opening.found.progress.position.lsn;
-    drop_old_verdicts(relay, position_lsn);
+    drop_old_refusals(relay, position_lsn);
     if (relay->suspect.to.final_lsn < position_lsn)
         relay->suspect = (struct publish_suspect){0};
+    e->verdicts = verdict_facts(e);
     struct reader_options reader = {
         .source = e->source,
         .circuit = &e->circuit,
-        .fill = fill_options(e),
+        .fill = {.router = e->router, .encoders = e->encoders, .verdicts = &e->verdicts},
         .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
                  .idle_bytes = delivery->idle_progress_bytes,
                  .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
@@ -83,9 +82,7 @@ static void make_loops(struct epoch *e)
     struct writer_options writer = {
         .publisher = e->opening.publisher,
         .circuit = &e->circuit,
-        .routes = &e->config->routes,
-        .metrics = relay->o.metrics,
-        .log = relay->o.log,
+        .verdicts = &e->verdicts,
         .claim = &e->opening.found.progress,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
@@ -115,20 +112,22 @@ static void sleep_for(const struct wait *wait, const int *extra, int extra_count
 static void note_refusal(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
-    struct change_id verdict;
-    if (kafka_publisher_verdict(e->opening.publisher, &verdict)) {
-        if (relay->verdict_count < VERDICTS_MAX)
-            relay->verdicts[relay->verdict_count++] = verdict;
+    const struct publisher *publisher = e->opening.publisher;
+    struct verdict_unit unit;
+    if (writer_refused(&e->writer, &unit) ||
+        kafka_publisher_verdict(publisher, &unit.id, &unit.route)) {
+        if (relay->refused_count < VERDICT_REFUSED_MAX)
+            relay->refused[relay->refused_count++] = unit;
         else
             error_data(err, REASON_TOO_MANY_REFUSED,
                        "the broker refuses more than %d records of one Kafka transaction, one by "
                        "one: the cause is the topic and not the records",
-                       VERDICTS_MAX);
-    } else {
-        struct publish_suspect suspect = {0};
-        if (kafka_publisher_suspect(e->opening.publisher, &suspect))
-            relay->suspect = suspect;
+                       VERDICT_REFUSED_MAX);
+        return;
     }
+    struct publish_suspect suspect = {0};
+    if (kafka_publisher_suspect(publisher, &suspect))
+        relay->suspect = suspect;
 }
 
 static void *writer_main(void *argument)
@@ -247,6 +246,8 @@ static int reader_loop(struct epoch *e, struct error *err)
 
 int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
 {
+    assert(e->source != NULL && e->opening.publisher != NULL); /* I6: it was opened, */
+    assert(!e->made);                                          /* and runs once */
     *abandoned = false;
     const struct config_delivery *delivery = &e->config->delivery;
     if (circuit_open(&e->circuit, (uint32_t)delivery->batch_events, e->config->routes.count,

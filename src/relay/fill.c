@@ -2,8 +2,6 @@
  * change that it takes always fits. */
 #include "relay/fill.h"
 
-#include "relay/data_error.h"
-
 #include <assert.h>
 #include <stdio.h>
 
@@ -11,8 +9,8 @@
 
 void filler_init(struct filler *filler, const struct filler_options *options)
 {
-    assert(options->router != NULL && options->encoders != NULL && options->routes != NULL);
-    assert(options->metrics != NULL && options->log != NULL);
+    assert(options->router != NULL && options->encoders != NULL);
+    assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     *filler = (struct filler){.o = *options};
     arena_init(&filler->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
 }
@@ -20,57 +18,6 @@ void filler_init(struct filler *filler, const struct filler_options *options)
 void filler_fini(struct filler *filler)
 {
     arena_fini(&filler->scratch);
-}
-
-/* ---- What is passed over ---- */
-
-static bool is_skipped(const struct filler *f, const struct change *change)
-{
-    for (uint32_t i = 0; i < f->o.skip_count; i++)
-        if (change_id_equal(f->o.skips[i].id, change->id))
-            return true;
-    return false;
-}
-
-static bool is_condemned(const struct filler *f, const struct change *change)
-{
-    for (uint32_t i = 0; i < f->o.verdict_count; i++)
-        if (change_id_equal(f->o.verdicts[i], change->id))
-            return true;
-    return false;
-}
-
-/* A change that cannot be published: passed over and counted (*err is empty then), or the end. */
-static int on_data_error(struct filler *f, const struct change *change, uint32_t route,
-                         struct error *err)
-{
-    assert(route < f->o.routes->count);
-    const struct data_error at = {.route = &f->o.routes->items[route],
-                                  .route_index = route,
-                                  .metrics = f->o.metrics,
-                                  .system_identifier = f->o.system_identifier,
-                                  .id = change->id};
-    char id[CHANGE_ID_TEXT_MAX];
-    if (!data_error_skips(&at, id, err))
-        return -1;
-    log_event(f->o.log, LOG_WARN, "event.skipped", "route", at.route->name.text, "id", id, "reason",
-              reason_slug(err->reason), "error", err->text, NULL);
-    *err = ERROR_INIT;
-    return 0;
-}
-
-/* The command `skip` was given for it. It counts for the route that would have taken it. */
-static void pass_over(struct filler *f, const struct change *change)
-{
-    char id[CHANGE_ID_TEXT_MAX];
-    change_id_format(f->o.system_identifier, change->id, id);
-    log_event(f->o.log, LOG_WARN, "change.passed_over", "id", id, NULL);
-    struct event event = {.route = 0};
-    struct error ignored = ERROR_INIT;
-    arena_reset(&f->scratch);
-    router_begin(f->o.router, change, &f->scratch);
-    if (router_next(f->o.router, &event, &ignored) != 0)
-        metrics_add_route(f->o.metrics, METRIC_SKIPPED, event.route, 1);
 }
 
 /* ---- Events ---- */
@@ -86,22 +33,60 @@ static int put_event(struct filler *f, struct batch *batch, struct error *err)
     return got;
 }
 
-static enum fill publish(struct filler *f, const struct change *change, struct batch *batch,
-                         struct error *err)
+#define NO_ROUTE UINT32_MAX
+
+/* routed: the router has given the event; else *err says why it could not. */
+static void judge_event(struct filler *f, bool routed, struct batch *batch, struct error *err)
+{
+    struct filler_share *share = &f->share;
+    if (f->event.route != share->unit.route) {
+        share->unit.route = f->event.route;
+        share->first = batch->count;
+        share->verdict = verdict_before(f->o.verdicts, share->unit, err);
+    }
+    if (!routed && share->verdict == VERDICT_PUBLISH)
+        share->verdict = verdict_on_event(f->o.verdicts, share->unit, err);
+}
+
+static enum fill take_event(struct filler *f, struct batch *batch, struct error *err)
+{
+    struct filler_share *share = &f->share;
+    if (share->verdict == VERDICT_PUBLISH) {
+        int put = put_event(f, batch, err);
+        if (put == ENCODE_AGAIN)
+            return FILL_AGAIN;
+        if (put < 0)
+            share->verdict = verdict_on_event(f->o.verdicts, share->unit, err);
+    }
+    switch (share->verdict) {
+    case VERDICT_PUBLISH:
+        return FILL_DONE;
+    case VERDICT_PASS_OVER:
+        batch_truncate(batch, share->first);
+        *err = ERROR_INIT;
+        return FILL_DONE;
+    case VERDICT_DEAD_LETTER:
+    case VERDICT_HOLD:
+        assert(false);
+        break;
+    case VERDICT_END:
+        break;
+    }
+    return FILL_FAILED;
+}
+
+static enum fill publish(struct filler *f, struct batch *batch, struct error *err)
 {
     for (;;) {
-        int got = f->holding ? 1 : router_next(f->o.router, &f->event, err);
-        if (got == 0)
-            return FILL_DONE;
-        if (got > 0 && is_condemned(f, change))
-            got =
-                error_data(err, REASON_RECORD_REFUSED, "the broker refuses this record by itself");
-        if (got > 0)
-            got = put_event(f, batch, err);
-        if (got == ENCODE_AGAIN)
-            return FILL_AGAIN;
-        if (got < 0 && on_data_error(f, change, f->event.route, err) < 0)
-            return FILL_FAILED;
+        if (!f->holding) {
+            int got = router_next(f->o.router, &f->event, err);
+            if (got == 0)
+                return FILL_DONE;
+            judge_event(f, got > 0, batch, err);
+        }
+        enum fill filled = take_event(f, batch, err);
+        if (filled != FILL_DONE)
+            return filled;
     }
 }
 
@@ -110,23 +95,20 @@ enum fill filler_take(struct filler *f, const struct change *change, struct batc
 {
     assert(!change_id_is_none(change->id));
     if (f->holding) {
-        assert(change_id_equal(f->event.change->id, change->id));
-        return publish(f, change, batch, err);
+        assert(change_id_equal(f->share.unit.id, change->id));
+        return publish(f, batch, err);
     }
-    assert(batch->capacity - batch->count >= f->o.routes->count);
-    if (is_skipped(f, change)) {
-        pass_over(f, change);
-        return FILL_DONE;
-    }
+    assert(batch->capacity - batch->count >= f->o.verdicts->routes->count);
+    f->share = (struct filler_share){.unit = {change->id, NO_ROUTE}};
     arena_reset(&f->scratch);
     switch (router_begin(f->o.router, change, &f->scratch)) {
     case ROUTER_TAKEN:
-        return publish(f, change, batch, err);
+        return publish(f, batch, err);
     case ROUTER_NO_ROUTE:
-        metrics_add(f->o.metrics, METRIC_IGNORED_UNROUTED, 1);
+        metrics_add(f->o.verdicts->metrics, METRIC_IGNORED_UNROUTED, 1);
         return FILL_DONE;
     case ROUTER_NOT_THIS_OPERATION:
-        metrics_add(f->o.metrics, METRIC_IGNORED_UPDATE, 1);
+        metrics_add(f->o.verdicts->metrics, METRIC_IGNORED_UPDATE, 1);
         return FILL_DONE;
     }
     return FILL_DONE;
@@ -135,13 +117,13 @@ enum fill filler_take(struct filler *f, const struct change *change, struct batc
 void filler_ignore_message(struct filler *f, const struct change *change)
 {
     assert(change->op == CHANGE_MESSAGE && !change->message.transactional);
-    metrics_add(f->o.metrics, METRIC_IGNORED_MESSAGE, 1);
+    metrics_add(f->o.verdicts->metrics, METRIC_IGNORED_MESSAGE, 1);
     if (f->warned_message)
         return;
     f->warned_message = true;
     char prefix[64];
     snprintf(prefix, sizeof prefix, "%.*s", SPAN_ARG(change->message.prefix));
-    log_event(f->o.log, LOG_WARN, "message.non_transactional", "prefix", prefix, "hint",
+    log_event(f->o.verdicts->log, LOG_WARN, "message.non_transactional", "prefix", prefix, "hint",
               "such a message may come from a transaction that was rolled back and is never "
               "published; emit it with transactional = true",
               NULL);

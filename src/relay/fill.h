@@ -7,31 +7,28 @@
 #define WALFERRY_RELAY_FILL_H
 
 #include "encode/encode.h"
-#include "metrics/metrics.h"
-#include "model/batch.h"
-#include "progress/progress.h"
+#include "relay/verdict.h"
 #include "route/route.h"
-
-#define VERDICTS_MAX 256
 
 struct filler_options {
     struct router *router;
     struct encoders *encoders;
-    const struct config_routes *routes;
-    struct metrics *metrics;
-    const struct log *log;
-    uint64_t system_identifier;
-    const struct skip *skips;
-    uint32_t skip_count;
-    const struct change_id *verdicts; /* of records that the broker refused alone */
-    uint32_t verdict_count;
+    const struct verdict_facts *verdicts; /* routes, metrics and log, too */
+};
+
+/* What the route at hand makes of the change. Its messages follow each other in the batch. */
+struct filler_share {
+    struct verdict_unit unit;
+    enum verdict verdict;
+    uint32_t first; /* messages of the batch before it */
 };
 
 struct filler {
     struct filler_options o;
     struct arena scratch;
     struct event event; /* of the change at hand, the one that was routed last */
-    bool holding;       /* it waits for its encoder */
+    struct filler_share share;
+    bool holding; /* it waits for its encoder */
     bool warned_message;
 };
 

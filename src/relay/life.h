@@ -1,4 +1,4 @@
-/* relay/life: what one running relay consists of; private to this room. */
+/* relay/life: what one running relay consists of; private to this module. */
 #ifndef WALFERRY_RELAY_LIFE_H
 #define WALFERRY_RELAY_LIFE_H
 
@@ -46,10 +46,10 @@ struct relay {
     struct claimant claimant;
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
-    atomic_bool retrying;                    /* from epoch.failed to the next epoch.opened */
-    uint64_t until_lsn;                      /* --until-caught-up; known from the first epoch on */
-    struct change_id verdicts[VERDICTS_MAX]; /* refused alone, still ahead */
-    uint32_t verdict_count;
+    atomic_bool retrying; /* from epoch.failed to the next epoch.opened */
+    uint64_t until_lsn;   /* --until-caught-up; known from the first epoch on */
+    struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */
+    uint32_t refused_count;
     struct publish_suspect suspect;
 
     struct held_config *held_configs; /* hold.c */
@@ -69,6 +69,7 @@ struct epoch {
     struct router *router;
     struct encoders *encoders;
     struct circuit circuit;
+    struct verdict_facts verdicts;
     struct reader reader;
     struct writer writer;
     atomic_bool writer_stop;

@@ -74,7 +74,7 @@ static bool take_returned(struct reader *r, int64_t now_us)
         batch_reset(batch);
         r->free[r->free_count++] = batch;
     }
-    metrics_set(r->o.fill.metrics, METRIC_BATCHES_IN_FLIGHT, r->state.away);
+    metrics_set(r->o.fill.verdicts->metrics, METRIC_BATCHES_IN_FLIGHT, r->state.away);
     return moved;
 }
 

@@ -2,7 +2,7 @@
  *
  * An epoch is one connection to the database and one producer. Restart is the only recovery:
  * whatever goes wrong closes the epoch, and the next one is opened from the recorded progress
- * (docs/ ARCHITECTURE.md, "Open"). This room decides, logs and counts; the rooms below it only
+ * (docs/ ARCHITECTURE.md, "Open"). This module decides, logs and counts; the modules below it only
  * report. */
 #ifndef WALFERRY_RELAY_RELAY_H
 #define WALFERRY_RELAY_RELAY_H

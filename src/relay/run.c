@@ -175,7 +175,7 @@ static void take_next_config(struct relay *relay)
         return;
     wake_lower(relay->reload_fd);
     name_routes(relay);
-    relay->verdict_count = 0; /* what a changed file makes of a record is not known */
+    relay->refused_count = 0; /* what a changed file makes of a record is not known */
     relay->suspect = (struct publish_suspect){0};
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
 }
@@ -220,11 +220,11 @@ static int one_epoch(struct life *life, struct error *err)
         life->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
         struct position before = e->opening.found.progress.position;
-        uint32_t verdicts = relay->verdict_count;
+        uint32_t verdicts = relay->refused_count;
         result = epoch_run(e, &relay->abandoned, err);
         if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
             (e->made && position_compare(reader_committed(&e->reader), before) > 0) ||
-            relay->verdict_count > verdicts) {
+            relay->refused_count > verdicts) {
             life->failing_since_us = 0;
             life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
         }
@@ -301,7 +301,7 @@ static void *life_main(void *argument)
     return NULL;
 }
 
-/* ---- The door ---- */
+/* ---- The public header ---- */
 
 static int open_fds(struct relay *relay, struct error *err)
 {

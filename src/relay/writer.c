@@ -1,12 +1,11 @@
 /* relay/writer: see writer.h. Held batches form a queue: those before the newest are wholly
- * produced. A batch without ends_txn goes home when its reports are in, one with it after its
+ * produced. A batch without ends_txn is returned when its reports are in, one with it after its
  * commit. I4 is kept here: the record handed to publisher_commit() is the one of the batch produced
  * last. */
 #include "relay/writer.h"
 
 #include "base/crash.h"
 #include "model/header_name.h"
-#include "relay/data_error.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -21,7 +20,9 @@ void writer_init(struct writer *writer, const struct writer_options *options)
 {
     assert(options->publisher != NULL && options->circuit != NULL);
     assert(options->claim != NULL && options->split_us > 0);
-    assert(options->routes->count <= CONFIG_ROUTES_MAX);
+    assert(options->claim->generation > 0); /* I6: the open sequence has claimed */
+    assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
+    assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
     *writer = (struct writer){.o = *options, .last = *options->claim};
 }
 
@@ -43,7 +44,7 @@ static struct batch *newest(const struct writer *w)
     return w->held[w->held_count - 1];
 }
 
-static void send_home(struct writer *w, struct batch *batch)
+static void give_back(struct writer *w, struct batch *batch)
 {
     batch->committed = w->last.position;
     batch->committed_resume =
@@ -60,7 +61,7 @@ static void reclaim_reported(struct writer *w)
         struct batch *batch = w->held[i];
         bool producing = w->phase != WRITER_WAITING && i + 1 == w->held_count;
         if (!producing && !batch->ends_txn && batch->outstanding == 0)
-            send_home(w, batch);
+            give_back(w, batch);
         else
             w->held[kept++] = batch;
     }
@@ -77,8 +78,8 @@ static void keep_resume(struct buf *kept, struct span *resume)
     *resume = resume->ptr != NULL ? buf_span(kept) : span_null();
 }
 
-/* Batches in the middle of a transaction go home before it is committed, so what the record needs
- * of the last one is kept apart. */
+/* Batches in the middle of a transaction are returned before it is committed, so what the record
+ * needs of the last one is kept apart. */
 static void keep_tail(struct writer *w, const struct batch *batch)
 {
     w->tail = *batch;
@@ -104,7 +105,7 @@ static void begin_commit(struct writer *w, int64_t now_us)
 /* Called in the step after the commit, because the commit itself takes time. */
 static void count_commit(struct writer *w, int64_t now_us)
 {
-    struct metrics *metrics = w->o.metrics;
+    struct metrics *metrics = w->o.verdicts->metrics;
     w->committed_uncounted = false;
     enum metric kind = METRIC_TRANSACTIONS_KAFKA;
     if (w->tail.mark)
@@ -113,7 +114,7 @@ static void count_commit(struct writer *w, int64_t now_us)
         kind = METRIC_TRANSACTIONS_SPLIT;
     metrics_add(metrics, kind, 1);
     metrics_add(metrics, METRIC_TRANSACTIONS_POSTGRES, w->txn_transactions);
-    for (uint32_t i = 0; i < w->o.routes->count; i++) {
+    for (uint32_t i = 0; i < w->o.verdicts->routes->count; i++) {
         metrics_add_route(metrics, METRIC_EVENTS, i, w->txn_events[i]);
         metrics_add_route(metrics, METRIC_EVENT_BYTES, i, w->txn_bytes[i]);
     }
@@ -133,17 +134,18 @@ static void log_split(const struct writer *w)
     char done[24];
     snprintf(part, sizeof part, "%" PRIu32, w->last.partial.part);
     snprintf(done, sizeof done, "%" PRIu64, w->last.partial.done);
-    log_event(w->o.log, LOG_WARN, "transaction.split", "final_lsn",
+    log_event(w->o.verdicts->log, LOG_WARN, "transaction.split", "final_lsn",
               lsn_format(w->last.partial.final_lsn, lsn), "#part", part, "#changes", done, NULL);
 }
 
 static void commit_done(struct writer *w)
 {
+    assert(position_compare(w->record.position, w->last.position) > 0); /* I3 */
     w->last = w->record;
     keep_resume(&w->last_resume, &w->last.resume);
     for (uint32_t i = 0; i < w->held_count; i++) {
         assert(w->held[i]->outstanding == 0);
-        send_home(w, w->held[i]);
+        give_back(w, w->held[i]);
     }
     w->held_count = 0;
     w->txn_opened_us = 0;
@@ -157,6 +159,7 @@ static void commit_done(struct writer *w)
 
 static enum step commit_step(struct writer *w, struct error *err)
 {
+    assert(position_compare(w->record.position, w->tail.end) == 0); /* I4: of what went before */
     enum step result = publisher_commit(w->o.publisher, buf_span(&w->record_json), err);
     if (result == STEP_DONE)
         commit_done(w);
@@ -165,26 +168,53 @@ static enum step commit_step(struct writer *w, struct error *err)
 
 /* ---- Produce ---- */
 
+static struct verdict_unit unit_of(const struct message *message)
+{
+    return (struct verdict_unit){message->id, message->route};
+}
+
+/* One part of what a route makes of a change is out, and another was refused. What is out comes
+ * back only with the whole Kafka transaction; the next epoch asks about the unit before it begins.
+ */
+static int begin_anew(struct writer *w, struct verdict_unit unit, struct error *err)
+{
+    w->refused = unit;
+    struct error cause = *err;
+    return error_retry(err, REASON_RECORD_REFUSED, "one of several records of a change: %s",
+                       cause.text);
+}
+
 static int on_refused(struct writer *w, const struct message *message, struct error *err)
 {
     if (err->kind != ERROR_DATA)
         return -1;
-    const struct data_error at = {.route = &w->o.routes->items[message->route],
-                                  .route_index = message->route,
-                                  .metrics = w->o.metrics,
-                                  .system_identifier = w->last.system_identifier,
-                                  .id = message->id};
-    char id[CHANGE_ID_TEXT_MAX];
-    if (!data_error_skips(&at, id, err))
+    struct verdict_unit unit = unit_of(message);
+    if (verdict_unit_equal(unit, w->produced))
+        return begin_anew(w, unit, err);
+    switch (verdict_on_message(w->o.verdicts, unit, err)) {
+    case VERDICT_PASS_OVER:
+        w->passed_over = unit;
+        return 0;
+    case VERDICT_PUBLISH:
+    case VERDICT_DEAD_LETTER:
+    case VERDICT_HOLD:
+        assert(false);
         return -1;
-    log_event(w->o.log, LOG_WARN, "message.skipped", "route", at.route->name.text, "id", id,
-              "reason", reason_slug(err->reason), "error", err->text, NULL);
-    *err = ERROR_INIT;
-    return 0;
+    case VERDICT_END:
+        return -1;
+    }
+    return -1;
+}
+
+bool writer_refused(const struct writer *writer, struct verdict_unit *unit)
+{
+    assert(unit != NULL);
+    *unit = writer->refused;
+    return !change_id_is_none(unit->id);
 }
 
 /* What belongs to a transaction of which parts are committed already says so. The batch is the
- * writer's until it is home, its arena too. */
+ * writer's until it is returned, its arena too. */
 static void flag_part(const struct writer *w, struct batch *batch, struct message *message)
 {
     if (w->last.partial.final_lsn == 0 || message->id.final_lsn != w->last.partial.final_lsn)
@@ -214,6 +244,10 @@ static enum step produce(struct writer *w, struct error *err)
     struct batch *batch = newest(w);
     while (w->next < batch->count) {
         struct message *message = &batch->messages[w->next];
+        if (verdict_unit_equal(unit_of(message), w->passed_over)) {
+            w->next++;
+            continue;
+        }
         if (!w->flagged)
             flag_part(w, batch, message);
         enum step result = publisher_put(w->o.publisher, batch, message, err);
@@ -222,8 +256,10 @@ static enum step produce(struct writer *w, struct error *err)
             return STEP_WAIT;
         if (result < 0 && on_refused(w, message, err) < 0)
             return STEP_FAILED;
-        if (result == STEP_DONE)
+        if (result == STEP_DONE) {
+            w->produced = unit_of(message);
             count_message(w, message);
+        }
         w->next++;
     }
     return STEP_DONE;
@@ -267,7 +303,7 @@ static bool take_batch(struct writer *w, int64_t now_us)
 }
 
 /* A Kafka transaction that waits in the middle of a PostgreSQL transaction, with everything
- * reported and its batches perhaps home already, is cut once it is too old. */
+ * reported and its batches perhaps returned already, is cut once it is too old. */
 static bool split_while_waiting(struct writer *w, int64_t now_us)
 {
     if (!too_old(w, now_us))
@@ -308,12 +344,14 @@ static int advance(struct writer *w, int64_t now_us, struct error *err)
 
 void writer_settle(struct writer *w, int64_t now_us)
 {
+    assert(w->o.publisher != NULL);
     if (w->committed_uncounted)
         count_commit(w, now_us);
 }
 
 int writer_step(struct writer *w, int64_t now_us, struct wait *wait, struct error *err)
 {
+    assert(wait != NULL && err->kind == ERROR_NONE);
     *wait = (struct wait){.deadline_us = now_us + IDLE_POLL_US};
     writer_settle(w, now_us);
     if (publisher_poll(w->o.publisher, 0, err) < 0)

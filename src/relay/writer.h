@@ -1,4 +1,4 @@
-/* relay/writer: batches → Kafka transactions → batches home, stamped with what is committed.
+/* relay/writer: batches → Kafka transactions → batches returned, stamped with what is committed.
  *
  * writer_step() hands the messages of the batches over in order, commits behind a batch that ends
  * on a PostgreSQL COMMIT with the progress record as the last message, and splits a transaction
@@ -10,16 +10,15 @@
 #include "progress/progress.h"
 #include "publish/publish.h"
 #include "relay/circuit.h"
+#include "relay/verdict.h"
 #include "relay/wait.h"
 
 struct writer_options {
     struct publisher *publisher;
     struct circuit *circuit;
-    const struct config_routes *routes;
-    struct metrics *metrics; /* may be NULL */
-    const struct log *log;
-    const struct progress *claim; /* the record that the claim wrote; copied */
-    int64_t split_us;             /* age of a Kafka transaction at which a part is committed */
+    const struct verdict_facts *verdicts; /* routes, metrics and log, too */
+    const struct progress *claim;         /* the record that the claim wrote; copied */
+    int64_t split_us; /* age of a Kafka transaction at which a part is committed */
 };
 
 enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_COMMITTING };
@@ -27,10 +26,13 @@ enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_COMMITTING };
 struct writer {
     struct writer_options o;
     enum writer_phase phase;
-    struct batch *held[CIRCUIT_BATCHES]; /* taken and not yet home, oldest first */
+    struct batch *held[CIRCUIT_BATCHES]; /* taken and not yet returned, oldest first */
     uint32_t held_count;
-    uint32_t next; /* message of the newest held batch that goes out next */
-    bool flagged;  /* that message was looked at already and met a full queue */
+    uint32_t next;                   /* message of the newest held batch that goes out next */
+    bool flagged;                    /* that message was looked at already and met a full queue */
+    struct verdict_unit produced;    /* of the message produced last; id NONE: none yet */
+    struct verdict_unit passed_over; /* decided last */
+    struct verdict_unit refused;     /* see writer_refused() */
 
     struct progress last;   /* the newest committed record */
     struct progress record; /* being committed */
@@ -56,6 +58,9 @@ void writer_fini(struct writer *writer);
 /* 0: call again as *wait says. 1: finished: the reader has ended and everything that may be
  * committed is. -1: the epoch must be closed. */
 int writer_step(struct writer *writer, int64_t now_us, struct wait *wait, struct error *err);
+/* After an error: what the next epoch must not produce, because a part of it was refused after
+ * another part was out. False: there is no such thing. */
+bool writer_refused(const struct writer *writer, struct verdict_unit *unit);
 /* True while a commit or delivery is waited for. */
 bool writer_busy(const struct writer *writer);
 

@@ -119,6 +119,7 @@ static void a_refused_batch_is_traced_to_its_record(void **state)
 {
     struct fixture *f = *state;
     struct change_id verdict;
+    uint32_t route = 9;
     fixture_property(f, "compression.type", "lz4");
     peer_create_topic(f->topic, 1, takes_little);
     fixture_open(f);
@@ -128,12 +129,13 @@ static void a_refused_batch_is_traced_to_its_record(void **state)
     assert_true(kafka_publisher_suspect(f->publisher, &f->options.suspect));
     assert_int_equal(f->options.suspect.from.final_lsn, 1000);
     assert_true(f->options.suspect.to.final_lsn >= 1010);
-    assert_false(kafka_publisher_verdict(f->publisher, &verdict));
+    assert_false(kafka_publisher_verdict(f->publisher, &verdict, &route));
     fixture_reopen(f);
     assert_int_equal(put_with_a_bad_one(f), -1);
     assert_string_equal(reason_slug(f->err.reason), "record_refused");
-    assert_true(kafka_publisher_verdict(f->publisher, &verdict));
+    assert_true(kafka_publisher_verdict(f->publisher, &verdict, &route));
     assert_true(change_id_equal(verdict, change_id_wal(1010, 1)));
+    assert_int_equal(route, 0);
     fixture_close(f, 5000);
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
 }

@@ -42,13 +42,14 @@ struct reader_bench *bench_open(uint32_t routes)
     b->metrics = metrics_open("orders", routes, route_names);
     b->now_us = 1000000000;
     b->events = BENCH_EVENTS;
+    b->verdicts = (struct verdict_facts){.routes = &b->routes,
+                                         .metrics = b->metrics,
+                                         .log = &b->log,
+                                         .system_identifier = BENCH_SYSTEM};
     b->options = (struct reader_options){
         .source = &b->source.base,
         .circuit = &b->circuit,
-        .fill = {.routes = &b->routes,
-                 .metrics = b->metrics,
-                 .log = &b->log,
-                 .system_identifier = BENCH_SYSTEM},
+        .fill = {.verdicts = &b->verdicts},
         .seal = {.commit_interval_us = BENCH_INTERVAL_US,
                  .idle_bytes = BENCH_IDLE_BYTES,
                  .idle_interval_us = BENCH_IDLE_US},
@@ -97,7 +98,7 @@ struct batch *bench_take(struct reader_bench *b)
     return channel_take(b->circuit.full);
 }
 
-void bench_home(struct reader_bench *b, struct batch *batch, uint64_t lsn, uint64_t seq)
+void bench_return(struct reader_bench *b, struct batch *batch, uint64_t lsn, uint64_t seq)
 {
     assert(batch != NULL);
     batch->committed = (struct position){lsn, seq};
@@ -107,7 +108,7 @@ void bench_home(struct reader_bench *b, struct batch *batch, uint64_t lsn, uint6
 void bench_commit(struct reader_bench *b, struct batch *batch)
 {
     assert(batch != NULL);
-    bench_home(b, batch, batch->end.lsn, batch->end.seq);
+    bench_return(b, batch, batch->end.lsn, batch->end.seq);
 }
 
 const char *bench_show(struct reader_bench *b, const struct batch *batch)

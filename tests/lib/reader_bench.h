@@ -29,6 +29,7 @@ struct reader_bench {
     struct metrics *metrics;
     struct log log;
     uint32_t events; /* of one batch; BENCH_EVENTS */
+    struct verdict_facts verdicts;
     struct reader_options options;
     struct reader reader;
     struct wait wait;
@@ -47,8 +48,8 @@ void bench_start(struct reader_bench *b);
 int bench_step(struct reader_bench *b);
 /* Takes what the reader has sealed, or NULL. */
 struct batch *bench_take(struct reader_bench *b);
-/* Sends it home with the position that is committed by then. */
-void bench_home(struct reader_bench *b, struct batch *batch, uint64_t lsn, uint64_t seq);
+/* Returns it with the position that is committed by then. */
+void bench_return(struct reader_bench *b, struct batch *batch, uint64_t lsn, uint64_t seq);
 /* The writer has committed the whole batch. */
 void bench_commit(struct reader_bench *b, struct batch *batch);
 /* One line for a batch: "[payloads] end lsn/seq", with " open" where it ends in mid-transaction and

@@ -79,12 +79,12 @@ static void make_loops(struct world *w, struct error *err)
         encoders_open(&encoding, &w->encoders, err) < 0 || open_circuit(w, err) < 0)
         abort();
     w->source = sim_source_open(w);
-    struct filler_options fill = {.router = w->router,
-                                  .encoders = w->encoders,
-                                  .routes = &w->routes,
-                                  .metrics = w->metrics,
-                                  .log = &w->log,
-                                  .system_identifier = SYSTEM_IDENTIFIER};
+    w->verdicts = (struct verdict_facts){.routes = &w->routes,
+                                         .metrics = w->metrics,
+                                         .log = &w->log,
+                                         .system_identifier = SYSTEM_IDENTIFIER};
+    struct filler_options fill = {
+        .router = w->router, .encoders = w->encoders, .verdicts = &w->verdicts};
     struct reader_options reader = {
         .source = w->source,
         .circuit = &w->circuit,
@@ -96,9 +96,7 @@ static void make_loops(struct world *w, struct error *err)
     reader_init(&w->reader, &reader);
     struct writer_options writer = {.publisher = w->publisher,
                                     .circuit = &w->circuit,
-                                    .routes = &w->routes,
-                                    .metrics = w->metrics,
-                                    .log = &w->log,
+                                    .verdicts = &w->verdicts,
                                     .claim = &w->progress,
                                     .split_us =
                                         slow ? w->slow.timeout_us / 2

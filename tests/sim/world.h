@@ -40,6 +40,7 @@ struct world {
     struct router *router;
     struct encoders *encoders;
     struct circuit circuit;
+    struct verdict_facts verdicts;
     struct reader reader;
     struct writer writer;
     bool writer_done;

@@ -47,12 +47,12 @@ static void test_parse(void **state)
     uint64_t system;
     struct change_id id;
     change_id_format(UINT64_MAX, change_id_wal(0xABCDEF0123456789, 7), text);
-    assert_true(change_id_parse(text, &system, &id));
+    assert_true(change_id_parse(text, &system, &id, NULL));
     assert_true(system == UINT64_MAX);
     assert_true(change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
-    assert_true(change_id_parse("1-x18446744073709551615-3", &system, &id));
+    assert_true(change_id_parse("1-x18446744073709551615-3", &system, &id, NULL));
     assert_true(system == 1 && change_id_equal(id, change_id_poll(UINT64_MAX, 3)));
-    assert_true(change_id_parse("1-abcdef0123456789-7", &system, &id));
+    assert_true(change_id_parse("1-abcdef0123456789-7", &system, &id, NULL));
     assert_true(system == 1 && change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
     const char *const bad[] = {"",
                                "1",
@@ -75,8 +75,29 @@ static void test_parse(void **state)
                                "1-X731-3",
                                "1-x18446744073709551616-3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(change_id_parse(bad[i], &system, &id));
+        assert_false(change_id_parse(bad[i], &system, &id, NULL));
     assert_true(system == 1 && change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
+}
+
+static void test_parse_of_a_further_event(void **state)
+{
+    (void)state;
+    uint64_t system = 0;
+    uint32_t event = 0;
+    struct change_id id;
+    assert_true(change_id_parse("1-0000000000000002-3", &system, &id, &event));
+    assert_int_equal(event, 1);
+    assert_true(change_id_parse("1-0000000000000002-3.2", &system, &id, &event));
+    assert_int_equal(event, 2);
+    assert_true(system == 1 && change_id_equal(id, change_id_wal(2, 3)));
+    assert_true(change_id_parse("1-x7-3.4294967295", &system, &id, &event));
+    assert_int_equal(event, UINT32_MAX);
+    const char *const bad[] = {"1-0000000000000002-3.",  "1-0000000000000002-3.0",
+                               "1-0000000000000002-3.1", "1-0000000000000002-3.2.2",
+                               "1-0000000000000002-3.x", "1-0000000000000002-3.4294967296"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(change_id_parse(bad[i], &system, &id, &event));
+    assert_int_equal(event, UINT32_MAX);
 }
 
 static void test_equal(void **state)
@@ -110,8 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format), cmocka_unit_test(test_format_of_polling),
-        cmocka_unit_test(test_parse),  cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_parse),  cmocka_unit_test(test_parse_of_a_further_event),
+        cmocka_unit_test(test_equal),  cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

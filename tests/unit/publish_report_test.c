@@ -106,6 +106,7 @@ static void a_record_refused_alone_has_its_verdict(void **state)
     f->flight.awaited = &f->message;
     assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR_INVALID_RECORD), "record_refused");
     assert_true(change_id_equal(f->failure.verdict, f->message.id));
+    assert_int_equal(f->failure.verdict_route, f->message.route);
     assert_true(change_id_is_none(f->failure.suspect.from));
 }
 

@@ -306,10 +306,11 @@ static void a_failing_change_is_never_done(void **state)
 static void a_condemned_change_is_a_data_error(void **state)
 {
     struct reader_bench *b = *state;
-    const struct change_id verdicts[] = {change_id_wal(0x1100, 9), change_id_wal(0x1100, 2),
-                                         change_id_wal(0x1200, 1)};
-    b->options.fill.verdicts = verdicts;
-    b->options.fill.verdict_count = 2;
+    const struct verdict_unit refused[] = {{change_id_wal(0x1100, 9), 0},
+                                           {change_id_wal(0x1100, 2), 0},
+                                           {change_id_wal(0x1200, 1), 0}};
+    b->verdicts.refused = refused;
+    b->verdicts.refused_count = 2;
     b->items[0].on_error = ON_ERROR_SKIP;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
@@ -323,9 +324,9 @@ static void a_condemned_change_is_a_data_error(void **state)
 static void a_condemned_change_stops_where_the_route_says_so(void **state)
 {
     struct reader_bench *b = *state;
-    const struct change_id verdict = change_id_wal(0x1100, 2);
-    b->options.fill.verdicts = &verdict;
-    b->options.fill.verdict_count = 1;
+    const struct verdict_unit refused = {change_id_wal(0x1100, 2), 0};
+    b->verdicts.refused = &refused;
+    b->verdicts.refused_count = 1;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
     assert_int_equal(bench_step(b), 0);
@@ -340,8 +341,8 @@ static void what_a_person_skipped_is_passed_over(void **state)
 {
     struct reader_bench *b = *state;
     const struct skip skips[] = {{change_id_wal(0x1100, 2), ""}, {change_id_wal(0x1200, 7), ""}};
-    b->options.fill.skips = skips;
-    b->options.fill.skip_count = 2;
+    b->verdicts.skips = skips;
+    b->verdicts.skip_count = 2;
     bench_start(b);
     script_begin(&b->source, 0x1100);
     script_insert(&b->source, "a");
@@ -354,6 +355,94 @@ static void what_a_person_skipped_is_passed_over(void **state)
     assert_int_equal(batch->messages[1].id.ordinal, 3); /* it still counts */
     assert_int_equal(bench_log_count(b, "change.passed_over"), 1);
     assert_true(bench_logged(b, "id=7000-0000000000001100-2"));
+}
+
+/* Two routes take the change; what the broker or a person decided about one of them is not the
+ * other's. */
+static void a_refusal_is_of_one_route_alone(void **state)
+{
+    struct reader_bench *b = *state;
+    const struct verdict_unit refused = {change_id_wal(0x1100, 2), 2};
+    b->verdicts.refused = &refused;
+    b->verdicts.refused_count = 1;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 3);
+    assert_int_equal(bench_step(b), 0);
+    struct batch *batch = bench_take(b);
+    sealed(b, batch, "[1 1 2 3 3] 1110/0");
+    assert_int_equal(batch->messages[2].route, 0);
+    assert_int_equal(metrics_get_route(b->metrics, METRIC_SKIPPED, 0), 0);
+    assert_int_equal(metrics_get_route(b->metrics, METRIC_SKIPPED, 2), 1);
+    assert_true(bench_logged(b, "route=again id=7000-0000000000001100-2"));
+}
+
+static void a_refusal_that_ends_names_its_route(void **state)
+{
+    struct reader_bench *b = *state;
+    const struct verdict_unit refused = {change_id_wal(0x1100, 2), 2};
+    b->verdicts.refused = &refused;
+    b->verdicts.refused_count = 1;
+    b->items[2].on_error = ON_ERROR_STOP;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 3);
+    assert_int_equal(bench_step(b), 0);
+    assert_int_equal(ended(b), -1);
+    assert_string_equal(b->err.text, "route again, change 7000-0000000000001100-2: the broker "
+                                     "refuses this record by itself");
+    assert_advice(b->err,
+                  "mend route again in the file, or what its rows hold, and start again; only to "
+                  "lose this change for good: walferry skip 7000-0000000000001100-2 --route again");
+}
+
+static void a_skip_may_be_of_one_route_alone(void **state)
+{
+    struct reader_bench *b = *state;
+    const struct skip skips[] = {{change_id_wal(0x1100, 2), "again"},
+                                 {change_id_wal(0x1100, 1), "outbox"},
+                                 {change_id_wal(0x1100, 3), "gone"}};
+    b->verdicts.skips = skips;
+    b->verdicts.skip_count = 3;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 3);
+    assert_int_equal(bench_step(b), 0);
+    struct batch *batch = bench_take(b);
+    sealed(b, batch, "[1 2 3 3] 1110/0");
+    assert_int_equal(batch->messages[0].route, 2);
+    assert_int_equal(batch->messages[1].route, 0);
+    assert_int_equal(bench_log_count(b, "change.passed_over"), 2);
+    assert_true(bench_logged(b, "route=again id=7000-0000000000001100-2"));
+    assert_true(bench_logged(b, "route=outbox id=7000-0000000000001100-1"));
+}
+
+static void a_skip_without_a_route_is_of_all(void **state)
+{
+    struct reader_bench *b = *state;
+    const struct skip skips[] = {{change_id_wal(0x1100, 2), ""}};
+    b->verdicts.skips = skips;
+    b->verdicts.skip_count = 1;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 3);
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[1 1 3 3] 1110/0");
+    assert_int_equal(metrics_get_route(b->metrics, METRIC_SKIPPED, 0), 1);
+    assert_int_equal(metrics_get_route(b->metrics, METRIC_SKIPPED, 2), 1);
+}
+
+/* A route that fails does not take the other's event with it. */
+static void a_failing_route_is_left_out_alone(void **state)
+{
+    struct reader_bench *b = *state;
+    b->items[0].on_error = ON_ERROR_SKIP;
+    b->items[2].topic = script_text("again.{type}");
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    script_insert(&b->source, "x");
+    script_insert(&b->source, "y");
+    script_commit(&b->source);
+    b->source.items[2].cells[3] = (struct cell){CELL_NULL, span_null()}; /* no type, no topic */
+    assert_int_equal(bench_step(b), 0);
+    sealed(b, bench_take(b), "[x x y] 1110/0");
+    assert_int_equal(metrics_get_route(b->metrics, METRIC_SKIPPED, 2), 1);
 }
 
 /* ---- Messages ---- */
@@ -421,6 +510,11 @@ int main(void)
         TEST(a_condemned_change_is_a_data_error),
         TEST(a_condemned_change_stops_where_the_route_says_so),
         TEST(what_a_person_skipped_is_passed_over),
+        TEST_ROUTES(a_refusal_is_of_one_route_alone),
+        TEST_ROUTES(a_refusal_that_ends_names_its_route),
+        TEST_ROUTES(a_skip_may_be_of_one_route_alone),
+        TEST_ROUTES(a_skip_without_a_route_is_of_all),
+        TEST_ROUTES(a_failing_route_is_left_out_alone),
         TEST(messages_outside_transactions_are_warned_of_once),
         TEST_ROUTES(messages_inside_transactions_are_events),
     };

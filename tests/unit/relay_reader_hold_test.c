@@ -111,7 +111,7 @@ static void order_holds_over_many_batches(void **state)
     script_transaction(&b->source, 0x1200, 2);
     struct batch *batch = awaited(b);
     sealed(b, batch, "[1 2 3 4 5 6 7 8] 1000/8 open 1100");
-    bench_home(b, batch, BENCH_START, 0);
+    bench_return(b, batch, BENCH_START, 0);
     batch = awaited(b);
     sealed(b, batch, "[9 10 11] 1110/0");
     bench_commit(b, batch);
@@ -143,7 +143,7 @@ static void a_change_is_not_cut(void **state)
     script_commit(&b->source);
     struct batch *batch = awaited(b);
     sealed(b, batch, "[A A B B C C D D] 1000/4 open 1100");
-    bench_home(b, batch, BENCH_START, 0);
+    bench_return(b, batch, BENCH_START, 0);
     sealed(b, awaited(b), "[last last] 1110/0");
     assert_int_equal(first->made, BENCH_EVENTS / 2 + 1);
     assert_int_equal(second->made, BENCH_EVENTS / 2 + 1);

@@ -88,7 +88,10 @@ static void messages_carry_what_the_writer_needs(void **state)
     assert_true(span_equal_text(m->key, "k1"));
     assert_int_equal(m->id.final_lsn, 0x1100);
     assert_int_equal(m->id.ordinal, 2);
-    assert_int_equal(m->xid, 701);
+    assert_int_equal(batch->xid, 701);
+    assert_int_equal(batch->commit_time_us, INT64_C(1700000000000000));
+    assert_int_equal(batch->end.lsn, 0x1110);
+    assert_int_equal(batch->end.seq, 0);
     const struct header *id = &m->headers[m->header_count - 1];
     assert_true(span_equal_text(id->name, "walferry-id"));
     assert_true(span_equal_text(id->value, "7000-0000000000001100-2"));
@@ -316,7 +319,7 @@ static void without_a_batch_nothing_is_taken_but_the_source_lives(void **state)
     assert_int_equal(b->wait.fd_count, 1);
     assert_int_equal(b->wait.fds[0], channel_fd(b->circuit.empty));
     assert_int_equal(b->wait.deadline_us, b->source.deadline_us);
-    bench_home(b, bench_take(b), BENCH_START, 0);
+    bench_return(b, bench_take(b), BENCH_START, 0);
     assert_int_equal(bench_step(b), 0);
     assert_true(b->source.nexts > nexts);
     assert_int_equal(metrics_get(b->metrics, METRIC_BATCHES_IN_FLIGHT), 3);
@@ -331,7 +334,7 @@ static void being_slow_ourselves_is_no_stall(void **state)
     assert_int_equal(bench_step(b), 0);
     b->now_us += 10 * BENCH_STALL_US;
     assert_int_equal(bench_step(b), 0);
-    bench_home(b, bench_take(b), BENCH_START, 0);
+    bench_return(b, bench_take(b), BENCH_START, 0);
     assert_int_equal(bench_step(b), 0);
     b->now_us += BENCH_STALL_US - 1;
     assert_int_equal(bench_step(b), 0);
@@ -505,7 +508,7 @@ static void batches_are_small_while_records_are_under_suspicion(void **state)
     struct batch *batch = bench_take(b);
     assert_int_equal(batch->count, 64);
     assert_false(batch->ends_txn);
-    bench_home(b, batch, BENCH_START, 0);
+    bench_return(b, batch, BENCH_START, 0);
     batch = bench_take(b);
     sealed(b, batch, "[64 65] 1210/0");
     assert_null(bench_take(b));

@@ -129,6 +129,7 @@ struct fixture {
     struct metrics *metrics;
     struct log log;
     struct progress claim;
+    struct verdict_facts verdicts;
     struct writer writer;
     struct wait wait;
     struct error err;
@@ -158,11 +159,11 @@ static int setup(void **state)
                                  .mode = PROGRESS_WAL,
                                  .position = {0x1000, 0},
                                  .config_hash = "0123456789abcdef"};
+    f->verdicts = (struct verdict_facts){
+        .routes = &f->routes, .metrics = f->metrics, .log = &f->log, .system_identifier = SYSTEM};
     struct writer_options options = {.publisher = &f->publisher.base,
                                      .circuit = &f->circuit,
-                                     .routes = &f->routes,
-                                     .metrics = f->metrics,
-                                     .log = &f->log,
+                                     .verdicts = &f->verdicts,
                                      .claim = &f->claim,
                                      .split_us = SPLIT_US};
     writer_init(&f->writer, &options);
@@ -266,7 +267,7 @@ static void journal_is(const struct fixture *f, const char *journal)
 
 /* ---- Tests ---- */
 
-static void a_whole_transaction_is_committed_and_sent_home(void **state)
+static void a_whole_transaction_is_committed_and_returned(void **state)
 {
     struct fixture *f = *state;
     struct batch *batch = take(f);
@@ -301,7 +302,7 @@ static void kafka_commits_only_behind_the_end_of_a_transaction(void **state)
     send_part(f, first, 0x1000, 0x1100, 1);
     assert_int_equal(run(f), 0);
     journal_is(f, "put a; ");
-    /* Its reports are in, so it is home, stamped with what was committed before. */
+    /* Its reports are in, so it is returned, stamped with what was committed before. */
     assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES);
     assert_int_equal(first->committed.lsn, 0x1000);
     assert_int_equal(first->committed.seq, 0);
@@ -464,7 +465,8 @@ static void a_refused_message_stops_the_relay(void **state)
                                      "9 bytes, the topic takes 5");
     assert_advice(f->err,
                   "mend route outbox in the file, or what its rows hold, and start again; only "
-                  "to lose this change for good: walferry skip 7000-0000000000001100-2");
+                  "to lose this change for good: walferry skip 7000-0000000000001100-2 --route "
+                  "outbox");
     assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 0), 0);
 }
 
@@ -483,6 +485,46 @@ static void a_refused_message_is_skipped_where_its_route_says_so(void **state)
     assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 1), 2);
     assert_true(logged(f, "message.skipped"));
     assert_true(logged(f, "id=7000-0000000000001100-2"));
+}
+
+/* What one route makes of a change is published whole or not at all; the other route's is its own
+ * matter. */
+static void what_follows_a_refused_message_of_its_unit_is_left_out(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "b");
+    put_text(batch, 1, 0x1100, 1, "c");
+    put_text(batch, 0, 0x1100, 1, "d");
+    put_text(batch, 1, 0x1100, 2, "e");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put d; put e; commit 1110/0; ");
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 1), 1);
+    struct verdict_unit unit;
+    assert_false(writer_refused(&f->writer, &unit));
+}
+
+static void a_message_refused_behind_another_of_its_unit_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "a");
+    put_text(batch, 1, 0x1100, 1, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    journal_is(f, "put a; ");
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_string_equal(reason_slug(f->err.reason), "record_refused");
+    assert_string_equal(f->err.text, "one of several records of a change: the record has 9 bytes, "
+                                     "the topic takes 5");
+    struct verdict_unit unit;
+    assert_true(writer_refused(&f->writer, &unit));
+    assert_true(verdict_unit_equal(unit, (struct verdict_unit){change_id_wal(0x1100, 1), 1}));
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 0);
 }
 
 static void an_error_of_the_broker_is_not_the_messages(void **state)
@@ -507,7 +549,7 @@ static void an_unknown_outcome_is_handed_up(void **state)
     send_whole(f, batch, 0x1110);
     assert_int_equal(run(f), -1);
     assert_string_equal(reason_slug(f->err.reason), "commit_outcome_unknown");
-    /* I1: nobody is told of a commit, the batch does not come home. */
+    /* I1: nobody is told of a commit, the batch is not returned. */
     assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES - 1);
     assert_int_equal(f->writer.last.position.lsn, 0x1000);
     uint32_t calls = f->publisher.calls;
@@ -516,23 +558,23 @@ static void an_unknown_outcome_is_handed_up(void **state)
     f->writer.record_json = f->writer.tail_resume = f->writer.last_resume = BUF_EMPTY;
 }
 
-static struct batch *come_home(struct fixture *f)
+static struct batch *returned(struct fixture *f)
 {
-    struct batch *home = NULL;
+    struct batch *back = NULL;
     for (size_t i = channel_count(f->circuit.empty); i > 0; i--) {
         struct batch *batch = take(f);
-        if (home == NULL && batch->committed.lsn != 0)
-            home = batch;
+        if (back == NULL && batch->committed.lsn != 0)
+            back = batch;
         else
             channel_send(f->circuit.empty, batch);
     }
-    assert_non_null(home);
-    return home;
+    assert_non_null(back);
+    return back;
 }
 
 /* The source's own part is what the record of the stamped position holds, whatever the batch that
  * carries it was. */
-static void a_batch_comes_home_with_the_resume_of_what_is_committed(void **state)
+static void a_batch_is_returned_with_the_resume_of_what_is_committed(void **state)
 {
     struct fixture *f = *state;
     f->claim.resume = span_of("{\"last\":0}");
@@ -542,7 +584,7 @@ static void a_batch_comes_home_with_the_resume_of_what_is_committed(void **state
     first->resume = span_of("{\"last\":1}");
     send_part(f, first, 0x1000, 0x1100, 1);
     assert_int_equal(run(f), 0);
-    assert_true(span_equal_text(come_home(f)->committed_resume, "{\"last\":0}"));
+    assert_true(span_equal_text(returned(f)->committed_resume, "{\"last\":0}"));
 
     struct batch *second = take(f);
     put_text(second, 0, 0x1100, 2, "b");
@@ -550,18 +592,18 @@ static void a_batch_comes_home_with_the_resume_of_what_is_committed(void **state
     send_whole(f, second, 0x1110);
     assert_int_equal(run(f), 0);
     assert_true(span_equal_text(f->publisher.record.resume, "{\"last\":2}"));
-    struct batch *home = come_home(f);
-    assert_int_equal(home->committed.lsn, 0x1110);
-    assert_true(span_equal_text(home->committed_resume, "{\"last\":2}"));
-    batch_reset(home);
+    struct batch *back = returned(f);
+    assert_int_equal(back->committed.lsn, 0x1110);
+    assert_true(span_equal_text(back->committed_resume, "{\"last\":2}"));
+    batch_reset(back);
 
     /* Nothing of a batch that is gone is used. */
-    struct batch *third = home;
+    struct batch *third = back;
     put_text(third, 0, 0x1200, 1, "c");
     third->resume = span_of("{\"last\":3}");
     send_part(f, third, 0x1110, 0x1200, 1);
     assert_int_equal(run(f), 0);
-    assert_true(span_equal_text(come_home(f)->committed_resume, "{\"last\":2}"));
+    assert_true(span_equal_text(returned(f)->committed_resume, "{\"last\":2}"));
 }
 
 static void commits_are_counted(void **state)
@@ -640,7 +682,7 @@ static void what_ends_in_mid_transaction_is_left_to_be_aborted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_whole_transaction_is_committed_and_sent_home),
+        TEST(a_whole_transaction_is_committed_and_returned),
         TEST(an_idle_writer_sleeps_on_the_channel),
         TEST(kafka_commits_only_behind_the_end_of_a_transaction),
         TEST(an_unreported_batch_stays),
@@ -652,9 +694,11 @@ int main(void)
         TEST(what_follows_a_recovered_part_is_flagged),
         TEST(a_refused_message_stops_the_relay),
         TEST(a_refused_message_is_skipped_where_its_route_says_so),
+        TEST(what_follows_a_refused_message_of_its_unit_is_left_out),
+        TEST(a_message_refused_behind_another_of_its_unit_begins_anew),
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
-        TEST(a_batch_comes_home_with_the_resume_of_what_is_committed),
+        TEST(a_batch_is_returned_with_the_resume_of_what_is_committed),
         TEST(commits_are_counted),
         TEST(the_last_commit_of_an_epoch_is_counted),
         TEST(events_are_counted_with_their_commit),

@@ -1,0 +1,118 @@
+/* relay/verdict: see verdict.h. It remembers nothing: what the broker refused is kept by the relay
+ * from one epoch to the next, what a person decided by the progress record. */
+#include "relay/verdict.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const struct config_route *route_of(const struct verdict_facts *facts,
+                                           struct verdict_unit unit)
+{
+    assert(unit.route < facts->routes->count);
+    assert(!change_id_is_none(unit.id));
+    return &facts->routes->items[unit.route];
+}
+
+/* ---- Decided before ---- */
+
+static bool is_skipped(const struct verdict_facts *facts, struct verdict_unit unit)
+{
+    for (uint32_t i = 0; i < facts->skip_count; i++) {
+        const struct skip *skip = &facts->skips[i];
+        if (change_id_equal(skip->id, unit.id) &&
+            (skip->route[0] == '\0' || strcmp(skip->route, route_of(facts, unit)->name.text) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool is_refused(const struct verdict_facts *facts, struct verdict_unit unit)
+{
+    for (uint32_t i = 0; i < facts->refused_count; i++)
+        if (verdict_unit_equal(facts->refused[i], unit))
+            return true;
+    return false;
+}
+
+enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
+                            struct error *err)
+{
+    if (is_skipped(facts, unit)) {
+        char id[CHANGE_ID_TEXT_MAX];
+        change_id_format(facts->system_identifier, unit.id, id);
+        log_event(facts->log, LOG_WARN, "change.passed_over", "route",
+                  route_of(facts, unit)->name.text, "id", id, NULL);
+        metrics_add_route(facts->metrics, METRIC_SKIPPED, unit.route, 1);
+        *err = ERROR_INIT;
+        return VERDICT_PASS_OVER;
+    }
+    if (!is_refused(facts, unit))
+        return VERDICT_PUBLISH;
+    error_data(err, REASON_RECORD_REFUSED, "the broker refuses this record by itself");
+    return verdict_on_event(facts, unit, err);
+}
+
+/* ---- on_error ---- */
+
+/* What is wrong is most often the file or the topic; to pass the change over loses it. Where other
+ * routes may have taken the change, too, the mend names this one. */
+static void word_end(const struct verdict_facts *facts, const struct config_route *route,
+                     const char *id, struct error *err)
+{
+    error_wrap(err, "route %s, change %s", route->name.text, id);
+    struct buf cause = BUF_EMPTY;
+    error_advice(err, NULL, &cause);
+    if (cause.len == 0)
+        buf_add_format(&cause, "mend route %s in the file, or what its rows hold",
+                       route->name.text);
+    error_hint(err, "%s, and start again; only to lose this change for good", buf_text(&cause));
+    buf_fini(&cause);
+    if (facts->routes->count > 1)
+        error_mend(err, "skip %s --route %s", id, route->name.text);
+    else
+        error_mend(err, "skip %s", id);
+}
+
+static enum verdict decide(const struct verdict_facts *facts, struct verdict_unit unit,
+                           char id[CHANGE_ID_TEXT_MAX], struct error *err)
+{
+    assert(err->kind == ERROR_DATA);
+    const struct config_route *route = route_of(facts, unit);
+    change_id_format(facts->system_identifier, unit.id, id);
+    metrics_add_reason(facts->metrics, METRIC_ERRORS, "data", 1);
+    switch (route->on_error) {
+    case ON_ERROR_SKIP:
+        metrics_add_route(facts->metrics, METRIC_SKIPPED, unit.route, 1);
+        return VERDICT_PASS_OVER;
+    case ON_ERROR_STOP:
+        break;
+    }
+    word_end(facts, route, id, err);
+    return VERDICT_END;
+}
+
+enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_unit unit,
+                              struct error *err)
+{
+    char id[CHANGE_ID_TEXT_MAX];
+    enum verdict verdict = decide(facts, unit, id, err);
+    if (verdict == VERDICT_END)
+        return verdict;
+    log_event(facts->log, LOG_WARN, "event.skipped", "route", route_of(facts, unit)->name.text,
+              "id", id, "reason", reason_slug(err->reason), "error", err->text, NULL);
+    *err = ERROR_INIT;
+    return verdict;
+}
+
+enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdict_unit unit,
+                                struct error *err)
+{
+    char id[CHANGE_ID_TEXT_MAX];
+    enum verdict verdict = decide(facts, unit, id, err);
+    if (verdict == VERDICT_END)
+        return verdict;
+    log_event(facts->log, LOG_WARN, "message.skipped", "route", route_of(facts, unit)->name.text,
+              "id", id, "reason", reason_slug(err->reason), "error", err->text, NULL);
+    *err = ERROR_INIT;
+    return verdict;
+}

@@ -1,0 +1,62 @@
+/* relay/verdict: the one place that decides about a change that cannot be published.
+ *
+ * What is judged is all that one route makes of one change: it is published whole or not at all,
+ * and what another route makes of the same change is not touched. The reader asks before it makes
+ * anything (did a person or the broker decide already?) and when routing or encoding fails; the
+ * writer asks when the publisher refuses a message. Here it is counted, logged and worded; what the
+ * answer means for a batch is the asker's. */
+#ifndef WALFERRY_RELAY_VERDICT_H
+#define WALFERRY_RELAY_VERDICT_H
+
+#include "base/log.h"
+#include "config/config.h"
+#include "metrics/metrics.h"
+#include "progress/progress.h"
+
+enum verdict {
+    VERDICT_PUBLISH,
+    VERDICT_PASS_OVER,   /* leave it out and go on */
+    VERDICT_DEAD_LETTER, /* another message takes its place; no route asks for that yet */
+    VERDICT_HOLD,        /* its key is in quarantine; no route asks for that yet */
+    VERDICT_END          /* the relay ends, with what is in *err */
+};
+
+/* What one route makes of one change. */
+struct verdict_unit {
+    struct change_id id;
+    uint32_t route; /* index into the configured routes */
+};
+
+static inline bool verdict_unit_equal(struct verdict_unit a, struct verdict_unit b)
+{
+    return a.route == b.route && change_id_equal(a.id, b.id);
+}
+
+/* The most refusals by the broker that are remembered. */
+#define VERDICT_REFUSED_MAX 256
+
+/* What is known when an epoch begins. Nothing here changes while it runs: both threads read it. */
+struct verdict_facts {
+    const struct config_routes *routes;
+    struct metrics *metrics;
+    const struct log *log;
+    uint64_t system_identifier;
+    const struct skip *skips; /* what persons decided */
+    uint32_t skip_count;
+    const struct verdict_unit *refused; /* alone, by the broker */
+    uint32_t refused_count;
+};
+
+/* Before the route makes anything of the change. err: may hold an ERROR_DATA of routing already.
+ * PUBLISH, which leaves *err as it is; PASS_OVER, with *err empty; END. */
+enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
+                            struct error *err);
+/* An event of the unit could not be routed or encoded; a message of it was refused by the
+ * publisher. err: of kind ERROR_DATA. PASS_OVER, with *err empty; END, with *err naming route and
+ * change, and the skip line as its mend. */
+enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_unit unit,
+                              struct error *err);
+enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdict_unit unit,
+                                struct error *err);
+
+#endif
