@@ -5,6 +5,7 @@ catalogue as it was. Prints TAP.
 """
 
 import os
+import re
 import sys
 import tempfile
 
@@ -22,6 +23,7 @@ OBJECTS = """
     UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname = 'walferry'
     UNION ALL SELECT 'acl', datacl::text FROM pg_database
     WHERE datname = current_database() AND datacl::text LIKE '%walferry%'
+    UNION ALL SELECT 'event trigger', evtname FROM pg_event_trigger
     ORDER BY 1, 2"""
 
 ROW = ("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)"
@@ -60,8 +62,10 @@ def check(server, outbox):
     apply(server, outbox + ".sql")
     apply(server, "002_role.sql")
     apply(server, "003_monitoring.sql")
+    apply(server, "004_guard.sql")
     assert server.sql(ROW) == [(1,)]
     check_use(server)
+    apply(server, "004_guard.undo.sql")
     apply(server, "003_monitoring.undo.sql")
     apply(server, "002_role.undo.sql")
     apply(server, outbox + ".undo.sql")
@@ -107,9 +111,135 @@ def partitions(server):
 
 def undo_in_any_order(server):
     """The role is dropped although the view still stands; the view's undo then finds no role."""
-    for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "002_role.undo.sql",
-                 "003_monitoring.undo.sql", "001_outbox.undo.sql"):
+    for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "004_guard.sql",
+                 "002_role.undo.sql", "003_monitoring.undo.sql", "004_guard.undo.sql",
+                 "001_outbox.undo.sql"):
         apply(server, name)
+
+
+# What a command does to what is published, and whether it keeps rows from a relay.
+ADDS = (
+    "CREATE TABLE public.unrelated (id int)",
+    "ALTER PUBLICATION guarded ADD TABLE public.unrelated",
+    "CREATE TABLE public.days_3 PARTITION OF public.days FOR VALUES IN (3)",
+    "DROP TABLE public.days_2",
+    "ALTER PUBLICATION guarded OWNER TO heir",
+    "ALTER TABLE public.outbox ADD COLUMN note text",
+    "CREATE INDEX ON public.outbox (note)",
+    "COMMENT ON PUBLICATION guarded IS 'x'",
+    "GRANT SELECT ON public.outbox TO PUBLIC",
+)
+TAKES = (
+    "ALTER PUBLICATION guarded SET (publish = 'update')",
+    "ALTER PUBLICATION guarded DROP TABLE public.outbox",
+    "ALTER PUBLICATION guarded RENAME TO other",
+    "DROP PUBLICATION guarded",
+    "DROP TABLE public.outbox",
+    "ALTER TABLE public.outbox RENAME TO old",
+    "ALTER TABLE public.outbox SET SCHEMA heirs",
+    "ALTER TABLE public.days DETACH PARTITION public.days_1",
+    "DROP OWNED BY owner",
+    "DO $$ BEGIN EXECUTE 'DROP TABLE public.outbox'; END $$",
+    "BEGIN; SAVEPOINT s; DROP TABLE public.outbox; RELEASE s; COMMIT",
+    "SET session_replication_role = replica; DROP TABLE public.outbox",
+)
+UNLOGGED = "ALTER TABLE public.outbox SET UNLOGGED"  # a published table refuses that before 16
+FILTERS = ("ALTER PUBLICATION guarded SET TABLE public.outbox WHERE (seq > 1), public.days",
+           "ALTER PUBLICATION guarded SET TABLE public.outbox (seq), public.days")
+
+
+def guarded_world(server):
+    arguments = ["-c", "SET walferry.unguarded = on"]
+    for statement in (
+            "DROP PUBLICATION IF EXISTS guarded, other", "DROP SCHEMA IF EXISTS heirs CASCADE",
+            "DROP TABLE IF EXISTS public.unrelated, public.days, public.days_1, public.outbox,"
+            " public.old",
+            "CREATE SCHEMA heirs", "CREATE TABLE public.outbox (seq int PRIMARY KEY)",
+            "ALTER TABLE public.outbox OWNER TO owner",
+            "CREATE TABLE public.days (id int) PARTITION BY LIST (id)",
+            "CREATE TABLE public.days_1 PARTITION OF public.days FOR VALUES IN (1)",
+            "CREATE TABLE public.days_2 PARTITION OF public.days FOR VALUES IN (2)",
+            "CREATE PUBLICATION guarded FOR TABLE public.outbox, public.days"
+            " WITH (publish = 'insert', publish_via_partition_root = true)"):
+        arguments += ["-c", statement]
+    code, output = server.psql(*arguments)
+    assert code == 0, output
+
+
+def told(server):
+    """The messages since the last call, by a slot of test_decoding's kind: prefix and body."""
+    rows = server.sql("SELECT data FROM pg_logical_slot_get_changes('guard_test', NULL, NULL)")
+    return [line for (line,) in rows if "prefix: walferry:" in line]
+
+
+def run_session(server, statement):
+    """As one session, statement by statement, so that BEGIN and SET mean what they say."""
+    arguments = []
+    for part in re.split("; (?!END)", statement):
+        arguments += ["-c", part]
+    return server.psql(*arguments)
+
+
+def guard(server):
+    """tell: exactly what takes rows away is told, also from savepoints, DO blocks and as replica;
+    refuse: it fails with a hint and nothing has changed, unless the session says otherwise."""
+    major = server.sql("SHOW server_version_num")[0][0]
+    server.sql("CREATE ROLE heir SUPERUSER")
+    server.sql("CREATE ROLE owner")
+    apply(server, "004_guard.sql")
+    server.sql("INSERT INTO walferry.guarded (relay, publication) VALUES ('orders', 'guarded')")
+    server.sql("SELECT pg_create_logical_replication_slot('guard_test', 'test_decoding')")
+    takes = TAKES + (FILTERS if int(major) >= 150000 else ())
+    guarded_world(server)
+    told(server)
+    for statement in ADDS:
+        code, output = run_session(server, statement)
+        assert code == 0, output
+        lines = told(server)
+        assert not lines, "%s told %s" % (statement, lines)
+    for statement in takes:
+        guarded_world(server)
+        told(server)
+        code, output = run_session(server, statement)
+        assert code == 0, output
+        lines = told(server)
+        assert len(lines) == 1 and "walferry:orders" in lines[0], (statement, lines)
+    server.sql("UPDATE walferry.guarded SET mode = 'refuse'")
+    for statement in takes:
+        guarded_world(server)
+        told(server)
+        before = server.sql("SELECT walferry.published('guarded') ORDER BY 1")
+        code, output = run_session(server, statement)
+        assert "would keep rows from relay orders" in output and "walferry.unguarded" in output, \
+            (statement, output)
+        assert server.sql("SELECT walferry.published('guarded') ORDER BY 1") == before, statement
+        assert not told(server), statement
+        code, output = run_session(server, "SET walferry.unguarded = on; " + statement)
+        assert code == 0, (statement, output)
+        assert len(told(server)) == 1, statement
+    guarded_world(server)
+    server.sql("SELECT pg_drop_replication_slot('guard_test')")
+    apply(server, "004_guard.undo.sql")
+    server.sql("DROP PUBLICATION guarded")
+    for table in ("outbox", "days"):
+        server.sql("DROP TABLE public.%s" % table)
+    server.sql("DROP SCHEMA heirs")
+    server.sql("DROP ROLE heir, owner")
+
+
+def a_guard_that_fails(server):
+    """Its own fault breaks no migration, and every relay is told to look."""
+    apply(server, "004_guard.sql")
+    server.sql("INSERT INTO walferry.guarded VALUES ('orders', 'guarded')")
+    server.sql("SELECT pg_create_logical_replication_slot('guard_test', 'test_decoding')")
+    server.sql("ALTER TABLE walferry.guarded RENAME COLUMN mode TO mood")
+    told(server)
+    server.sql("CREATE PUBLICATION guarded")
+    server.sql("DROP PUBLICATION guarded")
+    lines = told(server)
+    assert lines and all("walferry:*" in line and "failed" in line for line in lines), lines
+    server.sql("SELECT pg_drop_replication_slot('guard_test')")
+    apply(server, "004_guard.undo.sql")
 
 
 def main():
@@ -122,7 +252,8 @@ def main():
                 print("ok %d - PostgreSQL %d # SKIP cannot be had here" % (number, major))
                 continue
             with postgres.Postgres(directory, major=major).start() as server:
-                for test in (plain, partitioned, partitions, undo_in_any_order):
+                for test in (plain, partitioned, partitions, undo_in_any_order, guard,
+                             a_guard_that_fails):
                     number += 1
                     try:
                         test(server)

@@ -1,0 +1,189 @@
+-- A guard against DDL that loses events. Optional. As a superuser, or as the administrator of your
+-- provider where that one may create event triggers. May be applied again.
+--
+--   psql -v ON_ERROR_STOP=1 -d shop -f 004_guard.sql
+--   INSERT INTO walferry.guarded (relay, publication) VALUES ('orders', 'walferry_orders');
+--
+-- Rows that are written while a publication does not send them are never sent, whatever is mended
+-- later. Without the guard a relay notices within seconds that something has changed; with it the
+-- relay stops at the very place, before anything behind it is confirmed. With
+--
+--   UPDATE walferry.guarded SET mode = 'refuse';
+--
+-- such DDL fails, so that nothing is lost at all; a session that means it says
+--
+--   SET walferry.unguarded = on;
+--
+-- What is published is compared before and after every DDL command, so no command need be known
+-- here, and what only adds to it (a table, a partition) passes. DDL takes 1 to 2 ms longer. The
+-- guard writes no row, because before PostgreSQL 18 the server cannot decode a row behind a
+-- publication that is gone; and its message is no secret, because a relay that meets one only stops
+-- and looks for itself. Undo: 004_guard.undo.sql.
+
+BEGIN;
+SET LOCAL client_min_messages = warning;
+
+CREATE SCHEMA IF NOT EXISTS walferry;
+
+CREATE TABLE IF NOT EXISTS walferry.guarded (
+    relay       text NOT NULL,
+    publication name NOT NULL,
+    mode        text NOT NULL DEFAULT 'tell' CHECK (mode IN ('tell', 'refuse')),
+    PRIMARY KEY (relay, publication)
+);
+
+COMMENT ON TABLE walferry.guarded IS
+    'Publications that are watched, one row for each relay that reads one.';
+COMMENT ON COLUMN walferry.guarded.relay IS 'The relay''s name, as in its file.';
+COMMENT ON COLUMN walferry.guarded.publication IS 'Its source.publication.';
+COMMENT ON COLUMN walferry.guarded.mode IS
+    'tell: the relay stops at DDL that may lose rows. refuse: the DDL itself fails.';
+
+REVOKE ALL ON walferry.guarded FROM PUBLIC;
+
+-- One line for each thing that decides which rows a publication sends. Its owner and comment do
+-- not. Lines of partitions end with "of <root>".
+CREATE OR REPLACE FUNCTION walferry.published(publication name)
+RETURNS SETOF text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    pub    record;
+    tables oid[];
+BEGIN
+    SELECT p.oid, p.puballtables, to_jsonb(p) - 'pubowner' AS line
+    INTO pub FROM pg_publication p WHERE p.pubname = publication;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN NEXT 'publication ' || pub.line::text;
+    -- Row filter and column list stand in here.
+    RETURN QUERY SELECT 'member ' || to_jsonb(r)::text
+        FROM pg_publication_rel r WHERE r.prpubid = pub.oid;
+    -- Never the view pg_publication_tables: on 18 it locks every table that it lists.
+    tables := ARRAY(SELECT r.prrelid FROM pg_publication_rel r WHERE r.prpubid = pub.oid);
+    IF pub.puballtables THEN
+        tables := tables || ARRAY(SELECT c.oid FROM pg_class c
+            WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384);
+    ELSIF to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL THEN
+        RETURN QUERY SELECT 'schema ' || to_jsonb(s)::text
+            FROM pg_publication_namespace s WHERE s.pnpubid = pub.oid;
+        tables := tables || ARRAY(SELECT c.oid FROM pg_publication_namespace s
+            JOIN pg_class c ON c.relnamespace = s.pnnspid
+            WHERE s.pnpubid = pub.oid AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p');
+    END IF;
+    RETURN QUERY WITH RECURSIVE below (id, root) AS (
+            SELECT t, 0::oid FROM unnest(tables) t
+            UNION
+            SELECT i.inhrelid, CASE WHEN b.root = 0 THEN b.id ELSE b.root END
+            FROM below b JOIN pg_inherits i ON i.inhparent = b.id
+            JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relispartition)
+        SELECT format('table %s %I.%I %s%s%s', c.oid, n.nspname, c.relname, c.relkind,
+                      c.relpersistence, CASE WHEN max(b.root) > 0 THEN ' of ' || max(b.root) END)
+        FROM below b JOIN pg_class c ON c.oid = b.id JOIN pg_namespace n ON n.oid = c.relnamespace
+        GROUP BY c.oid, n.nspname, c.relname, c.relkind, c.relpersistence;
+END
+$$;
+
+COMMENT ON FUNCTION walferry.published(name) IS
+    'What decides which rows a publication sends, a line for each thing.';
+
+-- The lines that were there before and are not any more, but for what was dropped below a root
+-- that is still published: nobody can write into that.
+CREATE OR REPLACE FUNCTION walferry.unpublished(before text[], after text[])
+RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(line ORDER BY line), '{}')
+    FROM (SELECT unnest(before) EXCEPT SELECT unnest(after)) AS gone (line)
+    WHERE NOT (line ~ '^table .* of [0-9]+$' AND NOT EXISTS (
+        SELECT FROM pg_class c WHERE c.oid = split_part(line, ' ', 2)::oid))
+$$;
+
+COMMENT ON FUNCTION walferry.unpublished(text[], text[]) IS
+    'Which lines of walferry.published() are gone in a way that may lose rows.';
+
+-- At the start of a command: remember. At its end: compare, and tell or refuse.
+CREATE OR REPLACE FUNCTION walferry.guard()
+RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    watched record;
+    lines   text[];
+    gone    text[];
+    key     text;
+BEGIN
+    FOR watched IN SELECT * FROM walferry.guarded LOOP
+        key := 'walferry.g' || substr(encode(sha256(convert_to(
+            watched.relay || '/' || watched.publication, 'UTF8')), 'hex'), 1, 24);
+        lines := ARRAY(SELECT walferry.published(watched.publication));
+        IF tg_event = 'ddl_command_end' THEN
+            gone := walferry.unpublished(
+                nullif(current_setting(key, true), '')::text[], lines);
+            IF gone <> '{}' THEN
+                IF watched.mode = 'refuse' AND lower(coalesce(
+                    current_setting('walferry.unguarded', true), '')) NOT IN ('on', 'true', '1')
+                THEN
+                    RAISE EXCEPTION USING ERRCODE = 'WF001',
+                        MESSAGE = format('%s would keep rows from relay %s: %s', tg_tag,
+                                         watched.relay, array_to_string(gone[1:3], '; ')),
+                        HINT = 'Rows written from then on would never be published. If that is '
+                               'meant: SET walferry.unguarded = on;';
+                END IF;
+                PERFORM pg_logical_emit_message(true, 'walferry:' || watched.relay,
+                    jsonb_build_object('v', 1, 'guard', tg_tag, 'publication', watched.publication,
+                                       'by', session_user, 'gone', to_jsonb(gone[1:50]))::text);
+                -- A message of a subtransaction (this block is one, and the caller may have set a
+                -- savepoint) is decoded behind the first record that follows it. The spacer is
+                -- that record.
+                PERFORM pg_logical_emit_message(true, 'walferry', '');
+            END IF;
+        END IF;
+        PERFORM set_config(key, lines::text, true);
+    END LOOP;
+EXCEPTION
+    WHEN SQLSTATE 'WF001' THEN
+        RAISE;
+    WHEN OTHERS THEN
+        -- A migration is not broken by its guard; every relay looks for itself instead.
+        RAISE WARNING 'the guard of walferry failed: % (%)', SQLERRM, SQLSTATE;
+        PERFORM pg_logical_emit_message(true, 'walferry:*', jsonb_build_object(
+            'v', 1, 'guard', tg_tag, 'failed', SQLSTATE)::text);
+        PERFORM pg_logical_emit_message(true, 'walferry', '');
+END
+$$;
+
+COMMENT ON FUNCTION walferry.guard() IS
+    'Tells relays, at its place in the log, of DDL that keeps rows from them, or refuses it.';
+
+REVOKE ALL ON FUNCTION walferry.guard(), walferry.published(name),
+    walferry.unpublished(text[], text[]) FROM PUBLIC;
+
+DROP EVENT TRIGGER IF EXISTS walferry_guard_start;
+DROP EVENT TRIGGER IF EXISTS walferry_guard_end;
+CREATE EVENT TRIGGER walferry_guard_start ON ddl_command_start EXECUTE FUNCTION walferry.guard();
+CREATE EVENT TRIGGER walferry_guard_end ON ddl_command_end EXECUTE FUNCTION walferry.guard();
+
+-- Restores and some migration tools run with session_replication_role = replica, which passes by
+-- whatever is not ALWAYS.
+ALTER EVENT TRIGGER walferry_guard_start ENABLE ALWAYS;
+ALTER EVENT TRIGGER walferry_guard_end ENABLE ALWAYS;
+
+COMMENT ON EVENT TRIGGER walferry_guard_start IS 'walferry: what is published before a command.';
+COMMENT ON EVENT TRIGGER walferry_guard_end IS 'walferry: and what after it.';
+
+-- The relay's role may see what is guarded.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'walferry') THEN
+        GRANT USAGE ON SCHEMA walferry TO walferry;
+        GRANT SELECT ON walferry.guarded TO walferry;
+    END IF;
+END
+$$;
+
+COMMIT;
