@@ -54,6 +54,13 @@ static bool take_names(struct span rest, struct arena *arena, struct config_from
     return good && rest.len == 0;
 }
 
+/* Guards and commands travel under these (relay/guard). */
+static bool is_reserved(struct span prefix)
+{
+    return span_equal_text(prefix, "walferry") ||
+           span_starts_with(prefix, SPAN_LITERAL("walferry:"));
+}
+
 int config_from_parse(const struct config_text *from, const char *path, struct arena *arena,
                       struct config_from *out, struct error *err)
 {
@@ -64,6 +71,9 @@ int config_from_parse(const struct config_text *from, const char *path, struct a
     *out = (struct config_from){.of_message = span_starts_with(text, message)};
     if (out->of_message) {
         out->prefix = (struct span){text.ptr + message.len, text.len - message.len};
+        if (is_reserved(out->prefix))
+            return config_error(err, from, REASON_BAD_FROM,
+                                "%s: messages with the prefix walferry are walferry's own", path);
         if (out->prefix.len > 0)
             return 0;
         return config_error(err, from, REASON_BAD_FROM,

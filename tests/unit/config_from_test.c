@@ -55,9 +55,22 @@ static void a_prefix_is_taken_whole(void **state)
 static void names_that_are_none_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"message:", "a",      "a.",       ".a",       "\"a.b",
-                                      "\"\".a",   "a.\"\"", "\"a\"b.c", "a.\"b\"c", "\"a\".",
-                                      "a.b\"",    "a\"b.c", "\"a\"",    "\"a\"c"};
+    static const char *const bad[] = {"message:",
+                                      "message:walferry",
+                                      "message:walferry:orders",
+                                      "a",
+                                      "a.",
+                                      ".a",
+                                      "\"a.b",
+                                      "\"\".a",
+                                      "a.\"\"",
+                                      "\"a\"b.c",
+                                      "a.\"b\"c",
+                                      "\"a\".",
+                                      "a.b\"",
+                                      "a\"b.c",
+                                      "\"a\"",
+                                      "\"a\"c"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct config_from match;
         struct error err = ERROR_INIT;
