@@ -32,7 +32,8 @@ const struct option_info option_table[OPTION_COUNT] = {
                       "Ask the admin port of the running relay only, as a probe does."},
     [OPTION_TO] = {"to", 0, "TARGET",
                    "Where to go on. slot: where the slot stands. new-slot: drop it, make a new one "
-                   "and begin there. lsn:X: at the LSN X, which the slot must still hold."},
+                   "and begin there. lsn:X: at the LSN X, which the slot must still hold. guard: "
+                   "from the position as it is, although what is published has changed."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
     [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of the change."},

@@ -16,6 +16,10 @@ static int parse_target(const char *text, struct rebase_options *wish)
         wish->target = REBASE_ANEW;
         return 0;
     }
+    if (strcmp(text, "guard") == 0) {
+        wish->target = REBASE_GUARD;
+        return 0;
+    }
     wish->target = REBASE_LSN;
     return strncmp(text, "lsn:", 4) == 0 && lsn_parse(span_of(text + 4), &wish->lsn) &&
                    wish->lsn != 0
@@ -29,11 +33,11 @@ static int parse_wish(const struct args *args, struct rebase_options *wish, stru
     *wish = (struct rebase_options){.accept_loss = args_has(args, OPTION_ACCEPT_LOSS),
                                     .accept_repeat = args_has(args, OPTION_ACCEPT_REPEAT)};
     if (to == NULL) {
-        error_stop(err, REASON_USAGE, "rebase needs --to slot, new-slot or lsn:X");
+        error_stop(err, REASON_USAGE, "rebase needs --to slot, new-slot, guard or lsn:X");
         return error_hint(err, "see: walferry rebase --help");
     }
     if (parse_target(to, wish) < 0) {
-        error_stop(err, REASON_USAGE, "rebase: --to %s is not slot, new-slot or lsn:X", to);
+        error_stop(err, REASON_USAGE, "rebase: --to %s is not slot, new-slot, guard or lsn:X", to);
         return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
     }
     return 0;

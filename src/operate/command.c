@@ -19,7 +19,7 @@ int command_claim(const struct recovery *ends, struct publisher *publisher, stru
     record->rebased.present = false;
     record->at_us = clock_wall_us();
     relay_instance(record->instance);
-    if (relay_write_record(ends, publisher, record, err) < 0)
+    if (relay_write_record(ends, publisher, record, span_null(), err) < 0)
         return error_wrap(err, "claiming the relay");
     return 0;
 }

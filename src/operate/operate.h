@@ -25,8 +25,9 @@ void relay_status(const struct command_options *options, struct span live, bool 
 int relay_meet_living(const struct command_options *options, const char *seen, bool take_over,
                       struct error *err);
 
-/* On from where the origin stands, from a new one, or from a place that it still holds. */
-enum rebase_target { REBASE_HERE, REBASE_ANEW, REBASE_LSN };
+/* On from where the origin stands, from a new one, or from a place that it still holds; or from the
+ * position as it is, beyond a change of what is published. */
+enum rebase_target { REBASE_HERE, REBASE_ANEW, REBASE_LSN, REBASE_GUARD };
 
 struct rebase_options {
     enum rebase_target target;

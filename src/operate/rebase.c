@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 struct rebase {
     const struct command_options *o;
@@ -17,12 +18,14 @@ struct rebase {
     struct found found;  /* found.progress: what the rebase is measured against */
     bool known;          /* that is a readable record of this system */
     uint64_t target_lsn; /* 0 for a new origin until it exists */
+    struct router *router;
+    struct published published; /* what is sent from now on */
 };
 
 static bool is_unreadable(const struct error *err)
 {
     return err->reason == REASON_PROGRESS_UNREADABLE || err->reason == REASON_PROGRESS_REGRESSED ||
-           err->reason == REASON_PROGRESS_NEWER;
+           err->reason == REASON_PROGRESS_NEWER || err->reason == REASON_PROGRESS_FORGED;
 }
 
 /* The origin first: beside a running relay progress that is read later is never behind it. */
@@ -44,6 +47,16 @@ static int look(struct rebase *r, struct error *err)
     return 0;
 }
 
+/* The position stays; it must be one that can be gone on from. */
+static int check_guard(struct rebase *r, struct error *err)
+{
+    r->target_lsn = r->found.progress.position.lsn;
+    if (r->known)
+        return origin_judge(r->ends.r.origin, ORIGIN_MAY_GO_ON, &r->found, err);
+    error_stop(err, REASON_NOT_SET_UP, "there is no progress that could be kept");
+    return error_mend(err, "rebase --to %s --accept-repeat", r->ends.r.origin->ops->here);
+}
+
 static int check_target(struct rebase *r, struct error *err)
 {
     const struct origin *origin = r->ends.r.origin;
@@ -57,6 +70,8 @@ static int check_target(struct rebase *r, struct error *err)
     r->target_lsn = at->confirmed_lsn;
     if (r->wish->target == REBASE_HERE)
         return 0;
+    if (r->wish->target == REBASE_GUARD)
+        return check_guard(r, err);
     r->target_lsn = r->wish->lsn;
     char low[LSN_TEXT_MAX], high[LSN_TEXT_MAX], wanted[LSN_TEXT_MAX];
     if (r->target_lsn < at->confirmed_lsn || r->target_lsn > at->current_lsn) {
@@ -76,9 +91,11 @@ static void consequences(const struct rebase *r, bool *loss, bool *repeat)
     bool anew = r->wish->target == REBASE_ANEW;
     bool other = r->known && (before->system_identifier != system->system_identifier ||
                               before->timeline != system->timeline);
-    *loss = other || anew || (r->known && r->target_lsn > before->position.lsn);
+    bool guard = r->wish->target == REBASE_GUARD;
+    *loss = other || anew || guard || (r->known && r->target_lsn > before->position.lsn);
     /* What is done of a split transaction is done behind the position. */
-    bool part = before->partial.final_lsn != 0 && r->target_lsn <= before->partial.final_lsn;
+    bool part =
+        !guard && before->partial.final_lsn != 0 && r->target_lsn <= before->partial.final_lsn;
     *repeat = !other && !anew && (!r->known || part || r->target_lsn < before->position.lsn);
 }
 
@@ -97,7 +114,11 @@ static void describe(const struct rebase *r, bool loss, bool repeat)
                     r->ends.r.origin->ops->noun, lsn_format(now_lsn, to));
     else
         command_say(out, "the relay would go on from %s", lsn_format(r->target_lsn, to));
-    if (loss)
+    if (r->wish->target == REBASE_GUARD)
+        command_say(out,
+                    "LOSS: rows that were written while the publication did not send them will "
+                    "never be published");
+    else if (loss)
         command_say(out, "LOSS: events committed before that and not published yet will never be "
                          "published");
     if (repeat)
@@ -116,7 +137,10 @@ static int check_accepted(const struct rebase *r, bool loss, bool repeat, struct
     error_hint(err, "if that is meant");
     const struct origin_ops *origin = r->ends.r.origin->ops;
     char to[LSN_TEXT_MAX + 8], lsn[LSN_TEXT_MAX];
-    snprintf(to, sizeof to, "%s", r->wish->target == REBASE_ANEW ? origin->anew : origin->here);
+    snprintf(to, sizeof to, "%s",
+             r->wish->target == REBASE_ANEW    ? origin->anew
+             : r->wish->target == REBASE_GUARD ? "guard"
+                                               : origin->here);
     if (r->wish->target == REBASE_LSN)
         snprintf(to, sizeof to, "lsn:%s", lsn_format(r->wish->lsn, lsn));
     return error_mend(err, "rebase --to %s%s%s", to,
@@ -126,15 +150,31 @@ static int check_accepted(const struct rebase *r, bool loss, bool repeat, struct
 
 /* ---- Doing it ---- */
 
+/* What belongs to a position that stays. */
+static void keep_place(const struct progress *before, struct progress *record)
+{
+    record->xid = before->xid;
+    record->partial = before->partial;
+    record->position.seq = before->position.seq;
+    record->resume = before->resume;
+    record->last = before->last;
+    record->skip_count = before->skip_count;
+    memcpy(record->skips, before->skips, sizeof record->skips);
+}
+
 /* The generation must outgrow a record that cannot be read: seconds since 1970 do. taken: what was
  * taken over; its progress counts where it is readable. */
 static void next_record(const struct rebase *r, const struct found *taken, bool readable,
                         struct progress *record)
 {
     const struct origin *origin = r->ends.r.origin;
-    const char *const why[] = {
-        [REBASE_HERE] = origin->ops->here, [REBASE_ANEW] = origin->ops->anew, [REBASE_LSN] = "lsn"};
+    const char *const why[] = {[REBASE_HERE] = origin->ops->here,
+                               [REBASE_ANEW] = origin->ops->anew,
+                               [REBASE_LSN] = "lsn",
+                               [REBASE_GUARD] = "guard"};
     command_first_record(r->o->config, origin, taken, readable, record);
+    if (r->wish->target == REBASE_GUARD)
+        keep_place(&taken->progress, record);
     if (!readable)
         record->generation = (uint64_t)(clock_wall_us() / US_PER_S);
     record->position.lsn = r->target_lsn;
@@ -152,10 +192,14 @@ static int recover(struct rebase *r, struct publisher *publisher, struct found *
     struct buf before = BUF_EMPTY;
     struct ledger *ledger = r->ends.r.ledger;
     int result = ledger->ops->read(ledger, publisher, &newest, &before, err);
+    bool forged = result < 0 && err->reason == REASON_PROGRESS_FORGED;
+    if (forged)
+        result = 0;
     *taken = (struct found){.system = r->found.system};
     *readable = newest.len == 0; /* none at all: generation 1 */
     if (result == 0 && newest.len > 0) {
-        *readable = progress_decode(buf_span(&newest), &r->ends.arena, &taken->progress, err) == 0;
+        *readable = !forged &&
+                    progress_decode(buf_span(&newest), &r->ends.arena, &taken->progress, err) == 0;
         taken->have_progress = *readable;
         if (!*readable && !is_unreadable(err))
             result = -1;
@@ -193,6 +237,15 @@ static int move_origin(struct rebase *r, struct error *err)
     return origin_prepare(origin, ORIGIN_ANEW, &r->found, &r->target_lsn, err);
 }
 
+/* Before a new origin is made; what changes from here on is seen by the next open. Whether it sends
+ * what the routes need is for that to say, too. */
+static int take_published(struct rebase *r, struct error *err)
+{
+    struct found none = {.have_progress = false};
+    const struct published_options options = {.router = r->router};
+    return relay_check_published(&r->ends.r, &options, &none, &r->published, err);
+}
+
 static int rebase(struct rebase *r, struct publisher *publisher, struct error *err)
 {
     struct found taken;
@@ -202,11 +255,13 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
     take_found(r, &taken);
     if (taken.have_progress && command_claim(&r->ends.r, publisher, &taken, err) < 0)
         return -1;
-    if (move_origin(r, err) < 0)
+    if (take_published(r, err) < 0 || move_origin(r, err) < 0)
         return -1;
     struct progress record;
     next_record(r, &taken, readable, &record);
-    return relay_write_record(&r->ends.r, publisher, &record, err);
+    struct span note = published_sign(&r->published, &r->ends.arena, &record);
+    record.guard = r->published.now.id.lsn;
+    return relay_write_record(&r->ends.r, publisher, &record, note, err);
 }
 
 static int apply(struct rebase *r, struct error *err)
@@ -237,7 +292,9 @@ int relay_rebase(const struct command_options *o, const struct rebase_options *w
     assert(wish->target != REBASE_LSN || wish->lsn != 0);
     struct rebase r = {.o = o, .wish = wish};
     command_ends_open(o, &r.ends);
-    int result = origin_connect(r.ends.r.origin, err);
+    int result = relay_open_router(o->config, &r.router, err);
+    if (result == 0)
+        result = origin_connect(r.ends.r.origin, err);
     if (result == 0)
         result = look(&r, err);
     if (result == 0)
@@ -251,6 +308,7 @@ int relay_rebase(const struct command_options *o, const struct rebase_options *w
     }
     if (result == 0 && wish->apply)
         result = apply(&r, err);
+    router_close(r.router);
     command_ends_close(&r.ends);
     return result;
 }

@@ -82,7 +82,7 @@ static int write_skip(const struct recovery *ends, const struct skip *skip, stru
         progress->skips[progress->skip_count++] = *skip;
         progress->generation++;
         relay_instance(progress->instance);
-        result = relay_write_record(ends, publisher, progress, err);
+        result = relay_write_record(ends, publisher, progress, span_null(), err);
     }
     publisher_close(publisher, 0);
     return result;

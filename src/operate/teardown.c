@@ -63,7 +63,7 @@ static int write_closed(const struct command_options *o, const struct recovery *
     closed.mode = PROGRESS_CLOSED;
     closed.position = before->position;
     closed.position.seq = 0;
-    if (relay_write_record(ends, publisher, &closed, err) < 0)
+    if (relay_write_record(ends, publisher, &closed, span_null(), err) < 0)
         return error_wrap(err, "closing the progress");
     command_say(o->out, "progress: closed");
     return 0;

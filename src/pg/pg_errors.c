@@ -80,6 +80,7 @@ static const struct rule rules[] = {
      NONE},
     {"55000", PG_START, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
     {"55000", PG_STREAM, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
+    {"55P03", ANY, NULL, RETRY, REASON_LOCKED, "", NONE},
     {"55006", PG_START, NULL, RETRY, REASON_SLOT_ACTIVE, "", NONE},
     {"0A000", PG_CREATE_SLOT, NULL, STOP, REASON_IN_RECOVERY,
      "point source.connection at the primary (target_session_attrs=read-write)", NONE},

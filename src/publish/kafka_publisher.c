@@ -52,7 +52,7 @@ static int op_recover(struct publisher *base, struct buf *record, struct error *
     assert(!p->txn.recovered);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
-    int result = kafka_recover(&p->txn, record, &p->previous, err);
+    int result = kafka_recover(&p->txn, record, &p->previous, &p->forged, err);
     return result < 0 ? kafka_fail(&p->failure, err, err) : 0;
 }
 
@@ -190,6 +190,17 @@ bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id
     *change = p->failure.verdict;
     *route = p->failure.verdict_route;
     return !change_id_is_none(*change);
+}
+
+int kafka_publisher_check(const struct publisher *publisher, struct error *err)
+{
+    const struct kafka_publisher *p = kafka_of_const(publisher);
+    return kafka_progress_check(&p->options, p->forged, err);
+}
+
+void kafka_publisher_note(struct publisher *publisher, struct span note)
+{
+    kafka_txn_note(&kafka_of(publisher)->txn, note);
 }
 
 struct span kafka_publisher_previous(const struct publisher *publisher)

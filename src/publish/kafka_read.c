@@ -118,6 +118,16 @@ static int find_end(struct reading *r, bool to_high_watermark, struct error *err
 
 /* ---- One window ---- */
 
+static bool is_marked(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t len;
+    return rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           rd_kafka_header_get_last(headers, KAFKA_PROGRESS_HEADER, &value, &len) ==
+               RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static void keep_record(struct kafka_progress *progress, const rd_kafka_message_t *message)
 {
     struct buf older = progress->previous;
@@ -126,6 +136,8 @@ static void keep_record(struct kafka_progress *progress, const rd_kafka_message_
     buf_reset(&progress->newest);
     if (message->payload != NULL)
         buf_add(&progress->newest, (struct span){message->payload, message->len});
+    progress->previous_marked = progress->newest_marked;
+    progress->newest_marked = is_marked(message);
 }
 
 static bool is_ours(const struct reading *r, const rd_kafka_message_t *message)
@@ -247,20 +259,48 @@ static int read_open(struct reading *r, bool to_high_watermark, struct kafka_pro
     return read_backwards(r, progress, err);
 }
 
-int kafka_read_progress(const struct kafka_options *options, bool to_high_watermark,
-                        struct kafka_progress *progress, struct error *err)
+static int read_key(const struct kafka_options *options, const char *suffix, bool to_high_watermark,
+                    struct kafka_progress *progress, struct error *err)
 {
     assert(options != NULL && options->delivery != NULL);
     assert(progress->newest.len == 0 && progress->previous.len == 0);
     struct reading r = {.options = options,
                         .topic = options->delivery->progress_topic.text,
                         .deadline_us = kafka_deadline_us(options)};
-    r.key = span_of(kafka_progress_key(options, r.key_text));
+    char key[KAFKA_KEY_MAX + sizeof KAFKA_NOTE_SUFFIX];
+    snprintf(key, sizeof key, "%s%s", kafka_progress_key(options, r.key_text), suffix);
+    r.key = span_of(key);
     snprintf(r.doing, sizeof r.doing, "reading progress topic %s", r.topic);
     int result = read_open(&r, to_high_watermark, progress, err);
     if (r.rkt != NULL)
         rd_kafka_topic_destroy(r.rkt);
     kafka_client_close(&r.client);
+    return result;
+}
+
+int kafka_read_progress(const struct kafka_options *options, bool to_high_watermark,
+                        struct kafka_progress *progress, struct error *err)
+{
+    return read_key(options, "", to_high_watermark, progress, err);
+}
+
+int kafka_progress_check(const struct kafka_options *options, bool forged, struct error *err)
+{
+    if (!forged)
+        return 0;
+    return error_stop(err, REASON_PROGRESS_FORGED,
+                      "the newest progress record in topic %s lacks the header %s: no relay, or an "
+                      "older one, wrote it behind those of this version",
+                      options->delivery->progress_topic.text, KAFKA_PROGRESS_HEADER);
+}
+
+int kafka_look_note(const struct kafka_options *options, struct buf *note, struct error *err)
+{
+    struct kafka_progress found = {.topic_exists = false};
+    int result = read_key(options, KAFKA_NOTE_SUFFIX, false, &found, err);
+    if (result == 0)
+        buf_add(note, buf_span(&found.newest));
+    kafka_progress_fini(&found);
     return result;
 }
 
@@ -275,6 +315,7 @@ int kafka_look_closely(const struct kafka_options *options, bool through, struct
         buf_add(record, buf_span(&progress.newest));
         buf_add(previous, buf_span(&progress.previous));
         *topic_exists_out = progress.topic_exists;
+        result = kafka_progress_check(options, kafka_progress_forged(&progress), err);
     }
     kafka_progress_fini(&progress);
     return result;

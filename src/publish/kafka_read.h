@@ -14,12 +14,27 @@ struct kafka_progress {
     bool topic_exists;
     struct buf newest;   /* the newest committed record of our key; empty: none */
     struct buf previous; /* the one before it, where it was passed on the way */
+    bool newest_marked;  /* it has the header that no row can set */
+    bool previous_marked;
 };
+
+/* On every record of ours; routes cannot set a header whose name begins like this. Its value is the
+ * version of the record. */
+#define KAFKA_PROGRESS_HEADER "walferry-progress"
+/* Behind the key of the progress record: the key of the note beside it. */
+#define KAFKA_NOTE_SUFFIX "/fingerprint"
 
 /* to_high_watermark: waits until every transaction that is open in the topic has ended (recovery,
  * after our own has been fenced); else as far as the last stable offset (a look). */
 int kafka_read_progress(const struct kafka_options *options, bool to_high_watermark,
                         struct kafka_progress *progress, struct error *err);
+/* Does the newest record lack the header although the one before it has it? */
+static inline bool kafka_progress_forged(const struct kafka_progress *progress)
+{
+    return progress->previous_marked && !progress->newest_marked;
+}
+/* ERROR_STOP, progress_forged, where it is. */
+int kafka_progress_check(const struct kafka_options *options, bool forged, struct error *err);
 void kafka_progress_fini(struct kafka_progress *progress);
 
 #endif

@@ -26,7 +26,7 @@ static int read_through(const struct kafka_options *options, struct kafka_progre
     return 0;
 }
 
-int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous,
+int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous, bool *forged,
                   struct error *err)
 {
     assert(!txn->recovered);
@@ -36,6 +36,7 @@ int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previou
     if (result == 0) {
         buf_add(record, buf_span(&progress.newest));
         buf_add(previous, buf_span(&progress.previous));
+        *forged = kafka_progress_forged(&progress);
         kafka_txn_recovered(txn, buf_span(&progress.newest));
     }
     kafka_progress_fini(&progress);

@@ -7,7 +7,7 @@
 #include "publish/kafka_txn.h"
 
 /* Appends the newest committed record, and to *previous the one before it where it was passed. */
-int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous,
+int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous, bool *forged,
                   struct error *err);
 /* Between transactions, before the next one opens: makes the producer anew where that is needed,
  * else looks after the topics. */

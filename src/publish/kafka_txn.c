@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 static int64_t age_ms(const struct kafka_txn *txn)
 {
@@ -40,6 +41,7 @@ void kafka_txn_init(struct kafka_txn *txn, struct kafka_session *session,
 
 void kafka_txn_fini(struct kafka_txn *txn)
 {
+    buf_fini(&txn->note);
     buf_fini(&txn->committed);
     buf_fini(&txn->earlier);
 }
@@ -50,6 +52,13 @@ void kafka_txn_recovered(struct kafka_txn *txn, struct span newest)
     assert(txn->phase == KAFKA_IDLE);
     buf_add(&txn->committed, newest);
     txn->recovered = true;
+}
+
+void kafka_txn_note(struct kafka_txn *txn, struct span note)
+{
+    assert(!txn->note_produced && note.len > 0);
+    buf_reset(&txn->note);
+    buf_add(&txn->note, note);
 }
 
 /* ---- Begin ---- */
@@ -96,17 +105,21 @@ enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
     return STEP_WAIT;
 }
 
-static enum step produce_record(struct kafka_txn *txn, struct span record, struct error *err)
+/* Its report names the transaction. */
+static enum step produce_ours(struct kafka_txn *txn, const char *key, struct span value,
+                              struct error *err)
 {
-    int result = rd_kafka_produce(txn->session->progress_rkt, 0, RD_KAFKA_MSG_F_COPY,
-                                  (void *)(uintptr_t)record.ptr, record.len, txn->key,
-                                  strlen(txn->key), txn);
-    if (result == 0) {
-        txn->record_outstanding = true;
-        txn->phase = KAFKA_RECORDED;
+    static const char version[] = "2";
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        txn->session->transactional.rk, RD_KAFKA_V_RKT(txn->session->progress_rkt),
+        RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
+        RD_KAFKA_V_HEADER(KAFKA_PROGRESS_HEADER, version, (ssize_t)(sizeof version - 1)),
+        RD_KAFKA_V_OPAQUE(txn), RD_KAFKA_V_END);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        txn->records_outstanding++;
         return STEP_DONE;
     }
-    rd_kafka_resp_err_t code = rd_kafka_last_error();
     kafka_session_serve(txn->session, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
@@ -114,6 +127,28 @@ static enum step produce_record(struct kafka_txn *txn, struct span record, struc
         return STEP_WAIT;
     return kafka_failed(err, &txn->session->transactional.health, code, NULL,
                         "producing the progress record");
+}
+
+static enum step produce_note(struct kafka_txn *txn, struct error *err)
+{
+    char key[KAFKA_KEY_MAX + sizeof KAFKA_NOTE_SUFFIX];
+    if (txn->note.len == 0 || txn->note_produced)
+        return STEP_DONE;
+    snprintf(key, sizeof key, "%s%s", txn->key, KAFKA_NOTE_SUFFIX);
+    enum step result = produce_ours(txn, key, buf_span(&txn->note), err);
+    txn->note_produced = result == STEP_DONE;
+    return result;
+}
+
+/* The progress record is the last message of its transaction. */
+static enum step produce_record(struct kafka_txn *txn, struct span record, struct error *err)
+{
+    enum step result = produce_note(txn, err);
+    if (result == STEP_DONE)
+        result = produce_ours(txn, txn->key, record, err);
+    if (result == STEP_DONE)
+        txn->phase = KAFKA_RECORDED;
+    return result;
 }
 
 /* Both guarantees: when this returns DONE the transaction is open and holds the record (I4). */
@@ -131,11 +166,11 @@ static enum step add_record(struct kafka_txn *txn, struct span record, struct er
 
 static enum step flush_all(struct kafka_txn *txn, struct error *err)
 {
-    if (txn->flight->outstanding > 0 || txn->record_outstanding)
+    if (txn->flight->outstanding > 0 || txn->records_outstanding > 0)
         rd_kafka_flush(txn->session->transactional.rk, KAFKA_SLICE_MS);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
-    if (txn->flight->outstanding == 0 && !txn->record_outstanding)
+    if (txn->flight->outstanding == 0 && txn->records_outstanding == 0)
         return STEP_DONE;
     if (too_old(txn))
         return error_retry(err, REASON_TRANSACTION_TIMEOUT,
@@ -151,6 +186,9 @@ static void committed(struct kafka_txn *txn, struct span record)
     txn->in_transaction = false;
     txn->claimed = true;
     txn->flight->produced = 0;
+    if (txn->note_produced)
+        buf_reset(&txn->note);
+    txn->note_produced = false;
     struct buf earlier = txn->earlier;
     txn->earlier = txn->committed;
     txn->committed = earlier;
@@ -259,6 +297,6 @@ bool kafka_txn_is_record(const struct kafka_txn *txn, const rd_kafka_message_t *
 
 void kafka_txn_record_reported(struct kafka_txn *txn)
 {
-    assert(txn->record_outstanding);
-    txn->record_outstanding = false;
+    assert(txn->records_outstanding > 0);
+    txn->records_outstanding--;
 }

@@ -16,15 +16,17 @@ struct kafka_txn {
     struct kafka_flight *flight; /* its events */
     struct kafka_failure *failure;
     char key[KAFKA_KEY_MAX]; /* of the progress record */
+    struct buf note;         /* goes with the next record; empty: none */
+    bool note_produced;      /* in this transaction */
     enum kafka_phase phase;
-    bool in_transaction;     /* begin_transaction was called and not yet ended */
-    bool recovered;          /* I2 */
-    bool claimed;            /* the first commit is done: crash points count from then on */
-    bool outcome_unknown;    /* I5 */
-    bool record_outstanding; /* the progress record is produced and not reported */
-    int64_t begun_us;        /* monotonic: the transaction, or its first event */
-    struct buf committed;    /* the newest record that is known to be committed */
-    struct buf earlier;      /* the one before it, of this session's own */
+    bool in_transaction;          /* begin_transaction was called and not yet ended */
+    bool recovered;               /* I2 */
+    bool claimed;                 /* the first commit is done: crash points count from then on */
+    bool outcome_unknown;         /* I5 */
+    uint32_t records_outstanding; /* of ours (progress, note), produced and not reported */
+    int64_t begun_us;             /* monotonic: the transaction, or its first event */
+    struct buf committed;         /* the newest record that is known to be committed */
+    struct buf earlier;           /* the one before it, of this session's own */
 };
 
 /* All three outlive it. */
@@ -38,6 +40,8 @@ void kafka_txn_recovered(struct kafka_txn *txn, struct span newest);
 int kafka_txn_open(struct kafka_txn *txn, struct error *err);
 /* Sends and serves until no event is outstanding; STEP_WAIT after a slice. */
 enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err);
+/* Goes with the next record, under a key of its own. Copied. */
+void kafka_txn_note(struct kafka_txn *txn, struct span note);
 /* From OPEN or later; STEP_WAIT: call again with the same record. */
 enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct error *err);
 /* Within abort_ms (0: not at all), and only where it is certain that it has not ended. */

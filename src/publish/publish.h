@@ -100,15 +100,18 @@ int kafka_check_config(const struct config_kafka *kafka, const struct config_del
                        struct error *err);
 
 /* Step 0 of the open: the progress record as far as the last stable offset, with a plain consumer,
- * no transactional.id. Appends nothing where there is no record or no topic; *topic_exists tells.
- */
+ * no transactional.id. Appends nothing where there is no record or no topic (*topic_exists). */
 int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists,
                struct error *err);
-/* The same, and the committed record before that one where reading passed it (else nothing is
- * appended). through: waits until every transaction that is open in the topic has ended, as
- * recovery does; a commit that was answered may still be invisible at the last stable offset. */
+/* The same (ERROR_STOP, progress_forged, where no relay wrote the newest), and the committed record
+ * before that one where reading passed it (else nothing is appended). through: waits until every
+ * transaction that is open in the topic has ended, as recovery does; a commit that was answered may
+ * still be invisible at the last stable offset. */
 int kafka_look_closely(const struct kafka_options *options, bool through, struct buf *record,
                        struct buf *previous, bool *topic_exists, struct error *err);
+/* The newest committed note beside the records under our key (kafka_publisher_note()), appended;
+ * nothing where there is none. Reads back as far as it must. */
+int kafka_look_note(const struct kafka_options *options, struct buf *note, struct error *err);
 /* Follows the progress topic beside a producer, with a plain consumer, from a little before its end
  * on. Quiet: no lines in the log. *options must outlive it but for itself. */
 struct kafka_follower;
@@ -136,8 +139,12 @@ int kafka_publisher_open(const struct kafka_options *options, struct publisher *
 bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_suspect *suspect);
 bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *change,
                              uint32_t *route);
-/* The committed record before the one that recover gave, where reading passed it; else empty. Lives
- * as long as the publisher. */
+/* After recover: was what it gave written by a relay? ERROR_STOP, progress_forged; the publisher
+ * can go on all the same. */
+int kafka_publisher_check(const struct publisher *publisher, struct error *err);
+/* The next commit writes the note, too, under a key of its own beside the record's. Copied. */
+void kafka_publisher_note(struct publisher *publisher, struct span note);
+/* The committed record before the one that recover gave, where reading passed it; else empty. */
 struct span kafka_publisher_previous(const struct publisher *publisher);
 
 /* The Java client's DefaultPartitioner: murmur2(key), sign bit cleared, modulo count. */

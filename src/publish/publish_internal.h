@@ -20,6 +20,7 @@ struct kafka_publisher {
     struct kafka_failure failure;
     struct kafka_clock clock;
     struct buf previous; /* the record before the one that recover gave */
+    bool forged;         /* that one lacks the header which this one has */
 };
 
 /* kafka_produce.c: one message of an open transaction, as publisher_ops has it. */

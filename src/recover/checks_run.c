@@ -111,6 +111,10 @@ static int check_progress(struct checking *c, struct error *err)
     if (relay_look(&c->ends.r, &found, err) < 0)
         return -1;
     if (relay_judge(&c->ends.r, true, &found, err) == 0) {
+        struct published published;
+        const struct published_options options = {.router = c->router};
+        if (relay_check_published(&c->ends.r, &options, &found, &published, err) < 0)
+            return -1;
         char position[LSN_TEXT_MAX];
         say(c, CHECK_PROGRESS, "progress: at %s, %s can go on from there",
             lsn_format(found.progress.position.lsn, position), c->ends.r.origin->name);

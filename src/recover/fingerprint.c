@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "routed" are the tables that routes take ($2 and $3: patterns of schema and table), "near" those
@@ -64,20 +65,25 @@
     "JOIN pg_catalog.pg_publication_namespace s ON s.pnpubid = pub.oid "                           \
     "JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid"
 
-static int ask_place(struct pg_connection *sql, uint64_t *lsn, bool *schemas, struct error *err)
+/* Both places are from before the look: what it sees may be newer than they, never older. */
+static int ask_place(struct pg_connection *sql, struct fingerprint *out, bool *schemas,
+                     struct error *err)
 {
     struct pg_result *r = NULL;
     if (pg_query(
             sql,
             "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() "
             "THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, "
-            "to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL",
+            "to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL, "
+            "pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint "
+            "& 4294967295",
             0, NULL, &r, err) < 0)
         return -1;
-    *lsn = 0;
-    if (pg_result_rows(r) == 1)
-        lsn_parse(pg_result_cell(r, 0, 0), lsn);
+    char xid[24];
+    lsn_parse(pg_result_cell(r, 0, 0), &out->id.lsn);
     *schemas = span_equal_text(pg_result_cell(r, 0, 1), "t");
+    snprintf(xid, sizeof xid, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 2)));
+    out->oldest_xid = (uint32_t)strtoul(xid, NULL, 10);
     pg_result_free(r);
     return 0;
 }
@@ -125,7 +131,7 @@ int fingerprint_take(struct pg_connection *sql, const char *publication,
     assert(sql != NULL && publication != NULL && router != NULL);
     bool has_schemas = false;
     *out = (struct fingerprint){.text = span_null()};
-    if (ask_place(sql, &out->id.lsn, &has_schemas, err) < 0)
+    if (ask_place(sql, out, &has_schemas, err) < 0)
         return -1;
     struct buf schemas = BUF_EMPTY, tables = BUF_EMPTY;
     add_patterns(router, &schemas, &tables);
@@ -169,11 +175,58 @@ static int judge_gone(struct pg_connection *sql, struct fingerprint_change *chan
     return result;
 }
 
-int fingerprint_judge(struct pg_connection *sql, struct span before, struct span now,
-                      struct fingerprint_change *change, struct error *err)
+/* Appends the part of a quoted name that *rest begins with, unquoted. */
+static void take_name(struct span *rest, struct buf *name)
 {
-    fingerprint_compare(before, now, change);
-    if (change->gone.len == 0)
-        return 0;
-    return judge_gone(sql, change, err);
+    bool quoted = rest->len > 0 && rest->ptr[0] == '"';
+    size_t i = quoted ? 1 : 0;
+    for (; i < rest->len; i++) {
+        char c = rest->ptr[i];
+        if (quoted && c == '"' && i + 1 < rest->len && rest->ptr[i + 1] == '"')
+            i++;
+        else if (c == (quoted ? '"' : '.'))
+            break;
+        buf_add_char(name, c);
+    }
+    i += quoted ? 1 : 0;
+    i += i < rest->len ? 1 : 0; /* the dot */
+    *rest = (struct span){rest->ptr + i, rest->len - i};
+}
+
+static bool is_routed(const struct router *router, struct span name)
+{
+    struct buf schema = BUF_EMPTY, table = BUF_EMPTY;
+    take_name(&name, &schema);
+    take_name(&name, &table);
+    bool routed = router_route_of_table(router, buf_span(&schema), buf_span(&table)) >= 0;
+    buf_fini(&schema);
+    buf_fini(&table);
+    return routed;
+}
+
+/* Without the tables that no route takes any more. */
+static void keep_routed(const struct router *router, struct span text, struct buf *kept)
+{
+    struct fingerprint_line line;
+    struct span rest = text;
+    while (fingerprint_next(&rest, &line)) {
+        struct span root = fingerprint_name_of(text, line.root);
+        if (line.table_name.ptr == NULL || !line.is_sent || is_routed(router, line.table_name) ||
+            (root.ptr != NULL && is_routed(router, root)))
+            buf_add_format(kept, "%s%.*s", kept->len > 0 ? "\n" : "", SPAN_ARG(line.whole));
+    }
+}
+
+int fingerprint_judge(struct pg_connection *sql, const struct router *router, struct span before,
+                      struct span now, struct fingerprint_change *change, struct error *err)
+{
+    struct buf kept = BUF_EMPTY;
+    keep_routed(router, before, &kept);
+    fingerprint_compare(buf_span(&kept), now, change);
+    if (change->verdict == FINGERPRINT_SAME && !span_equal(before, now)) {
+        change->verdict = FINGERPRINT_GREW;
+        buf_add_text(&change->what, "fewer tables are routed");
+    }
+    buf_fini(&kept);
+    return change->gone.len > 0 ? judge_gone(sql, change, err) : 0;
 }

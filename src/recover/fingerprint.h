@@ -20,6 +20,7 @@
 struct fingerprint {
     struct progress_fingerprint id; /* lsn: from before the look */
     struct span text;               /* lines in the order of their bytes, in the arena */
+    uint32_t oldest_xid;            /* transactions before it were over before the look */
 };
 
 /* Takes no lock on a table. */
@@ -27,8 +28,9 @@ int fingerprint_take(struct pg_connection *sql, const char *publication,
                      const struct router *router, struct arena *arena, struct fingerprint *out,
                      struct error *err);
 
-/* fingerprint_compare(), and asks the server about partitions that are gone. */
-int fingerprint_judge(struct pg_connection *sql, struct span before, struct span now,
-                      struct fingerprint_change *change, struct error *err);
+/* fingerprint_compare() of what the routes take now, for tables that a changed file no longer
+ * routes are no loss; and asks the server about partitions that are gone. */
+int fingerprint_judge(struct pg_connection *sql, const struct router *router, struct span before,
+                      struct span now, struct fingerprint_change *change, struct error *err);
 
 #endif

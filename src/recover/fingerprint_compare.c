@@ -92,6 +92,14 @@ static bool find(struct span text, char kind, int at, struct span word, struct l
     return false;
 }
 
+static bool next_of(struct span text, char kind, struct line *line)
+{
+    while (next_line(&text, line))
+        if (is_kind(line, kind))
+            return true;
+    return false;
+}
+
 static void say(struct fingerprint_change *change, enum fingerprint_verdict verdict,
                 const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -114,8 +122,12 @@ static void compare_publication(const struct line *was, struct span now,
     struct line is;
     if (!find(now, 'p', OID, was->words[OID], &is)) {
         bool anew = find(now, 'p', PUB_NAME, was->words[PUB_NAME], &is);
-        say(change, FINGERPRINT_LOST, "publication %.*s was dropped%s",
-            SPAN_ARG(was->words[PUB_NAME]), anew ? " and made again" : "");
+        bool other = !anew && next_of(now, 'p', &is);
+        say(change, FINGERPRINT_LOST, "publication %.*s %s%.*s", SPAN_ARG(was->words[PUB_NAME]),
+            anew    ? "was dropped and made again"
+            : other ? "was exchanged for "
+                    : "was dropped",
+            SPAN_ARG(other ? is.words[PUB_NAME] : span_null()));
         return;
     }
     if (span_equal(was->whole, is.whole))
@@ -235,6 +247,27 @@ static void tell_new(const struct line *is, struct span before, struct fingerpri
             SPAN_ARG(is->words[SCHEMA_NAME]));
 }
 
+struct span fingerprint_name_of(struct span text, struct span oid)
+{
+    struct line line;
+    return find(text, 't', OID, oid, &line) ? line.words[TABLE_NAME] : span_null();
+}
+
+bool fingerprint_next(struct span *rest, struct fingerprint_line *out)
+{
+    struct line line;
+    if (!next_line(rest, &line))
+        return false;
+    *out = (struct fingerprint_line){.whole = line.whole};
+    if (is_kind(&line, 't')) {
+        out->table_name = line.words[TABLE_NAME];
+        out->is_sent = is_sent(&line);
+        if (!span_equal_text(line.words[TABLE_ROOT], "0"))
+            out->root = line.words[TABLE_ROOT];
+    }
+    return true;
+}
+
 void fingerprint_compare(struct span before, struct span now, struct fingerprint_change *change)
 {
     assert(change->what.len == 0 && change->gone.len == 0);
@@ -259,5 +292,5 @@ void fingerprint_compare(struct span before, struct span now, struct fingerprint
     while (next_line(&rest, &line))
         tell_new(&line, before, change);
     if (change->verdict == FINGERPRINT_SAME)
-        say(change, FINGERPRINT_GREW, "the publication holds more of what was sent before");
+        say(change, FINGERPRINT_GREW, "other tables are routed, or more is published");
 }

@@ -21,6 +21,18 @@ struct fingerprint_change {
     struct buf gone;
 };
 
+/* A line of such a text, as far as others must know it. */
+struct fingerprint_line {
+    struct span whole;
+    struct span table_name; /* quoted as in SQL; absent: the line is of something else */
+    struct span root;       /* oid of the outermost table that it is a partition of; absent: none */
+    bool is_sent;
+};
+/* The quoted name of the table with that oid; absent: the text has none. */
+struct span fingerprint_name_of(struct span text, struct span oid);
+/* Takes the next line off *rest; false where there is none. */
+bool fingerprint_next(struct span *rest, struct fingerprint_line *line);
+
 /* Both are texts of fingerprint_take(); the buffers of *change are empty, and the caller's. */
 void fingerprint_compare(struct span before, struct span now, struct fingerprint_change *change);
 

@@ -20,12 +20,16 @@ struct ledger_ops {
                 struct buf *before, bool *exists, struct error *err);
     /* A new producer: an older instance is fenced, its transaction ended one way or the other. */
     int (*take_over)(struct ledger *l, struct publisher **publisher, struct error *err);
-    /* What stands there now that nobody else can write. Once for each publisher (I2). */
+    /* What stands there now that nobody else can write. Once for each publisher (I2). ERROR_STOP,
+     * progress_forged: no relay wrote it; newest is filled, and the publisher can go on. */
     int (*read)(struct ledger *l, struct publisher *publisher, struct buf *newest,
                 struct buf *before, struct error *err);
-    /* One record alone in its transaction; waits for the outcome. */
+    /* One record alone in its transaction; waits for the outcome. note: what stands beside the
+     * records from now on (absent: what stood there stays), in the same transaction. */
     int (*write)(struct ledger *l, struct publisher *publisher, struct span record,
-                 struct error *err);
+                 struct span note, struct error *err);
+    /* The newest committed note, appended; nothing where there is none. */
+    int (*read_note)(struct ledger *l, struct buf *note, struct error *err);
 };
 
 struct ledger {

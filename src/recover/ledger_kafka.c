@@ -33,12 +33,14 @@ static int read_newest(struct ledger *l, struct publisher *publisher, struct buf
     if (publisher_recover(publisher, newest, err) < 0)
         return -1;
     buf_add(before, kafka_publisher_previous(publisher));
-    return 0;
+    return kafka_publisher_check(publisher, err);
 }
 
 static int write_record(struct ledger *l, struct publisher *publisher, struct span record,
-                        struct error *err)
+                        struct span note, struct error *err)
 {
+    if (note.ptr != NULL)
+        kafka_publisher_note(publisher, note);
     const struct kafka_options *o = options_of(l);
     int64_t timeout_ms = o->delivery->transaction_timeout_ms;
     int64_t give_up_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
@@ -54,11 +56,17 @@ static int write_record(struct ledger *l, struct publisher *publisher, struct sp
     return result == STEP_DONE ? 0 : -1;
 }
 
+static int read_note(struct ledger *l, struct buf *note, struct error *err)
+{
+    return kafka_look_note(options_of(l), note, err);
+}
+
 static const struct ledger_ops kafka_ops = {.name = "kafka",
                                             .look = look,
                                             .take_over = take_over,
                                             .read = read_newest,
-                                            .write = write_record};
+                                            .write = write_record,
+                                            .read_note = read_note};
 
 void ledger_kafka_init(struct ledger_kafka *ledger, const struct kafka_options *options)
 {

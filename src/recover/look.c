@@ -43,6 +43,16 @@ static int take(const struct recovery *r, const struct buf *newest, const struct
     return found->have_progress ? check_succession(r, buf_span(before), &found->progress, err) : 0;
 }
 
+/* Who reads the records does not know what to begin from instead. */
+static int mend(const struct recovery *r, int result, struct error *err)
+{
+    if (result == 0 || err->reason != REASON_PROGRESS_FORGED)
+        return result;
+    error_hint(err, "find out who wrote it, then publish again from where the %s stands",
+               r->origin->ops->noun);
+    return error_mend(err, "rebase --to %s --accept-repeat", r->origin->ops->here);
+}
+
 static int look_closely(const struct recovery *r, bool through, int64_t timeout_ms,
                         struct found *found, struct error *err)
 {
@@ -50,7 +60,7 @@ static int look_closely(const struct recovery *r, bool through, int64_t timeout_
     struct buf before = BUF_EMPTY;
     int result = r->ledger->ops->look(r->ledger, through, timeout_ms, &newest, &before,
                                       &found->topic_exists, err);
-    if (result == 0)
+    if (mend(r, result, err) == 0)
         result = take(r, &newest, &before, found, err);
     buf_fini(&before);
     buf_fini(&newest);
@@ -76,7 +86,7 @@ int relay_take_over(const struct recovery *r, struct publisher **publisher, stru
     struct buf newest = BUF_EMPTY;
     struct buf before = BUF_EMPTY;
     int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);
-    if (result == 0)
+    if (mend(r, result, err) == 0)
         result = take(r, &newest, &before, found, err);
     buf_fini(&before);
     buf_fini(&newest);
@@ -84,11 +94,11 @@ int relay_take_over(const struct recovery *r, struct publisher **publisher, stru
 }
 
 int relay_write_record(const struct recovery *r, struct publisher *publisher,
-                       const struct progress *record, struct error *err)
+                       const struct progress *record, struct span note, struct error *err)
 {
     struct buf json = BUF_EMPTY;
     progress_encode(record, &json);
-    int result = r->ledger->ops->write(r->ledger, publisher, buf_span(&json), err);
+    int result = r->ledger->ops->write(r->ledger, publisher, buf_span(&json), note, err);
     buf_fini(&json);
     return result;
 }

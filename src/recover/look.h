@@ -27,8 +27,9 @@ int relay_judge(const struct recovery *ends, bool beside, struct found *found, s
 /* Takes over: new producer, recovery. found->progress is what the topic holds. */
 int relay_take_over(const struct recovery *ends, struct publisher **publisher, struct found *found,
                     struct error *err);
-/* Writes one record alone in its transaction; waits for the outcome. */
+/* Writes one record alone in its transaction; waits for the outcome. note: the text of a new
+ * fingerprint, absent where it is the one that stands there. */
 int relay_write_record(const struct recovery *ends, struct publisher *publisher,
-                       const struct progress *record, struct error *err);
+                       const struct progress *record, struct span note, struct error *err);
 
 #endif

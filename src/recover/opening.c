@@ -73,6 +73,16 @@ static int judge(struct opening *o, bool beside, struct error *err)
     return -1;
 }
 
+static int check_published(struct opening *o, struct error *err)
+{
+    const char *recorded = o->found.progress.fingerprint.hash;
+    bool known = o->remembered_hash != NULL && strcmp(o->remembered_hash, recorded) == 0;
+    const struct published_options options = {.router = o->router,
+                                              .remembered = known ? o->remembered : span_null(),
+                                              .guard_lsn = o->guard_lsn};
+    return relay_check_published(&o->ends, &options, &o->found, &o->published, err);
+}
+
 /* ---- The steps ---- */
 
 int opening_look(struct opening *o, int64_t now_us, struct error *err)
@@ -86,7 +96,9 @@ int opening_look(struct opening *o, int64_t now_us, struct error *err)
         return -1;
     if (judge(o, true, err) < 0 || check_successor(o, err) < 0)
         return -1;
-    return origin_check(o->ends.origin, &o->found.system, o->router, false, err);
+    if (origin_check(o->ends.origin, &o->found.system, o->router, false, err) < 0)
+        return -1;
+    return check_published(o, err);
 }
 
 /* Step 3. Skips that are behind the position have done their work. */
@@ -100,7 +112,8 @@ static int claim(struct opening *o, int64_t wall_us, struct error *err)
     p->timeline = o->found.system.timeline;
     p->rebased.present = false;
     p->at_us = wall_us;
-    if (relay_write_record(&o->ends, o->publisher, p, err) < 0)
+    struct span note = published_sign(&o->published, o->ends.arena, p);
+    if (relay_write_record(&o->ends, o->publisher, p, note, err) < 0)
         return error_wrap(err, "claiming the relay");
     o->claimant->claimed = true;
     return 0;
@@ -113,6 +126,7 @@ int opening_take_over(struct opening *o, int64_t wall_us, struct error *err)
 {
     assert(o->publisher == NULL);
     uint64_t seen = o->found.progress.generation;
+    struct progress_fingerprint compared = o->found.progress.fingerprint;
     if (relay_take_over(&o->ends, &o->publisher, &o->found, err) < 0)
         return -1;
     if (!o->found.have_progress || o->found.progress.generation < seen)
@@ -120,6 +134,8 @@ int opening_take_over(struct opening *o, int64_t wall_us, struct error *err)
                            "the progress record that was there a moment ago is gone");
     if (check_successor(o, err) < 0 || judge(o, false, err) < 0)
         return -1;
+    if (strcmp(compared.hash, o->found.progress.fingerprint.hash) != 0)
+        return error_retry(err, REASON_PROGRESS_MOVED, "progress changed while it was looked at");
     return claim(o, wall_us, err);
 }
 

@@ -14,7 +14,7 @@
 #ifndef WALFERRY_RECOVER_OPENING_H
 #define WALFERRY_RECOVER_OPENING_H
 
-#include "recover/look.h"
+#include "recover/published.h"
 
 /* What a process remembers of its claims, over all its epochs. */
 struct claimant {
@@ -29,6 +29,10 @@ struct opening {
     const struct config_relay *config;
     const struct router *router;
     struct found found;          /* as looked at, recovered, then claimed */
+    struct published published;  /* what the server sends, compared with the record */
+    struct span remembered;      /* as in published_options, for the hash beside it */
+    const char *remembered_hash; /* NULL: nobody remembers one */
+    uint64_t guard_lsn;          /* where a guard was met; 0: nowhere */
     struct publisher *publisher; /* from step 1 on; the caller closes it */
     int64_t win_until_us;        /* of step 4 */
     int32_t ended_pid;

@@ -161,6 +161,20 @@ static int check(struct origin *base, const struct pg_system *system, const stru
     return relay_check_before_setup(base->sql, config, router, err);
 }
 
+static int take_fingerprint(struct origin *base, const struct router *router, struct arena *arena,
+                            struct fingerprint *out, struct error *err)
+{
+    return fingerprint_take(base->sql, from_base(base)->o.config->source.publication.text, router,
+                            arena, out, err);
+}
+
+static int compare_fingerprints(struct origin *base, const struct router *router,
+                                struct span before, struct span now,
+                                struct fingerprint_change *change, struct error *err)
+{
+    return fingerprint_judge(base->sql, router, before, now, change, err);
+}
+
 /* ---- Taking and starting ---- */
 
 static int evict(struct origin *base, const struct found_holder *holder, bool *ended,
@@ -279,6 +293,8 @@ static const struct origin_ops wal_ops = {
     .judge = judge,
     .probe = probe,
     .check = check,
+    .fingerprint = take_fingerprint,
+    .compare = compare_fingerprints,
     .prepare = wal_prepare,
     .evict = evict,
     .start = start,

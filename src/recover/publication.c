@@ -89,9 +89,61 @@ static void build_statement(const struct config_relay *config, const struct rout
         add_options(statement, router);
 }
 
+/* Beside progress changes come already, and of a transaction that wrote into a table before it was
+ * published only the rest would come. So writers are kept out for the moment of the statement. */
+#define LOCK_TIMEOUT "5s"
+
+static void add_lock(const struct tables *tables, struct buf *statement)
+{
+    const char *before = "LOCK TABLE ";
+    for (uint32_t i = 0; i < tables->count; i++) {
+        if (!is_to_be_added(&tables->items[i]))
+            continue;
+        buf_add_text(statement, before);
+        tables_add_name(statement, tables->items[i].schema, tables->items[i].name);
+        before = ", ";
+    }
+    buf_add_text(statement, " IN SHARE ROW EXCLUSIVE MODE");
+}
+
+static int exec_locked(struct pg_connection *sql, const struct tables *tables,
+                       const char *statement, struct error *err)
+{
+    struct buf lock = BUF_EMPTY;
+    add_lock(tables, &lock);
+    int result = pg_exec(sql, "BEGIN", err);
+    if (result == 0)
+        result = pg_exec(sql, "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "'", err);
+    if (result == 0)
+        result = pg_exec(sql, buf_text(&lock), err);
+    if (result == 0)
+        result = pg_exec(sql, statement, err);
+    struct error ignored = ERROR_INIT;
+    if (result == 0)
+        result = pg_exec(sql, "COMMIT", err);
+    else
+        (void)pg_exec(sql, "ROLLBACK", &ignored);
+    buf_fini(&lock);
+    return result;
+}
+
+static int publish_tables(struct pg_connection *sql, const struct tables *tables, bool beside,
+                          const char *statement, struct error *err)
+{
+    int result = beside ? exec_locked(sql, tables, statement, err) : pg_exec(sql, statement, err);
+    if (result == 0)
+        return 0;
+    if (err->reason == REASON_LOCKED)
+        return error_hint(err, "a transaction that is open has written to the table; set up again "
+                               "once it has ended (pg_stat_activity, pg_locks)");
+    error_hint(err, "as the owner of the tables, who may also be named to setup with "
+                    "--admin-connection");
+    return error_mend_sql(err, "%s", statement);
+}
+
 static int complete(struct pg_connection *sql, const struct config_relay *config,
-                    const struct router *router, const struct tables *tables, struct buf *out,
-                    struct error *err)
+                    const struct router *router, const struct tables *tables, bool beside,
+                    struct buf *out, struct error *err)
 {
     const char *publication = config->source.publication.text;
     bool exists = tables->publication.exists;
@@ -99,28 +151,30 @@ static int complete(struct pg_connection *sql, const struct config_relay *config
     uint32_t added;
     build_statement(config, router, tables, &statement, &added);
     int result = 0;
-    if (exists && added == 0) {
+    bool in_place = exists && added == 0;
+    if (in_place)
         command_say(out, "publication %s: in place", publication);
-    } else if ((result = pg_exec(sql, buf_text(&statement), err)) < 0) {
-        error_hint(err, "as the owner of the tables, who may also be named to setup with "
-                        "--admin-connection");
-        error_mend_sql(err, "%s", buf_text(&statement));
-    } else {
+    else
+        result = publish_tables(sql, tables, beside && added > 0, buf_text(&statement), err);
+    if (result == 0 && !in_place)
         command_say(out, "publication %s: %s", publication, exists ? "tables added" : "created");
-    }
+    if (result == 0 && added > 0 && beside)
+        command_say(out, "rows that were committed to the added tables before now are not "
+                         "published");
     buf_fini(&statement);
     return result;
 }
 
 int relay_ensure_publication(struct pg_connection *sql, const struct config_relay *config,
-                             const struct router *router, struct buf *out, struct error *err)
+                             const struct router *router, bool beside, struct buf *out,
+                             struct error *err)
 {
     struct arena arena;
     struct tables tables;
     arena_init(&arena, 4096, 4096);
     int result = tables_load(sql, config, router, &arena, &tables, err);
     if (result == 0)
-        result = complete(sql, config, router, &tables, out, err);
+        result = complete(sql, config, router, &tables, beside, out, err);
     arena_fini(&arena);
     if (result == 0)
         result = relay_check_publication(sql, config, router, err);

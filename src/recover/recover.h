@@ -50,9 +50,12 @@ int relay_check_publication(struct pg_connection *sql, const struct config_relay
 int relay_check_before_setup(struct pg_connection *sql, const struct config_relay *config,
                              const struct router *router, struct error *err);
 /* Creates the publication or adds the missing tables; globs are expanded to what exists now. Says
- * what it did, and refuses what it cannot mend, as the check does. */
+ * what it did, and refuses what it cannot mend, as the check does. beside: the relay has progress,
+ * so the tables are locked against writers for the moment (ERROR_RETRY, locked, where that takes
+ * longer than 5 s). */
 int relay_ensure_publication(struct pg_connection *sql, const struct config_relay *config,
-                             const struct router *router, struct buf *out, struct error *err);
+                             const struct router *router, bool beside, struct buf *out,
+                             struct error *err);
 /* The statements that do so on a server that has none of it, appended. */
 int relay_publication_sql(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, struct buf *out, struct error *err);

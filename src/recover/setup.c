@@ -19,6 +19,7 @@ struct setup {
     struct router *router;
     struct publisher *publisher;
     struct found found;
+    struct published published;
 };
 
 static bool is_first_run(const struct setup *s)
@@ -59,12 +60,14 @@ static int look(struct setup *s, struct error *err)
 static int ensure_publication(struct setup *s, struct error *err)
 {
     const struct config_relay *config = s->o->config;
+    bool beside = !is_first_run(s);
     if (s->admin_connection == NULL)
-        return relay_ensure_publication(s->ends.r.origin->sql, config, s->router, s->o->out, err);
+        return relay_ensure_publication(s->ends.r.origin->sql, config, s->router, beside, s->o->out,
+                                        err);
     struct pg_connection *admin = NULL;
     int result = command_open_admin(s->o, s->admin_connection, &s->found.system, &admin, err);
     if (result == 0)
-        result = relay_ensure_publication(admin, config, s->router, s->o->out, err);
+        result = relay_ensure_publication(admin, config, s->router, beside, s->o->out, err);
     pg_close(admin);
     return result;
 }
@@ -86,8 +89,11 @@ static int ensure_topics(struct setup *s, bool create_progress, struct error *er
 /* Beside a relay that has progress: judge, add what is missing, fence nobody. */
 static int complete_existing(struct setup *s, struct error *err)
 {
+    const struct published_options options = {.router = s->router};
     if (relay_judge(&s->ends.r, true, &s->found, err) < 0 || ensure_publication(s, err) < 0 ||
         ensure_topics(s, false, err) < 0)
+        return -1;
+    if (relay_check_published(&s->ends.r, &options, &s->found, &s->published, err) < 0)
         return -1;
     char position[LSN_TEXT_MAX];
     command_say(s->o->out, "%s: in place", s->ends.r.origin->name);
@@ -119,7 +125,7 @@ static int write_intent(struct setup *s, struct error *err)
                          &intent);
     intent.mode = PROGRESS_INTENT;
     intent.position.lsn = s->found.system.flush_lsn;
-    if (relay_write_record(&s->ends.r, s->publisher, &intent, err) < 0)
+    if (relay_write_record(&s->ends.r, s->publisher, &intent, span_null(), err) < 0)
         return error_wrap(err, "recording the intent");
     s->found.progress = intent;
     s->found.have_progress = true;
@@ -131,11 +137,20 @@ static int write_progress(struct setup *s, uint64_t place, struct error *err)
     struct progress first;
     command_first_record(s->o->config, s->ends.r.origin, &s->found, true, &first);
     first.position.lsn = place;
-    if (relay_write_record(&s->ends.r, s->publisher, &first, err) < 0)
+    struct span note = published_sign(&s->published, &s->ends.arena, &first);
+    if (relay_write_record(&s->ends.r, s->publisher, &first, note, err) < 0)
         return error_wrap(err, "recording the first progress");
     char text[LSN_TEXT_MAX];
     command_say(s->o->out, "progress: begins at %s", lsn_format(place, text));
     return 0;
+}
+
+/* Before the origin is made: whatever changes from here on is seen by the first open. */
+static int take_published(struct setup *s, struct error *err)
+{
+    struct found none = {.have_progress = false};
+    const struct published_options options = {.router = s->router};
+    return relay_check_published(&s->ends.r, &options, &none, &s->published, err);
 }
 
 static int first_run(struct setup *s, struct error *err)
@@ -151,7 +166,7 @@ static int first_run(struct setup *s, struct error *err)
         return -1;
     CRASH_POINT("C12");
     uint64_t place = 0;
-    if (ensure_publication(s, err) < 0)
+    if (ensure_publication(s, err) < 0 || take_published(s, err) < 0)
         return -1;
     CRASH_POINT("C12");
     if (origin_prepare(s->ends.r.origin, ORIGIN_FIRST, &s->found, &place, err) < 0)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
+#include "relay/wake.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -17,8 +18,8 @@
 
 #define BOARD_US 200000
 #define CLOSE_ABORT_MS 2000
-/* What besides its source wakes the reader: a stop, a reload, a successor. */
-#define WISH_FDS 3
+/* What besides its source wakes the reader: a stop, a reload, a successor, the watch. */
+#define WISH_FDS 4
 
 void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay *config)
 {
@@ -74,6 +75,8 @@ static void make_loops(struct epoch *e)
                  .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
                  .until_lsn = relay->until_lsn,
                  .suspect_lsn = relay->suspect.to.final_lsn},
+        .relay = e->config->name.text,
+        .guard_lsn = e->opening.found.progress.guard,
         .start = e->opening.found.progress.position,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
         .now_us = clock_monotonic_us(),
@@ -138,6 +141,7 @@ static void *writer_main(void *argument)
     while (result == 0 && !atomic_load(&e->writer_stop)) {
         struct wait wait;
         e->writer.wall_us = clock_wall_us();
+        e->writer.published_lsn = lookout_lsn(&e->relay->lookout);
         int64_t now_us = clock_monotonic_us();
         result = writer_step(&e->writer, now_us, &wait, &err);
         if (!writer_busy(&e->writer))
@@ -177,10 +181,45 @@ static bool join_writer(struct epoch *e, pthread_t thread)
 
 /* ---- The reader's loop ---- */
 
-/* True where the wish is new and has to be handed to the reader. */
+static void note_guard(struct epoch *e)
+{
+    char id[CHANGE_ID_TEXT_MAX];
+    e->relay->guard_lsn = e->reader.guard.id.final_lsn;
+    change_id_format(e->opening.found.system.system_identifier, e->reader.guard.id, id);
+    log_event(e->relay->o.log, LOG_WARN, "guard.met", "id", id, "detail",
+              "what is published has changed at this place in the log", NULL);
+}
+
+/* What precedes the change is committed first. Whether anything was missed is for the next open to
+ * say, which knows what has changed. */
+static void end_for_change(struct epoch *e)
+{
+    struct error changed = ERROR_INIT;
+    if (e->reader.failure.kind != ERROR_NONE || e->reader.phase == READER_DRAINING)
+        return;
+    if (e->reader.phase == READER_GUARDED)
+        note_guard(e);
+    (void)error_retry(&changed, REASON_PUBLICATION_CHANGED,
+                      "what decides which rows the server sends has changed");
+    reader_end_with(&e->reader, &changed);
+}
+
+static void heed_lookout(struct epoch *e)
+{
+    struct lookout *lookout = &e->relay->lookout;
+    wake_lower(lookout->answered_fd);
+    if (lookout_changed(lookout))
+        end_for_change(e);
+    else if (e->reader.phase == READER_GUARDED && lookout_passes(lookout, e->reader.guard.xid))
+        reader_pass_guard(&e->reader);
+    else if (e->reader.phase == READER_GUARDED)
+        lookout_ask(lookout);
+}
+
 static void heed_wishes(struct epoch *e)
 {
     struct relay *relay = e->relay;
+    heed_lookout(e);
     if (atomic_load(&relay->stop)) {
         reader_stop(&e->reader, READER_STOP);
         return;
@@ -234,6 +273,7 @@ static int reader_loop(struct epoch *e, struct error *err)
         int wishes[WISH_FDS];
         int count = 0;
         wishes[count++] = e->relay->successor_fd;
+        wishes[count++] = e->relay->lookout.answered_fd;
         if (e->reader.stop == READER_RUN)
             wishes[count++] = e->relay->reload_fd;
         if (e->reader.stop != READER_STOP)
@@ -280,6 +320,7 @@ int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
 
 void epoch_close(struct epoch *e)
 {
+    lookout_end(&e->relay->lookout);
     publisher_close(e->opening.publisher, 0);
     source_close(e->source, 0);
     origin_close(e->opening.ends.origin);

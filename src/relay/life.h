@@ -3,6 +3,7 @@
 #define WALFERRY_RELAY_LIFE_H
 
 #include "recover/recover.h"
+#include "relay/lookout.h"
 #include "relay/reader.h"
 #include "relay/relay.h"
 #include "relay/writer.h"
@@ -46,6 +47,8 @@ struct relay {
     struct claimant claimant;
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
+    struct lookout lookout;
+    uint64_t guard_lsn;   /* where the reader met a guard that was no false alarm; 0: nowhere */
     atomic_bool retrying; /* from epoch.failed to the next epoch.opened */
     uint64_t until_lsn;   /* --until-caught-up; known from the first epoch on */
     struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */

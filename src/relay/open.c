@@ -29,6 +29,8 @@ static int look(struct epoch *e, struct error *err)
     o->ends =
         (struct recovery){.origin = make_origin(e), .ledger = &e->ledger.base, .arena = &e->arena};
     o->claimant = &e->relay->claimant;
+    o->remembered = lookout_recall(&e->relay->lookout, &e->arena, &o->remembered_hash);
+    o->guard_lsn = e->relay->guard_lsn;
     o->config = e->config;
     o->router = e->router;
     return opening_look(o, clock_monotonic_us(), err);
@@ -63,6 +65,19 @@ static int take_over(struct epoch *e, struct error *err)
     return 0;
 }
 
+static void tell_published(const struct epoch *e)
+{
+    const struct published *published = &e->opening.published;
+    char lsn[LSN_TEXT_MAX];
+    lsn_format(published->now.id.lsn, lsn);
+    if (published->news == PUBLISHED_FIRST)
+        log_event(e->relay->o.log, LOG_INFO, "publication.noted", "lsn", lsn, "detail",
+                  "what decides which rows the server sends is recorded from here on", NULL);
+    else if (published->news == PUBLISHED_GREW)
+        log_event(e->relay->o.log, LOG_INFO, "publication.grew", "lsn", lsn, "detail",
+                  published->what, NULL);
+}
+
 static int win(struct epoch *e, struct error *err)
 {
     int result;
@@ -86,5 +101,10 @@ int epoch_open(struct epoch *e, struct error *err)
         return -1;
     if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
         e->relay->until_lsn = e->opening.found.system.flush_lsn;
-    return opening_start(&e->opening, clock_monotonic_us(), &e->source, err);
+    if (opening_start(&e->opening, clock_monotonic_us(), &e->source, err) < 0)
+        return -1;
+    tell_published(e);
+    lookout_begin(&e->relay->lookout, &e->opening.published.now);
+    e->relay->guard_lsn = 0;
+    return 0;
 }

@@ -5,6 +5,7 @@
 #include "relay/reader.h"
 
 #include "base/crash.h"
+#include "relay/guard.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -15,6 +16,8 @@
 #define NAP_MAX_US 10000
 /* How soon an encoder that was not ready is asked again. */
 #define HOLD_US 10000
+/* What is published is looked at within a moment, or the session that looks is broken. */
+#define GUARD_MAX_US (INT64_C(30) * 1000000)
 
 void reader_init(struct reader *reader, const struct reader_options *options)
 {
@@ -194,6 +197,48 @@ static void take_row(struct reader *r, int64_t now_us, struct error *err)
     }
 }
 
+/* walferry's own messages are no row's business. At a guard nothing more is taken until somebody
+ * has looked whether what is published is still what was; the position stays before its
+ * transaction. */
+static void take_message(struct reader *r, int64_t now_us, struct error *err)
+{
+    const struct change *change = &r->change;
+    enum guard_kind kind = guard_of(r->o.relay, change);
+    if (kind == GUARD_NOT_OURS) {
+        take_row(r, now_us, err);
+        return;
+    }
+    r->cursor = change->position;
+    metrics_add(r->o.fill.verdicts->metrics, METRIC_IGNORED_OWN, 1);
+    if (kind == GUARD_STOP && change->id.final_lsn > r->o.guard_lsn) {
+        r->phase = READER_GUARDED;
+        r->guard = (struct reader_guard){.xid = change->xid, .id = change->id, .since_us = now_us};
+    }
+}
+
+void reader_pass_guard(struct reader *r)
+{
+    assert(r->phase == READER_GUARDED);
+    r->phase = r->batch != NULL ? READER_TAKING : READER_STARVED;
+}
+
+void reader_end_with(struct reader *r, const struct error *failure)
+{
+    assert(failure->kind != ERROR_NONE);
+    if (r->failure.kind == ERROR_NONE)
+        r->failure = *failure;
+}
+
+static int check_guard(struct reader *r, int64_t now_us, struct error *err)
+{
+    r->last_change_us = now_us; /* the server is not the slow side */
+    if (now_us - r->guard.since_us < GUARD_MAX_US)
+        return 0;
+    return error_retry(err, REASON_GUARD_UNANSWERED,
+                       "what is published could not be looked at for %" PRId64 " s",
+                       GUARD_MAX_US / 1000000);
+}
+
 static void take_change(struct reader *r, int64_t now_us, struct error *err)
 {
     const struct change *change = &r->change;
@@ -211,7 +256,7 @@ static void take_change(struct reader *r, int64_t now_us, struct error *err)
         return;
     case CHANGE_MESSAGE:
         if (change->message.transactional)
-            take_row(r, now_us, err);
+            take_message(r, now_us, err);
         else
             filler_ignore_message(&r->filler, change);
         return;
@@ -247,7 +292,7 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
             return got;
         }
         take_change(r, now_us, err);
-        if (r->phase == READER_HOLDING || r->failure.kind != ERROR_NONE)
+        if (r->phase != READER_TAKING || r->failure.kind != ERROR_NONE)
             return 0;
         seal_if_due(r, now_us, false);
     }
@@ -323,7 +368,7 @@ static int take_step(struct reader *r, int64_t now_us, bool *input_empty, struct
 {
     if (take_changes(r, now_us, input_empty, err) < 0)
         return -1;
-    if (r->failure.kind != ERROR_NONE || r->phase == READER_HOLDING)
+    if (r->failure.kind != ERROR_NONE || r->phase != READER_TAKING)
         return 0;
     if (r->batch != NULL)
         seal_if_due(r, now_us, *input_empty);
@@ -363,6 +408,10 @@ static int advance(struct reader *r, int64_t now_us, bool *input_empty, struct e
         break;
     case READER_STARVED:
         starve(r, now_us);
+        break;
+    case READER_GUARDED:
+        if (check_guard(r, now_us, err) < 0)
+            return -1;
         break;
     case READER_DRAINING:
         return 0;

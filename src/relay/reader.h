@@ -18,6 +18,8 @@ struct reader_options {
     struct circuit *circuit;
     struct filler_options fill;
     struct seal_limits seal; /* but for what a batch holds: that is the circuit's */
+    const char *relay;       /* its name: whose guards it stops at */
+    uint64_t guard_lsn;      /* guards of transactions up to it are decided about */
     struct position start;   /* recorded progress */
     int64_t stall_us;        /* no change for so long inside a transaction closes the epoch */
     int64_t now_us;
@@ -29,12 +31,20 @@ enum reader_stop {
     READER_STOP_WHOLE /* the same, but a transaction that has begun to go out is ended first */
 };
 
-/* TAKING ⇄ STARVED, TAKING ⇄ HOLDING; from all → DRAINING. */
+/* TAKING ⇄ STARVED, HOLDING, GUARDED; from all → DRAINING. */
 enum reader_phase {
     READER_TAKING,  /* a batch is at hand and takes changes */
     READER_HOLDING, /* a change is kept, for which an encoder is not ready */
     READER_STARVED, /* every batch is with the writer: back-pressure */
+    READER_GUARDED, /* a guard was met; somebody looks what is published now */
     READER_DRAINING /* nothing follows; the writer's end is waited for */
+};
+
+/* A guard that the reader has stopped at. */
+struct reader_guard {
+    uint32_t xid;
+    struct change_id id;
+    int64_t since_us; /* monotonic */
 };
 
 struct reader {
@@ -55,7 +65,8 @@ struct reader {
     uint32_t boundary_count;  /* messages of `batch` up to there */
     struct position sealed;   /* end of the batch that was sent last */
     int64_t last_change_us;
-    struct error failure; /* returned once what precedes it is committed; kind NONE: none */
+    struct reader_guard guard; /* GUARDED: that it stopped at */
+    struct error failure;      /* returned once what precedes it is committed; kind NONE: none */
 };
 
 void reader_init(struct reader *reader, const struct reader_options *options);
@@ -64,6 +75,10 @@ void reader_fini(struct reader *reader);
 /* 0: call again as *wait says. 1: finished in order (all that was sealed is committed or dropped).
  * -1: the epoch must be closed; the writer's error arrives here, too. */
 int reader_step(struct reader *reader, int64_t now_us, struct wait *wait, struct error *err);
+/* GUARDED: what is published is what was; on behind the guard. */
+void reader_pass_guard(struct reader *reader);
+/* Ends the epoch with that error, once what precedes the change at hand is committed. */
+void reader_end_with(struct reader *reader, const struct error *failure);
 /* Asks for an end; takes effect at the next step. A stronger wish wins (STOP over STOP_WHOLE). */
 void reader_stop(struct reader *reader, enum reader_stop stop);
 /* The newest committed progress that has been seen, which is what the source was told. */

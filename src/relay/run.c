@@ -311,7 +311,7 @@ static int open_fds(struct relay *relay, struct error *err)
     relay->successor_fd = wake_open();
     if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0 || relay->successor_fd < 0)
         return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
-    return 0;
+    return lookout_open(&relay->lookout, err);
 }
 
 int relay_open(const struct relay_options *options, struct relay **relay, struct error *err)
@@ -388,6 +388,7 @@ void relay_close(struct relay *relay)
     close(relay->reload_fd);
     close(relay->done_fd);
     close(relay->successor_fd);
+    lookout_close(&relay->lookout);
     hold_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     free(relay);

@@ -1,10 +1,12 @@
 /* relay/watch: a thread with an SQL session of its own that looks at the origin from outside: how
- * far it lags, what it retains, its state. It also computes readiness, because that is a matter of
+ * far it lags, what it retains, its state, and what decides which rows the server sends (for
+ * relay/lookout). It also computes readiness, because that is a matter of
  * time passing. It changes nothing on the server and never disturbs the pipeline: when its session
  * fails it says so once and tries again. */
 #include "relay/life.h"
 
 #include "base/clock.h"
+#include "relay/wake.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 struct watch {
     struct relay *relay;
     struct origin *origin;             /* NULL: not connected */
+    struct router *router;             /* of the same configuration */
     const struct config_relay *config; /* with which it was opened */
     char application[80];
     int64_t next_us;
@@ -27,7 +30,9 @@ struct watch {
 static void disconnect(struct watch *w)
 {
     origin_close(w->origin);
+    router_close(w->router);
     w->origin = NULL;
+    w->router = NULL;
 }
 
 static int connect_origin(struct watch *w, const struct config_relay *config, struct error *err)
@@ -42,7 +47,25 @@ static int connect_origin(struct watch *w, const struct config_relay *config, st
                                            .timeout_ms = 5000};
     w->config = config;
     w->origin = origin_open(&options);
+    if (relay_open_router(config, &w->router, err) < 0)
+        return -1;
     return origin_connect(w->origin, err);
+}
+
+static int look_out(struct watch *w, struct error *err)
+{
+    struct lookout *lookout = &w->relay->lookout;
+    struct origin *origin = w->origin;
+    if (origin->ops->fingerprint == NULL || !lookout_wanted(lookout))
+        return 0;
+    struct arena arena;
+    struct fingerprint seen;
+    arena_init(&arena, 4096, 4096);
+    int result = origin->ops->fingerprint(origin, w->router, &arena, &seen, err);
+    if (result == 0)
+        lookout_tell(lookout, &seen);
+    arena_fini(&arena);
+    return result;
 }
 
 static int look(struct watch *w, struct error *err)
@@ -61,7 +84,7 @@ static int look(struct watch *w, struct error *err)
     board_origin(relay, &found);
     w->origin->ops->log_change(w->origin, w->state, &found);
     snprintf(w->state, sizeof w->state, "%s", found.state);
-    return 0;
+    return look_out(w, err);
 }
 
 static void look_if_due(struct watch *w, int64_t now_us)
@@ -81,6 +104,19 @@ static void look_if_due(struct watch *w, int64_t now_us)
     w->failed = true;
 }
 
+/* Who asks is answered at once, but where the session has just failed. */
+static void wait(struct watch *w)
+{
+    struct relay *relay = w->relay;
+    struct pollfd fds[] = {{.fd = relay->stop_fd, .events = POLLIN},
+                           {.fd = relay->lookout.asked_fd, .events = POLLIN}};
+    poll(fds, w->failed ? 1 : 2, WATCH_TICK_MS);
+    if (fds[1].revents == 0)
+        return;
+    wake_lower(relay->lookout.asked_fd);
+    w->next_us = 0;
+}
+
 void *watch_main(void *argument)
 {
     struct watch w = {.relay = argument};
@@ -91,9 +127,8 @@ void *watch_main(void *argument)
         board_ready(w.relay, now_us);
         if (atomic_load(&w.relay->source_up_us) != 0)
             look_if_due(&w, now_us);
-        struct pollfd stop = {.fd = w.relay->stop_fd, .events = POLLIN};
-        poll(&stop, 1, WATCH_TICK_MS);
+        wait(&w);
     }
-    origin_close(w.origin);
+    disconnect(&w);
     return NULL;
 }

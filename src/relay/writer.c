@@ -96,6 +96,8 @@ static void begin_commit(struct writer *w, int64_t now_us)
         w->tail.partial.part = same ? w->last.partial.part + 1 : 1;
     }
     progress_advance(&w->last, &w->tail, w->wall_us, &w->record);
+    if (w->record.fingerprint.hash[0] != '\0' && w->published_lsn > w->record.fingerprint.lsn)
+        w->record.fingerprint.lsn = w->published_lsn;
     buf_reset(&w->record_json);
     progress_encode(&w->record, &w->record_json);
     w->commit_began_us = now_us;

@@ -360,12 +360,14 @@ class Case:
             found[-1], result.returncode, result.stdout)
         return result.stdout
 
-    def forge_progress(self, **changes):
-        """The newest progress record once more, with changes and a generation higher."""
+    def forge_progress(self, marked=True, **changes):
+        """The newest progress record once more, with changes and a generation higher; marked: with
+        the header that a row cannot set."""
         record = dict(self.progress()[-1])
         record.update({"generation": record["generation"] + 1}, **changes)
         producer = oracle.confluent_kafka.Producer({"bootstrap.servers": self.kafka.bootstrap})
-        producer.produce(self.progress_topic, json.dumps(record), self.name + "/0")
+        producer.produce(self.progress_topic, json.dumps(record), self.name + "/0",
+                         headers=[("walferry-progress", b"2")] if marked else None)
         assert producer.flush(20) == 0
 
     # -- Kafka --

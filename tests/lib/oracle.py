@@ -167,11 +167,12 @@ def _ends(reader, parts, deadline):
 
 
 def progress_records(bootstrap, topic, start=None):
-    """[(offset, key, record as a dict)] of the committed progress."""
+    """[(offset, key, record as a dict)] of the committed progress, without the notes beside it."""
     out = []
     for event in read_topics(bootstrap, [topic], start=start):
-        if event.value is not None:
-            out.append((event.offset, (event.key or b"").decode(), json.loads(event.value)))
+        key = (event.key or b"").decode()
+        if event.value is not None and not key.endswith("/fingerprint"):
+            out.append((event.offset, key, json.loads(event.value)))
     return out
 
 

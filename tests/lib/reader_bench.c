@@ -53,6 +53,7 @@ struct reader_bench *bench_open(uint32_t routes)
         .seal = {.commit_interval_us = BENCH_INTERVAL_US,
                  .idle_bytes = BENCH_IDLE_BYTES,
                  .idle_interval_us = BENCH_IDLE_US},
+        .relay = "bench",
         .start = {BENCH_START, 0},
         .stall_us = BENCH_STALL_US,
     };

@@ -90,6 +90,7 @@ static void make_loops(struct world *w, struct error *err)
         .circuit = &w->circuit,
         .fill = fill,
         .seal = {.commit_interval_us = 10000, .idle_bytes = 2000, .idle_interval_us = 1000000},
+        .relay = "sim",
         .start = w->progress.position,
         .stall_us = slow ? w->slow.timeout_us / 4 : 15000000,
         .now_us = w->now_us};

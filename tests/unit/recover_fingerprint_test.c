@@ -71,15 +71,20 @@ static int new_world(void **state)
     return 0;
 }
 
-static struct fingerprint take(void)
+static struct fingerprint take_by(const struct router *router)
 {
     struct fingerprint f;
     struct error err = ERROR_INIT;
-    if (fingerprint_take(sql, "p", routes.router, &arena, &f, &err) < 0)
+    if (fingerprint_take(sql, "p", router, &arena, &f, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(strlen(f.id.hash), 32);
     assert_true(f.id.lsn > 0);
     return f;
+}
+
+static struct fingerprint take(void)
+{
+    return take_by(routes.router);
 }
 
 static void expect(const char *const *statements, enum fingerprint_verdict verdict,
@@ -91,7 +96,7 @@ static void expect(const char *const *statements, enum fingerprint_verdict verdi
     struct fingerprint now = take();
     struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
     struct error err = ERROR_INIT;
-    if (fingerprint_judge(sql, before.text, now.text, &change, &err) < 0)
+    if (fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err) < 0)
         fail_msg("%s", err.text);
     if (change.verdict != verdict || (words != NULL && !strstr(buf_text(&change.what), words)))
         fail_msg("%s: verdict %d, \"%s\"", statements[0], (int)change.verdict,
@@ -188,6 +193,35 @@ static void a_publication_of_all_tables(void **state)
     expect(anew, FINGERPRINT_LOST, "and there is another one");
 }
 
+/* A table that a changed file no longer routes is no loss, whatever became of it. */
+static void what_is_no_longer_routed(void **state)
+{
+    (void)state;
+    new_world(NULL);
+    struct fingerprint before = take();
+    private_postgres_sql(&server, "DROP TABLE shop.part");
+    struct route_fixture fewer;
+    route_fixture_init(&fewer);
+    fewer.configs[0].from = route_fixture_text("shop.outbox");
+    if (route_fixture_open(&fewer) < 0)
+        fail_msg("%s", fewer.err.text);
+    struct fingerprint now = take_by(fewer.router);
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    assert_int_equal(fingerprint_judge(sql, fewer.router, before.text, now.text, &change, &err), 0);
+    assert_int_equal(change.verdict, FINGERPRINT_GREW);
+    assert_non_null(strstr(buf_text(&change.what), "other tables are routed"));
+    buf_reset(&change.what);
+    buf_reset(&change.gone);
+    now = take();
+    assert_int_equal(fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err),
+                     0);
+    assert_int_equal(change.verdict, FINGERPRINT_LOST);
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+    route_fixture_fini(&fewer);
+}
+
 static void a_text_that_is_no_fingerprint_is_a_loss(void **state)
 {
     (void)state;
@@ -206,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup(what_takes_rows_away, new_world),
         cmocka_unit_test_setup(what_was_put_back, new_world),
         cmocka_unit_test(a_publication_of_all_tables),
+        cmocka_unit_test(what_is_no_longer_routed),
         cmocka_unit_test(a_text_that_is_no_fingerprint_is_a_loss),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -24,7 +24,8 @@ struct model_ledger {
     uint32_t count;
     bool gone; /* the topic */
     struct publisher publisher;
-    uint32_t looks, taken_over;
+    struct buf note;
+    uint32_t looks, taken_over, note_reads;
     void (*at_take_over)(struct model_ledger *l); /* what the older instance still does */
 };
 
@@ -76,13 +77,26 @@ static int ledger_read(struct ledger *base, struct publisher *publisher, struct 
 }
 
 static int ledger_write(struct ledger *base, struct publisher *publisher, struct span record,
-                        struct error *err)
+                        struct span note, struct error *err)
 {
     struct model_ledger *l = (struct model_ledger *)base;
     (void)err;
+    if (note.ptr != NULL) {
+        buf_reset(&l->note);
+        buf_add(&l->note, note);
+    }
     assert_ptr_equal(publisher, &l->publisher);
     assert_true(l->count < RECORDS_MAX);
     buf_add(&l->records[l->count++], record);
+    return 0;
+}
+
+static int ledger_read_note(struct ledger *base, struct buf *note, struct error *err)
+{
+    struct model_ledger *l = (struct model_ledger *)base;
+    (void)err;
+    l->note_reads++;
+    buf_add(note, buf_span(&l->note));
     return 0;
 }
 
@@ -90,7 +104,8 @@ static const struct ledger_ops ledger_model = {.name = "model",
                                                .look = ledger_look,
                                                .take_over = ledger_take_over,
                                                .read = ledger_read,
-                                               .write = ledger_write};
+                                               .write = ledger_write,
+                                               .read_note = ledger_read_note};
 
 struct model_origin {
     struct origin base;
@@ -100,6 +115,8 @@ struct model_origin {
     struct error unfit;   /* the same for check */
     uint64_t judged_at;   /* position of the progress that was judged last */
     uint32_t connects, evicts;
+    const char *sends; /* the fingerprint: one letter, 32 times, is its hash; NULL: it has none */
+    bool lossy;        /* what compare says of any change */
     bool holder_stays;
     bool started;
 };
@@ -149,6 +166,30 @@ static int origin_model_check(struct origin *base, const struct pg_system *syste
     return -1;
 }
 
+static int origin_model_fingerprint(struct origin *base, const struct router *router,
+                                    struct arena *place, struct fingerprint *out, struct error *err)
+{
+    struct model_origin *o = (struct model_origin *)base;
+    (void)router, (void)err;
+    *out = (struct fingerprint){.id.lsn = 0x2500};
+    if (o->sends == NULL)
+        return 0;
+    memset(out->id.hash, o->sends[0], sizeof out->id.hash - 1);
+    out->text = arena_copy(place, span_of(o->sends));
+    return 0;
+}
+
+static int origin_model_compare(struct origin *base, const struct router *router,
+                                struct span before, struct span now,
+                                struct fingerprint_change *change, struct error *err)
+{
+    struct model_origin *o = (struct model_origin *)base;
+    (void)router, (void)err;
+    buf_add_format(&change->what, "%.*s became %.*s", SPAN_ARG(before), SPAN_ARG(now));
+    change->verdict = o->lossy ? FINGERPRINT_LOST : FINGERPRINT_GREW;
+    return 0;
+}
+
 static int origin_model_evict(struct origin *base, const struct found_holder *holder, bool *ended,
                               struct error *err)
 {
@@ -185,6 +226,8 @@ static const struct origin_ops origin_model = {.name = "model",
                                                .look = origin_model_look,
                                                .judge = origin_model_judge,
                                                .check = origin_model_check,
+                                               .fingerprint = origin_model_fingerprint,
+                                               .compare = origin_model_compare,
                                                .evict = origin_model_evict,
                                                .start = origin_model_start,
                                                .sign = origin_model_sign};
@@ -246,6 +289,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     for (uint32_t i = 0; i < f->ledger.count; i++)
         buf_fini(&f->ledger.records[i]);
+    buf_fini(&f->ledger.note);
     arena_fini(&f->arena);
     free(f);
     return 0;
@@ -453,6 +497,108 @@ static void a_regression_is_refused_in_the_origins_words(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- What is published ---- */
+
+static struct progress newest_record(struct fixture *f)
+{
+    struct progress record;
+    assert_int_equal(progress_decode(buf_span(&f->ledger.records[f->ledger.count - 1]), &f->arena,
+                                     &record, &f->err),
+                     0);
+    return record;
+}
+
+/* A first epoch that recorded the fingerprint "a", and a second one that finds `sends`. */
+static void second_look(struct fixture *f, const char *sends)
+{
+    f->origin.sends = "apples";
+    opens(f);
+    f->claimant.claimed = false; /* another process */
+    new_epoch(f);
+    f->origin.sends = sends;
+}
+
+static void an_older_record_takes_the_fingerprint_over(void **state)
+{
+    struct fixture *f = *state;
+    f->origin.sends = "apples";
+    opens(f);
+    assert_int_equal(f->opening.published.news, PUBLISHED_FIRST);
+    struct progress claim = newest_record(f);
+    assert_string_equal(claim.fingerprint.hash, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    assert_int_equal(claim.fingerprint.lsn, 0x2500);
+    assert_string_equal(buf_text(&f->ledger.note), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\napples");
+}
+
+static void what_is_as_recorded_asks_for_no_note(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "apples");
+    f->ledger.note_reads = 0;
+    opens(f);
+    assert_int_equal(f->opening.published.news, PUBLISHED_SAME);
+    assert_int_equal(f->ledger.note_reads, 0);
+}
+
+static void what_only_grew_is_recorded_and_gone_on_from(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "bananas");
+    opens(f);
+    assert_int_equal(f->opening.published.news, PUBLISHED_GREW);
+    assert_string_equal(f->opening.published.what, "apples became bananas");
+    assert_string_equal(newest_record(f).fingerprint.hash, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+    assert_string_equal(buf_text(&f->ledger.note), "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\nbananas");
+}
+
+static void what_may_have_lost_rows_is_refused_before_anything_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "bananas");
+    f->origin.lossy = true;
+    f->opening.guard_lsn = 0x2600;
+    uint32_t taken_over = f->ledger.taken_over;
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_int_equal(f->err.exit_code, EXIT_REFUSED);
+    assert_non_null(strstr(f->err.text, "apples became bananas"));
+    assert_non_null(strstr(f->err.text, "between 0/2600 and 0/2500"));
+    assert_int_equal(f->ledger.taken_over, taken_over);
+}
+
+static void what_is_remembered_is_not_read_and_a_strange_note_is_none(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "bananas");
+    f->opening.remembered = SPAN_LITERAL("apricots");
+    f->opening.remembered_hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    f->ledger.note_reads = 0;
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+    assert_int_equal(f->ledger.note_reads, 0);
+    assert_string_equal(f->opening.published.what, "apricots became bananas");
+    new_epoch(f);
+    f->ledger.note.len = 5;
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_non_null(strstr(f->err.text, "is gone"));
+}
+
+/* Whoever ran until now may have recorded another fingerprint since we compared. */
+static void rerecord(struct model_ledger *l)
+{
+    struct progress other = recorded;
+    other.generation = 9;
+    memset(other.fingerprint.hash, 'c', sizeof other.fingerprint.hash - 1);
+    add(l, &other);
+}
+
+static void what_was_compared_must_still_be_recorded(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "apples");
+    f->ledger.at_take_over = rerecord;
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+    fails(f, opening_take_over(&f->opening, 0, &f->err), ERROR_RETRY, "progress_moved");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +613,12 @@ int main(void)
         TEST(an_idle_predecessor_is_evicted),
         TEST(a_successor_is_not_evicted),
         TEST(a_holder_that_stays_is_waited_for_and_no_longer),
+        TEST(an_older_record_takes_the_fingerprint_over),
+        TEST(what_is_as_recorded_asks_for_no_note),
+        TEST(what_only_grew_is_recorded_and_gone_on_from),
+        TEST(what_may_have_lost_rows_is_refused_before_anything_is_taken),
+        TEST(what_is_remembered_is_not_read_and_a_strange_note_is_none),
+        TEST(what_was_compared_must_still_be_recorded),
         TEST(a_regression_is_refused_in_the_origins_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,39 @@
+/* recover/published: is what the server sends still what it sent when the record was written?
+ *
+ * A relay that goes on by itself where rows were not sent would have lost them without a word, and
+ * one that refuses where nothing was missed would be down for nothing. What tells the two apart is
+ * recover/fingerprint. */
+#ifndef WALFERRY_RECOVER_PUBLISHED_H
+#define WALFERRY_RECOVER_PUBLISHED_H
+
+#include "recover/look.h"
+
+enum published_news {
+    PUBLISHED_SAME,
+    PUBLISHED_FIRST, /* the record has none: it is of an older version */
+    PUBLISHED_GREW   /* `what` says how */
+};
+
+struct published {
+    struct fingerprint now;
+    enum published_news news;
+    char what[480]; /* for a person */
+};
+
+struct published_options {
+    const struct router *router;
+    struct span remembered; /* the text of the fingerprint of the record, where somebody knows it */
+    uint64_t guard_lsn;     /* where a guard was met; 0: nowhere */
+};
+
+/* Fills *out; its text lives in ends->arena. Asks the ledger for the text of the fingerprint of
+ * found->progress only where another one stands there now. ERROR_STOP, EXIT_REFUSED,
+ * publication_changed: rows may be missing; names what changed, and from where to where. */
+int relay_check_published(const struct recovery *ends, const struct published_options *options,
+                          const struct found *found, struct published *out, struct error *err);
+/* The record takes it over. The note for relay_write_record(): in the arena; absent where it
+ * is the one that stands there. */
+struct span published_sign(const struct published *published, struct arena *arena,
+                           struct progress *record);
+
+#endif

@@ -1,0 +1,115 @@
+/* relay/lookout: see lookout.h. It compares hashes and nothing else. */
+#include "relay/lookout.h"
+
+#include "relay/wake.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int lookout_open(struct lookout *l, struct error *err)
+{
+    *l = (struct lookout){.asked_fd = wake_open(), .answered_fd = wake_open(), .text = BUF_EMPTY};
+    pthread_mutex_init(&l->mutex, NULL);
+    if (l->asked_fd < 0 || l->answered_fd < 0)
+        return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
+    return 0;
+}
+
+void lookout_close(struct lookout *l)
+{
+    close(l->asked_fd);
+    close(l->answered_fd);
+    buf_fini(&l->text);
+    pthread_mutex_destroy(&l->mutex);
+}
+
+/* ---- The epoch ---- */
+
+void lookout_begin(struct lookout *l, const struct fingerprint *recorded)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->recorded = recorded->id;
+    l->changed = false;
+    l->looked = false;
+    buf_reset(&l->text);
+    buf_add(&l->text, recorded->text);
+    memcpy(l->text_hash, recorded->id.hash, sizeof l->text_hash);
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void lookout_end(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->recorded = (struct progress_fingerprint){.lsn = 0};
+    pthread_mutex_unlock(&l->mutex);
+}
+
+bool lookout_changed(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool changed = l->changed;
+    pthread_mutex_unlock(&l->mutex);
+    return changed;
+}
+
+void lookout_ask(struct lookout *l)
+{
+    wake_raise(l->asked_fd);
+}
+
+bool lookout_passes(struct lookout *l, uint32_t xid)
+{
+    assert(xid != 0);
+    pthread_mutex_lock(&l->mutex);
+    /* Transaction ids go round, so only the sign of the difference means something. */
+    bool passes = l->recorded.hash[0] == '\0' ||
+                  (l->looked && !l->changed && (int32_t)(xid - l->oldest_xid) < 0);
+    pthread_mutex_unlock(&l->mutex);
+    return passes;
+}
+
+uint64_t lookout_lsn(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    uint64_t lsn = l->recorded.lsn;
+    pthread_mutex_unlock(&l->mutex);
+    return lsn;
+}
+
+struct span lookout_recall(struct lookout *l, struct arena *arena, const char **hash)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool known = l->text_hash[0] != '\0';
+    struct span text = known ? arena_copy(arena, buf_span(&l->text)) : span_null();
+    *hash = known ? arena_format(arena, "%s", l->text_hash) : NULL;
+    pthread_mutex_unlock(&l->mutex);
+    return text;
+}
+
+/* ---- The watch ---- */
+
+bool lookout_wanted(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool wanted = l->recorded.hash[0] != '\0' && !l->changed;
+    pthread_mutex_unlock(&l->mutex);
+    return wanted;
+}
+
+void lookout_tell(struct lookout *l, const struct fingerprint *seen)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool known = l->recorded.hash[0] != '\0' && seen->id.hash[0] != '\0';
+    if (known && strcmp(l->recorded.hash, seen->id.hash) != 0) {
+        l->changed = true;
+    } else if (known) {
+        l->looked = true;
+        l->oldest_xid = seen->oldest_xid;
+        if (seen->id.lsn > l->recorded.lsn)
+            l->recorded.lsn = seen->id.lsn;
+    }
+    pthread_mutex_unlock(&l->mutex);
+    wake_raise(l->answered_fd);
+}
