@@ -11,7 +11,9 @@ with e2e.own_postgres() as postgres, e2e.Case(postgres=postgres) as case:
         CREATE DOMAIN public.sealed AS bytea;
         ALTER TABLE public.outbox ADD mood public.mood, ADD moods public.mood[],
             ADD sealed public.sealed""")
-    relay = case.up({"source": {"connection": case.dsn("ferry")}})
+    relay = case.relay({"source": {"connection": case.dsn("ferry")}})
+    case.command(relay, "setup", "--admin-connection", case.dsn())
+    case.start(relay)
     # The stream and the watch are there already.
     e2e.wait("the watch", lambda: case.one(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ferry'") == 2)
