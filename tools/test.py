@@ -5,7 +5,7 @@
     lint       shellcheck, man pages, Python files that do not compile
     tidy       tests/tidy.sh
     unit       cmocka programs in tests/unit, tests/golden, tests/contract
-    sim        the simulator and its mutants (make sim, make mutants)
+    sim        the simulator and its mutants (make sim, make sim-slow-broker, make mutants)
     fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
     docs       the commands that README and docs/ print, as they are printed
@@ -207,6 +207,7 @@ class Runner:
 
     def sim(self):
         self.target("sim", "sim")
+        self.target("sim", "sim-slow-broker")
         self.target("sim", "mutants")
 
     def fuzz(self):

@@ -130,6 +130,7 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     message->route = event->route;
     message->timestamp_ms = ms_from_us(event->timestamp_us);
     message->id = change->id;
+    message->position = change->position;
     encode_headers(&encoders->o, event, arena, message);
     return 0;
 }

@@ -35,6 +35,8 @@ struct batch {
 
     /* The writer's: messages handed to the publisher and not yet reported. */
     uint32_t outstanding;
+    size_t outstanding_bytes;
+    uint32_t handed; /* messages handed over since it was reset */
     /* Stamped by the writer when it is returned: the newest position that Kafka has committed. */
     struct position committed;
     struct span committed_resume; /* of the record of that position; in the batch's arena */

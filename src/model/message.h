@@ -15,7 +15,9 @@ struct message {
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;
     const struct header *headers;
-    struct change_id id; /* of its change */
+    struct change_id id;      /* of its change */
+    struct position position; /* once its change is done */
+    size_t bytes; /* of key, value and headers; the writer's, set before it is handed over */
 };
 
 /* What a message counts against memory limits, in bytes, besides its own bytes. */

@@ -29,6 +29,8 @@ void kafka_flight_sent(struct kafka_flight *flight, struct batch *batch,
     if (flight->batch != batch)
         know_batch(flight, batch);
     batch->outstanding++;
+    batch->outstanding_bytes += message->bytes;
+    batch->handed++;
     flight->outstanding++;
 }
 
@@ -53,6 +55,7 @@ void kafka_flight_reported(struct kafka_flight *flight, const struct message *me
     struct batch *batch = batch_of(flight, message);
     assert(batch->outstanding > 0);
     batch->outstanding--;
+    batch->outstanding_bytes -= message->bytes;
     flight->outstanding--;
 }
 

@@ -82,9 +82,12 @@ static void make_loops(struct epoch *e)
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);
+    pace_begin(&relay->pace, delivery->memory_limit, delivery->transaction_timeout_ms * US_PER_MS,
+               clock_monotonic_us());
     struct writer_options writer = {
         .publisher = e->opening.publisher,
         .circuit = &e->circuit,
+        .pace = &relay->pace,
         .verdicts = &e->verdicts,
         .claim = &e->opening.found.progress,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,

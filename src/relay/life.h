@@ -54,6 +54,7 @@ struct relay {
     struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */
     uint32_t refused_count;
     struct publish_suspect suspect;
+    struct pace pace; /* how much the broker takes; the writer's while an epoch runs */
 
     struct held_config *held_configs; /* hold.c */
     struct error result;

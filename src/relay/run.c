@@ -230,6 +230,8 @@ static int one_epoch(struct life *life, struct error *err)
         }
         if (result < 0)
             find_successor(e, err);
+        if (result < 0 && !relay->abandoned)
+            pace_failed(&relay->pace, err->reason);
         count_end(relay, result, err);
     }
     if (relay->abandoned)

@@ -1,7 +1,7 @@
 /* relay/writer: see writer.h. Held batches form a queue: those before the newest are wholly
  * produced. A batch without ends_txn is returned when its reports are in, one with it after its
- * commit. I4 is kept here: the record handed to publisher_commit() is the one of the batch produced
- * last. */
+ * commit. I4 is kept here: the record handed to publisher_commit() is the one of the batch, or of
+ * the part of it, that was produced last. */
 #include "relay/writer.h"
 
 #include "base/crash.h"
@@ -15,11 +15,13 @@
 /* How often reports are asked for while nothing else wakes the loop. */
 #define REPORT_POLL_US 1000
 #define IDLE_POLL_US 500000
+/* After so many messages the clock is looked at. */
+#define MESSAGES_PER_STEP 64
 
 void writer_init(struct writer *writer, const struct writer_options *options)
 {
     assert(options->publisher != NULL && options->circuit != NULL);
-    assert(options->claim != NULL && options->split_us > 0);
+    assert(options->claim != NULL && options->pace != NULL && options->split_us > 0);
     assert(options->claim->generation > 0); /* I6: the open sequence has claimed */
     assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
@@ -84,13 +86,37 @@ static void keep_tail(struct writer *w, const struct batch *batch)
 {
     w->tail = *batch;
     keep_resume(&w->tail_resume, &w->tail.resume);
-    w->txn_transactions += batch->transactions;
+    if (batch->transactions > w->cut_transactions)
+        w->txn_transactions += batch->transactions - w->cut_transactions;
+    w->cut_transactions = 0;
+}
+
+/* The same for the newest batch as far as it is produced: up to the end of a transaction where the
+ * next message belongs to another one, else in the middle of it. What lies between two transactions
+ * with messages has none. */
+static void keep_cut(struct writer *w)
+{
+    const struct batch *batch = newest(w);
+    assert(w->next > 0 && w->next < batch->count && batch->resume.ptr == NULL);
+    const struct message *done = &batch->messages[w->next - 1];
+    const struct message *next = &batch->messages[w->next];
+    uint32_t counted = w->cut_transactions;
+    keep_tail(w, &(struct batch){.ends_txn = false});
+    w->cut_transactions = counted;
+    w->tail.ends_txn = done->id.final_lsn != next->id.final_lsn;
+    w->tail.end = done->position;
+    w->tail.partial = (struct partial){.final_lsn = done->id.final_lsn, .done = done->position.seq};
+    if (!w->tail.ends_txn)
+        return;
+    w->tail.end = (struct position){next->position.lsn, 0};
+    w->tail.partial = (struct partial){0};
+    w->cut_transactions++;
+    w->txn_transactions++;
 }
 
 static void begin_commit(struct writer *w, int64_t now_us)
 {
     assert(w->phase != WRITER_COMMITTING);
-    assert(w->held_count == 0 || w->next == newest(w)->count);
     if (!w->tail.ends_txn) {
         bool same = w->last.partial.final_lsn == w->tail.partial.final_lsn;
         w->tail.partial.part = same ? w->last.partial.part + 1 : 1;
@@ -140,19 +166,38 @@ static void log_split(const struct writer *w)
               lsn_format(w->last.partial.final_lsn, lsn), "#part", part, "#changes", done, NULL);
 }
 
+/* Behind a cut the next message belongs to another part. */
+static void unflag(struct writer *w)
+{
+    assert(!w->sent);
+    if (!w->flagged)
+        return;
+    struct message *message = &newest(w)->messages[w->next];
+    message->headers = w->plain_headers;
+    message->header_count = w->plain_header_count;
+    w->flagged = false;
+}
+
 static void commit_done(struct writer *w)
 {
     assert(position_compare(w->record.position, w->last.position) > 0); /* I3 */
     w->last = w->record;
     keep_resume(&w->last_resume, &w->last.resume);
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < w->held_count; i++) {
-        assert(w->held[i]->outstanding == 0);
-        give_back(w, w->held[i]);
+        struct batch *batch = w->held[i];
+        assert(batch->outstanding == 0);
+        if (i + 1 == w->held_count && w->next < batch->count)
+            w->held[kept++] = batch; /* it was cut */
+        else
+            give_back(w, batch);
     }
-    w->held_count = 0;
+    w->held_count = kept;
     w->txn_opened_us = 0;
-    w->phase = WRITER_WAITING;
+    w->phase = kept > 0 ? WRITER_PRODUCING : WRITER_WAITING;
     w->committed_uncounted = true;
+    pace_committed(w->o.pace);
+    unflag(w);
     if (!w->tail.ends_txn) {
         log_split(w);
         CRASH_POINT("C9");
@@ -233,27 +278,70 @@ static void flag_part(const struct writer *w, struct batch *batch, struct messag
 
 static void count_message(struct writer *w, const struct message *message)
 {
-    uint64_t bytes = message->key.len + message->value.len;
-    for (uint32_t i = 0; i < message->header_count; i++)
-        bytes += message->headers[i].name.len + message->headers[i].value.len;
     w->txn_events[message->route]++;
-    w->txn_bytes[message->route] += bytes;
+    w->txn_bytes[message->route] += message->bytes;
 }
 
-/* Done: the batch is out. Wait: the publisher's queue is full. */
-static enum step produce(struct writer *w, struct error *err)
+static size_t bytes_of(const struct message *message)
+{
+    size_t bytes = message->key.len + message->value.len;
+    for (uint32_t i = 0; i < message->header_count; i++)
+        bytes += message->headers[i].name.len + message->headers[i].value.len;
+    return bytes;
+}
+
+static uint64_t in_flight(const struct writer *w)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < w->held_count; i++)
+        bytes += w->held[i]->outstanding_bytes;
+    return bytes;
+}
+
+/* Looked at once, though it may meet a full queue again and again. False: enough is on its way. */
+static bool prepare(struct writer *w, struct batch *batch, struct message *message)
+{
+    if (w->flagged)
+        return true;
+    message->bytes = bytes_of(message);
+    if (!pace_takes(w->o.pace, in_flight(w), message->bytes))
+        return false;
+    w->plain_headers = message->headers;
+    w->plain_header_count = message->header_count;
+    flag_part(w, batch, message);
+    if (message->header_count != w->plain_header_count)
+        message->bytes = bytes_of(message);
+    return true;
+}
+
+static enum step put(struct writer *w, struct batch *batch, const struct message *message,
+                     int64_t now_us, struct error *err)
+{
+    if (w->txn_opened_us == 0)
+        w->txn_opened_us = now_us;
+    uint32_t handed = batch->handed;
+    enum step result = publisher_put(w->o.publisher, batch, message, err);
+    if (batch->handed != handed)
+        pace_handed(w->o.pace, in_flight(w), message->bytes, now_us);
+    w->flagged = result == STEP_WAIT;
+    w->sent = result == STEP_WAIT && (w->sent || batch->handed != handed);
+    return result;
+}
+
+/* Done: the batch is out. Wait: the publisher's queue is full, enough is on its way, or the time is
+ * to be looked at. */
+static enum step produce(struct writer *w, int64_t now_us, struct error *err)
 {
     struct batch *batch = newest(w);
-    while (w->next < batch->count) {
+    for (uint32_t i = 0; w->next < batch->count; i++) {
         struct message *message = &batch->messages[w->next];
         if (verdict_unit_equal(unit_of(message), w->passed_over)) {
             w->next++;
             continue;
         }
-        if (!w->flagged)
-            flag_part(w, batch, message);
-        enum step result = publisher_put(w->o.publisher, batch, message, err);
-        w->flagged = result == STEP_WAIT;
+        if (i == MESSAGES_PER_STEP || !prepare(w, batch, message))
+            return STEP_WAIT;
+        enum step result = put(w, batch, message, now_us, err);
         if (result == STEP_WAIT)
             return STEP_WAIT;
         if (result < 0 && on_refused(w, message, err) < 0)
@@ -269,14 +357,42 @@ static enum step produce(struct writer *w, struct error *err)
 
 static bool too_old(const struct writer *w, int64_t now_us)
 {
-    return w->txn_opened_us != 0 && now_us - w->txn_opened_us >= w->o.split_us;
+    return w->txn_opened_us != 0 &&
+           now_us - w->txn_opened_us >= pace_split_us(w->o.pace, w->o.split_us);
+}
+
+/* Between two changes, and nothing of the next one is with the publisher. */
+static bool may_cut(const struct writer *w)
+{
+    const struct batch *batch = newest(w);
+    return w->next > w->cut_at && batch->messages[w->next].id.kind == CHANGE_ID_WAL &&
+           batch->resume.ptr == NULL &&
+           !change_id_equal(batch->messages[w->next - 1].id, batch->messages[w->next].id);
+}
+
+/* Once the transaction is old it is committed with what was handed over, in the midst of the newest
+ * batch or right before it. */
+static bool cut_while_producing(struct writer *w, int64_t now_us)
+{
+    if (!too_old(w, now_us) || w->sent)
+        return false;
+    if (may_cut(w))
+        keep_cut(w);
+    else if (w->next > w->cut_at || position_compare(w->tail.end, w->last.position) <= 0)
+        return false;
+    w->cut_at = w->next;
+    begin_commit(w, now_us);
+    return true;
 }
 
 static int produce_step(struct writer *w, int64_t now_us, struct error *err)
 {
-    enum step done = produce(w, err);
-    if (done != STEP_DONE)
-        return done;
+    uint32_t from = w->next;
+    enum step done = produce(w, now_us, err);
+    if (done == STEP_FAILED)
+        return -1;
+    if (done == STEP_WAIT)
+        return cut_while_producing(w, now_us) || w->next > from ? 1 : 0;
     const struct batch *batch = newest(w);
     keep_tail(w, batch);
     if (batch->ends_txn || too_old(w, now_us))
@@ -289,7 +405,7 @@ static int produce_step(struct writer *w, int64_t now_us, struct error *err)
 /* ---- Waiting ---- */
 
 /* True where a batch was taken. */
-static bool take_batch(struct writer *w, int64_t now_us)
+static bool take_batch(struct writer *w)
 {
     struct batch *batch = channel_take(w->o.circuit->full);
     if (batch == NULL)
@@ -298,9 +414,8 @@ static bool take_batch(struct writer *w, int64_t now_us)
     assert(batch->outstanding == 0);
     w->held[w->held_count++] = batch;
     w->next = 0;
+    w->cut_at = 0;
     w->phase = WRITER_PRODUCING;
-    if (w->txn_opened_us == 0 && batch->count > 0)
-        w->txn_opened_us = now_us;
     return true;
 }
 
@@ -335,7 +450,7 @@ static int advance(struct writer *w, int64_t now_us, struct error *err)
 {
     switch (w->phase) {
     case WRITER_WAITING:
-        return take_batch(w, now_us) || split_while_waiting(w, now_us) ? 1 : 0;
+        return take_batch(w) || split_while_waiting(w, now_us) ? 1 : 0;
     case WRITER_PRODUCING:
         return produce_step(w, now_us, err);
     case WRITER_COMMITTING:
@@ -358,6 +473,7 @@ int writer_step(struct writer *w, int64_t now_us, struct wait *wait, struct erro
     writer_settle(w, now_us);
     if (publisher_poll(w->o.publisher, 0, err) < 0)
         return -1;
+    pace_acknowledged(w->o.pace, in_flight(w), now_us);
     reclaim_reported(w);
     int moved = advance(w, now_us, err);
     if (moved < 0)

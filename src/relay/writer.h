@@ -1,8 +1,9 @@
 /* relay/writer: batches → Kafka transactions → batches returned, stamped with what is committed.
  *
  * writer_step() hands the messages of the batches over in order, commits behind a batch that ends
- * on a PostgreSQL COMMIT with the progress record as the last message, and splits a transaction
- * that would hold the Kafka transaction open too long. It never sleeps beyond the publisher's own
+ * on a PostgreSQL COMMIT with the progress record as the last message, and cuts a batch or a
+ * transaction that would hold the Kafka transaction open too long. It hands over no more than the
+ * pace allows. It never sleeps beyond the publisher's own
  * slice and never asks for the time. */
 #ifndef WALFERRY_RELAY_WRITER_H
 #define WALFERRY_RELAY_WRITER_H
@@ -10,15 +11,17 @@
 #include "progress/progress.h"
 #include "publish/publish.h"
 #include "relay/circuit.h"
+#include "relay/pace.h"
 #include "relay/verdict.h"
 #include "relay/wait.h"
 
 struct writer_options {
     struct publisher *publisher;
     struct circuit *circuit;
+    struct pace *pace;                    /* outlives the writer; begun for this epoch */
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
     const struct progress *claim;         /* the record that the claim wrote; copied */
-    int64_t split_us; /* age of a Kafka transaction at which a part is committed */
+    int64_t split_us; /* age of a Kafka transaction at which it is cut, but for trouble */
 };
 
 enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_COMMITTING };
@@ -28,8 +31,12 @@ struct writer {
     enum writer_phase phase;
     struct batch *held[CIRCUIT_BATCHES]; /* taken and not yet returned, oldest first */
     uint32_t held_count;
-    uint32_t next;                   /* message of the newest held batch that goes out next */
-    bool flagged;                    /* that message was looked at already and met a full queue */
+    uint32_t next;   /* message of the newest held batch that goes out next */
+    bool flagged;    /* that message was looked at already and met a full queue */
+    bool sent;       /* the publisher has it, and waits for its report before it says so */
+    uint32_t cut_at; /* message of the newest batch before which it was cut; 0: not yet */
+    const struct header *plain_headers; /* of a flagged message, as they were before */
+    uint32_t plain_header_count;
     struct verdict_unit produced;    /* of the message produced last; id NONE: none yet */
     struct verdict_unit passed_over; /* decided last */
     struct verdict_unit refused;     /* see writer_refused() */
@@ -43,6 +50,7 @@ struct writer {
     struct buf tail_resume;
     struct buf last_resume;
     uint64_t txn_transactions; /* PostgreSQL transactions that end in the open Kafka transaction */
+    uint32_t cut_transactions; /* of the newest batch, those counted at a cut inside it */
     bool committed_uncounted;  /* metrics of the last commit wait for the time of the next step */
     int64_t wall_us;           /* set by the loop before each step */
     uint64_t published_lsn;    /* the same: where the fingerprint was last seen to hold */

@@ -19,6 +19,7 @@ struct model_publisher {
     int slices; /* STEP_WAIT so often still */
     struct unreported {
         struct batch *batch;
+        size_t bytes;
         int64_t put_us;
         int64_t due_us; /* of the report, where the broker is slow */
     } unreported[UNREPORTED_MAX];
@@ -205,15 +206,23 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
     for (uint32_t i = 0; i < message->header_count; i++)
         event->part |= span_equal_text(message->headers[i].name, "walferry-part");
     batch->outstanding++;
-    p->unreported[p->unreported_count++] =
-        (struct unreported){batch, k->now_us, send_bytes(k, message_bytes(message))};
+    batch->outstanding_bytes += message->bytes;
+    batch->handed++;
+    p->unreported[p->unreported_count++] = (struct unreported){
+        batch, message->bytes, k->now_us, send_bytes(k, message_bytes(message))};
     return STEP_DONE;
+}
+
+static void reported(const struct unreported *message)
+{
+    message->batch->outstanding--;
+    message->batch->outstanding_bytes -= message->bytes;
 }
 
 static void report(struct model_publisher *p, uint32_t count)
 {
     for (; count > 0 && p->unreported_count > 0; count--)
-        p->unreported[--p->unreported_count].batch->outstanding--;
+        reported(&p->unreported[--p->unreported_count]);
 }
 
 /* In order, as they become due; a message that is on its way for too long is given up. */
@@ -222,7 +231,7 @@ static int report_due(struct model_publisher *p, struct error *err)
     struct model_kafka *k = p->kafka;
     uint32_t due = 0;
     while (due < p->unreported_count && p->unreported[due].due_us <= k->now_us)
-        p->unreported[due++].batch->outstanding--;
+        reported(&p->unreported[due++]);
     p->unreported_count -= due;
     memmove(p->unreported, p->unreported + due, p->unreported_count * sizeof *p->unreported);
     if (p->unreported_count == 0 ||

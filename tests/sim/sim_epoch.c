@@ -95,8 +95,11 @@ static void make_loops(struct world *w, struct error *err)
         .stall_us = slow ? w->slow.timeout_us / 4 : 15000000,
         .now_us = w->now_us};
     reader_init(&w->reader, &reader);
+    pace_begin(&w->pace, slow ? w->slow.memory_limit : 4 * 65536,
+               slow ? w->slow.timeout_us : 60000000, w->now_us);
     struct writer_options writer = {.publisher = w->publisher,
                                     .circuit = &w->circuit,
+                                    .pace = &w->pace,
                                     .verdicts = &w->verdicts,
                                     .claim = &w->progress,
                                     .split_us =

@@ -22,6 +22,7 @@ struct world {
     struct model_kafka kafka;
     struct slow slow;
     struct patience patience;
+    struct pace pace; /* over all epochs */
     int64_t now_us;
     bool faults;
     char failure[600];

@@ -129,6 +129,7 @@ struct fixture {
     struct metrics *metrics;
     struct log log;
     struct progress claim;
+    struct pace pace;
     struct verdict_facts verdicts;
     struct writer writer;
     struct wait wait;
@@ -161,8 +162,10 @@ static int setup(void **state)
                                  .config_hash = "0123456789abcdef"};
     f->verdicts = (struct verdict_facts){
         .routes = &f->routes, .metrics = f->metrics, .log = &f->log, .system_identifier = SYSTEM};
+    pace_begin(&f->pace, 1 << 20, 2 * SPLIT_US, f->now_us);
     struct writer_options options = {.publisher = &f->publisher.base,
                                      .circuit = &f->circuit,
+                                     .pace = &f->pace,
                                      .verdicts = &f->verdicts,
                                      .claim = &f->claim,
                                      .split_us = SPLIT_US};

@@ -1,0 +1,167 @@
+/* relay/pace: what may be on its way, as it is learnt from acknowledgements. Time is the test's. */
+#include "relay/pace.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define MEMORY UINT64_C(16000000)
+#define START (MEMORY / 16)
+#define TIMEOUT_US INT64_C(8000000)
+#define SHORT_US (TIMEOUT_US / 8) /* the longest round after which a window grows */
+#define LONG_US (TIMEOUT_US / 4)
+
+static struct pace begun(void)
+{
+    struct pace pace = {0};
+    pace_begin(&pace, MEMORY, TIMEOUT_US, 0);
+    return pace;
+}
+
+/* The window is full at `at_us`, and all of it acknowledged after took_us. */
+static void full_round(struct pace *pace, int64_t at_us, int64_t took_us)
+{
+    uint64_t bytes = pace->window_bytes;
+    assert_true(pace_takes(pace, 0, bytes));
+    pace_handed(pace, bytes, bytes, at_us);
+    assert_false(pace_takes(pace, bytes, 1));
+    pace_acknowledged(pace, 0, at_us + took_us);
+}
+
+static void it_begins_with_a_part_of_the_memory(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    assert_int_equal(pace.window_bytes, START);
+    assert_true(pace_takes(&pace, START - 10, 10));
+    assert_false(pace_takes(&pace, START - 10, 11));
+}
+
+static void one_message_may_always_be_on_its_way(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    assert_true(pace_takes(&pace, 0, 100 * MEMORY));
+    assert_false(pace_takes(&pace, 1, 100 * MEMORY));
+}
+
+static void a_full_window_that_is_acknowledged_soon_grows(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    full_round(&pace, SHORT_US, SHORT_US);
+    assert_int_equal(pace.window_bytes, 2 * START);
+    for (int i = 2; i < 12; i++)
+        full_round(&pace, i * 2 * SHORT_US, SHORT_US);
+    assert_int_equal(pace.window_bytes, MEMORY);
+}
+
+/* A quota lets a burst pass. */
+static void it_does_not_grow_by_a_burst(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    for (int i = 0; i < 100; i++)
+        full_round(&pace, i * 1000, 1000);
+    assert_int_equal(pace.window_bytes, START);
+}
+
+static void a_window_that_was_not_full_stays(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    for (int i = 1; i < 20; i++) {
+        pace_handed(&pace, 10, 10, i * SHORT_US);
+        pace_acknowledged(&pace, 0, i * SHORT_US + 1000);
+    }
+    assert_int_equal(pace.window_bytes, START);
+}
+
+static void a_long_round_makes_it_smaller(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    full_round(&pace, 0, LONG_US);
+    assert_int_equal(pace.window_bytes, START);
+    full_round(&pace, LONG_US, 4 * LONG_US);
+    assert_int_equal(pace.window_bytes, START / 8);
+}
+
+/* What was handed over counts only once it is acknowledged. */
+static void a_round_is_over_when_its_messages_are_acknowledged(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    pace_handed(&pace, 100, 100, 0);
+    pace_handed(&pace, 300, 200, 1000);
+    pace_acknowledged(&pace, 201, 2 * LONG_US);
+    assert_int_equal(pace.window_bytes, START);
+    pace_acknowledged(&pace, 200, 2 * LONG_US);
+    assert_int_equal(pace.window_bytes, START / 4);
+}
+
+static void after_trouble_the_next_epoch_begins_smaller_and_grows_again(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    pace_handed(&pace, 8000, 8000, 0);
+    pace_failed(&pace, REASON_DELIVERY_TIMEOUT);
+    pace_begin(&pace, MEMORY, TIMEOUT_US, LONG_US);
+    assert_int_equal(pace.window_bytes, 2000); /* a quarter of what was on its way */
+    assert_int_equal(pace_split_us(&pace, TIMEOUT_US), TIMEOUT_US / 2);
+    full_round(&pace, 2 * LONG_US, 1000);
+    assert_int_equal(pace.window_bytes, 4000);
+    for (int i = 0; i < 8; i++)
+        pace_committed(&pace);
+    assert_int_equal(pace_split_us(&pace, TIMEOUT_US), TIMEOUT_US);
+}
+
+static void it_never_becomes_nothing(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    for (int i = 0; i < 50; i++) {
+        pace_failed(&pace, REASON_TRANSACTION_TIMEOUT);
+        pace_begin(&pace, MEMORY, TIMEOUT_US, 0);
+    }
+    assert_int_equal(pace.window_bytes, 1024);
+    assert_int_equal(pace_split_us(&pace, TIMEOUT_US), TIMEOUT_US / 16);
+}
+
+static void other_ends_change_nothing(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    pace_failed(&pace, REASON_SERVER_SHUTDOWN);
+    assert_int_equal(pace.window_bytes, START);
+    assert_int_equal(pace_split_us(&pace, TIMEOUT_US), TIMEOUT_US);
+}
+
+static void less_memory_is_a_smaller_window(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    pace_begin(&pace, START / 2, TIMEOUT_US, 0);
+    assert_int_equal(pace.window_bytes, START / 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_begins_with_a_part_of_the_memory),
+        cmocka_unit_test(one_message_may_always_be_on_its_way),
+        cmocka_unit_test(a_full_window_that_is_acknowledged_soon_grows),
+        cmocka_unit_test(it_does_not_grow_by_a_burst),
+        cmocka_unit_test(a_window_that_was_not_full_stays),
+        cmocka_unit_test(a_long_round_makes_it_smaller),
+        cmocka_unit_test(a_round_is_over_when_its_messages_are_acknowledged),
+        cmocka_unit_test(after_trouble_the_next_epoch_begins_smaller_and_grows_again),
+        cmocka_unit_test(it_never_becomes_nothing),
+        cmocka_unit_test(other_ends_change_nothing),
+        cmocka_unit_test(less_memory_is_a_smaller_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
