@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* "routed" are the tables that routes take ($2 and $3: patterns of schema and table), "near" those
@@ -66,8 +65,8 @@
     "JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid"
 
 /* Both places are from before the look: what it sees may be newer than they, never older. */
-static int ask_place(struct pg_connection *sql, struct fingerprint *out, bool *schemas,
-                     struct error *err)
+static int ask_place(struct pg_connection *sql, struct arena *arena, struct fingerprint *out,
+                     bool *schemas, struct error *err)
 {
     struct pg_result *r = NULL;
     if (pg_query(
@@ -75,15 +74,12 @@ static int ask_place(struct pg_connection *sql, struct fingerprint *out, bool *s
             "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() "
             "THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, "
             "to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL, "
-            "pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint "
-            "& 4294967295",
+            "pg_catalog.pg_current_snapshot()::text",
             0, NULL, &r, err) < 0)
         return -1;
-    char xid[24];
     lsn_parse(pg_result_cell(r, 0, 0), &out->id.lsn);
     *schemas = span_equal_text(pg_result_cell(r, 0, 1), "t");
-    snprintf(xid, sizeof xid, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 2)));
-    out->oldest_xid = (uint32_t)strtoul(xid, NULL, 10);
+    out->snapshot = arena_copy(arena, pg_result_cell(r, 0, 2));
     pg_result_free(r);
     return 0;
 }
@@ -131,7 +127,7 @@ int fingerprint_take(struct pg_connection *sql, const char *publication,
     assert(sql != NULL && publication != NULL && router != NULL);
     bool has_schemas = false;
     *out = (struct fingerprint){.text = span_null()};
-    if (ask_place(sql, out, &has_schemas, err) < 0)
+    if (ask_place(sql, arena, out, &has_schemas, err) < 0)
         return -1;
     struct buf schemas = BUF_EMPTY, tables = BUF_EMPTY;
     add_patterns(router, &schemas, &tables);

@@ -20,7 +20,7 @@
 struct fingerprint {
     struct progress_fingerprint id; /* lsn: from before the look */
     struct span text;               /* lines in the order of their bytes, in the arena */
-    uint32_t oldest_xid;            /* transactions before it were over before the look */
+    struct span snapshot;           /* pg_current_snapshot() of before the look, in the arena */
 };
 
 /* Takes no lock on a table. */

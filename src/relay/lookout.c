@@ -22,6 +22,7 @@ void lookout_close(struct lookout *l)
     close(l->asked_fd);
     close(l->answered_fd);
     buf_fini(&l->text);
+    buf_fini(&l->snapshot);
     pthread_mutex_destroy(&l->mutex);
 }
 
@@ -59,13 +60,42 @@ void lookout_ask(struct lookout *l)
     wake_raise(l->asked_fd);
 }
 
+/* The next number of "xmin:xmax:xid,xid", of which the stream carries the lower half. */
+static bool next_xid(struct span *rest, uint32_t *xid)
+{
+    uint64_t value = 0;
+    size_t i = 0;
+    for (; i < rest->len && rest->ptr[i] >= '0' && rest->ptr[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(rest->ptr[i] - '0');
+    bool found = i > 0;
+    i += i < rest->len ? 1 : 0;
+    *rest = (struct span){rest->ptr + i, rest->len - i};
+    *xid = (uint32_t)value;
+    return found;
+}
+
+/* Transaction ids go round, so only the sign of a difference means something. */
+bool lookout_is_over(struct span snapshot, uint32_t xid)
+{
+    uint32_t low, high, running;
+    if (!next_xid(&snapshot, &low) || !next_xid(&snapshot, &high))
+        return false;
+    if ((int32_t)(xid - low) < 0)
+        return true;
+    if ((int32_t)(xid - high) >= 0)
+        return false;
+    while (next_xid(&snapshot, &running))
+        if (running == xid)
+            return false;
+    return true;
+}
+
 bool lookout_passes(struct lookout *l, uint32_t xid)
 {
     assert(xid != 0);
     pthread_mutex_lock(&l->mutex);
-    /* Transaction ids go round, so only the sign of the difference means something. */
     bool passes = l->recorded.hash[0] == '\0' ||
-                  (l->looked && !l->changed && (int32_t)(xid - l->oldest_xid) < 0);
+                  (l->looked && !l->changed && lookout_is_over(buf_span(&l->snapshot), xid));
     pthread_mutex_unlock(&l->mutex);
     return passes;
 }
@@ -106,7 +136,8 @@ void lookout_tell(struct lookout *l, const struct fingerprint *seen)
         l->changed = true;
     } else if (known) {
         l->looked = true;
-        l->oldest_xid = seen->oldest_xid;
+        buf_reset(&l->snapshot);
+        buf_add(&l->snapshot, seen->snapshot);
         if (seen->id.lsn > l->recorded.lsn)
             l->recorded.lsn = seen->id.lsn;
     }

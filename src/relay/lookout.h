@@ -20,7 +20,7 @@ struct lookout {
     char text_hash[33];                   /* whose text that is */
     bool changed;                         /* another one was seen */
     bool looked;                          /* since the epoch began */
-    uint32_t oldest_xid;                  /* before the newest look: older transactions were over */
+    struct buf snapshot;                  /* of before the newest look: "xmin:xmax:xid,xid" */
 };
 
 int lookout_open(struct lookout *lookout, struct error *err);
@@ -35,6 +35,8 @@ bool lookout_changed(struct lookout *lookout);
 void lookout_ask(struct lookout *lookout);
 /* Has a look after the end of that transaction found the recorded fingerprint? */
 bool lookout_passes(struct lookout *lookout, uint32_t xid);
+/* Was the transaction over when the snapshot (the text of a pg_snapshot) was taken? Pure. */
+bool lookout_is_over(struct span snapshot, uint32_t xid);
 /* Where the recorded fingerprint was last seen to hold. */
 uint64_t lookout_lsn(struct lookout *lookout);
 /* The text of the fingerprint that was recorded last, copied, and its hash; absent: none is known.

@@ -210,7 +210,8 @@ static void take_message(struct reader *r, int64_t now_us, struct error *err)
     }
     r->cursor = change->position;
     metrics_add(r->o.fill.verdicts->metrics, METRIC_IGNORED_OWN, 1);
-    if (kind == GUARD_STOP && change->id.final_lsn > r->o.guard_lsn) {
+    if (kind == GUARD_STOP && change->id.final_lsn > r->o.guard_lsn &&
+        change->xid != r->passed_xid) {
         r->phase = READER_GUARDED;
         r->guard = (struct reader_guard){.xid = change->xid, .id = change->id, .since_us = now_us};
     }
@@ -220,6 +221,7 @@ void reader_pass_guard(struct reader *r)
 {
     assert(r->phase == READER_GUARDED);
     r->phase = r->batch != NULL ? READER_TAKING : READER_STARVED;
+    r->passed_xid = r->guard.xid;
 }
 
 void reader_end_with(struct reader *r, const struct error *failure)

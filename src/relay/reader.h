@@ -66,6 +66,7 @@ struct reader {
     struct position sealed;   /* end of the batch that was sent last */
     int64_t last_change_us;
     struct reader_guard guard; /* GUARDED: that it stopped at */
+    uint32_t passed_xid;       /* of the last guard that was passed; 0: none */
     struct error failure;      /* returned once what precedes it is committed; kind NONE: none */
 };
 
