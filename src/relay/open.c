@@ -89,15 +89,31 @@ static int win(struct epoch *e, struct error *err)
     return result;
 }
 
+/* Up to PostgreSQL 17 decoding looks the publication up as of the row's own time, and fails there
+ * for ever. What the open has compared by now is as it was recorded. */
+static int check_gone(const struct epoch *e, struct error *err)
+{
+    uint64_t position_lsn = e->opening.found.progress.position.lsn;
+    char at[LSN_TEXT_MAX];
+    if (e->relay->gone_lsn == 0 || e->relay->gone_lsn != position_lsn)
+        return 0;
+    error_stop(err, REASON_PUBLICATION_GONE,
+               "publication %s exists, but it was made after %s: the server cannot read rows from "
+               "before it",
+               e->config->source.publication.text, lsn_format(position_lsn, at));
+    error_hint(err, "find the rows of that time and write them again; then go on with a new slot");
+    return error_mend(err, "rebase --to %s --accept-loss", e->opening.ends.origin->ops->anew);
+}
+
 int epoch_look(struct epoch *e, struct error *err)
 {
-    return look(e, err) < 0 || prepare(e, err) < 0 ? -1 : 0;
+    return look(e, err) < 0 || check_gone(e, err) < 0 || prepare(e, err) < 0 ? -1 : 0;
 }
 
 int epoch_open(struct epoch *e, struct error *err)
 {
     assert(e->relay != NULL && e->opening.publisher == NULL);
-    if (look(e, err) < 0 || prepare(e, err) < 0 || take_over(e, err) < 0 || win(e, err) < 0)
+    if (epoch_look(e, err) < 0 || take_over(e, err) < 0 || win(e, err) < 0)
         return -1;
     if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
         e->relay->until_lsn = e->opening.found.system.flush_lsn;

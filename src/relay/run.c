@@ -191,6 +191,16 @@ static void find_successor(struct epoch *e, struct error *err)
         *err = other;
 }
 
+/* The stream finds no publication, though the open has just seen one: it was dropped since then, or
+ * it was made after the place in the log that is read. The next open can tell. */
+static void doubt_publication(struct epoch *e, struct error *err)
+{
+    if (err->kind != ERROR_STOP || err->reason != REASON_PUBLICATION_MISSING)
+        return;
+    e->relay->gone_lsn = e->reader.state.committed.lsn;
+    err->kind = ERROR_RETRY;
+}
+
 static void count_end(struct relay *relay, int result, const struct error *err)
 {
     const char *reason = "stop";
@@ -228,8 +238,10 @@ static int one_epoch(struct life *life, struct error *err)
             life->failing_since_us = 0;
             life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
         }
-        if (result < 0)
+        if (result < 0) {
             find_successor(e, err);
+            doubt_publication(e, err);
+        }
         if (result < 0 && !relay->abandoned)
             pace_failed(&relay->pace, err->reason);
         count_end(relay, result, err);
