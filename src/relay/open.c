@@ -101,7 +101,8 @@ static int check_gone(const struct epoch *e, struct error *err)
                "publication %s exists, but it was made after %s: the server cannot read rows from "
                "before it",
                e->config->source.publication.text, lsn_format(position_lsn, at));
-    error_hint(err, "find the rows of that time and write them again; then go on with a new slot");
+    error_hint(err, "find the rows of that time and write them again; then go on with a new %s",
+               e->opening.ends.origin->ops->noun);
     return error_mend(err, "rebase --to %s --accept-loss", e->opening.ends.origin->ops->anew);
 }
 

@@ -14,3 +14,8 @@ with e2e.Case() as case:
     case.forge_progress(generation=newest["generation"], xid=1)
     refusals.refused_and_mended(case, relay, "cannot follow the one before it")
     refusals.after(case, relay, expect=("regressed",))
+
+    # No row can set the header of our records, so one without it was written by nobody of ours.
+    case.forge_progress(marked=False)
+    refusals.refused_and_mended(case, relay, "lacks the header walferry-progress")
+    refusals.after(case, relay, expect=("regressed",))
