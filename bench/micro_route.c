@@ -128,7 +128,8 @@ static void run(const struct shape *shape, uint64_t rows)
                                           {text("eventType"), text("{type}")}};
     struct config_route route = make_route(shape, headers);
     struct config_routes routes = {1, &route};
-    struct router_options options = {&routes, "orders", "walferry.orders.progress"};
+    struct router_options options = {
+        .routes = &routes, .relay = "orders", .progress_topic = "walferry.orders.progress"};
     struct encoders_options encoding = {&routes, 7318349394477056000, shape->id_header};
     struct bench b = {.encoders = NULL};
     struct error err = ERROR_INIT;

@@ -16,6 +16,12 @@ struct config_text {
     bool secret; /* part of it came from ${env:} or ${file:}, or the key is a secret: never print */
 };
 
+/* A list of them. */
+struct config_texts {
+    uint32_t count;
+    const struct config_text *items;
+};
+
 struct config_pair {
     struct config_text name;
     struct config_text value;
@@ -47,6 +53,7 @@ struct config_topics {
     bool create;
     int32_t partitions;         /* -1: the broker's default */
     int32_t replication_factor; /* -1: the broker's default */
+    struct config_texts allow;  /* globs; none: no event is held to any */
 };
 
 struct config_delivery {

@@ -46,6 +46,7 @@ static bool worth_telling(const struct config_key *key)
     case KEY_KIND_NUMBER:
     case KEY_KIND_COUNT:
     case KEY_KIND_SIZE:
+    case KEY_KIND_TEXTS:
         return true;
     case KEY_KIND_CHOICE:
         return strchr(key->words, '|') != NULL;

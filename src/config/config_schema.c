@@ -31,6 +31,17 @@ static void write_pattern(struct json_writer *w, const char *rule)
     json_write_end_object(w);
 }
 
+static void write_expanded_or(struct json_writer *w, const char *rule)
+{
+    json_write_begin_object(w);
+    json_write_name(w, "anyOf");
+    json_write_begin_array(w);
+    write_pattern(w, rule);
+    write_expanded(w);
+    json_write_end_array(w);
+    json_write_end_object(w);
+}
+
 static void write_integer(struct json_writer *w, const struct config_key *key)
 {
     json_write_begin_object(w);
@@ -63,6 +74,12 @@ static void write_forms(struct json_writer *w, const struct config_key *key)
         json_write_member_text(w, "type", "string");
         return;
     }
+    if (key->kind == KEY_KIND_TEXTS) {
+        json_write_member_text(w, "type", "array");
+        json_write_name(w, "items");
+        write_expanded_or(w, key->rule);
+        return;
+    }
     json_write_name(w, "anyOf");
     json_write_begin_array(w);
     if (key->kind == KEY_KIND_TEXT)
@@ -84,8 +101,8 @@ static void write_default(struct json_writer *w, const struct config_key *key)
 {
     if (key->fallback == NULL || strchr(key->fallback, '<') != NULL)
         return;
-    bool bare =
-        key->kind == KEY_KIND_BOOL || key->kind == KEY_KIND_NUMBER || key->kind == KEY_KIND_COUNT;
+    bool bare = key->kind == KEY_KIND_BOOL || key->kind == KEY_KIND_NUMBER ||
+                key->kind == KEY_KIND_COUNT || key->kind == KEY_KIND_TEXTS;
     if (bare)
         json_write_member_raw(w, "default", span_of(key->fallback));
     else

@@ -35,6 +35,16 @@
      .rule = rule_,                                                                                \
      .expect = expect_,                                                                            \
      .help = help_},
+#define KEY_TEXTS(path_, scope_, member_, flags_, rule_, expect_, help_)                           \
+    {.path = path_,                                                                                \
+     .kind = KEY_KIND_TEXTS,                                                                       \
+     .flags = flags_,                                                                              \
+     .scope = SCOPE_##scope_,                                                                      \
+     .offset = offsetof(struct scope_, member_),                                                   \
+     .fallback = "[]",                                                                             \
+     .rule = rule_,                                                                                \
+     .expect = expect_,                                                                            \
+     .help = help_},
 #define KEY_CHOICE(path_, scope_, member_, flags_, default_, words_, help_)                        \
     {.path = path_,                                                                                \
      .kind = KEY_KIND_CHOICE,                                                                      \
@@ -74,6 +84,7 @@ static const struct config_key keys[] = {
 #undef KEY_LIST
 #undef KEY_PAIRS
 #undef KEY_TEXT
+#undef KEY_TEXTS
 #undef KEY_CHOICE
 #undef KEY_BOOL
 #undef KEY_NUMBER
@@ -84,6 +95,7 @@ static const struct config_key keys[] = {
 #define KEY_LIST(...)
 #define KEY_PAIRS(...)
 #define KEY_TEXT(...)
+#define KEY_TEXTS(...)
 #define KEY_CHOICE(...)
 #define KEY_BOOL(...)
 #define KEY_NUMBER(...)
@@ -187,6 +199,9 @@ void config_key_expect(const struct config_key *key, struct buf *out)
         break; /* no values themselves */
     case KEY_KIND_TEXT:
         buf_add_text(out, key->expect != NULL ? key->expect : "text");
+        break;
+    case KEY_KIND_TEXTS:
+        buf_add_format(out, "a list of %s", key->expect);
         break;
     case KEY_KIND_CHOICE:
         add_words(out, key->words);

@@ -16,7 +16,8 @@ enum key_kind {
     KEY_KIND_BOOL,
     KEY_KIND_NUMBER,
     KEY_KIND_COUNT,
-    KEY_KIND_SIZE
+    KEY_KIND_SIZE,
+    KEY_KIND_TEXTS
 };
 
 enum key_flags {
@@ -39,8 +40,8 @@ struct config_key {
     size_t offset;           /* in the struct of the scope */
     const char *fallback;    /* the default as it would be written, or NULL */
     const char *sample;      /* YAML; NULL: the default */
-    const char *rule;        /* TEXT: regular expression for the whole value, or NULL */
-    const char *expect;      /* TEXT: the rule in words */
+    const char *rule;        /* TEXT, TEXTS: regular expression for a whole text, or NULL */
+    const char *expect;      /* TEXT, TEXTS: the rule in words */
     const char *words;       /* CHOICE: a|b; PAIRS: the name that must be there, or NULL */
     int64_t min, max;        /* NUMBER, COUNT, SIZE */
     const char *help;

@@ -184,6 +184,48 @@ static int set_text(const struct value *v, struct error *err)
     return 0;
 }
 
+/* What stands in one place, or one text of a list. */
+static int set_scalar(struct value *v, struct error *err)
+{
+    const struct config_key *key = v->key;
+    if (v->node->kind != NODE_SCALAR)
+        return refuse(v, REASON_CONFIG_TYPE, err);
+    if (config_expand(v->reader, v->node->line, key->path, v->node->text,
+                      (key->flags & RESTART_DATABASE) != 0, &v->text, &v->expanded, err) < 0)
+        return -1;
+    switch (key->kind) {
+    case KEY_KIND_NUMBER:
+    case KEY_KIND_COUNT:
+        return set_number(v, err);
+    case KEY_KIND_SIZE:
+        return set_size(v, err);
+    case KEY_KIND_BOOL:
+        return set_bool(v, err);
+    case KEY_KIND_CHOICE:
+        return set_choice(v, err);
+    default:
+        return set_text(v, err);
+    }
+}
+
+/* Each text is held against the rule; the list as it stands becomes the member. */
+static int set_texts(const struct value *list, struct error *err)
+{
+    const struct node *node = list->node;
+    struct arena *arena = list->reader->arena;
+    struct config_text *items = arena_alloc_zero(arena, (node->count + 1) * sizeof *items);
+    uint32_t count = 0;
+    for (const struct node_child *child = node->first; child != NULL; child = child->next) {
+        struct value item = *list;
+        item.node = child->value;
+        item.member = &items[count++];
+        if (set_scalar(&item, err) < 0)
+            return -1;
+    }
+    *(struct config_texts *)list->member = (struct config_texts){count, items};
+    return 0;
+}
+
 int config_value_set(const struct config_reader *reader, const struct config_key *key,
                      const struct node *node, void *base, struct error *err)
 {
@@ -194,24 +236,14 @@ int config_value_set(const struct config_reader *reader, const struct config_key
                       .node = node,
                       .text = span_null(),
                       .member = (char *)base + key->offset};
-    if (node->kind != NODE_SCALAR)
-        return refuse(&v, REASON_CONFIG_TYPE, err);
-    if (config_expand(reader, node->line, key->path, node->text,
-                      (key->flags & RESTART_DATABASE) != 0, &v.text, &v.expanded, err) < 0)
-        return -1;
-    switch (key->kind) {
-    case KEY_KIND_NUMBER:
-    case KEY_KIND_COUNT:
-        return set_number(&v, err);
-    case KEY_KIND_SIZE:
-        return set_size(&v, err);
-    case KEY_KIND_BOOL:
-        return set_bool(&v, err);
-    case KEY_KIND_CHOICE:
-        return set_choice(&v, err);
-    default:
-        return set_text(&v, err);
-    }
+    if (key->kind != KEY_KIND_TEXTS)
+        return set_scalar(&v, err);
+    if (node->kind == NODE_LIST)
+        return set_texts(&v, err);
+    if (node->kind == NODE_SCALAR)
+        v.text = node->text;
+    refuse(&v, REASON_CONFIG_TYPE, err);
+    return error_hint(err, "write [\"a\", \"b\"], or items below it, each behind a -");
 }
 
 int config_value_pair(const struct config_reader *reader, const char *path, const struct node *node,
@@ -245,7 +277,9 @@ void config_value_default(const struct config_reader *reader, const struct confi
         return;
     }
     struct error err = ERROR_INIT;
-    struct node node = {.kind = NODE_SCALAR, .plain = true, .text = span_of(text)};
+    struct node node = {.kind = key->kind == KEY_KIND_TEXTS ? NODE_LIST : NODE_SCALAR,
+                        .plain = true,
+                        .text = span_of(text)};
     int result = config_value_set(reader, key, &node, base, &err);
     assert(result == 0);
     (void)result;

@@ -34,7 +34,8 @@ int relay_open_router(const struct config_relay *config, struct router **router,
 {
     struct router_options options = {.routes = &config->routes,
                                      .relay = config->name.text,
-                                     .progress_topic = config->delivery.progress_topic.text};
+                                     .progress_topic = config->delivery.progress_topic.text,
+                                     .topics_allowed = &config->delivery.topics.allow};
     return router_open(&options, router, err);
 }
 

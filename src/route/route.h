@@ -25,6 +25,8 @@ struct router_options {
     const struct config_routes *routes;
     const char *relay;
     const char *progress_topic; /* an event for it is ERROR_DATA */
+    /* One for a topic that none of these globs matches, too; NULL or none: all are allowed. */
+    const struct config_texts *topics_allowed;
 };
 
 /* Every template error is ERROR_STOP, EXIT_USAGE, with file and line. The router points into the
@@ -45,8 +47,8 @@ enum router_answer router_begin(struct router *router, const struct change *chan
                                 struct arena *scratch);
 /* 1: *event filled. 0: no more. -1: ERROR_DATA; event->route tells whose on_error decides, and the
  * next call goes on with the next event. Reasons: column_missing, null_in_template, illegal_topic,
- * reserved_topic, bad_headers, reserved_header, bad_partition, bad_message_json, bad_value,
- * value_unchanged. */
+ * reserved_topic, topic_not_allowed, bad_headers, reserved_header, bad_partition, bad_message_json,
+ * bad_value, value_unchanged. */
 int router_next(struct router *router, struct event *event, struct error *err);
 
 /* What the routes take of tables, a set of change_bit(): the server need not send anything else. */

@@ -29,7 +29,8 @@ int route_compile_topic(struct compilation *c)
     struct template template;
     if (compile_template(c, &c->config->topic, "topic", &template) < 0)
         return -1;
-    route_topic_init(&c->route->topic, &template, c->options->progress_topic);
+    route_topic_init(&c->route->topic, &template, c->options->progress_topic,
+                     c->options->topics_allowed);
     struct span literal;
     struct error why = ERROR_INIT;
     int result = template_literal(&template, &literal)
@@ -37,7 +38,8 @@ int route_compile_topic(struct compilation *c)
                      : route_topic_check_literals(&c->route->topic, c->arena, &why);
     if (result == 0)
         return 0;
-    return config_error(c->err, &c->config->topic, why.reason, "%s.topic: %s", c->path, why.text);
+    config_error(c->err, &c->config->topic, why.reason, "%s.topic: %s", c->path, why.text);
+    return why.hint[0] != '\0' ? error_hint(c->err, "%s", why.hint) : -1;
 }
 
 /* key: "" means events without a key. */

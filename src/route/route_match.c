@@ -3,6 +3,9 @@
 
 #include <assert.h>
 
+/* Longer globs are not compared with each other; a topic is shorter. */
+#define GLOB_MAX 512
+
 /* Behind the character at `at`. */
 static size_t next_character(struct span text, size_t at)
 {
@@ -37,6 +40,35 @@ bool route_match_glob(struct span glob, struct span text)
     while (g < glob.len && glob.ptr[g] == '*')
         g++;
     return g == glob.len;
+}
+
+/* reached[j]: what the first part of `a` and the first j characters of `b` match may be the same.
+ * A * may stand for nothing, or for one more character of the other side. */
+bool route_match_globs_meet(struct span a, struct span b)
+{
+    bool rows[2][GLOB_MAX + 1] = {{false}};
+    if (a.len > GLOB_MAX || b.len > GLOB_MAX)
+        return true; /* not known: whoever meets a text will see */
+    rows[0][0] = true;
+    for (size_t i = 0; i <= a.len; i++) {
+        bool *reached = rows[i % 2], *next = rows[(i + 1) % 2];
+        memset(next, false, GLOB_MAX + 1);
+        for (size_t j = 0; j <= b.len; j++) {
+            if (!reached[j])
+                continue;
+            char x = i < a.len ? a.ptr[i] : '\0', y = j < b.len ? b.ptr[j] : '\0';
+            bool any = x == '*' || y == '*';
+            if (any && i < a.len)
+                next[j] = true;
+            if (any && j < b.len)
+                reached[j + 1] = true;
+            if (!any && i < a.len && j < b.len && (x == y || x == '?' || y == '?'))
+                next[j + 1] = true;
+        }
+        if (i == a.len)
+            return reached[b.len];
+    }
+    return false;
 }
 
 static bool fits(bool glob, struct span pattern, struct span name)

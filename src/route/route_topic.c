@@ -1,19 +1,40 @@
 /* route/route_topic: see route_topic.h. Which names may be is said in model/topic_name. */
 #include "route/route_topic.h"
 
+#include "route/route_match.h"
+
 #include <assert.h>
+
+#define ALLOW "delivery.topics.allow"
+
+static bool is_allowed(const struct route_topic *topic, struct span text)
+{
+    const struct config_texts *globs = topic->allowed;
+    if (globs == NULL || globs->count == 0)
+        return true;
+    for (uint32_t i = 0; i < globs->count; i++)
+        if (route_match_glob(span_of(globs->items[i].text), text))
+            return true;
+    return false;
+}
 
 static int check(const struct route_topic *topic, struct span text, struct error *err)
 {
-    return topic_name_check_event(text, topic->progress_topic, err);
+    if (topic_name_check_event(text, topic->progress_topic, err) < 0)
+        return -1;
+    if (is_allowed(topic, text))
+        return 0;
+    error_data(err, REASON_TOPIC_NOT_ALLOWED, "topic %.*s matches none of " ALLOW, SPAN_ARG(text));
+    return error_hint(err, "add a glob that matches it to " ALLOW);
 }
 
 void route_topic_init(struct route_topic *topic, const struct template *template,
-                      const char *progress_topic)
+                      const char *progress_topic, const struct config_texts *allowed)
 {
     assert(template != NULL);
     assert(progress_topic != NULL);
-    *topic = (struct route_topic){.template = *template, .progress_topic = progress_topic};
+    *topic = (struct route_topic){
+        .template = *template, .progress_topic = progress_topic, .allowed = allowed};
     uint32_t moving = 0;
     for (uint32_t i = 0; i < template->count; i++) {
         const struct part *part = &template->parts[i];
@@ -55,21 +76,44 @@ static struct span example(const struct part *part)
     return part->kind == PART_LSN ? SPAN_LITERAL("0/0") : SPAN_LITERAL("x");
 }
 
-int route_topic_check_literals(const struct route_topic *topic, struct arena *scratch,
-                               struct error *err)
+static struct span any_value(const struct part *part)
 {
-    const struct template *t = &topic->template;
+    return part->kind == PART_LITERAL ? part->text : SPAN_LITERAL("*");
+}
+
+/* The template with what `of` gives for each part. */
+static struct span put_together(const struct template *t, struct span (*of)(const struct part *),
+                                struct arena *scratch)
+{
     size_t len = 0;
     for (uint32_t i = 0; i < t->count; i++)
-        len += example(&t->parts[i]).len;
+        len += of(&t->parts[i]).len;
     char *text = arena_alloc_bytes(scratch, len + 1);
     len = 0;
     for (uint32_t i = 0; i < t->count; i++) {
-        struct span part = example(&t->parts[i]);
+        struct span part = of(&t->parts[i]);
         memcpy(text + len, part.ptr, part.len);
         len += part.len;
     }
-    return check(topic, (struct span){text, len}, err);
+    return (struct span){text, len};
+}
+
+int route_topic_check_literals(const struct route_topic *topic, struct arena *scratch,
+                               struct error *err)
+{
+    const struct config_texts *globs = topic->allowed;
+    struct span name = put_together(&topic->template, example, scratch);
+    if (topic_name_check_event(name, topic->progress_topic, err) < 0)
+        return -1;
+    if (globs == NULL || globs->count == 0)
+        return 0;
+    struct span names = put_together(&topic->template, any_value, scratch);
+    for (uint32_t i = 0; i < globs->count; i++)
+        if (route_match_globs_meet(span_of(globs->items[i].text), names))
+            return 0;
+    error_data(err, REASON_TOPIC_NOT_ALLOWED, "no topic like %.*s can match any of " ALLOW,
+               SPAN_ARG(names));
+    return error_hint(err, "add a glob that matches them to " ALLOW);
 }
 
 /* Does the last topic have the value where its template has the column? */

@@ -12,9 +12,10 @@
 
 struct route_topic {
     struct template template;
-    const char *progress_topic; /* no event may go there */
-    const struct part *only;    /* the one part that is not literal; NULL: none, or several */
-    size_t before;              /* bytes of the topic before and behind the value of `only` */
+    const char *progress_topic;         /* no event may go there */
+    const struct config_texts *allowed; /* globs that a topic must match one of; NULL, none: any */
+    const struct part *only; /* the one part that is not literal; NULL: none, or several */
+    size_t before;           /* bytes of the topic before and behind the value of `only` */
     size_t behind;
     bool literal; /* text is the topic, always */
     size_t len;   /* of text; 0: none yet */
@@ -22,15 +23,14 @@ struct route_topic {
 };
 
 void route_topic_init(struct route_topic *topic, const struct template *template,
-                      const char *progress_topic);
+                      const char *progress_topic, const struct config_texts *allowed);
 /* For a template that is plain text. ERROR_DATA as below. */
 int route_topic_set_literal(struct route_topic *topic, struct span text, struct error *err);
-/* Whether any value at all can make a topic of it, with an x for each
- * that may be anything. ERROR_DATA as below. */
+/* Whether any value at all can make a topic of it that is allowed. ERROR_DATA as below. */
 int route_topic_check_literals(const struct route_topic *topic, struct arena *scratch,
                                struct error *err);
 /* The row's topic, NUL-terminated, valid until the next row. ERROR_DATA: "null_in_template",
- * "illegal_topic", "reserved_topic". */
+ * "illegal_topic", "reserved_topic", "topic_not_allowed". */
 int route_topic_of(struct route_topic *topic, const struct route_row *row, struct arena *scratch,
                    struct span *text, struct error *err);
 

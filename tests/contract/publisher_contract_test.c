@@ -255,7 +255,8 @@ static void a_missing_topic_is_made_or_refused(void **state)
     assert_string_equal(reason_slug(f->err.reason), "topic_missing");
     char other[96];
     snprintf(other, sizeof other, "%s.more", f->topic);
-    f->delivery.topics = (struct config_topics){true, 5, 1};
+    f->delivery.topics =
+        (struct config_topics){.create = true, .partitions = 5, .replication_factor = 1};
     fixture_must_put(f, fixture_message(f, other, "k", "v"));
     fixture_must_commit(f, "r");
     assert_int_equal(fixture_read(f, other, 5)->count, 1);

@@ -119,7 +119,7 @@ with e2e.Case(label="_sql", config={"log": {"format": "json"}}) as case:
 
 with e2e.Case(label="_rows", config={"log": {"format": "json"}}) as case:
     case.sql("ALTER TABLE public.outbox ADD COLUMN part int, ADD COLUMN note text")
-    relay = case.relay({"routes": [{
+    relay = case.relay({"delivery": {"topics": {"allow": [case.prefix + "*"]}}, "routes": [{
         "name": "outbox", "from": "public.outbox", "as": "outbox", "topic": "{aggregatetype}",
         "columns": {"headers": "headers", "partition": "part"},
         "headers": {"id": "{id}", "note": "{note}"}}]})
@@ -129,6 +129,7 @@ with e2e.Case(label="_rows", config={"log": {"format": "json"}}) as case:
             ("null_in_template", good, 0, None, None),
             ("illegal_topic", "with space", 0, "n", None),
             ("reserved_topic", "__consumer_offsets", 0, "n", None),
+            ("topic_not_allowed", "elsewhere", 0, "n", None),
             ("bad_partition", good, -1, "n", None),
             ("bad_headers", good, 0, "n", "[1]"),
             ("reserved_header", good, 0, "n", '{"walferry-x": "1"}')):

@@ -50,15 +50,16 @@ int fixture_setup(void **state)
     snprintf(f->transactional_id, sizeof f->transactional_id, "walferry.%s", f->relay);
     snprintf(f->topic, sizeof f->topic, "%s.events", f->relay);
     fixture_property(f, "bootstrap.servers", peer_bootstrap());
-    f->delivery = (struct config_delivery){.guarantee = GUARANTEE_EXACTLY_ONCE,
-                                           .commit_interval_ms = 10,
-                                           .transaction_timeout_ms = 30000,
-                                           .strict = true,
-                                           .memory_limit = 64 << 20,
-                                           .batch_events = BATCH_MESSAGES,
-                                           .progress_topic = {.text = f->progress_topic},
-                                           .transactional_id = {.text = f->transactional_id},
-                                           .topics = {true, -1, -1}};
+    f->delivery = (struct config_delivery){
+        .guarantee = GUARANTEE_EXACTLY_ONCE,
+        .commit_interval_ms = 10,
+        .transaction_timeout_ms = 30000,
+        .strict = true,
+        .memory_limit = 64 << 20,
+        .batch_events = BATCH_MESSAGES,
+        .progress_topic = {.text = f->progress_topic},
+        .transactional_id = {.text = f->transactional_id},
+        .topics = {.create = true, .partitions = -1, .replication_factor = -1}};
     f->metrics = metrics_open(f->relay, 0, NULL);
     f->options = (struct kafka_options){.kafka = &f->kafka,
                                         .delivery = &f->delivery,

@@ -68,7 +68,8 @@ void bench_start(struct reader_bench *b)
     must(circuit_open(&b->circuit, b->events, b->routes.count, BENCH_BYTES * CIRCUIT_BATCHES,
                       &b->err),
          &b->err);
-    struct router_options routing = {&b->routes, "orders", "walferry.orders.progress"};
+    struct router_options routing = {
+        .routes = &b->routes, .relay = "orders", .progress_topic = "walferry.orders.progress"};
     must(router_open(&routing, &b->router, &b->err), &b->err);
     b->options.fill.router = b->router;
     b->options.now_us = b->now_us;

@@ -62,8 +62,10 @@ struct config_route *route_fixture_add_route(struct route_fixture *f, const char
 
 int route_fixture_open(struct route_fixture *f)
 {
-    struct router_options options = {
-        .routes = &f->routes, .relay = "orders", .progress_topic = "walferry.orders.progress"};
+    struct router_options options = {.routes = &f->routes,
+                                     .relay = "orders",
+                                     .progress_topic = "walferry.orders.progress",
+                                     .topics_allowed = f->topics_allowed};
     return router_open(&options, &f->router, &f->err);
 }
 

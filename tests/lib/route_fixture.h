@@ -11,6 +11,7 @@
 struct route_fixture {
     struct config_route configs[FIXTURE_ROUTES_MAX];
     struct config_routes routes;
+    const struct config_texts *topics_allowed; /* NULL: all */
     struct router *router;
     struct arena scratch;
     struct column columns[FIXTURE_COLUMNS_MAX];

@@ -109,6 +109,7 @@ static void the_sample_shows_the_defaults(void **state)
     assert_int_equal(a->topics.create, b->topics.create);
     assert_int_equal(a->topics.partitions, b->topics.partitions);
     assert_int_equal(a->topics.replication_factor, b->topics.replication_factor);
+    assert_int_equal(a->topics.allow.count, b->topics.allow.count);
     assert_int_equal(a->require_replication, b->require_replication);
     config_close(shown);
     config_close(bare);

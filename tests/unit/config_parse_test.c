@@ -63,6 +63,7 @@ static void defaults_of_source_and_delivery(void **state)
     assert_true(config_only_relay(c)->delivery.topics.create);
     assert_int_equal(config_only_relay(c)->delivery.topics.partitions, -1);
     assert_int_equal(config_only_relay(c)->delivery.topics.replication_factor, -1);
+    assert_int_equal(config_only_relay(c)->delivery.topics.allow.count, 0);
     assert_false(config_only_relay(c)->delivery.require_replication);
     config_close(c);
 }
@@ -154,7 +155,8 @@ static const char everything[] =
     "  id_header: \"\"\n"
     "  require_replication: true\n"
     "  idle_progress: {bytes: 512KB, interval_ms: 20}\n"
-    "  topics: {create: false, partitions: 12, replication_factor: 3}\n"
+    "  topics: {create: false, partitions: 12, replication_factor: 3, "
+    "allow: [\"outbox.event.*\", order-?]}\n"
     "retry: {min_ms: 1, max_ms: 2, give_up_ms: 3, auth_grace_ms: 4}\n"
     "routes:\n"
     "  - name: r1\n"
@@ -193,6 +195,11 @@ static void every_key_outside_of_routes(void **state)
     assert_false(config_only_relay(c)->delivery.topics.create);
     assert_int_equal(config_only_relay(c)->delivery.topics.partitions, 12);
     assert_int_equal(config_only_relay(c)->delivery.topics.replication_factor, 3);
+    const struct config_texts *allow = &config_only_relay(c)->delivery.topics.allow;
+    assert_int_equal(allow->count, 2);
+    assert_string_equal(allow->items[0].text, "outbox.event.*");
+    assert_string_equal(allow->items[1].text, "order-?");
+    assert_int_equal(allow->items[1].line, 17);
     assert_int_equal(config_only_relay(c)->retry.min_ms, 1);
     assert_int_equal(config_only_relay(c)->retry.max_ms, 2);
     assert_int_equal(config_only_relay(c)->retry.give_up_ms, 3);

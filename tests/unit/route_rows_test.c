@@ -176,6 +176,30 @@ static void test_bad_topics(void **state)
         "has no default for it");
 }
 
+static void test_rows_reach_what_is_allowed(void **state)
+{
+    (void)state;
+    const struct config_text globs[] = {route_fixture_text("outbox.event.*"),
+                                        route_fixture_text("audit-?")};
+    const struct config_texts allowed = {2, globs};
+    const char *const topics[] = {"outbox.event.", "outbox.event.a.b", "audit-1",     "audit-10",
+                                  "secrets",       "xoutbox.event.a",  "outbox.event"};
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
+        struct route_fixture f;
+        char text[80];
+        route_fixture_init(&f);
+        f.topics_allowed = &allowed;
+        f.configs[0].topic = route_fixture_text("{aggregatetype}");
+        route_fixture_set(&f, "aggregatetype", topics[i]);
+        assert_int_equal(route_fixture_open(&f), 0);
+        assert_int_equal(route_fixture_route(&f), i < 3 ? 1 : -1);
+        snprintf(text, sizeof text, "topic %s matches none of delivery.topics.allow", topics[i]);
+        if (i >= 3)
+            assert_error(f.err, ERROR_DATA, "topic_not_allowed", text);
+        route_fixture_fini(&f);
+    }
+}
+
 static void test_longest_topic(void **state)
 {
     (void)state;
@@ -609,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_topic_follows_its_column),
         cmocka_unit_test(test_topic_of_two_columns),
         cmocka_unit_test(test_bad_topics),
+        cmocka_unit_test(test_rows_reach_what_is_allowed),
         cmocka_unit_test(test_longest_topic),
         cmocka_unit_test(test_null_and_default_in_key),
         cmocka_unit_test(test_no_key),

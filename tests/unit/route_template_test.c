@@ -99,6 +99,41 @@ static void test_bad_literal_topics(void **state)
     }
 }
 
+static void test_topics_that_are_not_allowed(void **state)
+{
+    (void)state;
+    const struct config_text globs[] = {route_fixture_text("outbox.event.*"),
+                                        route_fixture_text("audit-?")};
+    const struct config_texts allowed = {2, globs};
+    const char *const bad[][2] = {
+        {"orders", "shop.yaml:7: routes[0].topic: topic orders matches none of "
+                   "delivery.topics.allow"},
+        {"audit-10", "shop.yaml:7: routes[0].topic: topic audit-10 matches none of "
+                     "delivery.topics.allow"},
+        {"outbox.ev.{type}", "shop.yaml:7: routes[0].topic: no topic like outbox.ev.* can "
+                             "match any of delivery.topics.allow"},
+        {"audit_{type}", "shop.yaml:7: routes[0].topic: no topic like audit_* can match any of "
+                         "delivery.topics.allow"}};
+    const char *const good[] = {"outbox.event.x",  "audit-1",          "outbox.event.{type}",
+                                "outbox.e{type}t", "{type}",           "{type}.{aggregatetype}",
+                                "audit-{type}",    "outbox.event{id}x"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct route_fixture f;
+        route_fixture_init(&f);
+        f.topics_allowed = &allowed;
+        f.configs[0].topic = route_fixture_text(bad[i][0]);
+        expect_refused(&f, "topic_not_allowed", bad[i][1]);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct route_fixture f;
+        route_fixture_init(&f);
+        f.topics_allowed = &allowed;
+        f.configs[0].topic = route_fixture_text(good[i]);
+        assert_int_equal(route_fixture_open(&f), 0);
+        route_fixture_fini(&f);
+    }
+}
+
 static void test_messages_have_no_table(void **state)
 {
     (void)state;
@@ -211,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_secret_template_is_not_shown),
         cmocka_unit_test(test_bad_literal_topics),
+        cmocka_unit_test(test_topics_that_are_not_allowed),
         cmocka_unit_test(test_messages_have_no_table),
         cmocka_unit_test(test_bad_from),
         cmocka_unit_test(test_bad_headers),
