@@ -149,7 +149,6 @@ rule_internal_headers_are_named() {
         name=$(basename "$header" .h)
         [ "${LAYER[$module]:-0}" -lt 2 ] || [ "$name" = "$module" ] && continue
         [ -f "${header%.h}.c" ] || [ "${name%_internal}" != "$name" ] && continue
-        [[ $header =~ ^src/relay/life(cycle)?.h$ ]] && continue
         grep -qE "^struct (${module}_)?${name#"${module}_"}(_ops)? \{" "$header" ||
             echo "$header is named after no file and no struct: ${module}_internal.h?"
     done

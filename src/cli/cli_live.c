@@ -139,7 +139,7 @@ int live_get(const char *listen, const char *path, int *status, struct buf *body
     return result;
 }
 
-/* ---- Who lives there ---- */
+/* ---- Which instance answers ---- */
 
 static bool is_instance(const struct json_tree *tree, const char *relay, bool working,
                         uint64_t *pid)

@@ -1,5 +1,5 @@
 /* json/json_utf8: one UTF-8 sequence at a time, as RFC 3629 has them: no overlong forms, no
- * surrogates, nothing above U+10FFFF. Internal to the room. */
+ * surrogates, nothing above U+10FFFF. Internal to the module. */
 #ifndef WALFERRY_JSON_JSON_UTF8_H
 #define WALFERRY_JSON_JSON_UTF8_H
 

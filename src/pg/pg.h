@@ -3,7 +3,7 @@
  * Errors are sorted by SQLSTATE and by libpq's own state into the kinds of base/error: what may
  * heal by itself is ERROR_RETRY; credentials, privileges, wal_level and the like are ERROR_STOP
  * (EXIT_USAGE) with the exact mend as hint; refused credentials have reason "auth_failed".
- * Passwords never appear. The room knows nothing of batches, topics or progress. */
+ * Passwords never appear. The module knows nothing of batches, topics or progress. */
 #ifndef WALFERRY_PG_PG_H
 #define WALFERRY_PG_PG_H
 

@@ -1,6 +1,6 @@
 /* relay/board: the relay's word about itself, kept whole under the relay's mutex and copied to the
  * cell that admin/ reads. Readiness is a matter of the clock and is computed by the watch. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 

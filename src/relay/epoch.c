@@ -4,7 +4,7 @@
  * which also closes the publisher, because that can block. Closing order: the reader has stopped,
  * then the producer is destroyed and waited for, then the batches are given up whatever their
  * counts say. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 #include "base/crash.h"

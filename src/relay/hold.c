@@ -6,7 +6,7 @@
  * only a person does (SIGHUP); nor where one is found running. After a change that cannot be
  * published only a changed file or a recorded skip does, because the same start would end at the
  * same change. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 #include "relay/wake.h"

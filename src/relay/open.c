@@ -3,7 +3,7 @@
  *
  * The steps decide; here the clock is read, one is slept for, and what an operator should know is
  * logged. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 

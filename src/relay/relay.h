@@ -1,8 +1,8 @@
-/* relay/: the loops and the life of an epoch: open, run, close, back off.
+/* relay/: the loops and the lifecycle of an epoch: open, run, close, back off.
  *
  * An epoch is one connection to the database and one producer. Restart is the only recovery:
  * whatever goes wrong closes the epoch, and the next one is opened from the recorded progress
- * (docs/ ARCHITECTURE.md, "Open"). This module decides, logs and counts; the modules below it only
+ * (docs/ARCHITECTURE.md, "Open"). This module decides, logs and counts; the modules below it only
  * report. */
 #ifndef WALFERRY_RELAY_RELAY_H
 #define WALFERRY_RELAY_RELAY_H

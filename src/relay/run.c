@@ -1,10 +1,10 @@
-/* relay/run: the life of a relay: open an epoch, run it, close it, back off with jitter, open
+/* relay/run: the lifecycle of a relay: open an epoch, run it, close it, back off with jitter, open
  * again.
  *
  * The one place that decides what follows an error: its kind says so (base/error.h). Two things are
  * known only here: credentials that have worked are retried for a while when they are refused
  * (rotation), and a fenced producer first waits and looks who took over. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 #include "relay/wake.h"
@@ -25,7 +25,7 @@
 /* An epoch that has lived so long was a good one: the back-off starts anew. */
 #define GOOD_EPOCH_US (INT64_C(10) * 1000000)
 
-struct life {
+struct lifecycle {
     struct relay *relay;
     int64_t back_off_us;
     int64_t failing_since_us; /* 0: not failing */
@@ -34,17 +34,17 @@ struct life {
 
 /* ---- What follows an error ---- */
 
-static void soften_auth(struct life *life, int64_t now_us, struct error *err)
+static void soften_auth(struct lifecycle *lifecycle, int64_t now_us, struct error *err)
 {
-    const struct relay *relay = life->relay;
+    const struct relay *relay = lifecycle->relay;
     if (err->reason != REASON_AUTH_FAILED) {
-        life->auth_since_us = 0;
+        lifecycle->auth_since_us = 0;
         return;
     }
-    if (life->auth_since_us == 0)
-        life->auth_since_us = now_us;
+    if (lifecycle->auth_since_us == 0)
+        lifecycle->auth_since_us = now_us;
     int64_t grace_us = relay->config->retry.auth_grace_ms * US_PER_MS;
-    if (relay->worked && now_us - life->auth_since_us < grace_us)
+    if (relay->worked && now_us - lifecycle->auth_since_us < grace_us)
         err->kind = ERROR_RETRY;
     else if (err->kind == ERROR_RETRY) {
         err->kind = ERROR_STOP;
@@ -52,19 +52,21 @@ static void soften_auth(struct life *life, int64_t now_us, struct error *err)
     }
 }
 
-static void give_up_if_due(struct life *life, int64_t now_us, struct error *err)
+static void give_up_if_due(struct lifecycle *lifecycle, int64_t now_us, struct error *err)
 {
-    int64_t limit_us = life->relay->config->retry.give_up_ms * US_PER_MS;
-    bool own = limit_us == 0 && life->relay->o.until_caught_up;
+    int64_t limit_us = lifecycle->relay->config->retry.give_up_ms * US_PER_MS;
+    bool own = limit_us == 0 && lifecycle->relay->o.until_caught_up;
     if (own)
         limit_us = CATCH_UP_GIVE_UP_US;
-    if (life->failing_since_us == 0)
-        life->failing_since_us = now_us;
-    if (err->kind != ERROR_RETRY || limit_us == 0 || now_us - life->failing_since_us < limit_us)
+    if (lifecycle->failing_since_us == 0)
+        lifecycle->failing_since_us = now_us;
+    if (err->kind != ERROR_RETRY || limit_us == 0 ||
+        now_us - lifecycle->failing_since_us < limit_us)
         return;
     err->kind = ERROR_STOP;
     err->exit_code = EXIT_GAVE_UP;
-    error_wrap(err, "gave up after %" PRId64 " ms (%s)", (now_us - life->failing_since_us) / 1000,
+    error_wrap(err, "gave up after %" PRId64 " ms (%s)",
+               (now_us - lifecycle->failing_since_us) / 1000,
                own ? "--until-caught-up" : "retry.give_up_ms");
 }
 
@@ -76,16 +78,16 @@ static int64_t jittered(int64_t upper_us)
     return upper_us / 2 + (int64_t)((double)random / UINT32_MAX * (double)(upper_us / 2));
 }
 
-static void back_off(struct life *life, const struct error *err)
+static void back_off(struct lifecycle *lifecycle, const struct error *err)
 {
-    struct relay *relay = life->relay;
+    struct relay *relay = lifecycle->relay;
     const struct config_retry *retry = &relay->config->retry;
-    int64_t wait_us = jittered(life->back_off_us);
+    int64_t wait_us = jittered(lifecycle->back_off_us);
     if (err->reason == REASON_FENCED && wait_us < FENCED_WAIT_US)
         wait_us = FENCED_WAIT_US;
-    life->back_off_us *= 2;
-    if (life->back_off_us > retry->max_ms * US_PER_MS)
-        life->back_off_us = retry->max_ms * US_PER_MS;
+    lifecycle->back_off_us *= 2;
+    if (lifecycle->back_off_us > retry->max_ms * US_PER_MS)
+        lifecycle->back_off_us = retry->max_ms * US_PER_MS;
     char in_ms[24];
     snprintf(in_ms, sizeof in_ms, "%" PRId64, wait_us / 1000);
     log_event(relay->o.log, LOG_INFO, "epoch.backoff", "#wait_ms", in_ms, NULL);
@@ -95,23 +97,23 @@ static void back_off(struct life *life, const struct error *err)
 }
 
 /* True where another epoch is to follow. */
-static bool react(struct life *life, struct error *err)
+static bool react(struct lifecycle *lifecycle, struct error *err)
 {
-    struct relay *relay = life->relay;
+    struct relay *relay = lifecycle->relay;
     int64_t now_us = clock_monotonic_us();
     if (atomic_load(&relay->stop) && err->kind == ERROR_RETRY) {
         *err = ERROR_INIT; /* asked to end: what could not be done now is done at the next start */
         return false;
     }
-    soften_auth(life, now_us, err);
-    give_up_if_due(life, now_us, err);
+    soften_auth(lifecycle, now_us, err);
+    give_up_if_due(lifecycle, now_us, err);
     metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);
     board_error(relay, err);
     if (err->kind != ERROR_RETRY)
         return false;
     log_error(relay->o.log, LOG_WARN, "epoch.failed", err);
     atomic_store(&relay->retrying, true);
-    back_off(life, err);
+    back_off(lifecycle, err);
     if (!atomic_load(&relay->stop))
         return true;
     *err = ERROR_INIT; /* asked to end in the meantime */
@@ -213,9 +215,9 @@ static void count_end(struct relay *relay, int result, const struct error *err)
 }
 
 /* 1: ended in order. -1: *err. */
-static int one_epoch(struct life *life, struct error *err)
+static int one_epoch(struct lifecycle *lifecycle, struct error *err)
 {
-    struct relay *relay = life->relay;
+    struct relay *relay = lifecycle->relay;
     struct epoch *e = malloc(sizeof *e);
     if (e == NULL)
         abort();
@@ -227,7 +229,7 @@ static int one_epoch(struct life *life, struct error *err)
         board_epoch(e);
         relay->worked = true;
         relay->opened_config = e->config;
-        life->auth_since_us = 0;
+        lifecycle->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
         struct position before = e->opening.found.progress.position;
         uint32_t verdicts = relay->refused_count;
@@ -235,8 +237,8 @@ static int one_epoch(struct life *life, struct error *err)
         if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
             (e->made && position_compare(reader_committed(&e->reader), before) > 0) ||
             relay->refused_count > verdicts) {
-            life->failing_since_us = 0;
-            life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
+            lifecycle->failing_since_us = 0;
+            lifecycle->back_off_us = relay->config->retry.min_ms * US_PER_MS;
         }
         if (result < 0) {
             find_successor(e, err);
@@ -272,25 +274,26 @@ static int setup_first(struct relay *relay, struct error *err)
 }
 
 /* What would end the process is held instead, where that is wanted. */
-static bool release(struct life *life, struct error *err)
+static bool release(struct lifecycle *lifecycle, struct error *err)
 {
-    struct relay *relay = life->relay;
+    struct relay *relay = lifecycle->relay;
     if (!hold_wanted(relay, err))
         return false;
     bool again = hold(relay, err);
     *err = ERROR_INIT; /* asked to end: in order */
-    life->back_off_us = relay->config->retry.min_ms * US_PER_MS;
-    life->failing_since_us = 0;
-    life->auth_since_us = 0;
+    lifecycle->back_off_us = relay->config->retry.min_ms * US_PER_MS;
+    lifecycle->failing_since_us = 0;
+    lifecycle->auth_since_us = 0;
     if (again)
         name_routes(relay);
     return again;
 }
 
-static void *life_main(void *argument)
+static void *lifecycle_main(void *argument)
 {
     struct relay *relay = argument;
-    struct life life = {.relay = relay, .back_off_us = relay->config->retry.min_ms * US_PER_MS};
+    struct lifecycle lifecycle = {.relay = relay,
+                                  .back_off_us = relay->config->retry.min_ms * US_PER_MS};
     struct error err = ERROR_INIT;
     bool set_up = !relay->o.setup;
     bool again = true;
@@ -300,13 +303,14 @@ static void *life_main(void *argument)
         int result = set_up ? 0 : setup_first(relay, &err);
         if (result == 0) {
             set_up = true;
-            result = one_epoch(&life, &err);
+            result = one_epoch(&lifecycle, &err);
         }
         if (result >= 0) {
             relay->hold_config = false;
             again = wants_another(relay);
         } else {
-            again = defer_config(relay, &err) || react(&life, &err) || release(&life, &err);
+            again =
+                defer_config(relay, &err) || react(&lifecycle, &err) || release(&lifecycle, &err);
         }
     }
     relay->result = err;
@@ -349,7 +353,7 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     }
     if (pthread_create(&made->watch, NULL, watch_main, made) != 0 ||
         pthread_create(&made->follower, NULL, successor_main, made) != 0 ||
-        pthread_create(&made->thread, NULL, life_main, made) != 0)
+        pthread_create(&made->thread, NULL, lifecycle_main, made) != 0)
         abort();
     *relay = made;
     return 0;

@@ -1,7 +1,7 @@
 /* relay/successor: a thread that follows the progress topic. An instance that has nothing to commit
  * does not notice that it is fenced, and would call itself ready for as long; the first record of
  * another one behind our claim tells. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 #include "relay/wake.h"

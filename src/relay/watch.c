@@ -3,7 +3,7 @@
  * relay/lookout). It also computes readiness, because that is a matter of
  * time passing. It changes nothing on the server and never disturbs the pipeline: when its session
  * fails it says so once and tries again. */
-#include "relay/life.h"
+#include "relay/relay_internal.h"
 
 #include "base/clock.h"
 #include "relay/wake.h"

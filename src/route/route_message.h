@@ -1,5 +1,5 @@
 /* route/route_message: the JSON of a logical message becomes the cells of a row. Internal to the
- * room.
+ * module.
  *
  * Members are found by the names that the route maps; others are passed over. A string is its
  * unescaped text, null and an absent member are NULL (but id and payload must be there), anything

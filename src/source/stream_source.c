@@ -219,7 +219,7 @@ static void wait(struct source *base, int *fd, int64_t *deadline_us)
     *fd = -1;
 }
 
-/* ---- Life ---- */
+/* ---- Confirming and closing ---- */
 
 /* A stream's place is its position alone: it writes no resume. */
 static void confirm(struct source *base, struct position committed, struct span resume)

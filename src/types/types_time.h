@@ -1,4 +1,4 @@
-/* types/types_time: PostgreSQL's timestamps, as text and as microseconds. Internal to the room.
+/* types/types_time: PostgreSQL's timestamps, as text and as microseconds. Internal to the module.
  *
  * The calendar is the proleptic Gregorian one without leap seconds, as PostgreSQL has it; the year
  * before 1 AD is 1 BC. */

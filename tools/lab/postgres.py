@@ -103,7 +103,7 @@ class Postgres:
             psycopg2.connect(self.socket_dsn(connect_timeout=2)).close()
             return True
         except psycopg2.OperationalError as error:
-            # A test may have closed the door to the superuser; the server is up all the same.
+            # A test may refuse the superuser; the server is up all the same.
             return "pg_hba" in str(error) or "authentication" in str(error)
 
     def to_next_timeline(self):

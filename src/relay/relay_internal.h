@@ -1,6 +1,6 @@
-/* relay/life: what one running relay consists of; private to this module. */
-#ifndef WALFERRY_RELAY_LIFE_H
-#define WALFERRY_RELAY_LIFE_H
+/* relay/relay_internal: what one running relay consists of; private to this module. */
+#ifndef WALFERRY_RELAY_RELAY_INTERNAL_H
+#define WALFERRY_RELAY_RELAY_INTERNAL_H
 
 #include "recover/recover.h"
 #include "relay/lookout.h"
@@ -18,7 +18,7 @@ struct relay {
     struct relay_options o;
     char instance[33];    /* random, of this process */
     char application[64]; /* application_name of the stream: "walferry:<relay>" */
-    pthread_t thread;     /* the life, and the reader's loop */
+    pthread_t thread;     /* the lifecycle, and the reader's loop */
     pthread_t watch;
     pthread_t follower;
     atomic_bool stop;
