@@ -126,6 +126,9 @@ int pg_replication_start(struct pg_replication *replication, const char *slot,
 int pg_replication_take(struct pg_replication *replication, struct span *data, struct error *err);
 /* Reads what has arrived, at most one buffer; never blocks. */
 int pg_replication_fill(struct pg_replication *replication, struct error *err);
+/* True where bytes were read since the last call that did not yet make a whole payload: a large one
+ * is on its way. */
+bool pg_replication_heard(struct pg_replication *replication);
 /* Bytes already decrypted inside TLS, which poll(2) does not show. */
 bool pg_replication_pending(const struct pg_replication *replication);
 bool pg_replication_encrypted(const struct pg_replication *replication);

@@ -30,6 +30,7 @@ struct pg_replication {
     int (*tls_pending)(const void *ssl); /* SSL_pending; NULL: not to be had */
     bool encrypted;                      /* TLS or GSSAPI */
     int quiet_fills;                     /* since the last whole payload, up to QUIET_FILLS */
+    bool heard;                          /* bytes of a payload that is not whole yet */
 };
 
 /* Bytes that OpenSSL has decrypted but libpq had no room for do not make the socket readable, and
@@ -229,11 +230,21 @@ int pg_replication_take(struct pg_replication *replication, struct span *data, s
     return pg_connection_error(&replication->sql, PG_STREAM, err);
 }
 
+/* PQconsumeInput does not tell whether it found anything. Asked only while the payload at hand is
+ * not whole: a stream of small ones pays for no system call. */
+static bool is_readable(const struct pg_replication *r)
+{
+    struct pollfd fd = {.fd = PQsocket(r->sql.conn), .events = POLLIN};
+    return poll(&fd, 1, 0) > 0;
+}
+
 int pg_replication_fill(struct pg_replication *replication, struct error *err)
 {
     assert(replication != NULL && err != NULL);
     if (replication->state != STREAMING)
         return error_retry(err, REASON_STREAM_ENDED, "the stream is not open");
+    if (replication->quiet_fills > 0 && is_readable(replication))
+        replication->heard = true;
     if (PQconsumeInput(replication->sql.conn) == 0) {
         replication->state = ENDED;
         return pg_connection_error(&replication->sql, PG_STREAM, err);
@@ -241,6 +252,14 @@ int pg_replication_fill(struct pg_replication *replication, struct error *err)
     if (replication->quiet_fills < QUIET_FILLS)
         replication->quiet_fills++;
     return 0;
+}
+
+bool pg_replication_heard(struct pg_replication *replication)
+{
+    assert(replication != NULL);
+    bool heard = replication->heard;
+    replication->heard = false;
+    return heard;
 }
 
 bool pg_replication_pending(const struct pg_replication *replication)

@@ -101,6 +101,7 @@ struct origin_options {
     const char *application; /* application_name of the session */
     int64_t timeout_ms;      /* as in pg_options */
     struct buf *out;         /* what prepare says to a person; may be NULL */
+    uint32_t patience;       /* how many time-outs of its server it waits for a sign; 0 is 1 */
 };
 
 /* The origin that the configuration names; asks nobody. origin_open.c */

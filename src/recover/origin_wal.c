@@ -205,6 +205,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                      .partial = p->partial,
                                      .server_timeout_us =
                                          found->system.wal_sender_timeout_ms * INT64_C(1000),
+                                     .patience = o->o.patience,
                                      .now_us = now_us,
                                      .connection = o->o.config->source.connection.text,
                                      .application = o->o.application};

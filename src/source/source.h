@@ -49,8 +49,8 @@ struct source_ops {
 
 struct source {
     const struct source_ops *ops;
-    /* Monotonic time at which a part of a transaction came last, handed on or skipped; the
-     * implementation keeps it. Keepalives do not count. */
+    /* Monotonic time at which bytes came last, be they skipped, a keepalive or only a part of a
+     * message; the implementation keeps it. */
     int64_t data_us;
 };
 
@@ -91,7 +91,8 @@ struct type_registry;
 struct stream_options {
     struct position start;     /* recorded progress; seq 0 unless partial */
     struct partial partial;    /* of the recorded progress */
-    int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: none */
+    int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: off, and 60 s are taken */
+    uint32_t patience; /* so many of these without a sign, and the server is silent; 0 is 1 */
     int64_t now_us;
     /* For the source around the core: where types are looked up, and the application_name to which
      * ":types" is put. Kept as long as the source. NULL: types stay unknown. */
@@ -115,11 +116,12 @@ int stream_next(struct stream *stream, struct change *change);
 bool stream_status(struct stream *stream, int64_t now_us, int64_t wall_us, struct buf *out);
 /* The same whether due or not; for the end of the stream. */
 void stream_status_now(struct stream *stream, int64_t now_us, int64_t wall_us, struct buf *out);
-/* -1 with ERROR_RETRY where the server was silent for a whole server_timeout_us, or in a shutdown
- * that cannot be confirmed within 5 s. */
+/* -1 with ERROR_RETRY where the server was silent for server_timeout_us, `patience` times, or is in
+ * a shutdown that cannot be confirmed within 5 s. */
 int stream_tick(struct stream *stream, int64_t now_us, struct error *err);
-/* The server is alive although nothing is fed: bytes wait in the socket while there is no room for
- * changes. Without it, back-pressure would look like a silent server. */
+/* The server is alive although nothing is fed: a part of a message has come, or bytes wait in the
+ * socket while there is no room for changes. Without it, a slow link and back-pressure would look
+ * like a silent server. */
 void stream_heard(struct stream *stream, int64_t now_us);
 /* When stream_status or stream_tick want to be called next. */
 int64_t stream_deadline(const struct stream *stream);

@@ -11,25 +11,28 @@
 
 #define STATUS_INTERVAL_MAX_US (10 * US_PER_S)
 #define STATUS_SPACING_US (100 * US_PER_MS)
-/* Requests and intervals where the server has no time-out of its own. */
-#define TIMEOUT_ASSUMED_US (60 * US_PER_S)
+/* Where wal_sender_timeout is off. A connection whose other end is gone would never be noticed. */
+#define TIMEOUT_OURS_US (60 * US_PER_S)
 #define INSISTENT_REQUESTS 3
 #define INSISTENT_WINDOW_US (1 * US_PER_S)
 #define INSISTENT_PATIENCE_US (5 * US_PER_S)
 
-void standby_init(struct standby *s, uint64_t start_lsn, int64_t server_timeout_us, int64_t now_us)
+void standby_init(struct standby *s, const struct standby_options *options)
 {
-    assert(s != NULL);
-    assert(server_timeout_us >= 0);
-    int64_t timeout_us = server_timeout_us > 0 ? server_timeout_us : TIMEOUT_ASSUMED_US;
+    assert(s != NULL && options != NULL);
+    assert(options->server_timeout_us >= 0);
+    bool none = options->server_timeout_us == 0;
+    int64_t timeout_us = none ? TIMEOUT_OURS_US : options->server_timeout_us;
     int64_t interval_us = timeout_us / 4;
     *s = (struct standby){
-        .confirmed_lsn = start_lsn,
-        .server_timeout_us = server_timeout_us,
+        .confirmed_lsn = options->start_lsn,
+        .server_has_none = none,
+        .silence_us = timeout_us * (options->patience > 0 ? options->patience : 1),
         .request_us = timeout_us / 3,
         .interval_us = interval_us < STATUS_INTERVAL_MAX_US ? interval_us : STATUS_INTERVAL_MAX_US,
-        .status_us = now_us - STATUS_SPACING_US,
-        .heard_us = now_us,
+        .status_us = options->now_us - STATUS_SPACING_US,
+        .heard_us = options->now_us,
+        .requested_us = options->now_us - 1,
     };
 }
 
@@ -73,7 +76,11 @@ int64_t standby_due_us(const struct standby *s)
         return s->status_us;
     if (s->asked || news)
         return s->status_us + STATUS_SPACING_US;
-    return s->status_us + s->interval_us;
+    int64_t due_us = s->status_us + s->interval_us;
+    bool requested = s->requested_us >= s->heard_us;
+    if (!requested && s->heard_us + s->request_us < due_us)
+        due_us = s->heard_us + s->request_us;
+    return due_us;
 }
 
 /* Byte 'r' | Int64 write | Int64 flush | Int64 apply | Int64 clock | Int8 reply wanted */
@@ -85,7 +92,10 @@ void standby_write(struct standby *s, int64_t now_us, int64_t wall_us, struct bu
     for (int i = 0; i < 3; i++)
         buf_add_u64(out, s->confirmed_lsn);
     buf_add_u64(out, (uint64_t)(wall_us - POSTGRES_EPOCH_US));
-    buf_add_u8(out, now_us - s->heard_us >= s->request_us ? 1 : 0);
+    bool request = now_us - s->heard_us >= s->request_us;
+    buf_add_u8(out, request ? 1 : 0);
+    if (request)
+        s->requested_us = now_us;
     s->sent_lsn = s->confirmed_lsn;
     s->status_us = now_us;
     s->asked = false;
@@ -98,11 +108,12 @@ static bool shutdown_unconfirmed(const struct standby *s)
 
 int standby_check(const struct standby *s, int64_t now_us, struct error *err)
 {
-    if (s->server_timeout_us > 0 && now_us - s->heard_us >= s->server_timeout_us)
+    if (now_us - s->heard_us >= s->silence_us)
         return error_retry(err, REASON_SERVER_SILENT,
-                           "nothing came from the server for %" PRId64
-                           " ms, its whole wal_sender_timeout",
-                           (now_us - s->heard_us) / US_PER_MS);
+                           "nothing came from the server for %" PRId64 " ms, %s",
+                           (now_us - s->heard_us) / US_PER_MS,
+                           s->server_has_none ? "and its wal_sender_timeout is off"
+                                              : "its whole wal_sender_timeout");
     if (shutdown_unconfirmed(s) && now_us - s->insistent_since_us >= INSISTENT_PATIENCE_US) {
         char wanted[LSN_TEXT_MAX], confirmed[LSN_TEXT_MAX];
         return error_retry(err, REASON_SHUTDOWN_UNCONFIRMED,
@@ -117,9 +128,7 @@ int standby_check(const struct standby *s, int64_t now_us, struct error *err)
 
 int64_t standby_check_us(const struct standby *s)
 {
-    int64_t first = INT64_MAX;
-    if (s->server_timeout_us > 0)
-        first = s->heard_us + s->server_timeout_us;
+    int64_t first = s->heard_us + s->silence_us;
     if (shutdown_unconfirmed(s) && s->insistent_since_us + INSISTENT_PATIENCE_US < first)
         first = s->insistent_since_us + INSISTENT_PATIENCE_US;
     return first;

@@ -9,7 +9,11 @@
  *   at once           the server asked, or it asked and there is a new confirmation
  *   100 ms after the  there is a new confirmation; the server asks again and again at one LSN,
  *   last one          as it does in a fast shutdown until that LSN is confirmed
- *   min(10 s, server timeout / 4) after the last one, always */
+ *   min(10 s, time-out / 4) after the last one, always
+ *   time-out / 3 after the last sign of the server, once, and asks for a reply: while it decodes
+ *   what it does not send, a server looks for such a wish only every half of its time-out
+ *
+ * The time-out is the server's wal_sender_timeout, or 60 s where that is off. */
 #ifndef WALFERRY_SOURCE_SOURCE_STANDBY_H
 #define WALFERRY_SOURCE_SOURCE_STANDBY_H
 
@@ -19,15 +23,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct standby_options {
+    uint64_t start_lsn; /* recorded progress, so it may be confirmed; the first status does */
+    int64_t server_timeout_us; /* wal_sender_timeout; 0: the server has none, ours is taken */
+    uint32_t patience; /* after so many time-outs without a sign the server is silent; 0 is 1 */
+    int64_t now_us;
+};
+
 struct standby {
     uint64_t confirmed_lsn;
-    uint64_t sent_lsn;         /* the confirmation in the last status; 0: none sent yet */
-    int64_t server_timeout_us; /* 0: the server has none */
-    int64_t request_us;        /* silence after which a status asks for a reply */
+    uint64_t sent_lsn;    /* the confirmation in the last status; 0: none sent yet */
+    bool server_has_none; /* the time-out is ours */
+    int64_t silence_us;   /* so long without a sign, and the server is silent */
+    int64_t request_us;   /* silence after which a status asks for a reply */
     int64_t interval_us;
-    int64_t status_us; /* of the last status */
-    int64_t heard_us;  /* when the server was last heard of */
-    bool asked;        /* a reply is owed */
+    int64_t status_us;    /* of the last status */
+    int64_t heard_us;     /* when the server was last heard of */
+    int64_t requested_us; /* when it was last asked for a reply */
+    bool asked;           /* a reply is owed */
     /* Requests at one LSN in a row, each within 1 s of the one before. */
     uint64_t insistent_lsn;
     int64_t insistent_last_us;
@@ -37,8 +50,7 @@ struct standby {
     int64_t insistent_since_us;
 };
 
-/* start_lsn: recorded progress, so it may be confirmed; the first status, due at once, does. */
-void standby_init(struct standby *s, uint64_t start_lsn, int64_t server_timeout_us, int64_t now_us);
+void standby_init(struct standby *s, const struct standby_options *options);
 void standby_heard(struct standby *s, int64_t now_us);
 /* A keepalive with this WAL end asked for a reply. */
 void standby_asked(struct standby *s, uint64_t wal_end, int64_t now_us);
@@ -48,7 +60,7 @@ int64_t standby_due_us(const struct standby *s);
 void standby_write(struct standby *s, int64_t now_us, int64_t wall_us, struct buf *out);
 /* -1 with ERROR_RETRY: server_silent or shutdown_unconfirmed. */
 int standby_check(const struct standby *s, int64_t now_us, struct error *err);
-/* When standby_check could first fail; INT64_MAX: never as things are. */
+/* When standby_check could first fail as things are. */
 int64_t standby_check_us(const struct standby *s);
 
 #endif

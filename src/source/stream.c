@@ -53,7 +53,11 @@ struct stream *stream_open(const struct stream_options *options)
         abort();
     arena_init(&s->epoch, EPOCH_CHUNK_BYTES, EPOCH_CHUNK_BYTES);
     s->decoder = decoder_open(&s->epoch);
-    standby_init(&s->standby, options->start.lsn, options->server_timeout_us, options->now_us);
+    const struct standby_options standby = {.start_lsn = options->start.lsn,
+                                            .server_timeout_us = options->server_timeout_us,
+                                            .patience = options->patience,
+                                            .now_us = options->now_us};
+    standby_init(&s->standby, &standby);
     s->start_lsn = options->start.lsn;
     s->current_lsn = options->start.lsn;
     s->received_lsn = options->start.lsn;

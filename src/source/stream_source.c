@@ -147,8 +147,7 @@ static int drain(struct stream_source *s, int64_t now_us, struct change *change,
         if (taken <= 0)
             return taken;
         s->filled_bytes += data.len;
-        if (data.len > 0 && data.ptr[0] == 'w')
-            s->base.data_us = now_us;
+        s->base.data_us = now_us;
         if (stream_feed(s->stream, data, now_us, err) < 0)
             return -1;
         if (stream_next(s->stream, change) > 0)
@@ -171,6 +170,15 @@ static int hold_for_types(struct stream_source *s, int64_t now_us, struct change
     return 0;
 }
 
+/* Of a large message that is on its way: a slow link is no silence. */
+static void listen_to_parts(struct stream_source *s, int64_t now_us)
+{
+    if (!pg_replication_heard(s->connection))
+        return;
+    stream_heard(s->stream, now_us);
+    s->base.data_us = now_us;
+}
+
 static int read_on(struct stream_source *s, int64_t now_us, struct change *change,
                    struct error *err)
 {
@@ -179,6 +187,7 @@ static int read_on(struct stream_source *s, int64_t now_us, struct change *chang
         return got;
     if (pg_replication_fill(s->connection, err) < 0)
         return -1;
+    listen_to_parts(s, now_us);
     return drain(s, now_us, change, err);
 }
 

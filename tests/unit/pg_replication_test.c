@@ -479,6 +479,50 @@ static void nothing_stays_behind_inside_tls(void **state)
     drop_slots();
 }
 
+/* One row of 20 MB, read as it comes: each part of it is a sign of life, and nothing is none. */
+static void parts_are_heard(const char *more)
+{
+    struct pg_replication *r = start("s", make_slot("s"), more);
+    struct error err = ERROR_INIT;
+    for (int i = 0; i < 5; i++) /* what stands between whole payloads is not asked for */
+        assert_int_equal(pg_replication_fill(r, &err), 0);
+    private_postgres_sql(&server, "INSERT INTO public.t VALUES (1, repeat('x', 20000000))");
+    struct span data = {"", 0};
+    uint32_t heard = 0;
+    int64_t deadline_us = clock_monotonic_us() + 20 * US_PER_S;
+    while (data.len < 20000000 && clock_monotonic_us() < deadline_us) {
+        int got = pg_replication_take(r, &data, &err);
+        if (got < 0)
+            fail_msg("%s", err.text);
+        if (got > 0)
+            continue;
+        heard += pg_replication_heard(r) ? 1 : 0;
+        assert_false(pg_replication_heard(r));
+        struct pollfd fd = {.fd = pg_replication_fd(r), .events = POLLIN};
+        if (pg_replication_pending(r) || poll(&fd, 1, 100) > 0)
+            assert_int_equal(pg_replication_fill(r, &err), 0);
+    }
+    assert_true(data.len > 20000000);
+    assert_true(heard > 0);
+    while (take_within(r, US_PER_S / 2, &data, &err) > 0)
+        continue;
+    (void)pg_replication_heard(r);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(pg_replication_fill(r, &err), 0);
+    assert_false(pg_replication_heard(r));
+    pg_replication_close(r);
+    private_postgres_sql(&server, "TRUNCATE public.t");
+    drop_slots();
+}
+
+static void a_part_of_a_payload_is_heard(void **state)
+{
+    (void)state;
+    parts_are_heard("");
+    if (strcmp(private_postgres_ask(&server, "SHOW ssl"), "on") == 0)
+        parts_are_heard("sslmode=require");
+}
+
 /* ---- Who else is there ---- */
 
 static void only_our_own_session_is_ended(void **state)
@@ -547,6 +591,7 @@ int main(void)
         cmocka_unit_test(what_is_confirmed_moves_the_slot),
         cmocka_unit_test(the_end_waits_no_longer_than_its_deadline),
         cmocka_unit_test(nothing_stays_behind_inside_tls),
+        cmocka_unit_test(a_part_of_a_payload_is_heard),
         cmocka_unit_test(only_our_own_session_is_ended),
         cmocka_unit_test(a_dead_server_ends_the_stream),
     };

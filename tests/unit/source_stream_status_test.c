@@ -40,12 +40,19 @@ static int teardown(void **state)
     return 0;
 }
 
-static void open_with(struct fixture *f, int64_t server_timeout_us)
+static void open_patient(struct fixture *f, int64_t server_timeout_us, uint32_t patience)
 {
-    const struct stream_options options = {
-        .start = {0x1000, 0}, .server_timeout_us = server_timeout_us, .now_us = T0};
+    const struct stream_options options = {.start = {0x1000, 0},
+                                           .server_timeout_us = server_timeout_us,
+                                           .patience = patience,
+                                           .now_us = T0};
 
     f->stream = stream_open(&options);
+}
+
+static void open_with(struct fixture *f, int64_t server_timeout_us)
+{
+    open_patient(f, server_timeout_us, 1);
 }
 
 /* Whether a status was due at T0 + after_us; it is then in f->status. */
@@ -198,15 +205,53 @@ static void silence_is_asked_about_and_then_ends_the_epoch(void **state)
     assert_false(f->status.reply);
 }
 
-static void without_a_timeout_silence_is_only_asked_about(void **state)
+/* A server that decodes what it does not send looks at what we say every half of its time-out: it
+ * is asked at a third, so that its answer is there before the whole is over. */
+static void it_is_asked_once_at_a_third_of_the_timeout(void **state)
+{
+    struct fixture *f = *state;
+
+    open_with(f, 6 * S);
+    assert_true(told(f, 0));
+    keepalive(f, 0x1000, false, 100 * MS);
+    assert_true(told(f, 1500 * MS));
+    assert_int_equal(deadline(f), 2100 * MS);
+    assert_false(told(f, 2100 * MS - 1));
+    assert_true(told(f, 2100 * MS));
+    assert_true(f->status.reply);
+    assert_int_equal(deadline(f), 3600 * MS);
+    keepalive(f, 0x1000, false, 2500 * MS);
+    assert_int_equal(deadline(f), 3600 * MS);
+    assert_true(told(f, 3600 * MS));
+    assert_false(f->status.reply);
+    assert_int_equal(deadline(f), 4500 * MS);
+}
+
+static void without_a_timeout_ours_is_taken(void **state)
 {
     struct fixture *f = *state;
 
     open_with(f, 0);
     assert_true(told(f, 0));
+    assert_true(told(f, 10 * S));
+    assert_false(f->status.reply);
     assert_true(told(f, 20 * S));
     assert_true(f->status.reply);
-    assert_int_equal(stream_tick(f->stream, T0 + 3600 * S, &f->err), 0);
+    assert_int_equal(stream_tick(f->stream, T0 + 60 * S - 1, &f->err), 0);
+    assert_int_equal(stream_tick(f->stream, T0 + 60 * S, &f->err), -1);
+    assert_string_equal(reason_slug(f->err.reason), "server_silent");
+    assert_string_equal(f->err.text, "nothing came from the server for 60000 ms, and its "
+                                     "wal_sender_timeout is off");
+}
+
+static void a_patient_one_waits_for_several_timeouts(void **state)
+{
+    struct fixture *f = *state;
+
+    open_patient(f, 6 * S, 4);
+    assert_int_equal(stream_tick(f->stream, T0 + 24 * S - 1, &f->err), 0);
+    assert_int_equal(stream_tick(f->stream, T0 + 24 * S, &f->err), -1);
+    assert_string_equal(reason_slug(f->err.reason), "server_silent");
 }
 
 static void requests_are_answered_at_once(void **state)
@@ -322,8 +367,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_interval_follows_the_servers_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(silence_is_asked_about_and_then_ends_the_epoch, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(without_a_timeout_silence_is_only_asked_about, setup,
+        cmocka_unit_test_setup_teardown(it_is_asked_once_at_a_third_of_the_timeout, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(without_a_timeout_ours_is_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_patient_one_waits_for_several_timeouts, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_are_answered_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_fourth_request_within_a_second_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(an_insistent_server_is_answered_slowly, setup, teardown),
