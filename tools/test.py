@@ -208,6 +208,8 @@ class Runner:
     def sim(self):
         self.target("sim", "sim")
         self.target("sim", "sim-slow-broker")
+        self.target("sim", "sim-slow-link")
+        self.target("sim", "sim-slow-server")
         self.target("sim", "mutants")
 
     def fuzz(self):

@@ -71,6 +71,7 @@ static void make_loops(struct epoch *e)
         .circuit = &e->circuit,
         .fill = {.router = e->router, .encoders = e->encoders, .verdicts = &e->verdicts},
         .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
+                 .part_age_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
                  .idle_bytes = delivery->idle_progress_bytes,
                  .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
                  .until_lsn = relay->until_lsn,
@@ -79,6 +80,7 @@ static void make_loops(struct epoch *e)
         .guard_lsn = e->opening.found.progress.guard,
         .start = e->opening.found.progress.position,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
+        .patient = relay->lessons.patient,
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);

@@ -15,7 +15,8 @@ static struct origin *make_origin(const struct epoch *e)
                                            .log = e->relay->o.log,
                                            .stop = &e->relay->stop,
                                            .session = ORIGIN_STREAM,
-                                           .application = e->relay->application};
+                                           .application = e->relay->application,
+                                           .patience = e->relay->lessons.patience};
     return origin_open(&options);
 }
 

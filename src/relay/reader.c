@@ -102,6 +102,7 @@ static void seal(struct reader *r, bool ends_txn)
     assert(position_compare(batch->end, r->sealed) > 0); /* I3 */
     r->sealed = batch->end;
     r->state.open_parts = !ends_txn;
+    r->part_out = !ends_txn;
     r->state.away++;
     r->state.commits_away += ends_txn ? 1 : 0;
     r->boundary = (struct position){0, 0};
@@ -301,19 +302,30 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
     return 0;
 }
 
+/* Silence matters where a Kafka transaction waits for what is to come: it has begun only once a
+ * part is with the writer. Who is patient leaves it to the writer, which commits what it has. */
+static bool may_stall(const struct reader *r)
+{
+    return r->state.in_txn && r->part_out && !r->o.patient;
+}
+
 static int check_stall(struct reader *r, int64_t now_us, struct error *err)
 {
-    /* What a restart skips of a split transaction is no change, but it is a sign of life. */
+    /* Bytes are life: skipped changes, keepalives, a part of a large row. */
     if (r->last_change_us < r->o.source->data_us)
         r->last_change_us = r->o.source->data_us;
-    if (!r->state.in_txn || now_us - r->last_change_us < r->o.stall_us)
+    if (!may_stall(r) || now_us - r->last_change_us < r->o.stall_us)
         return 0;
-    if (r->phase == READER_HOLDING)
-        return error_retry(err, REASON_STALLED,
-                           "no encoder was ready for a change for %" PRId64 " ms",
-                           (now_us - r->last_change_us) / 1000);
     return error_retry(err, REASON_STALLED,
-                       "no change for %" PRId64 " ms inside a transaction of the database",
+                       "nothing came for %" PRId64 " ms inside a transaction of the database",
+                       (now_us - r->last_change_us) / 1000);
+}
+
+static int check_hold(const struct reader *r, int64_t now_us, struct error *err)
+{
+    if (now_us - r->last_change_us < r->o.stall_us)
+        return 0;
+    return error_retry(err, REASON_STALLED, "no encoder was ready for a change for %" PRId64 " ms",
                        (now_us - r->last_change_us) / 1000);
 }
 
@@ -391,7 +403,7 @@ static int hold_step(struct reader *r, int64_t now_us, bool *input_empty, struct
     if (r->failure.kind != ERROR_NONE)
         return 0;
     if (r->phase == READER_HOLDING)
-        return check_stall(r, now_us, err);
+        return check_hold(r, now_us, err);
     r->last_change_us = now_us;
     seal_if_due(r, now_us, false);
     return take_step(r, now_us, input_empty, err);
@@ -438,7 +450,7 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
     if (!input_empty && fd >= 0)
         wait_until(wait, now_us);
     wait_until(wait, seal_due_us(&r->o.seal, &r->state, r->batch));
-    if (r->state.in_txn)
+    if (may_stall(r))
         wait_until(wait, r->last_change_us + r->o.stall_us);
 }
 

@@ -21,7 +21,9 @@ struct reader_options {
     const char *relay;       /* its name: whose guards it stops at */
     uint64_t guard_lsn;      /* guards of transactions up to it are decided about */
     struct position start;   /* recorded progress */
-    int64_t stall_us;        /* no change for so long inside a transaction closes the epoch */
+    int64_t stall_us; /* nothing for so long inside a transaction of which a part is with the writer
+                         closes the epoch; and so does a change that is held for so long */
+    bool patient;     /* silence does not; the writer commits what it has */
     int64_t now_us;
 };
 
@@ -64,6 +66,7 @@ struct reader {
     struct position boundary; /* of the last COMMIT in `batch`; lsn 0: none */
     uint32_t boundary_count;  /* messages of `batch` up to there */
     struct position sealed;   /* end of the batch that was sent last */
+    bool part_out;            /* the last batch that was sent ends in mid-transaction */
     int64_t last_change_us;
     struct reader_guard guard; /* GUARDED: that it stopped at */
     uint32_t passed_xid;       /* of the last guard that was passed; 0: none */

@@ -3,6 +3,7 @@
 #define WALFERRY_RELAY_RELAY_INTERNAL_H
 
 #include "recover/recover.h"
+#include "relay/lessons.h"
 #include "relay/lookout.h"
 #include "relay/reader.h"
 #include "relay/relay.h"
@@ -55,7 +56,8 @@ struct relay {
     struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */
     uint32_t refused_count;
     struct publish_suspect suspect;
-    struct pace pace; /* how much the broker takes; the writer's while an epoch runs */
+    struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
+    struct lessons lessons; /* of the last epoch that was open */
 
     struct held_config *held_configs; /* hold.c */
     struct error result;

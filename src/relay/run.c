@@ -214,6 +214,14 @@ static void count_end(struct relay *relay, int result, const struct error *err)
     log_event(relay->o.log, LOG_INFO, "epoch.closed", "reason", reason, NULL);
 }
 
+/* A part of a split transaction moves the writer's position, and the reader may not have seen it.
+ */
+static void learn(struct epoch *e, struct position before, const struct error *err)
+{
+    bool moved = e->made && position_compare(e->writer.last.position, before) > 0;
+    lessons_learn(&e->relay->lessons, err, moved);
+}
+
 /* 1: ended in order. -1: *err. */
 static int one_epoch(struct lifecycle *lifecycle, struct error *err)
 {
@@ -244,8 +252,8 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
             find_successor(e, err);
             doubt_publication(e, err);
         }
-        if (result < 0 && !relay->abandoned)
-            pace_failed(&relay->pace, err->reason);
+        if (!relay->abandoned)
+            learn(e, before, err);
         count_end(relay, result, err);
     }
     if (relay->abandoned)
@@ -343,6 +351,7 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     made->config = options->config;
     relay_instance(made->instance);
     made->claimant.instance = made->instance;
+    made->lessons = LESSONS_INIT;
     snprintf(made->application, sizeof made->application, "walferry:%s",
              options->config->name.text);
     snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->name.text);

@@ -42,6 +42,14 @@ static bool is_full(const struct seal_limits *limits, const struct seal_state *s
     return batch->count >= events_max(limits, state) || batch->bytes >= limits->bytes_max;
 }
 
+static bool part_due(const struct seal_limits *limits, const struct seal_state *state,
+                     const struct batch *batch, bool input_empty, int64_t now_us)
+{
+    if (is_full(limits, state, batch))
+        return true;
+    return !input_empty && batch->count > 0 && now_us - batch->opened_us >= limits->part_age_us;
+}
+
 static bool commit_due(const struct seal_limits *limits, const struct seal_state *state,
                        const struct batch *batch, bool input_empty, int64_t now_us)
 {
@@ -59,10 +67,10 @@ static bool commit_due(const struct seal_limits *limits, const struct seal_state
 enum seal seal_due(const struct seal_limits *limits, const struct seal_state *state,
                    const struct batch *batch, bool input_empty, int64_t now_us)
 {
-    assert(limits->events_max >= 1);
+    assert(limits->events_max >= 1 && limits->part_age_us > 0);
     assert(state->commits_away <= state->away);
     if (state->in_txn)
-        return is_full(limits, state, batch) ? SEAL_PART : SEAL_NOT;
+        return part_due(limits, state, batch, input_empty, now_us) ? SEAL_PART : SEAL_NOT;
     return commit_due(limits, state, batch, input_empty, now_us) ? SEAL_COMMIT : SEAL_NOT;
 }
 

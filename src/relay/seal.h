@@ -7,8 +7,10 @@
  *   COMMIT, with messages         past its share of events or bytes
  *                                 past the interval, with fewer than two commits on their way
  *                                 with the input empty and no commit on its way
- *   mid-transaction               only when it is full
- *   empty, no transaction         as a mark: see seal_mark_due()
+ *   mid-transaction               when it is full
+ *                                 past the age of a part, at the next change: what arrives slowly
+ * is published in parts, what does not arrive is waited for empty, no transaction         as a
+ * mark: see seal_mark_due()
  */
 #ifndef WALFERRY_RELAY_SEAL_H
 #define WALFERRY_RELAY_SEAL_H
@@ -19,6 +21,7 @@ struct seal_limits {
     uint32_t events_max; /* of one batch, from 1 */
     size_t bytes_max;    /* of one batch */
     int64_t commit_interval_us;
+    int64_t part_age_us; /* of a batch in mid-transaction */
     uint64_t idle_bytes; /* so much WAL without an event is worth a mark */
     int64_t idle_interval_us;
     uint64_t until_lsn; /* progress is wanted up to here; 0: no such wish */

@@ -51,6 +51,7 @@ struct reader_bench *bench_open(uint32_t routes)
         .circuit = &b->circuit,
         .fill = {.verdicts = &b->verdicts},
         .seal = {.commit_interval_us = BENCH_INTERVAL_US,
+                 .part_age_us = BENCH_PART_AGE_US,
                  .idle_bytes = BENCH_IDLE_BYTES,
                  .idle_interval_us = BENCH_IDLE_US},
         .relay = "bench",

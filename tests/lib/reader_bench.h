@@ -15,6 +15,7 @@
 #define BENCH_IDLE_BYTES 0x10000
 #define BENCH_IDLE_US 10000000
 #define BENCH_STALL_US 15000000
+#define BENCH_PART_AGE_US 30000000
 #define BENCH_ROUTES 3
 
 struct reader_bench {

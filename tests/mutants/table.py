@@ -89,8 +89,22 @@ MUTANTS = [
            [("batch_truncate(r->batch, r->boundary_count);", "")],
            "sim", WRONG_EVENTS),
     Mutant("sealed-inside-a-transaction", "I4", READER,
-           [("if (state->in_txn) return is_full", "if (state->in_txn && state->open_parts) return is_full")],
+           [("if (state->in_txn) return part_due", "if (state->in_txn && state->open_parts) return part_due")],
            "sim", r"Assertion `!ends_txn \|\|"),
+
+    # ---- Progress by construction: what comes back with the data changes something ----
+    Mutant("what-arrives-slowly-is-never-sealed", "progress", READER,
+           [("return !input_empty && batch->count > 0 &&", "return false && !input_empty && batch->count > 0 &&")],
+           "unit relay_seal_test", r"FAILED.*batches_are_sealed_by_the_rules"),
+    Mutant("silence-seals-a-part", "progress", READER,
+           [("return !input_empty && batch->count > 0 &&", "return batch->count > 0 &&")],
+           "unit relay_seal_test", r"FAILED.*batches_are_sealed_by_the_rules"),
+    Mutant("a-stall-teaches-nothing", "progress", ["src/relay/lessons.c"],
+           [("lessons->patient = true;", "lessons->patient = false;")],
+           "unit relay_lessons_test", r"FAILED.*a_stall_is_the_last_of_its_kind"),
+    Mutant("a-part-of-a-row-is-not-heard", "progress", STREAM,
+           [("listen_to_parts(s, now_us); return drain(", "if (false) listen_to_parts(s, now_us); return drain(")],
+           "e2e 164", r"failed: 164_"),
 
     # ---- I5: no handle is used after an unknown outcome ----
     Mutant("used-after-an-unknown-outcome", "I5", WRITER,

@@ -214,6 +214,11 @@ static bool has_arrived(struct model_pg *pg, struct buf *out)
     return true;
 }
 
+bool model_pg_arriving(const struct model_pg *pg)
+{
+    return pg->connected && pg->underway.len > 0;
+}
+
 bool model_pg_send(struct model_pg *pg, struct buf *out)
 {
     if (!pg->connected || !has_arrived(pg, out))

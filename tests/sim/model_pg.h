@@ -53,6 +53,8 @@ void model_pg_disconnect(struct model_pg *pg);
 void model_pg_crash(struct model_pg *pg);
 /* The next CopyData payload, if there is one now: true. */
 bool model_pg_send(struct model_pg *pg, struct buf *out);
+/* Bytes of the next one are coming. */
+bool model_pg_arriving(const struct model_pg *pg);
 /* A status update arrived. */
 void model_pg_confirm(struct model_pg *pg, uint64_t flush_lsn);
 

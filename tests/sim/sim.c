@@ -60,6 +60,7 @@ static struct world *world_new(uint64_t seed, const char *slow)
     struct world *w = calloc(1, sizeof *w);
     w->random = random_seeded(seed);
     w->now_us = 1000000;
+    w->lessons = LESSONS_INIT;
     w->log = (struct log){.level = LOG_ERROR, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)};
     w->metrics = metrics_open("orders", 0, NULL);
     make_route(w);

@@ -18,7 +18,7 @@ sim: $(B)/asan/tests/sim/sim ## simulate SIM_SEEDS runs (2000)
 sim-same: $(B)/asan/tests/sim/sim ## the same events as BASE, seed by seed? BASE=<commit>
 	@MAKE='$(MAKE)' tests/sim/same.sh $< '$(BASE)' $(B)/sim-same $(SIM_SEEDS)
 
-# In make test: sim-slow-broker. What fails of the others is known, and to be mended.
+# All of them are in make test.
 SLOW_SEEDS ?= 60
 SLOW := broker link server
 sim-slow: $(addprefix sim-slow-,$(SLOW)) ## simulate what is slow: broker, link, server

@@ -85,15 +85,18 @@ static void make_loops(struct world *w, struct error *err)
                                          .system_identifier = SYSTEM_IDENTIFIER};
     struct filler_options fill = {
         .router = w->router, .encoders = w->encoders, .verdicts = &w->verdicts};
-    struct reader_options reader = {
-        .source = w->source,
-        .circuit = &w->circuit,
-        .fill = fill,
-        .seal = {.commit_interval_us = 10000, .idle_bytes = 2000, .idle_interval_us = 1000000},
-        .relay = "sim",
-        .start = w->progress.position,
-        .stall_us = slow ? w->slow.timeout_us / 4 : 15000000,
-        .now_us = w->now_us};
+    struct reader_options reader = {.source = w->source,
+                                    .circuit = &w->circuit,
+                                    .fill = fill,
+                                    .seal = {.commit_interval_us = 10000,
+                                             .part_age_us = slow ? w->slow.timeout_us / 2 : 1000000,
+                                             .idle_bytes = 2000,
+                                             .idle_interval_us = 1000000},
+                                    .relay = "sim",
+                                    .start = w->progress.position,
+                                    .stall_us = slow ? w->slow.timeout_us / 4 : 15000000,
+                                    .patient = w->lessons.patient,
+                                    .now_us = w->now_us};
     reader_init(&w->reader, &reader);
     pace_begin(&w->pace, slow ? w->slow.memory_limit : 4 * 65536,
                slow ? w->slow.timeout_us : 60000000, w->now_us);

@@ -36,19 +36,28 @@ static void send_status(struct sim_source *s, bool due_only)
     buf_fini(&out);
 }
 
+/* Bytes of a large message keep coming over a slow link. */
+static void listen_to_parts(struct sim_source *s, int64_t now_us)
+{
+    if (!model_pg_arriving(&s->world->pg))
+        return;
+    stream_heard(s->stream, now_us);
+    s->base.data_us = now_us;
+}
+
 static enum step sim_next(struct source *base, int64_t now_us, struct change *change,
                           struct error *err)
 {
     struct sim_source *s = (struct sim_source *)base;
     for (int i = 0; i < 100; i++) {
+        listen_to_parts(s, now_us);
         if (stream_next(s->stream, change) == 1)
             return 1;
         buf_reset(&s->current);
         s->reading = true;
         if (random_once_in(&s->world->random, 6) || !model_pg_send(&s->world->pg, &s->current))
             return 0;
-        if (s->current.ptr[0] == 'w')
-            s->base.data_us = now_us;
+        s->base.data_us = now_us;
         if (stream_feed(s->stream, buf_span(&s->current), now_us, err) < 0)
             return -1;
     }
@@ -58,7 +67,7 @@ static enum step sim_next(struct source *base, int64_t now_us, struct change *ch
 static void sim_wait(struct source *base, int *fd, int64_t *deadline_us)
 {
     struct sim_source *s = (struct sim_source *)base;
-    *fd = -1;
+    *fd = 0; /* nobody sleeps here; without one it would be a nap */
     *deadline_us = stream_deadline(s->stream);
 }
 
@@ -117,6 +126,7 @@ struct source *sim_source_open(struct world *w)
     struct stream_options options = {.start = w->progress.position,
                                      .partial = w->progress.partial,
                                      .server_timeout_us = 60000000,
+                                     .patience = w->lessons.patience,
                                      .now_us = w->now_us};
     s->stream = stream_open(&options);
     model_pg_start(&w->pg, w->progress.position.lsn);

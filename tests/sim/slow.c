@@ -44,10 +44,12 @@ static void choose_link(struct slow *slow, struct random *random)
 static void choose_server(struct slow *slow, struct random *random)
 {
     static const int64_t percents[] = {10, 20, 30, 60, 150};
-    static const int64_t keepalives_us[] = {1000000, 5000000, 10000000};
+    /* While it decodes what it does not send, the real one answers every half of its time-out, and
+     * some of its work (a large change of the catalogue before 16) lets it answer nobody. */
+    static const int64_t keepalives_us[] = {1000000, 5000000, 10000000, 30000000, 90000000};
     slow->transactions = 25;
     slow->server.quiet_us = slow->timeout_us / 100 * pick(random, percents, 5);
-    slow->server.keepalive_us = pick(random, keepalives_us, 3);
+    slow->server.keepalive_us = pick(random, keepalives_us, 5);
 }
 
 bool slow_choose(struct slow *slow, const char *kind, uint64_t seed)
@@ -120,7 +122,9 @@ void patience_check(struct world *w)
     }
     int64_t stood_us = w->now_us - p->since_us;
     uint32_t epochs = w->opens - p->since_opens;
-    if (stood_us <= PATIENCE_TIMEOUTS * w->slow.timeout_us && epochs <= PATIENCE_EPOCHS)
+    /* While the server keeps silent nothing can move: one silence is not ours. */
+    int64_t bound_us = PATIENCE_TIMEOUTS * w->slow.timeout_us + w->slow.server.quiet_us;
+    if (stood_us <= bound_us && epochs <= PATIENCE_EPOCHS)
         return;
     char text[SLOW_TEXT_MAX + 300], slow[SLOW_TEXT_MAX];
     snprintf(text, sizeof text,

@@ -7,8 +7,9 @@
  *
  * Nothing fails of itself here: no crash, no lost connection, no unknown outcome. So there must be
  * progress, a position or another change done of a split transaction, within three time-outs and
- * within five epochs. What is chosen could be mastered: one row takes the broker at most a quarter
- * of the time-out, and the link at most 0.6 of it. */
+ * within five epochs; how long the server itself keeps silent at one place is added. What is chosen
+ * could be mastered: one row takes the broker at most a quarter of the time-out, and the link at
+ * most 0.6 of it. */
 #ifndef WALFERRY_SIM_SLOW_H
 #define WALFERRY_SIM_SLOW_H
 

@@ -10,6 +10,7 @@
 #include "model_pg.h"
 #include "slow.h"
 
+#include "relay/lessons.h"
 #include "relay/reader.h"
 #include "relay/writer.h"
 
@@ -23,6 +24,7 @@ struct world {
     struct slow slow;
     struct patience patience;
     struct pace pace; /* over all epochs */
+    struct lessons lessons;
     int64_t now_us;
     bool faults;
     char failure[600];

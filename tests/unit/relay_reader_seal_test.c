@@ -340,13 +340,20 @@ static void being_slow_ourselves_is_no_stall(void **state)
     assert_int_equal(bench_step(b), 0);
 }
 
-static void silence_inside_a_transaction_is_a_stall(void **state)
+/* A Kafka transaction waits: one batch is full, and a change more has come. */
+static void start_with_a_part_out(struct reader_bench *b)
 {
-    struct reader_bench *b = *state;
     bench_start(b);
-    script_transaction(&b->source, 0x1100, 3);
+    script_transaction(&b->source, 0x1100, BENCH_EVENTS + 1);
     b->source.count -= 1;
     assert_int_equal(bench_step(b), 0);
+    assert_int_equal(channel_count(b->circuit.full), 1);
+}
+
+static void silence_with_a_part_out_is_a_stall(void **state)
+{
+    struct reader_bench *b = *state;
+    start_with_a_part_out(b);
     b->now_us += BENCH_STALL_US - 1;
     assert_int_equal(bench_step(b), 0);
     assert_true(b->wait.deadline_us <= b->now_us + 1);
@@ -354,22 +361,69 @@ static void silence_inside_a_transaction_is_a_stall(void **state)
     assert_int_equal(bench_step(b), -1);
     assert_int_equal(b->err.kind, ERROR_RETRY);
     assert_string_equal(reason_slug(b->err.reason), "stalled");
-    assert_string_equal(b->err.text, "no change for 15000 ms inside a transaction of the database");
+    assert_string_equal(b->err.text,
+                        "nothing came for 15000 ms inside a transaction of the database");
 }
 
-/* Bytes of changes that the source passes over, done before the start, are life. */
-static void what_the_source_skips_is_no_stall(void **state)
+/* What is skipped, keepalives, a part of a large row. */
+static void bytes_are_no_stall(void **state)
 {
     struct reader_bench *b = *state;
-    bench_start(b);
-    script_begin(&b->source, 0x1100);
-    assert_int_equal(bench_step(b), 0);
+    start_with_a_part_out(b);
     b->now_us += BENCH_STALL_US;
     b->source.base.data_us = b->now_us - 1;
     assert_int_equal(bench_step(b), 0);
     b->now_us += BENCH_STALL_US - 1;
     assert_int_equal(bench_step(b), -1);
     assert_string_equal(reason_slug(b->err.reason), "stalled");
+}
+
+static void who_is_patient_does_not_stall(void **state)
+{
+    struct reader_bench *b = *state;
+    b->options.patient = true;
+    start_with_a_part_out(b);
+    b->now_us += 100 * BENCH_STALL_US;
+    assert_int_equal(bench_step(b), 0);
+    assert_true(b->wait.deadline_us > b->now_us);
+}
+
+/* No Kafka transaction is open, so nothing is sealed for it and nothing ends. */
+static void where_no_part_is_out_silence_is_waited_for(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 3);
+    b->source.count -= 1; /* its COMMIT has not come yet */
+    assert_null(stepped(b));
+    b->now_us += 100 * BENCH_STALL_US;
+    assert_null(stepped(b));
+    assert_true(b->wait.deadline_us > b->now_us);
+}
+
+/* The rest of a split transaction is awaited, and none of it has gone out in this epoch. */
+static void after_a_restart_in_a_split_transaction_it_is_waited_for_too(void **state)
+{
+    struct reader_bench *b = *state;
+    b->options.start.seq = 3;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    assert_null(stepped(b));
+    b->now_us += 100 * BENCH_STALL_US;
+    assert_null(stepped(b));
+}
+
+static void what_arrives_slowly_is_sealed_by_age(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    script_insert(&b->source, "a");
+    assert_null(stepped(b));
+    b->now_us += BENCH_PART_AGE_US;
+    assert_null(stepped(b)); /* nothing has come */
+    script_insert(&b->source, "b");
+    sealed(b, stepped(b), "[a b] 1000/2 open 1100");
 }
 
 static void silence_between_transactions_is_none(void **state)
@@ -545,8 +599,12 @@ int main(void)
         TEST(a_nap_is_no_empty_input),
         TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
         TEST(being_slow_ourselves_is_no_stall),
-        TEST(silence_inside_a_transaction_is_a_stall),
-        TEST(what_the_source_skips_is_no_stall),
+        TEST(silence_with_a_part_out_is_a_stall),
+        TEST(bytes_are_no_stall),
+        TEST(who_is_patient_does_not_stall),
+        TEST(where_no_part_is_out_silence_is_waited_for),
+        TEST(after_a_restart_in_a_split_transaction_it_is_waited_for_too),
+        TEST(what_arrives_slowly_is_sealed_by_age),
         TEST(silence_between_transactions_is_none),
         TEST(a_small_mark_waits_for_the_interval),
         TEST(much_wal_is_marked_at_once),

@@ -13,12 +13,14 @@
 
 #define NOW_US 1000000
 #define INTERVAL_US 10000
+#define PART_AGE_US 2000000
 #define BEHIND_INTERVALS 20
 #define AT_LSN 0x1000
 
 static const struct seal_limits limits = {.events_max = 800,
                                           .bytes_max = 80000,
                                           .commit_interval_us = INTERVAL_US,
+                                          .part_age_us = PART_AGE_US,
                                           .idle_bytes = 0x100,
                                           .idle_interval_us = 50000};
 
@@ -82,6 +84,14 @@ static const struct batch_row rows[] = {
     {"behind: full is full", SEAL_PART, .count = 800, .in_txn = true, .behind = true},
     {"full, all away", SEAL_PART, .count = 800, .in_txn = true, .away = 3, .commits_away = 3},
     {"full, a further part", SEAL_PART, .count = 800, .in_txn = true, .open_parts = true},
+
+    {"not yet the age of a part", SEAL_NOT, .count = 1, .in_txn = true, .age_us = PART_AGE_US - 1},
+    {"the age of a part", SEAL_PART, .count = 1, .in_txn = true, .age_us = PART_AGE_US},
+    {"the age of a part, no message", SEAL_NOT, .in_txn = true, .age_us = PART_AGE_US},
+    {"the age of a part, input empty", SEAL_NOT, .count = 1, .in_txn = true, .age_us = PART_AGE_US,
+     .input_empty = true},
+    {"the age of a further part", SEAL_PART, .count = 1, .in_txn = true, .open_parts = true,
+     .age_us = PART_AGE_US},
 
     {"the end of a split transaction", SEAL_COMMIT, .open_parts = true, .transactions = 1},
     {"the same with commits away", SEAL_COMMIT, .open_parts = true, .transactions = 1, .away = 3,
