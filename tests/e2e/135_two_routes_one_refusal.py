@@ -21,7 +21,8 @@ def routes(case, on_error):
 def limit(case):
     resource = kafka.ConfigResource(kafka.ConfigResource.Type.TOPIC, "small." + case.name,
                                     set_config={"max.message.bytes": str(LIMIT)})
-    for future in case.kafka.admin().alter_configs([resource]).values():
+    admin = case.kafka.admin()
+    for future in admin.alter_configs([resource]).values():
         future.result(20)
 
 
@@ -61,7 +62,7 @@ def end(case, relay):
 
 
 def skip(known):
-    with e2e.Case(label="_skip_%s" % known) as case:
+    with e2e.Case(label="_skip%d" % known) as case:
         relay = begin(case, "skip", known)
         write(case)
         case.drain(relay=relay)
@@ -71,7 +72,7 @@ def skip(known):
 
 
 def stop(known):
-    with e2e.Case(label="_stop_%s" % known) as case:
+    with e2e.Case(label="_stop%d" % known) as case:
         relay = begin(case, "stop", known)
         write(case)
         code = relay.wait(40)
