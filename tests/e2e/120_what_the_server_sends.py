@@ -144,8 +144,10 @@ def everything(case):
                  " (id, aggregatetype, aggregateid, type, payload)")
         for publication in ("generated", "named"):
             one = relay("public.gen", publication)
-            case.command(one, "check", "--connect")
-        case.setup(one)
+            # All is well with it, but that nobody can know what it sent until now.
+            case.command(one, "check", "--connect", code=1,
+                         says="dotted was exchanged for %s" % publication)
+        case.mend(one, case.refused(one, 3, "publication_changed"), "--yes")
         case.start(one)
         case.sql("""INSERT INTO public.gen (id, aggregateid, type, payload)
                     VALUES (gen_random_uuid(), '1', 'Put', '{"kind": "order"}')""")
