@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -23,9 +24,11 @@ const char *error_kind_name(enum error_kind kind)
     return "unknown";
 }
 
-/* One line: a library's message may hold newlines, a log line may not. */
+/* One line: a library's message may hold newlines, a log line may not. What was cut ends with a
+ * whole character. */
 static void flatten(char *text)
 {
+    utf8_trim(text);
     size_t length = strlen(text);
     while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
         text[--length] = '\0';

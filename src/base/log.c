@@ -1,13 +1,14 @@
 /* base/log: a line is built in one buffer on the stack, because a log that blocks or allocates
  * without bound would disturb the pipeline. What does not fit is cut inside its value, and the
- * pairs behind it are left out, so that a cut line is still logfmt or JSON. It keeps nothing back
- * and repeats nothing. */
+ * pairs behind it are left out, so that a cut line is still logfmt or JSON. A line is UTF-8
+ * whatever the values are. It keeps nothing back and repeats nothing. */
 #include "base/log.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/time.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -44,38 +45,35 @@ static void add_text(struct line *line, const char *text)
     add(line, text, strlen(text));
 }
 
-static bool continues(char c)
+/* One character of a value, or a byte that belongs to none, as it stands in the line. Returns how
+ * many bytes it takes of the value: 0 where the value was cut in the midst of it. JSON escapes
+ * serve logfmt's quoted values as well. */
+static size_t escape(const char *at, const char *end, char escaped[8])
 {
-    return ((unsigned char)c & 0xC0) == 0x80;
+    size_t length = utf8_length(at, end);
+    if (*at == '"' || *at == '\\')
+        snprintf(escaped, 8, "\\%c", *at);
+    else if ((unsigned char)*at < 0x20)
+        snprintf(escaped, 8, "\\u%04x", (unsigned)(unsigned char)*at);
+    else if (length > 0)
+        snprintf(escaped, 8, "%.*s", (int)length, at);
+    else if (utf8_cut_off(at, end))
+        return 0;
+    else
+        snprintf(escaped, 8, "\xEF\xBF\xBD"); /* U+FFFD */
+    return length > 0 ? length : 1;
 }
 
-/* The value was cut before `next`: takes the rest of a character in two back as well. */
-static void drop_half_character(struct line *line, char next)
-{
-    if (!continues(next))
-        return;
-    while (line->len > 0 && continues(line->text[line->len - 1]))
-        line->len--;
-    if (line->len > 0 && ((unsigned char)line->text[line->len - 1] & 0x80) != 0)
-        line->len--;
-}
-
-/* JSON escapes serve logfmt's quoted values as well. */
 static void add_escaped(struct line *line, const char *value)
 {
-    for (const char *c = value; *c != '\0'; c++) {
+    const char *end = value + strlen(value);
+    while (value < end) {
         char escaped[8];
-        if (*c == '"' || *c == '\\')
-            snprintf(escaped, sizeof escaped, "\\%c", *c);
-        else if ((unsigned char)*c < 0x20)
-            snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)(unsigned char)*c);
-        else
-            snprintf(escaped, sizeof escaped, "%c", *c);
-        if (line->len + strlen(escaped) > VALUE_END) {
-            drop_half_character(line, *c);
+        size_t taken = escape(value, end, escaped);
+        if (taken == 0 || line->len + strlen(escaped) > VALUE_END)
             return;
-        }
         add_text(line, escaped);
+        value += taken;
     }
 }
 
@@ -97,6 +95,14 @@ static bool is_plain(const char *value)
     const char *digits = *value == '-' ? value + 1 : value;
     size_t count = strspn(digits, "0123456789");
     return count > 0 && digits[count] == '\0' && (count == 1 || *digits != '0');
+}
+
+/* Each is one word, which others read without a lock. */
+void log_set(struct log *log, enum log_level level, enum log_format format)
+{
+    assert(level <= LOG_ERROR && format <= LOG_JSON);
+    __atomic_store_n(&log->level, level, __ATOMIC_RELAXED);
+    __atomic_store_n(&log->format, format, __ATOMIC_RELAXED);
 }
 
 /* A reload may change level and format while other threads log. */

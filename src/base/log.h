@@ -32,6 +32,9 @@ void log_event(const struct log *log, enum log_level level, const char *event, .
 void log_error(const struct log *log, enum log_level level, const char *event,
                const struct error *err);
 
+/* May be called while other threads log. */
+void log_set(struct log *log, enum log_level level, enum log_format format);
+
 const char *log_level_name(enum log_level level);
 
 #endif

@@ -2,6 +2,7 @@
  * so that a hostile text costs neither stack nor memory. */
 #include "json/json_slice.h"
 
+#include "base/utf8.h"
 #include "json/json_utf8.h"
 
 #include <assert.h>
@@ -77,7 +78,7 @@ static int skip_string(struct json_slice *slice, struct span *inside, struct err
                 return -1;
             continue;
         }
-        size_t length = c < 0x80 ? 1 : json_utf8_length(slice->text.ptr + slice->at, end);
+        size_t length = c < 0x80 ? 1 : utf8_length(slice->text.ptr + slice->at, end);
         if (length == 0)
             return wrong(slice, err, "not valid UTF-8");
         slice->at += length;

@@ -1,7 +1,7 @@
 /* json/json_write: see json_write.h. */
 #include "json/json_write.h"
 
-#include "json/json_utf8.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -97,7 +97,7 @@ static void add_quoted(struct buf *out, struct span text)
         buf_add(out, (struct span){run, (size_t)(at - run)});
         if (at == end_of_text)
             break;
-        size_t length = json_utf8_length(at, end_of_text);
+        size_t length = utf8_length(at, end_of_text);
         if (length > 1)
             buf_add(out, (struct span){at, length});
         else if (length == 1)

@@ -131,10 +131,33 @@ static void test_long_texts_are_cut(void **state)
     assert_int_equal(strlen(err.text), ERROR_TEXT_MAX - 1);
 }
 
+/* Neither text nor hint ends in the midst of a character, wherever the cut falls. */
+static void test_a_cut_spares_characters(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x9A\x80"};
+    for (size_t i = 0; i < 3; i++)
+        for (int shift = 1; shift <= 4; shift++) {
+            char long_text[2000] = "";
+            size_t width = strlen(characters[i]);
+            for (size_t at = 0; at + width < sizeof long_text; at += width)
+                memcpy(long_text + at, characters[i], width + 1);
+            struct error err = ERROR_INIT;
+            error_data(&err, REASON_BAD_VALUE, "%*s%s", shift, "x", long_text);
+            error_hint(&err, "%*s%s", shift, "x", long_text);
+            assert_int_equal((strlen(err.text) - (size_t)shift) % width, 0);
+            assert_true(strlen(err.text) >= ERROR_TEXT_MAX - width);
+            assert_int_equal((strlen(err.hint) - (size_t)shift) % width, 0);
+            error_wrap(&err, "%*s", shift, "x");
+            assert_int_equal((strlen(err.text) - 2 * (size_t)shift - 2) % width, 0);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_a_cut_spares_characters),
         cmocka_unit_test(test_wrap_and_hint),
         cmocka_unit_test(test_retold),
         cmocka_unit_test(test_one_line),

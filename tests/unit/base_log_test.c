@@ -167,12 +167,42 @@ static void test_cut_lines_are_whole(void **state)
     }
 }
 
+/* Whatever the values are, a line is UTF-8: what was cut before it came here loses its half
+ * character, and a byte that belongs to none is shown as such. */
+static void test_lines_are_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        const char *seen;
+    } cases[] = {
+        {"a\xC3", "a"},
+        {"\xE2\x82\xAC\xE2\x82", "\xE2\x82\xAC"},
+        {"\xF0\x9F\x9A", ""},
+        {"M\xFCll", "M\xEF\xBF\xBDll"},
+        {"\x80\xFF", "\xEF\xBF\xBD\xEF\xBF\xBD"},
+        {"\xC3\xC3\xA4", "\xEF\xBF\xBD\xC3\xA4"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct capture c;
+        struct json_tree *tree;
+        struct span value;
+        begin(&c, LOG_JSON);
+        log_event(&c.log, LOG_INFO, "e", "value", cases[i].value, NULL);
+        parse_line(end(&c), &tree);
+        assert_true(json_tree_member_string(tree, "value", &value));
+        assert_span(value, cases[i].seen);
+        json_tree_free(tree);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logfmt),       cmocka_unit_test(test_levels_and_relay),
-        cmocka_unit_test(test_errors),       cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_numbers), cmocka_unit_test(test_cut_lines_are_whole),
+        cmocka_unit_test(test_logfmt),         cmocka_unit_test(test_levels_and_relay),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_numbers),   cmocka_unit_test(test_cut_lines_are_whole),
+        cmocka_unit_test(test_lines_are_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
-/* json/json_write, json/json_utf8: what is written can be read by anybody. */
+/* json/json_write, json/json_utf8, base/utf8: what is written can be read by anybody. */
 #include "json/json_write.h"
 
+#include "base/utf8.h"
 #include "json/json_read.h"
 #include "json/json_utf8.h"
 
@@ -79,7 +80,7 @@ static void test_strings(void **state)
 
 static size_t length(const char *bytes)
 {
-    return json_utf8_length(bytes, bytes + strlen(bytes));
+    return utf8_length(bytes, bytes + strlen(bytes));
 }
 
 static void test_utf8(void **state)
@@ -128,7 +129,7 @@ static void test_every_code_point(void **state)
         if (code >= 0xD800 && code <= 0xDFFF)
             continue;
         size_t len = json_utf8_encode(code, bytes);
-        if (json_utf8_length(bytes, bytes + len) != len)
+        if (utf8_length(bytes, bytes + len) != len)
             fail_msg("U+%04X", code);
     }
 }
