@@ -2,8 +2,8 @@
  * for signals and for the relay's end.
  *
  * Signals are taken by one descriptor in this thread; every other thread inherits them blocked, so
- * no call of a library is ever interrupted by one. Configurations are kept until the end, because
- * the relay may still look at an older one. */
+ * no call of a library is ever interrupted by one. The first configuration is kept until the end,
+ * because admin and log go on with what it says. */
 #include "cli/cli_command.h"
 
 #include "admin/admin.h"
@@ -25,16 +25,12 @@
 /* The relay itself leaves within 10 s; this is for the case that it cannot, inside a resolver, say.
  * Leaving is safe at any moment. */
 #define STOP_US (INT64_C(9500) * US_PER_MS)
-
-/* Every configuration that the relay was ever handed; the newest first. */
-struct kept_config {
-    struct config *config;
-    struct kept_config *older;
-};
+/* How long its threads are waited for once it has ended. */
+#define CLOSE_US (INT64_C(3) * US_PER_S)
 
 struct daemon {
     const struct args *args;
-    struct kept_config *configs;
+    struct config *config; /* with which the process began; all later ones are the relay's */
     struct invocation as;
     struct log log;
     struct metrics *metrics;
@@ -44,25 +40,6 @@ struct daemon {
     int signal_fd;
     int64_t stop_by_us; /* 0: not asked to end */
 };
-
-static void keep(struct daemon *d, struct config *config)
-{
-    struct kept_config *kept = malloc(sizeof *kept);
-    if (kept == NULL)
-        abort();
-    *kept = (struct kept_config){.config = config, .older = d->configs};
-    d->configs = kept;
-}
-
-static void let_go(struct daemon *d)
-{
-    while (d->configs != NULL) {
-        struct kept_config *kept = d->configs;
-        d->configs = kept->older;
-        config_close(kept->config);
-        free(kept);
-    }
-}
 
 /* ---- Reload ---- */
 
@@ -78,10 +55,9 @@ static int check(const struct daemon *d, const struct config_relay *config, stru
 
 static int read_next(const struct daemon *d, struct config **next, struct error *err)
 {
-    const struct config *running = relay_config(d->relay)->process;
     if (config_open(d->args->values[OPTION_CONFIG], next, err) < 0)
         return -1;
-    const char *key = config_needs_restart(running, *next);
+    const char *key = relay_needs_restart(d->relay, *next);
     if (key == NULL)
         return check(d, config_only_relay(*next), err);
     error_stop(err, REASON_NEEDS_RESTART, "%s: a change of %s needs a restart", (*next)->path, key);
@@ -93,15 +69,11 @@ static void reload(struct daemon *d)
     struct config *next = NULL;
     struct error err = ERROR_INIT;
     if (read_next(d, &next, &err) < 0) {
-        log_error(&d->log, LOG_ERROR, "config.refused", &err);
+        relay_refuse(d->relay, &err);
         config_close(next);
         return;
     }
-    keep(d, next);
-    /* Other threads read these two without a lock; each is one word. */
-    __atomic_store_n(&d->log.level, next->log.level, __ATOMIC_RELAXED);
-    __atomic_store_n(&d->log.format, next->log.format, __ATOMIC_RELAXED);
-    relay_reload(d->relay, config_only_relay(next));
+    relay_reload(d->relay, next);
 }
 
 /* ---- Signals ---- */
@@ -171,9 +143,8 @@ static void log_started(const struct daemon *d)
     if (d->admin != NULL)
         snprintf(port, sizeof port, "%u", (unsigned)admin_port(d->admin));
     log_event(&d->log, LOG_INFO, "relay.started", "version", WALFERRY_VERSION, "librdkafka",
-              relay_kafka_version(), "libpq", relay_pg_version(), "config",
-              d->configs->config->path, "#admin_port", port[0] != '\0' ? port : NULL, "#pid", pid,
-              NULL);
+              relay_kafka_version(), "libpq", relay_pg_version(), "config", d->config->path,
+              "#admin_port", port[0] != '\0' ? port : NULL, "#pid", pid, NULL);
 }
 
 static void open_metrics(struct daemon *d, const struct config_relay *config)
@@ -206,7 +177,7 @@ static int start(struct daemon *d, struct error *err)
     struct config *config = NULL;
     if (take_signals(d, err) < 0 || config_open(d->args->values[OPTION_CONFIG], &config, err) < 0)
         return -1;
-    keep(d, config);
+    d->config = config;
     const struct config_relay *only = config_only_relay(config);
     d->log = (struct log){.level = config->log.level,
                           .format = config->log.format,
@@ -253,13 +224,19 @@ static int log_stopped(const struct daemon *d, const struct error *err, bool aba
 
 static void end(struct daemon *d)
 {
-    relay_close(d->relay);
     admin_close(d->admin);
     metrics_close(d->metrics);
     status_cell_fini(&d->status);
     if (d->signal_fd >= 0)
         close(d->signal_fd);
-    let_go(d);
+    config_close(d->config);
+}
+
+/* The threads beside the relay's own have ended long before, but in a resolver. */
+static int64_t close_by_us(const struct daemon *d)
+{
+    int64_t by_us = clock_monotonic_us() + CLOSE_US;
+    return d->stop_by_us != 0 && d->stop_by_us < by_us ? d->stop_by_us : by_us;
 }
 
 int command_run(const struct args *args)
@@ -278,8 +255,9 @@ int command_run(const struct args *args)
         else
             abandoned = true;
     }
+    bool closed = !abandoned && relay_close(d.relay, close_by_us(&d));
     int code = log_stopped(&d, &err, abandoned);
-    if (abandoned)
+    if (!closed)
         _exit(code); /* a thread still uses what would be freed */
     end(&d);
     return code;

@@ -21,13 +21,6 @@
 #define HOLD_LOOK_US (INT64_C(5) * 1000000)
 #define HOLD_SAY_US (INT64_C(60) * 1000000)
 
-/* A file that the relay itself has read again; kept to the end, as other threads may still use it.
- */
-struct held_config {
-    struct config *config;
-    struct held_config *older;
-};
-
 struct hold {
     struct relay *relay;
     struct error why;
@@ -43,16 +36,6 @@ bool hold_wanted(const struct relay *relay, const struct error *err)
     return err->kind != ERROR_NONE && err->kind != ERROR_RETRY &&
            (err->exit_code == EXIT_USAGE || err->exit_code == EXIT_REFUSED ||
             err->exit_code == EXIT_FENCED || err->exit_code == EXIT_DATA);
-}
-
-void hold_close(struct relay *relay)
-{
-    while (relay->held_configs != NULL) {
-        struct held_config *held = relay->held_configs;
-        relay->held_configs = held->older;
-        config_close(held->config);
-        free(held);
-    }
 }
 
 /* Once, each minute, and when the reason is another. */
@@ -131,18 +114,6 @@ static int look(struct hold *h, const struct config_relay *next, struct error *e
     return h->why.exit_code != EXIT_DATA || changed || recorded;
 }
 
-static void take(struct relay *relay, struct config *file, const struct config_relay *next)
-{
-    struct held_config *held = malloc(sizeof *held);
-    if (held == NULL)
-        abort();
-    *held = (struct held_config){.config = file, .older = relay->held_configs};
-    relay->held_configs = held;
-    pthread_mutex_lock(&relay->mutex);
-    relay->config = next;
-    pthread_mutex_unlock(&relay->mutex);
-}
-
 static bool look_again(struct hold *h)
 {
     struct config *file = NULL;
@@ -150,7 +121,7 @@ static bool look_again(struct hold *h)
     const struct config_relay *next = read_file(h->relay, &file, &err);
     int result = next != NULL ? look(h, next, &err) : -1;
     if (result == 1) {
-        take(h->relay, file, next);
+        configs_adopt(h->relay, file, next);
         return true;
     }
     config_close(file);

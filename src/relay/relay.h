@@ -20,12 +20,12 @@
 struct relay;
 
 struct relay_options {
-    const struct config_relay *config; /* must outlive the relay */
+    const struct config_relay *config; /* the first one; must outlive the relay */
     struct metrics *metrics;
     struct status_cell *status; /* written by the relay, read by admin/ */
-    const struct log *log;
-    bool setup;           /* run --setup */
-    bool until_caught_up; /* run --until-caught-up */
+    struct log *log;            /* level and format follow the file in force */
+    bool setup;                 /* run --setup */
+    bool until_caught_up;       /* run --until-caught-up */
     bool hold_on_refusal; /* run --hold-on-refusal: stay where the process would end with 2 to 5 */
 };
 
@@ -33,17 +33,23 @@ struct relay_options {
 int relay_open(const struct relay_options *options, struct relay **relay, struct error *err);
 /* Asks for an orderly end: drain, commit, confirm. The relay ends within 10 s. Any thread. */
 void relay_stop(struct relay *relay);
-/* Takes `next` over at the next epoch, which begins at once. Any thread. The caller keeps every
- * configuration that it ever handed over until relay_close(), and has checked
- * config_needs_restart() and relay_check(). */
-void relay_reload(struct relay *relay, const struct config_relay *next);
-/* The configuration in force; the relay's own or one that it was handed. Any thread. */
-const struct config_relay *relay_config(struct relay *relay);
+/* Takes `next` over at the next epoch, which begins at once; the relay owns it from now on. The
+ * caller has checked relay_needs_restart() and relay_check(). Where that epoch cannot be opened the
+ * relay goes back to the file before and says so. Any thread. */
+void relay_reload(struct relay *relay, struct config *next);
+/* Says that a file was refused. */
+void relay_refuse(struct relay *relay, const struct error *err);
+/* Which key keeps the relay from taking `next` over without a restart, or NULL. Any thread. */
+const char *relay_needs_restart(struct relay *relay, const struct config *next);
 /* Becomes readable when the relay has ended. */
 int relay_fd(const struct relay *relay);
-/* After the end: why (kind NONE: in order). The exit code of the process is 0 for NONE, else
- * err->exit_code. *abandoned: a thread still waits for the broker; leave with _exit(). */
+/* After the end, whatever follows: why (kind NONE: in order). The exit code of the process is 0 for
+ * NONE, else err->exit_code. *abandoned: a thread still waits for the broker; leave with _exit().
+ */
 void relay_result(struct relay *relay, struct error *err, bool *abandoned);
-void relay_close(struct relay *relay); /* after the end, not where abandoned; NULL is legal */
+/* After the end, not where abandoned. Waits for the relay's other threads, until the monotonic time
+ * by_us at most. False: one is inside the resolver still and may be for long, and nothing was
+ * freed; leave with _exit(). NULL is legal. */
+bool relay_close(struct relay *relay, int64_t by_us);
 
 #endif

@@ -15,6 +15,9 @@
 #define STOP_DRAIN_US (INT64_C(8) * 1000000)
 #define STOP_CLOSE_US (INT64_C(1) * 1000000)
 
+/* Threads that keep a configuration in use; the life itself is not one of them. */
+enum config_user { CONFIG_WATCH, CONFIG_FOLLOWER, CONFIG_USERS };
+
 struct relay {
     struct relay_options o;
     char instance[33];    /* random, of this process */
@@ -59,7 +62,8 @@ struct relay {
     struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
     struct lessons lessons; /* of the last epoch that was open */
 
-    struct held_config *held_configs; /* hold.c */
+    struct kept_config *kept_configs; /* configs.c; under the mutex */
+    const struct config_relay *used_configs[CONFIG_USERS];
     struct error result;
     bool abandoned;
 };
@@ -103,11 +107,32 @@ void board_error(struct relay *relay, const struct error *err);
 void board_origin(struct relay *relay, const struct found_origin *origin);
 void board_ready(struct relay *relay, int64_t now_us);
 
+/* configs.c */
+/* What is in force. The user's own thread; what it used until now it uses no longer. */
+const struct config_relay *configs_use(struct relay *relay, enum config_user user);
+/* True where something else is in force than what the user uses. */
+bool configs_moved(struct relay *relay, enum config_user user);
+
+/* ---- The life's thread, between two epochs ---- */
+
+/* Takes over what was handed to relay_reload(), and closes what nobody uses. */
+void configs_take_next(struct relay *relay);
+/* `next`, which is of `file`, is in force. The relay owns the file from now on. */
+void configs_adopt(struct relay *relay, struct config *file, const struct config_relay *next);
+/* A file that would change the rest of a split transaction waits for its end, also where it came
+ * while no epoch was open to wait. True where the file before it is in force again. */
+bool configs_defer(struct relay *relay, const struct error *err);
+/* A file with which no epoch was opened yet is refused: true where the one before it is in force
+ * again. Not where another instance has taken over: that is no fault of the file. */
+bool configs_go_back(struct relay *relay, const struct error *err);
+
+/* After the threads. */
+void configs_close(struct relay *relay);
+
 /* hold.c */
 bool hold_wanted(const struct relay *relay, const struct error *err);
 /* Stays until a start may be tried again (true), or the relay is asked to end (false). */
 bool hold(struct relay *relay, const struct error *err);
-void hold_close(struct relay *relay); /* after the threads */
 
 /* successor.c */
 void *successor_main(void *relay);

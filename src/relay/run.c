@@ -133,55 +133,6 @@ static void log_opened(const struct epoch *e)
               "instance", e->relay->instance, NULL);
 }
 
-static void name_routes(struct relay *relay)
-{
-    const struct config_routes *routes = &relay->config->routes;
-    const char *names[CONFIG_ROUTES_MAX];
-    assert(routes->count <= CONFIG_ROUTES_MAX);
-    for (uint32_t i = 0; i < routes->count; i++)
-        names[i] = routes->items[i].name.text;
-    metrics_set_routes(relay->o.metrics, routes->count, names);
-}
-
-/* A file that would change the rest of a split transaction waits for its end, also where it came
- * while no epoch was open to wait. True where the file before it is in force again. */
-static bool defer_config(struct relay *relay, const struct error *err)
-{
-    const struct config_relay *before = relay->opened_config;
-    if (err->reason != REASON_PARTIAL_CONFIG_CHANGED || before == NULL || before == relay->config)
-        return false;
-    pthread_mutex_lock(&relay->mutex);
-    if (relay->next_config == NULL)
-        relay->next_config = relay->config;
-    relay->config = before;
-    pthread_mutex_unlock(&relay->mutex);
-    relay->hold_config = true;
-    wake_raise(relay->reload_fd);
-    name_routes(relay);
-    log_event(relay->o.log, LOG_WARN, "config.deferred", "file", before->process->path, "detail",
-              "a split transaction is ended under the file with which it began", NULL);
-    return true;
-}
-
-static void take_next_config(struct relay *relay)
-{
-    if (relay->hold_config)
-        return;
-    pthread_mutex_lock(&relay->mutex);
-    const struct config_relay *next = relay->next_config;
-    relay->next_config = NULL;
-    if (next != NULL)
-        relay->config = next;
-    pthread_mutex_unlock(&relay->mutex);
-    if (next == NULL)
-        return;
-    wake_lower(relay->reload_fd);
-    name_routes(relay);
-    relay->refused_count = 0; /* what a changed file makes of a record is not known */
-    relay->suspect = (struct publish_suspect){0};
-    log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
-}
-
 /* Whoever takes over ends the older instance's session, which reads like a server that
  * shuts down. The claim came before that, so the progress topic knows. */
 static void find_successor(struct epoch *e, struct error *err)
@@ -292,9 +243,21 @@ static bool release(struct lifecycle *lifecycle, struct error *err)
     lifecycle->back_off_us = relay->config->retry.min_ms * US_PER_MS;
     lifecycle->failing_since_us = 0;
     lifecycle->auth_since_us = 0;
-    if (again)
-        name_routes(relay);
     return again;
+}
+
+/* A file that cannot be taken over is not the end of a relay that runs. */
+static bool go_back(struct lifecycle *lifecycle, struct error *err)
+{
+    struct relay *relay = lifecycle->relay;
+    if (!configs_go_back(relay, err))
+        return false;
+    if (err->exit_code != EXIT_GAVE_UP)
+        lifecycle->failing_since_us = 0;
+    lifecycle->auth_since_us = 0;
+    lifecycle->back_off_us = relay->config->retry.min_ms * US_PER_MS;
+    *err = ERROR_INIT;
+    return !atomic_load(&relay->stop);
 }
 
 static void *lifecycle_main(void *argument)
@@ -307,7 +270,7 @@ static void *lifecycle_main(void *argument)
     bool again = true;
     while (again) {
         err = ERROR_INIT;
-        take_next_config(relay);
+        configs_take_next(relay);
         int result = set_up ? 0 : setup_first(relay, &err);
         if (result == 0) {
             set_up = true;
@@ -317,8 +280,8 @@ static void *lifecycle_main(void *argument)
             relay->hold_config = false;
             again = wants_another(relay);
         } else {
-            again =
-                defer_config(relay, &err) || react(&lifecycle, &err) || release(&lifecycle, &err);
+            again = configs_defer(relay, &err) || react(&lifecycle, &err) ||
+                    go_back(&lifecycle, &err) || release(&lifecycle, &err);
         }
     }
     relay->result = err;
@@ -376,22 +339,6 @@ void relay_stop(struct relay *relay)
     wake_raise(relay->stop_fd);
 }
 
-void relay_reload(struct relay *relay, const struct config_relay *next)
-{
-    pthread_mutex_lock(&relay->mutex);
-    relay->next_config = next;
-    pthread_mutex_unlock(&relay->mutex);
-    wake_raise(relay->reload_fd);
-}
-
-const struct config_relay *relay_config(struct relay *relay)
-{
-    pthread_mutex_lock(&relay->mutex);
-    const struct config_relay *config = relay->config;
-    pthread_mutex_unlock(&relay->mutex);
-    return config;
-}
-
 int relay_fd(const struct relay *relay)
 {
     return relay->done_fd;
@@ -404,19 +351,31 @@ void relay_result(struct relay *relay, struct error *err, bool *abandoned)
     *abandoned = relay->abandoned;
 }
 
-void relay_close(struct relay *relay)
+/* libpq waits for the resolver, which nobody can interrupt; such a thread holds nothing that has to
+ * be put in order. */
+static bool joined(pthread_t thread, int64_t by_us)
+{
+    int64_t left_us = by_us - clock_monotonic_us();
+    int64_t until_us = clock_wall_us() + (left_us > 0 ? left_us : 0);
+    struct timespec until = {.tv_sec = until_us / US_PER_S,
+                             .tv_nsec = (until_us % US_PER_S) * 1000};
+    return pthread_timedjoin_np(thread, NULL, &until) == 0;
+}
+
+bool relay_close(struct relay *relay, int64_t by_us)
 {
     if (relay == NULL)
-        return;
+        return true;
     relay_stop(relay);
-    pthread_join(relay->watch, NULL);
-    pthread_join(relay->follower, NULL);
+    if (!joined(relay->watch, by_us) || !joined(relay->follower, by_us))
+        return false;
     close(relay->stop_fd);
     close(relay->reload_fd);
     close(relay->done_fd);
     close(relay->successor_fd);
     lookout_close(&relay->lookout);
-    hold_close(relay);
+    configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     free(relay);
+    return true;
 }

@@ -17,7 +17,6 @@
 
 struct following {
     struct relay *relay;
-    const struct config_relay *config; /* with which the follower was opened */
     struct kafka_follower *follower;
     struct arena arena;
 };
@@ -92,22 +91,22 @@ static bool follower_ready(struct following *f)
 {
     struct relay *relay = f->relay;
     pthread_mutex_lock(&relay->mutex);
-    const struct config_relay *config = relay->claimed_generation != 0 ? relay->config : NULL;
+    bool claimed = relay->claimed_generation != 0;
     pthread_mutex_unlock(&relay->mutex);
-    if (f->follower != NULL && config != f->config) {
+    if (f->follower != NULL && (!claimed || configs_moved(relay, CONFIG_FOLLOWER))) {
         close_follower(f->follower);
         f->follower = NULL;
     }
-    if (config == NULL) {
+    if (!claimed) {
         pause_for(relay, FOLLOW_SLICE_MS);
         return false;
     }
     if (f->follower != NULL)
         return true;
+    const struct config_relay *config = configs_use(relay, CONFIG_FOLLOWER);
     struct kafka_options kafka = relay_kafka_options(config, NULL, &relay->stop);
     kafka.instance = relay->instance;
     struct error ignored = ERROR_INIT;
-    f->config = config;
     if (kafka_follow_open(&kafka, &f->follower, &ignored) == 0)
         return true;
     f->follower = NULL;

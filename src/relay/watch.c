@@ -18,9 +18,8 @@
 
 struct watch {
     struct relay *relay;
-    struct origin *origin;             /* NULL: not connected */
-    struct router *router;             /* of the same configuration */
-    const struct config_relay *config; /* with which it was opened */
+    struct origin *origin; /* NULL: not connected */
+    struct router *router; /* of the same configuration */
     char application[80];
     int64_t next_us;
     bool failed;
@@ -35,17 +34,17 @@ static void disconnect(struct watch *w)
     w->router = NULL;
 }
 
-static int connect_origin(struct watch *w, const struct config_relay *config, struct error *err)
+static int connect_origin(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
     snprintf(w->application, sizeof w->application, "%s:watch", relay->application);
+    const struct config_relay *config = configs_use(relay, CONFIG_WATCH);
     const struct origin_options options = {.config = config,
                                            .log = relay->o.log,
                                            .stop = &relay->stop,
                                            .session = ORIGIN_SQL,
                                            .application = w->application,
                                            .timeout_ms = 5000};
-    w->config = config;
     w->origin = origin_open(&options);
     if (relay_open_router(config, &w->router, err) < 0)
         return -1;
@@ -71,12 +70,9 @@ static int look_out(struct watch *w, struct error *err)
 static int look(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
-    pthread_mutex_lock(&relay->mutex);
-    const struct config_relay *config = relay->config;
-    pthread_mutex_unlock(&relay->mutex);
-    if (w->config != config)
+    if (configs_moved(relay, CONFIG_WATCH))
         disconnect(w);
-    if (w->origin == NULL && connect_origin(w, config, err) < 0)
+    if (w->origin == NULL && connect_origin(w, err) < 0)
         return -1;
     struct found_origin found;
     if (origin_look(w->origin, &found, err) < 0)

@@ -1,0 +1,202 @@
+/* relay/configs: which configuration is in force, and how long one is kept.
+ *
+ * A new file is taken over between two epochs, and the one before it is in force again where the
+ * new one is refused. The first configuration is the caller's and outlives the relay; all others
+ * are kept in one list, under the mutex, until nobody works under them. No thread is asked to let
+ * go: each looks what is in force before it uses its session. */
+#include "relay/relay_internal.h"
+
+#include "relay/wake.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct kept_config {
+    struct config *config;
+    struct kept_config *older;
+};
+
+/* ---- Who uses what ---- */
+
+/* The caller holds the mutex. */
+static void keep(struct relay *relay, struct config *config)
+{
+    struct kept_config *kept = malloc(sizeof *kept);
+    if (kept == NULL)
+        abort();
+    *kept = (struct kept_config){.config = config, .older = relay->kept_configs};
+    relay->kept_configs = kept;
+}
+
+const struct config_relay *configs_use(struct relay *relay, enum config_user user)
+{
+    assert(user < CONFIG_USERS);
+    pthread_mutex_lock(&relay->mutex);
+    const struct config_relay *config = relay->config;
+    relay->used_configs[user] = config;
+    pthread_mutex_unlock(&relay->mutex);
+    return config;
+}
+
+bool configs_moved(struct relay *relay, enum config_user user)
+{
+    assert(user < CONFIG_USERS);
+    pthread_mutex_lock(&relay->mutex);
+    bool moved = relay->used_configs[user] != relay->config;
+    pthread_mutex_unlock(&relay->mutex);
+    return moved;
+}
+
+/* The caller holds the mutex. */
+static bool is_used(const struct relay *relay, const struct config *config)
+{
+    const struct config_relay *const users[] = {
+        relay->config, relay->next_config, relay->opened_config, relay->used_configs[CONFIG_WATCH],
+        relay->used_configs[CONFIG_FOLLOWER]};
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++)
+        if (users[i] != NULL && users[i]->process == config)
+            return true;
+    return false;
+}
+
+static void close_unused(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    struct kept_config **at = &relay->kept_configs;
+    while (*at != NULL) {
+        struct kept_config *kept = *at;
+        if (is_used(relay, kept->config)) {
+            at = &kept->older;
+            continue;
+        }
+        *at = kept->older;
+        config_close(kept->config);
+        free(kept);
+    }
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+void configs_close(struct relay *relay)
+{
+    while (relay->kept_configs != NULL) {
+        struct kept_config *kept = relay->kept_configs;
+        relay->kept_configs = kept->older;
+        config_close(kept->config);
+        free(kept);
+    }
+}
+
+/* ---- What is in force ---- */
+
+static void name_routes(struct relay *relay)
+{
+    const struct config_routes *routes = &relay->config->routes;
+    const char *names[CONFIG_ROUTES_MAX];
+    assert(routes->count <= CONFIG_ROUTES_MAX);
+    for (uint32_t i = 0; i < routes->count; i++)
+        names[i] = routes->items[i].name.text;
+    metrics_set_routes(relay->o.metrics, routes->count, names);
+}
+
+static void set(struct relay *relay, const struct config_relay *next)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->config = next;
+    pthread_mutex_unlock(&relay->mutex);
+    name_routes(relay);
+}
+
+void configs_adopt(struct relay *relay, struct config *file, const struct config_relay *next)
+{
+    assert(next != NULL && next->process == file);
+    pthread_mutex_lock(&relay->mutex);
+    keep(relay, file);
+    pthread_mutex_unlock(&relay->mutex);
+    set(relay, next);
+}
+
+static void log_as(const struct relay *relay, const struct config_relay *config)
+{
+    log_set(relay->o.log, config->process->log.level, config->process->log.format);
+}
+
+void configs_take_next(struct relay *relay)
+{
+    close_unused(relay);
+    if (relay->hold_config)
+        return;
+    pthread_mutex_lock(&relay->mutex);
+    const struct config_relay *next = relay->next_config;
+    relay->next_config = NULL;
+    if (next != NULL)
+        relay->config = next;
+    pthread_mutex_unlock(&relay->mutex);
+    if (next == NULL)
+        return;
+    wake_lower(relay->reload_fd);
+    name_routes(relay);
+    relay->refused_count = 0; /* what a changed file makes of a record is not known */
+    relay->suspect = (struct publish_suspect){0};
+    log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
+}
+
+bool configs_defer(struct relay *relay, const struct error *err)
+{
+    const struct config_relay *before = relay->opened_config;
+    if (err->reason != REASON_PARTIAL_CONFIG_CHANGED || before == NULL || before == relay->config)
+        return false;
+    pthread_mutex_lock(&relay->mutex);
+    if (relay->next_config == NULL)
+        relay->next_config = relay->config;
+    pthread_mutex_unlock(&relay->mutex);
+    set(relay, before);
+    relay->hold_config = true;
+    wake_raise(relay->reload_fd);
+    log_event(relay->o.log, LOG_WARN, "config.deferred", "file", before->process->path, "detail",
+              "a split transaction is ended under the file with which it began", NULL);
+    return true;
+}
+
+bool configs_go_back(struct relay *relay, const struct error *err)
+{
+    const struct config_relay *before = relay->opened_config;
+    if (err->kind != ERROR_STOP || err->exit_code == EXIT_FENCED || before == NULL ||
+        before == relay->config)
+        return false;
+    relay_refuse(relay, err);
+    set(relay, before);
+    pthread_mutex_lock(&relay->mutex);
+    bool last = relay->next_config == NULL; /* else its settings are in force already */
+    pthread_mutex_unlock(&relay->mutex);
+    if (last)
+        log_as(relay, before);
+    return true;
+}
+
+/* ---- From outside ---- */
+
+const char *relay_needs_restart(struct relay *relay, const struct config *next)
+{
+    assert(next != NULL);
+    pthread_mutex_lock(&relay->mutex);
+    const char *key = config_needs_restart(relay->config->process, next);
+    pthread_mutex_unlock(&relay->mutex);
+    return key;
+}
+
+void relay_reload(struct relay *relay, struct config *next)
+{
+    const struct config_relay *ours = config_relay_find(next, relay->o.config->name.text);
+    assert(ours != NULL);
+    log_as(relay, ours);
+    pthread_mutex_lock(&relay->mutex);
+    relay->next_config = ours; /* in use before it is kept: the life closes what is unused */
+    keep(relay, next);
+    pthread_mutex_unlock(&relay->mutex);
+    wake_raise(relay->reload_fd);
+}
+
+void relay_refuse(struct relay *relay, const struct error *err)
+{
+    log_error(relay->o.log, LOG_ERROR, "config.refused", err);
+}
