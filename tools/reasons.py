@@ -4,6 +4,7 @@
 reasons.py        writes it
 reasons.py check  prints what is out of step, in either direction, and exits with 1
 """
+import collections
 import os
 import re
 import sys
@@ -15,28 +16,31 @@ BEGIN = "<!-- made from src/base/reason.def by make generate -->\n"
 END = "<!-- end of what is made -->\n"
 CODES = {"EXIT_NO": 1, "EXIT_USAGE": 2, "EXIT_REFUSED": 3, "EXIT_FENCED": 4, "EXIT_DATA": 5,
          "EXIT_GAVE_UP": 6}
-ROW = re.compile(r'^REASON\((\w+), "(\w+)", ([A-Z |]+), (\w+), (?:MEND|NONE), "([^"]*)"\)$', re.M)
+NOT_RUN_MAX = 10
+ROW = re.compile(r'^REASON\((\w+), "(\w+)", ([A-Z |]+), (\w+), (MEND|NONE|NOT_RUN\("[^"]+"\)), '
+                 r'"([^"]*)"\)$', re.M)
+Row = collections.namedtuple("Row", "name slug kinds code mend sentence")
 
 
 def rows():
-    """name, slug, kinds, code and sentence of each row; a row that is not one is an error."""
+    """Each row of the table as a Row; a row that is not one is an error."""
     with open(TABLE, encoding="utf-8") as file:
         text = file.read()
     found = ROW.findall(text)
     if len(found) != len(re.findall(r"^REASON\(", text, re.M)):
         sys.exit("reasons.py: a row of reason.def is not on one line, or not written as the others")
-    return found
+    return [Row(*row) for row in found]
 
 
 def made(found):
     """The lines between the marks."""
     lines = ["| reason | kind, exit code | |\n", "|---|---|---|\n"]
-    for _, slug, kinds, code, sentence in found:
+    for row in found:
         parts = []
-        for kind in kinds.split(" | "):
-            number = {"DATA": 5, "RETRY": 6}.get(kind, CODES[code])
+        for kind in row.kinds.split(" | "):
+            number = {"DATA": 5, "RETRY": 6}.get(kind, CODES[row.code])
             parts.append(kind.lower() + ("" if kind == "RETRY" else f" {number}"))
-        lines.append(f"| `{slug}` | {', '.join(parts)} | {sentence} |\n")
+        lines.append(f"| `{row.slug}` | {', '.join(parts)} | {row.sentence} |\n")
     return "".join(lines)
 
 
@@ -62,12 +66,17 @@ def main():
             told |= set(re.findall(r"`([a-z_]+)`", cells[0]))
         elif line.startswith("| ") and len(cells) > 2:
             told |= set(re.findall(r"`([a-z_]+)`", cells[1]))
-    slugs = {row[1] for row in found}
+    slugs = {row.slug for row in found}
     wrong += [f"docs/OPERATIONS.md: {slug} is in no table of what went wrong" for slug in
               sorted(slugs - told)]
     wrong += [f"docs/OPERATIONS.md: {slug} is not in reason.def" for slug in sorted(told - slugs)]
+    not_run = [row.slug for row in found if row.mend.startswith("NOT_RUN")]
+    if len(not_run) > NOT_RUN_MAX:
+        wrong.append(f"src/base/reason.def: {len(not_run)} mends that no test runs, not at most "
+                     f"{NOT_RUN_MAX}: {' '.join(not_run)}")
     print("".join(line + "\n" for line in wrong), end="")
     sys.exit(1 if wrong else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

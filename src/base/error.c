@@ -117,6 +117,7 @@ int error_hint(struct error *err, const char *format, ...)
 static int add_mend(struct error *err, enum mend_kind kind, const char *format, va_list args)
 {
     assert(err->kind != ERROR_NONE);
+    assert(reason_has_mend(err->reason));
     struct mend *mend = err->mends;
     while (mend->kind != MEND_NONE)
         assert(++mend < err->mends + ERROR_MENDS_MAX);

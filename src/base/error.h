@@ -65,7 +65,7 @@ int error_wrap(struct error *err, const char *format, ...) __attribute__((format
 int error_hint(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds a mend: arguments of a walferry command, quoted for a shell where that is needed; a
  * statement of SQL, identifiers quoted; a line for a shell. One that is too long to be whole is
- * left out. Returns -1. */
+ * left out. The reason must be one with a mend (base/reason.def). Returns -1. */
 int error_mend(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int error_mend_sql(struct error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

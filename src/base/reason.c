@@ -9,16 +9,20 @@ struct row {
     const char *slug;
     unsigned kinds; /* a bit of each enum error_kind */
     enum exit_code exit_code;
+    bool mend; /* is printed with it */
 };
 
 #define STOP (1U << ERROR_STOP)
 #define DATA (1U << ERROR_DATA)
 #define RETRY (1U << ERROR_RETRY)
+#define MEND true
+#define NOT_RUN(why) true
+#define NONE false
 #define REASON(name, slug, kinds, exit_code, mend, sentence)                                       \
-    [REASON_##name] = {slug, kinds, exit_code},
+    [REASON_##name] = {slug, kinds, exit_code, mend},
 
 static const struct row table[REASON_COUNT] = {
-    [REASON_NONE] = {"", 0, EXIT_OK},
+    [REASON_NONE] = {"", 0, EXIT_OK, NONE},
 #include "base/reason.def"
 };
 
@@ -37,6 +41,11 @@ const char *reason_slug(enum reason reason)
 bool reason_has_kind(enum reason reason, enum error_kind kind)
 {
     return (row_of(reason)->kinds & (1U << kind)) != 0;
+}
+
+bool reason_has_mend(enum reason reason)
+{
+    return row_of(reason)->mend;
 }
 
 enum exit_code reason_exit_code(enum reason reason, enum error_kind kind)

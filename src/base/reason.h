@@ -32,6 +32,8 @@ enum reason {
 const char *reason_slug(enum reason reason);
 /* Whether errors of this kind may have it. */
 bool reason_has_kind(enum reason reason, enum error_kind kind);
+/* Whether a mend may be printed with it: whoever gives an error one asserts this. */
+bool reason_has_mend(enum reason reason);
 /* The exit code of the process where an error of this kind and reason ends it. */
 enum exit_code reason_exit_code(enum reason reason, enum error_kind kind);
 

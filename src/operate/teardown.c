@@ -43,10 +43,10 @@ static int drop_publication(const struct command_options *o, struct pg_connectio
     buf_add_text(&statement, "DROP PUBLICATION IF EXISTS ");
     pg_quote_identifier(&statement, span_of(o->config->source.publication.text));
     int result = pg_exec(sql, buf_text(&statement), err);
-    if (result < 0) {
+    if (result < 0 && err->reason == REASON_NO_PRIVILEGE) {
         error_hint(err, "let its owner run");
         error_mend_sql(err, "%s", buf_text(&statement));
-    } else
+    } else if (result == 0)
         command_say(o->out, "publication %s: dropped", o->config->source.publication.text);
     buf_fini(&statement);
     return result;

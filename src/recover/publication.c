@@ -136,6 +136,8 @@ static int publish_tables(struct pg_connection *sql, const struct tables *tables
     if (err->reason == REASON_LOCKED)
         return error_hint(err, "a transaction that is open has written to the table; set up again "
                                "once it has ended (pg_stat_activity, pg_locks)");
+    if (err->reason != REASON_NO_PRIVILEGE)
+        return -1;
     error_hint(err, "as the owner of the tables, who may also be named to setup with "
                     "--admin-connection");
     return error_mend_sql(err, "%s", statement);

@@ -4,10 +4,13 @@ Each reason here is produced on real servers; where the printed command asks and
 with --yes that it prints in turn is run. A reason is counted only once its mend was run and helped."""
 
 import os
-import re
+import sys
 
 import e2e
-from mends import RAN, asked, ended, last, lives, mend, mend_sql
+from mends import RAN, asked, ended, last, mend, mend_sql, starts
+
+sys.path.insert(0, os.path.join(e2e.ROOT, "tools"))
+import reasons  # pylint: disable=wrong-import-position
 
 # Who else runs the mend of a reason as it was printed.
 ELSEWHERE = {
@@ -18,20 +21,9 @@ ELSEWHERE = {
         "setup_unfinished", "timeline_changed", "partial_mismatch", "wal_level", "acl_denied",
         "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value")},
 }
-# Whose mend no test can run, and why. At most ten.
-NOT_RUNNABLE = {
-    "value_unchanged": "the server sends every value of an INSERT, and outbox routes take no other",
-    "bad_json": "it only ever stands inside bad_headers and bad_message_json",
-    "record_refused": "what a broker refuses by itself is looked for before: no record is known here",
-    "too_many_refused": "256 refusals first, an epoch each: minutes",
-}
-
-
-def with_mend():
-    """The reasons of the table whose row says that a mend is printed."""
-    path = os.path.join(e2e.ROOT, "src/base/reason.def")
-    with open(path, encoding="utf-8") as file:
-        return set(re.findall(r'^REASON\(\w+, "(\w+)", [A-Z |]+, \w+, MEND, ', file.read(), re.M))
+REASONS = reasons.rows()
+NOT_RUN = {row.slug for row in REASONS if row.mend.startswith("NOT_RUN")}
+WITH_MEND = {row.slug for row in REASONS if row.mend != "NONE"}
 
 
 with e2e.Case(config={"log": {"format": "json"}}) as case:
@@ -151,7 +143,7 @@ with e2e.Case(label="_setup", config={"log": {"format": "json"}}) as case:
     mend_sql(case, "no_privilege", asked(one, "no_privilege", "setup"))
     mend_sql(case, "no_replication_privilege", asked(one, "no_replication_privilege", "setup"))
     case.command(one, "setup")
-    lives(case, one)
+    starts(case, one)
     case.command(case.relay(), "teardown", "--yes")
     case.sql("DROP ROLE %s" % role)
 
@@ -160,15 +152,15 @@ with e2e.Case(label="_slot", config={"log": {"format": "json"}}) as case:
              % case.slot_name)
     relay = case.relay()
     mend(relay, "not_set_up", ended(case, relay, "not_set_up", 2))
-    lives(case, relay)
+    starts(case, relay)
 
     case.forge_progress(mode="intent")
     mend(relay, "progress_regressed", ended(case, relay, "progress_regressed", 3))
-    lives(case, relay)
+    starts(case, relay)
 
     case.kafka.delete_topic(case.progress_topic)
     mend(relay, "progress_missing", ended(case, relay, "progress_missing", 3))
-    lives(case, relay)
+    starts(case, relay)
 
 with e2e.Case(label="_foreign", config={"log": {"format": "json"}}) as case:
     case.sql("CREATE PUBLICATION %s FOR TABLE public.outbox WITH (publish = 'insert')"
@@ -176,16 +168,16 @@ with e2e.Case(label="_foreign", config={"log": {"format": "json"}}) as case:
     case.sql("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (case.slot_name,))
     relay = case.relay()
     mend(relay, "slot_without_progress", asked(relay, "slot_without_progress", "setup"))
-    lives(case, relay)
+    starts(case, relay)
 
-told = RAN | set(NOT_RUNNABLE) | set(ELSEWHERE)
-twice = RAN & (set(NOT_RUNNABLE) | set(ELSEWHERE))
+told = RAN | NOT_RUN | set(ELSEWHERE)
+twice = RAN & (NOT_RUN | set(ELSEWHERE))
 assert not twice, "it is run here: %s" % twice
-assert len(NOT_RUNNABLE) <= 10
+assert len(NOT_RUN) <= reasons.NOT_RUN_MAX
 for script in set(ELSEWHERE.values()):
     path = [name for name in os.listdir(os.path.join(e2e.ROOT, "tests/e2e")) if name[:3] == script]
     assert path, "there is no test %s" % script
-assert told == with_mend(), "a mend without a run, or a run without a mend: %s" % (
-    told ^ with_mend())
+assert told == WITH_MEND, "a mend without a run, or a run without a mend: %s" % (
+    told ^ WITH_MEND)
 print("mends: %d reasons have one; %d run here as printed, %d elsewhere, %d cannot be run" % (
-    len(told), len(RAN), len(ELSEWHERE), len(NOT_RUNNABLE)))
+    len(told), len(RAN), len(ELSEWHERE), len(NOT_RUN)))

@@ -73,7 +73,7 @@ def mend_sql(case, reason, hint):
     RAN.add(reason)
 
 
-def lives(case, relay):
+def starts(case, relay):
     case.command(relay, "check", "--connect")
     case.start(relay)
     case.stop(relay)

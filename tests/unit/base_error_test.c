@@ -4,10 +4,13 @@
 #include "base/buf.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -82,7 +85,7 @@ static void test_mends_are_completed(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    error_stop(&err, REASON_USAGE, "x");
+    error_stop(&err, REASON_NOT_SET_UP, "x");
     advice(&err, "walferry", "a.yaml", "");
     assert_int_equal(error_mend(&err, "rebase --to %s", "slot"), -1);
     advice(&err, "walferry", "a.yaml", "run: walferry rebase --to slot -c a.yaml");
@@ -106,11 +109,49 @@ static void test_a_mend_that_is_too_long_is_left_out(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
-    error_stop(&err, REASON_USAGE, "x");
+    error_stop(&err, REASON_NOT_SET_UP, "x");
     error_mend_sql(&err, "%*s", ERROR_MEND_MAX, "x");
     advice(&err, "w", "f", "");
     error_mend_sql(&err, "%*s", ERROR_MEND_MAX - 1, "x");
     assert_int_equal(err.mends[0].kind, MEND_SQL);
+}
+
+/* `skip` is printed with every change that cannot be published. */
+static void test_the_table_tells_which_reasons_have_a_mend(void **state)
+{
+    (void)state;
+    assert_true(reason_has_mend(REASON_NOT_SET_UP));
+    assert_true(reason_has_mend(REASON_BAD_JSON)); /* though no test can run it */
+    assert_false(reason_has_mend(REASON_USAGE));
+    assert_false(reason_has_mend(REASON_NONE));
+    for (enum reason reason = REASON_NONE; reason < REASON_COUNT; reason++)
+        if (reason_has_kind(reason, ERROR_DATA) && !reason_has_mend(reason))
+            fail_msg("%s has no mend", reason_slug(reason));
+}
+
+static int status_of_a_mend(enum reason reason)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct error err = ERROR_INIT;
+        assert_true(freopen("/dev/null", "w", stderr) != NULL);
+        error_stop(&err, reason, "x");
+        error_mend_shell(&err, "true");
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void test_a_mend_without_its_row_is_a_fault_of_the_program(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of_a_mend(REASON_NOT_SET_UP), 0);
+    int status = status_of_a_mend(REASON_USAGE);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
 static void test_long_texts_are_cut(void **state)
@@ -163,6 +204,8 @@ int main(void)
         cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_mends_are_completed),
         cmocka_unit_test(test_a_mend_that_is_too_long_is_left_out),
+        cmocka_unit_test(test_the_table_tells_which_reasons_have_a_mend),
+        cmocka_unit_test(test_a_mend_without_its_row_is_a_fault_of_the_program),
         cmocka_unit_test(test_long_texts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
