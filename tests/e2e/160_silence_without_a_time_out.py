@@ -18,7 +18,7 @@ with e2e.Case() as case, Proxy(case.pg.port) as postgres:
     case.put(rows=3)
     began = time.monotonic()
     e2e.wait("the silence is noticed", lambda: relay.events("epoch.failed"), 120)
-    assert relay.events("epoch.failed")[0]["reason"] == "server_silent", relay.log_text()
+    assert "reason=server_silent" in relay.events("epoch.failed")[0], relay.log_text()
     print("noticed after %.0f s" % (time.monotonic() - began))
     postgres.cut()
     postgres.flow()
