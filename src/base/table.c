@@ -1,15 +1,14 @@
-/* base/table: open addressing with linear probing, at most 70 % full. FNV-1a is enough for topic
+/* base/table: open addressing with linear probing, at most 70 % full. The hash is enough for topic
  * and relation names. Nothing is ever taken out. */
 #include "base/table.h"
+
+#include "base/hash.h"
 
 #include <assert.h>
 
 static uint64_t hash_of(struct span key)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (unsigned char)key.ptr[i]) * UINT64_C(1099511628211);
-    return hash;
+    return hash_add(HASH_INIT, key.ptr, key.len);
 }
 
 void table_init(struct table *table, struct arena *arena)

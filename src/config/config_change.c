@@ -3,18 +3,12 @@
  */
 #include "config/config_check.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* FNV-1a, 64 bits (draft-eastlake-fnv, section 2). It finds changes and withstands no attacker. */
-static void hash_bytes(uint64_t *hash, const void *bytes, size_t len)
-{
-    const unsigned char *byte = bytes;
-    for (size_t i = 0; i < len; i++)
-        *hash = (*hash ^ byte[i]) * UINT64_C(0x100000001b3);
-}
 
 /* Lengths are hashed too, so that no two lists of texts run together to the same bytes. */
 static void hash_text(uint64_t *hash, const char *text)
@@ -22,9 +16,9 @@ static void hash_text(uint64_t *hash, const char *text)
     uint32_t len = text != NULL ? (uint32_t)strlen(text) : UINT32_MAX;
     unsigned char prefix[4] = {(unsigned char)len, (unsigned char)(len >> 8),
                                (unsigned char)(len >> 16), (unsigned char)(len >> 24)};
-    hash_bytes(hash, prefix, sizeof prefix);
+    *hash = hash_add(*hash, prefix, sizeof prefix);
     if (text != NULL)
-        hash_bytes(hash, text, len);
+        *hash = hash_add(*hash, text, len);
 }
 
 static void hash_number(uint64_t *hash, uint64_t number)
@@ -56,7 +50,7 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
 
 void config_hash(struct config_relay *relay)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = HASH_INIT;
     assert(relay->source.slot.text != NULL);
     assert(relay->routes.count > 0);
     hash_text(&hash, "events of a change, version 1");

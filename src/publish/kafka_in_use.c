@@ -273,8 +273,7 @@ static void change_count(struct kafka_in_use *topics, struct kafka_topic *topic,
     if (topics->session->options->log != NULL)
         log_event(topics->session->options->log, LOG_WARN, "topic.partitions_changed", "topic",
                   topic->name, "#from", from, "#to", to, NULL);
-    if (topics->session->options->metrics != NULL)
-        metrics_add(topics->session->options->metrics, METRIC_PARTITION_CHANGES, 1);
+    metrics_add(topics->session->options->metrics, METRIC_PARTITION_CHANGES, 1);
 }
 
 /* One short question; no answer is no news. A topic that is gone is looked up at its next message.

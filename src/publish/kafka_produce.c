@@ -89,7 +89,7 @@ static enum step produce(struct kafka_publisher *p, struct kafka_topic *topic,
         message->key.ptr, message->key.len, RD_KAFKA_VTYPE_TIMESTAMP, stamp->timestamp_ms,
         RD_KAFKA_VTYPE_OPAQUE, message, RD_KAFKA_VTYPE_HEADERS, headers, RD_KAFKA_VTYPE_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (stamp->true_time[0] != '\0' && p->options.metrics != NULL)
+        if (stamp->true_time[0] != '\0')
             metrics_add(p->options.metrics, METRIC_TIMESTAMPS_CLAMPED, 1);
         return STEP_DONE;
     }

@@ -80,8 +80,7 @@ static int renew(struct kafka_txn *txn, struct kafka_in_use *topics, struct erro
     session->batch_bytes = topics->smallest_bytes;
     if (kafka_session_open(session, err) < 0 || check_after_renewal(txn, err) < 0)
         return -1;
-    if (session->options->metrics != NULL)
-        metrics_add(session->options->metrics, METRIC_PRODUCERS_RECREATED, 1);
+    metrics_add(session->options->metrics, METRIC_PRODUCERS_RECREATED, 1);
     return 0;
 }
 

@@ -78,7 +78,7 @@ struct kafka_options {
     const char *relay;
     uint32_t shard;
     const char *instance;    /* goes into client.id */
-    struct metrics *metrics; /* may be NULL */
+    struct metrics *metrics; /* NULL for a command: metrics/ then counts nothing */
     const struct log *log;   /* librdkafka's own lines come out as event "kafka.log" */
     const atomic_bool
         *retrying;           /* true: what fails is told already, "kafka.log" is debug; or NULL */

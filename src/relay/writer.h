@@ -3,8 +3,7 @@
  * writer_step() hands the messages of the batches over in order, commits behind a batch that ends
  * on a PostgreSQL COMMIT with the progress record as the last message, and cuts a batch or a
  * transaction that would hold the Kafka transaction open too long. It hands over no more than the
- * pace allows. It never sleeps beyond the publisher's own
- * slice and never asks for the time. */
+ * pace allows. It never sleeps beyond the publisher's own slice and never asks for the time. */
 #ifndef WALFERRY_RELAY_WRITER_H
 #define WALFERRY_RELAY_WRITER_H
 

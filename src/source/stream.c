@@ -4,11 +4,11 @@
  * done is never handed on again after a restart from there. Everything about status updates is in
  * source_standby. It reads no clock and no socket, and it does not know batches or topics.
  *
- *   which LSN          what it is
- *   start.lsn          recorded progress: end_lsn of a Commit, or walEnd of a keepalive
- *   Begin.final_lsn    start of the commit record: identifies the transaction, decides whether to
- * drop current_lsn        position before the next transaction: start.lsn, then Commit.end_lsn or
- * walEnd */
+ *   - start.lsn: recorded progress, the end_lsn of a Commit or the walEnd of a keepalive
+ *   - Begin.final_lsn: the start of the commit record; it identifies the transaction and decides
+ *     whether to drop it
+ *   - current_lsn: the position before the next transaction; start.lsn, then Commit.end_lsn or
+ *     walEnd */
 #include "source/source.h"
 
 #include "base/bigendian.h"

@@ -119,72 +119,15 @@ int types_render_text(const struct cell *cell, const struct type *type, struct a
     return 0;
 }
 
-/* Value of a hexadecimal digit, or 0x80 where it is none, so that one test serves a whole run. */
+#define BAD 0x80
+#define BAD6 BAD, BAD, BAD, BAD, BAD, BAD
+#define BAD16 BAD6, BAD6, BAD, BAD, BAD, BAD
+#define LETTERS BAD, 10, 11, 12, 13, 14, 15, BAD, BAD, BAD, BAD6
+
+/* Value of a hexadecimal digit, or BAD where it is none, so that one test serves a whole run. */
 static const unsigned char HEX_VALUE[256] = {
-#define BAD16                                                                                      \
-    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80
-    BAD16,
-    BAD16,
-    BAD16,
-    /* 0x30 */ 0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    /* 0x40 */ 0x80,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    BAD16,
-    /* 0x60 */ 0x80,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    0x80,
-    BAD16,
-    BAD16,
-    BAD16,
-    BAD16,
-    BAD16,
-    BAD16,
-    BAD16,
-    BAD16,
-    BAD16
-#undef BAD16
+    BAD16, BAD16,   BAD16, 0,       1,     2,     3,     4,     5,     6,     7,     8,     9,
+    BAD6,  LETTERS, BAD16, LETTERS, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16,
 };
 
 static int bytea_bytes(struct span text, struct arena *arena, struct span *bytes, struct error *err)
@@ -200,7 +143,7 @@ static int bytea_bytes(struct span text, struct arena *arena, struct span *bytes
         seen |= high | low;
         out[i] = (char)(unsigned char)((high << 4 | low) & 0xFF);
     }
-    if ((seen & 0x80) != 0)
+    if ((seen & BAD) != 0)
         return types_bad_text(text, "a bytea in hexadecimal form", err);
     *bytes = (struct span){out, count};
     return 0;

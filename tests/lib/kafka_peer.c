@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,12 +46,17 @@ static rd_kafka_t *open_handle(rd_kafka_type_t type, const char *isolation)
 
 /* ---- Topics ---- */
 
+/* A broker answers at once that it does not know a topic yet: without a nap between the questions
+ * all of them are asked before a loaded one has heard of it. */
 static void await_partitions(rd_kafka_t *rk, const char *topic, int partitions)
 {
+    const struct timespec nap = {.tv_nsec = 50 * 1000 * 1000};
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
     int seen = 0;
-    for (int i = 0; i < 200 && seen != partitions; i++) {
+    for (int i = 0; i < 400 && seen != partitions; i++) {
         const struct rd_kafka_metadata *metadata;
+        if (i > 0)
+            nanosleep(&nap, NULL);
         if (rd_kafka_metadata(rk, 0, rkt, &metadata, WAIT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
             continue;
         seen = metadata->topics[0].partition_cnt;
