@@ -32,6 +32,12 @@ LIBRARIES=(
     'openssl/.* ^$'
     'pthread\.h ^src/(base|relay|metrics|admin)/|^src/model/status_cell\.h'
 )
+# Assertions in public functions, for each hundred of them. Raise a number with what you add.
+declare -A ASSERTIONS=(
+    [admin]=130 [base]=40 [config]=110 [decode]=85 [encode]=95 [json]=42 [metrics]=145 [model]=68
+    [operate]=60 [pg]=128 [progress]=135 [publish]=66 [recover]=49 [relay]=49 [route]=72
+    [source]=84 [types]=100 [cli]=49
+)
 BANNED='strcpy strcat sprintf vsprintf gets strtok system popen alloca atoi atol atof rand srand'
 
 src_files() {
@@ -206,6 +212,24 @@ rule_function_length() {
                          print file ":" start ": a function of " NR - start - 1 " lines"
                      start = 0 }
         ' "$file"
+    done
+}
+
+# Lines "module, public functions, assertions in them": a function that is not static is public.
+assertions() {
+    find src -name '*.c' -print0 | sort -z | xargs -0 awk '
+        /^[a-z].*\(/ && !/;$/ { public = !/^static/ }
+        /^\{/ { if (public) { inside = 1; split(FILENAME, part, "/"); functions[part[2]]++ } }
+        inside && /(^|[^a-z_])assert\(/ { count[part[2]]++ }
+        /^\}/ { inside = public = 0 }
+        END { for (module in functions) print module, functions[module], count[module] + 0 }'
+}
+
+rule_public_functions_assert() {
+    assertions | while read -r module functions count; do
+        least=${ASSERTIONS[$module]:-0}
+        [ $((count * 100)) -ge $((least * functions)) ] ||
+            echo "$module/: $count assertions in $functions public functions, not $least a hundred"
     done
 }
 

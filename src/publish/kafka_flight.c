@@ -23,6 +23,8 @@ static void know_batch(struct kafka_flight *flight, struct batch *batch)
 void kafka_flight_sent(struct kafka_flight *flight, struct batch *batch,
                        const struct message *message)
 {
+    assert(batch != NULL);
+    assert(message >= batch->messages && message < batch->messages + batch->capacity);
     flight->last = message->id;
     if (flight->produced++ == 0)
         flight->first = flight->last;

@@ -67,6 +67,7 @@ static int begin(struct kafka_txn *txn, struct error *err)
 {
     assert(txn->recovered); /* I2 */
     assert(!txn->in_transaction);
+    assert(!txn->outcome_unknown); /* I5 */
     COUNTED_CRASH_POINT(txn, "C1");
     kafka_watch_reset(&txn->session->watch);
     rd_kafka_error_t *error = rd_kafka_begin_transaction(txn->session->transactional.rk);
@@ -274,6 +275,7 @@ enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct err
 void kafka_txn_abort(struct kafka_txn *txn, int abort_ms)
 {
     struct kafka_client *client = &txn->session->transactional;
+    assert(!txn->in_transaction || txn->recovered); /* I2 */
     if (abort_ms <= 0 || !txn->in_transaction || txn->phase == KAFKA_ENDING ||
         txn->outcome_unknown || client->rk == NULL || client->health.auth_failed ||
         client->health.brokers_down)

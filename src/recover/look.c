@@ -81,6 +81,7 @@ int relay_look_through(const struct recovery *r, int64_t timeout_ms, struct foun
 int relay_take_over(const struct recovery *r, struct publisher **publisher, struct found *found,
                     struct error *err)
 {
+    assert(publisher != NULL && *publisher == NULL); /* I5, I6: an older one is closed by now */
     if (r->ledger->ops->take_over(r->ledger, publisher, err) < 0)
         return -1;
     struct buf newest = BUF_EMPTY;
@@ -96,6 +97,7 @@ int relay_take_over(const struct recovery *r, struct publisher **publisher, stru
 int relay_write_record(const struct recovery *r, struct publisher *publisher,
                        const struct progress *record, struct span note, struct error *err)
 {
+    assert(publisher != NULL); /* I2: whoever has one has taken over and read progress with it */
     struct buf json = BUF_EMPTY;
     progress_encode(record, &json);
     int result = r->ledger->ops->write(r->ledger, publisher, buf_span(&json), note, err);

@@ -105,6 +105,7 @@ int opening_look(struct opening *o, int64_t now_us, struct error *err)
 static int claim(struct opening *o, int64_t wall_us, struct error *err)
 {
     struct progress *p = &o->found.progress;
+    assert(o->publisher != NULL && o->found.have_progress); /* I2, I6: read under its own epoch */
     p->generation++;
     snprintf(p->instance, sizeof p->instance, "%s", o->claimant->instance);
     o->ends.origin->ops->sign(o->ends.origin, p);
@@ -156,6 +157,7 @@ static int end_holder(struct opening *o, struct error *err)
 int opening_held(const struct opening *o, struct error *err)
 {
     const struct found_holder *holder = &o->found.origin.holder;
+    assert(holder->present);
     return error_retry(err, REASON_SLOT_ACTIVE, "%s is in use by process %" PRId32 " (%s)",
                        o->ends.origin->name, holder->pid, holder->application);
 }

@@ -106,6 +106,7 @@ bool seal_mark_due(const struct seal_limits *limits, const struct seal_state *st
 int64_t seal_due_us(const struct seal_limits *limits, const struct seal_state *state,
                     const struct batch *batch)
 {
+    assert(state->commits_away <= state->away);
     int64_t due_us = INT64_MAX;
     if (!state->in_txn && batch->count > 0 && state->commits_away < COMMITS_AWAY)
         due_us = interval_end_us(limits, state, batch);

@@ -94,6 +94,7 @@ static enum verdict decide(const struct verdict_facts *facts, struct verdict_uni
 enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_unit unit,
                               struct error *err)
 {
+    assert(err->kind == ERROR_DATA); /* all else closes the epoch and is nobody's verdict */
     char id[CHANGE_ID_TEXT_MAX];
     enum verdict verdict = decide(facts, unit, id, err);
     if (verdict == VERDICT_END)

@@ -71,6 +71,7 @@ void standby_asked(struct standby *s, uint64_t wal_end, int64_t now_us)
 
 int64_t standby_due_us(const struct standby *s)
 {
+    assert(s->confirmed_lsn >= s->sent_lsn); /* I1: what was told stays told */
     bool news = s->confirmed_lsn != s->sent_lsn;
     if (s->asked && (news || !s->insistent))
         return s->status_us;
