@@ -8,6 +8,10 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* How long a handle's reports are waited for before it is destroyed: 300 ms at most. */
+#define SETTLE_TRIES 30
+#define SETTLE_MS 10
+
 /* librdkafka's levels are syslog's. A failed connection is its "error", but our warning: the
  * reaction to it is decided elsewhere. */
 static enum log_level level_of(int level)
@@ -75,7 +79,9 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
                       struct error *err)
 {
     assert(how->options != NULL && how->options->relay != NULL);
-    *client = (struct kafka_client){.health = {.options = how->options}, .listener = how->listener};
+    *client = (struct kafka_client){.health = {.options = how->options},
+                                    .transactional = how->role == KAFKA_TRANSACTIONAL,
+                                    .listener = how->listener};
     char client_id[128];
     const char *instance = how->options->instance != NULL ? how->options->instance : "";
     snprintf(client_id, sizeof client_id, "walferry-%s%s%s", how->options->relay,
@@ -104,6 +110,16 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     return error_stop(err, REASON_KAFKA_PROPERTY, "kafka: %s", text);
 }
 
+/* librdkafka frees the text of a transaction's error when a handle is destroyed, and so does a
+ * broker's thread that fails the transaction at the same time. What is on its way is reported
+ * before, as far as that takes no time worth telling. */
+static void let_it_settle(rd_kafka_t *rk)
+{
+    for (int i = 0; i < SETTLE_TRIES && rd_kafka_outq_len(rk) > 0; i++)
+        rd_kafka_poll(rk, SETTLE_MS);
+    rd_kafka_poll(rk, 0);
+}
+
 void kafka_client_close(struct kafka_client *client)
 {
     if (client->rk == NULL)
@@ -111,6 +127,8 @@ void kafka_client_close(struct kafka_client *client)
     client->listener = NULL; /* errors and reports of a closed handle never count */
     rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                    RD_KAFKA_PURGE_F_NON_BLOCKING);
+    if (client->transactional)
+        let_it_settle(client->rk);
     rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     client->rk = NULL;
 }

@@ -21,6 +21,7 @@ struct kafka_listener {
 
 struct kafka_client {
     rd_kafka_t *rk; /* NULL: closed */
+    bool transactional;
     struct kafka_health health;
     const struct kafka_listener *listener; /* NULL: nobody */
     /* The topic that the broker does not let into a transaction: only a log line names it. Written

@@ -268,8 +268,8 @@ static int create_refused(const struct kafka_client *client, const char *topic,
         return kafka_denied(err, &client->health, "topic", topic,
                             "Create,Describe,DescribeConfigs,Write");
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s",
-                          topic);
+        return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s: %s",
+                          topic, text);
     case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:

@@ -271,14 +271,16 @@ enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct err
 }
 
 /* An abort spares readers the wait for the transaction's time-out. After an EndTxn that may have
- * been sent nothing is tried on the handle any more. */
+ * been sent nothing is tried on the handle any more, nor after a request of the transaction was
+ * lost: librdkafka's abort can fail an assertion then (txn_req_cnt > 0). The next epoch's
+ * init_transactions aborts what is left. */
 void kafka_txn_abort(struct kafka_txn *txn, int abort_ms)
 {
     struct kafka_client *client = &txn->session->transactional;
     assert(!txn->in_transaction || txn->recovered); /* I2 */
     if (abort_ms <= 0 || !txn->in_transaction || txn->phase == KAFKA_ENDING ||
-        txn->outcome_unknown || client->rk == NULL || client->health.auth_failed ||
-        client->health.brokers_down)
+        txn->outcome_unknown || kafka_watch_tainted(&txn->session->watch) || client->rk == NULL ||
+        client->health.auth_failed || client->health.brokers_down)
         return;
     const struct kafka_failure *failure = txn->failure;
     if (failure->failed &&

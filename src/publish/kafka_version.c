@@ -25,6 +25,13 @@ static const struct defect defects[] = {
      "is not found until the epoch is opened again"},
     {0x020a00, 0x020a01, "re-bootstrapping can loop"},
     {0, 0,
+     "aborting a transaction of which a response was lost can fail an assertion (such a one is "
+     "left "
+     "to the next epoch, which ends it)"},
+    {0, 0,
+     "a producer that is destroyed while its transaction fails can free an error text twice (what "
+     "is in flight is reported first, within 300 ms)"},
+    {0, 0,
      "a transaction that the broker timed out is reported as fenced (told apart by the claim)"},
 };
 

@@ -418,6 +418,49 @@ static void topics_that_may_not_be_made_are_missed(void **state)
     assert_string_equal(reason_slug(f->err.reason), "topic_missing");
 }
 
+/* ---- Leaving ---- */
+
+static unsigned end_txn_of_abort(struct fixture *f, bool tainted)
+{
+    struct kafka_publisher *p = inside(f);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+    while (p->flight.outstanding > 0)
+        assert_int_equal(publisher_poll(f->publisher, 100, &f->err), 0);
+    if (tainted)
+        atomic_fetch_add(&p->session.watch.transport_failures, 1);
+    kafka_txn_abort(&p->txn, 5000);
+    return atomic_load(&p->session.watch.end_txn_sent);
+}
+
+static void a_tainted_transaction_is_not_aborted(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    assert_int_equal(end_txn_of_abort(f, true), 0);
+    fixture_reopen(f);
+    fixture_must_commit(f, "after");
+}
+
+static void an_untainted_transaction_is_aborted(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    assert_int_equal(end_txn_of_abort(f, false), 1);
+}
+
+static void names_that_collide_are_told_why(void **state)
+{
+    struct fixture *f = *state;
+    char dotted[64], barred[64];
+    snprintf(dotted, sizeof dotted, "%s.line", f->relay);
+    snprintf(barred, sizeof barred, "%s_line", f->relay);
+    const char *topics[] = {dotted, barred};
+    assert_int_equal(kafka_prepare_topics(&f->options, topics, 2, true, NULL, &f->err), -1);
+    assert_string_equal(reason_slug(f->err.reason), "illegal_topic");
+    assert_non_null(strstr(f->err.text, barred));
+    assert_non_null(strstr(f->err.text, "collides with existing topic"));
+}
+
 int main(void)
 {
     if (peer_bootstrap() == NULL) {
@@ -445,6 +488,9 @@ int main(void)
         T(the_probe_fences_nobody),
         T(the_progress_topic_is_made_as_it_must_be),
         T(a_wrong_progress_topic_is_refused),
+        T(a_tainted_transaction_is_not_aborted),
+        T(an_untainted_transaction_is_aborted),
+        T(names_that_collide_are_told_why),
         T(topics_that_may_not_be_made_are_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
