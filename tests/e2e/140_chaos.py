@@ -1,14 +1,12 @@
-"""A minute of everything at once; the seed is printed, and as an argument it comes again."""
-
-import random
-import sys
+"""A minute of everything at once; then answers that come late. The seed is printed; as an argument or
+in $WALFERRY_E2E_SEED it comes again."""
 
 import chaos
+import e2e
 
-SECONDS = 240
+SECONDS = 420
 FIRST = True
-LONG = True
 
-seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(100000)
-chaos.chaos(45, seed)
-chaos.late_answers(15, seed, label="_late")
+seed = e2e.seed()
+chaos.chaos(60, seed)
+chaos.late_answers(10, seed, label="_late")

@@ -1,7 +1,5 @@
-"""Three brokers, forty kills of one at a time, eighty of the relay. With an argument: that seed."""
-
-import random
-import sys
+"""Three brokers, forty kills of one at a time, eighty of the relay. The seed is printed; as an argument
+or in $WALFERRY_E2E_SEED it comes again."""
 
 import e2e
 import flows
@@ -11,7 +9,6 @@ KAFKA = "own"
 BUILDS = ("asan", "release")
 SECONDS = 2400
 
-seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(10000)
-print("three brokers: seed %d" % seed, flush=True)
+seed = e2e.seed()
 with e2e.own_cluster() as cluster, e2e.Case(kafka=cluster) as case:
-    flows.one_of_three(case, cluster, 40, random.Random(seed))
+    flows.one_of_three(case, cluster, 40, seed)

@@ -5,6 +5,9 @@ machine do stays theirs. The oracle judges in the end. Harm: kill -9, SIGSTOP an
 SIGHUP, a second instance that takes over and goes, Kafka requests and answers of seven APIs cut or
 held back, all Kafka or all PostgreSQL connections cut, a slow link to PostgreSQL, and transactions
 large enough to be split.
+
+Harm is dealt like cards: no kind comes again before all others have come. What counts is what has
+really happened, by what process, proxy and log tell, and less than LEAST is a failure.
 """
 
 import collections
@@ -17,10 +20,34 @@ import lab.proxy
 
 APIS = ("EndTxn", "AddPartitionsToTxn", "Produce", "InitProducerId", "Fetch", "ListOffsets",
         "FindCoordinator")
+# Once for each epoch or so; passing over some would be passing over all.
+RARE = ("InitProducerId", "ListOffsets", "FindCoordinator")
+ACTIONS = (lab.proxy.CUT, lab.proxy.DELAY)
 # How a relay may end by itself while this goes on: in order, taken over, or by our signals.
 CODES = (0, 4, -signal.SIGKILL, -signal.SIGTERM)
-CONFIG = {"delivery": {"transaction_timeout_ms": 3000, "batch_events": 60, "memory_limit": "8MB",
+CONFIG = {"delivery": {"transaction_timeout_ms": 5000, "batch_events": 60, "memory_limit": "8MB",
                        "idle_progress": {"interval_ms": 200}}}
+# Cards in a pack, by the method that plays them.
+PACK = {"kill": 3, "terminate": 1, "reload": 1, "pause": 2, "cut_postgres": 1, "cut_kafka": 1,
+        "large": 2, "successor": 1, "slow": 1}
+FRAMES = ["%s %s" % (action, api) for api in APIS for action in ACTIONS]
+LEAST = dict(PACK, **{kind: 1 for kind in FRAMES})
+
+
+class Pack:
+    """Cards in an order that the dice decide on, shuffled anew when all are dealt."""
+
+    def __init__(self, dice, cards):
+        self.dice, self.cards, self.left = dice, list(cards), []
+
+    def deal(self, among=()):
+        """The next one; or any of these, where the pack has them."""
+        fit = [card for card in self.cards if card in among]
+        if fit:
+            return self.dice.choice(fit)
+        if not self.left:
+            self.left = self.dice.sample(self.cards, len(self.cards))
+        return self.left.pop()
 
 
 class Chaos:
@@ -31,25 +58,30 @@ class Chaos:
         self.seed = seed
         self.counts = collections.Counter()
         self.ends = collections.Counter()
+        self.rules = []
+        self.others = 0
         self.big_n = 1
         self.more = {
             "source": {"connection": case.dsn(port=postgres.port,
                                               options="-c wal_sender_timeout=3s")},
             "kafka": {"bootstrap.servers": kafka.address}}
         self.relay = case.relay(self.more)
-        # Weights stand here once, so that a seed means the same sequence.
-        self.harms = [self.kill] * 3 + [self.terminate, self.reload] + [self.pause] * 2 + \
-            [self.frames] * 4 + [self.cut_postgres, self.cut_kafka] + [self.large] * 2 + \
-            [self.successor, self.slow]
+        self.harms = Pack(self.dice, [kind for kind, n in PACK.items() for _ in range(n)])
+        # Held back twice as often as cut, which ends the connection for those behind it, too.
+        self.frames = Pack(self.dice, FRAMES + ["%s %s" % (lab.proxy.DELAY, api) for api in APIS])
 
-    # ---- harm ----
+    # ---- harm; each counts what it did ----
 
     def kill(self):
         self.relay.kill()
+        self.counts["kill"] += self.relay.returncode == -signal.SIGKILL
         self.relay.start()
 
     def terminate(self):
+        """It is let end, or what comes next meets it on the way."""
         self.relay.signal(signal.SIGTERM)
+        if self.dice.random() < 0.6:
+            self.judge_end(self.relay, self.relay.wait(25))
 
     def reload(self):
         self.relay.signal(signal.SIGHUP)
@@ -57,40 +89,64 @@ class Chaos:
     def pause(self):
         """Longer than the transaction's time-out, at times."""
         self.relay.pause()
-        time.sleep(self.dice.uniform(0.1, 4.5))
+        time.sleep(self.dice.uniform(0.1, 6.5))
+        self.counts["pause"] += self.relay.state() == "T"
         self.relay.resume()
 
-    def frames(self):
-        self.kafka.rule(
-            self.dice.choice(APIS), self.dice.choice((lab.proxy.REQUEST, lab.proxy.RESPONSE)),
-            self.dice.choice((lab.proxy.CUT, lab.proxy.DELAY, lab.proxy.DELAY)),
-            skip=self.dice.randint(0, 3), count=self.dice.randint(1, 2),
-            seconds=self.dice.uniform(0.1, 3.5))
-
     def cut_postgres(self):
-        self.postgres.cut()
+        self.counts["cut_postgres"] += self.postgres.cut() > 0
 
     def cut_kafka(self):
-        self.kafka.cut()
+        self.counts["cut_kafka"] += self.kafka.cut() > 0
 
     def large(self):
         rows = self.dice.randint(200, 2500)
         self.case.sql("SELECT e2e.put('order', 'big', 3, %s, %s, 100)", (self.big_n, rows))
         self.big_n += rows
+        self.counts["large"] += 1
 
     def successor(self):
         """A second instance; it stops in order or is killed, in the midst of whatever it does."""
-        other = self.case.relay(self.more, name="other%d" % self.counts["successor"]).start()
-        time.sleep(self.dice.uniform(0.5, 3))
+        other = self.case.relay(self.more, name="other%d" % self.others).start()
+        self.others += 1
+        until = time.monotonic() + self.dice.choice((1, 2, 10))
+        while time.monotonic() < until and other.running() and not other.events("epoch.opened"):
+            time.sleep(0.05)
+        time.sleep(self.dice.uniform(0, 1))
+        self.counts["successor"] += len(other.events("epoch.opened")) > 0
         if self.dice.random() < 0.5:
             other.kill()
         else:
             self.judge_end(other, other.stop(25))
 
     def slow(self):
+        before = self.postgres.bytes_up + self.postgres.bytes_down
         self.postgres.slow_chunk = (self.dice.choice((2000, 20000)), 0.02)
         time.sleep(self.dice.uniform(0.5, 4))
         self.postgres.slow_chunk = None
+        self.counts["slow"] += self.postgres.bytes_up + self.postgres.bytes_down > before
+
+    def frame(self, among=()):
+        """The next request or answer of an API; it stays in wait until there is one."""
+        kind = self.frames.deal(among)
+        action, api = kind.split()
+        where = self.dice.choice((lab.proxy.REQUEST, lab.proxy.RESPONSE))
+        skip = self.dice.randint(0, 3)
+        count = 1 if api in RARE else self.dice.randint(1, 2)
+        seconds = self.dice.uniform(0.1, 1.5 if api in RARE else 5.5)
+        if any(rule.api == lab.proxy.API_KEYS[api] and rule.hits < rule.count
+               for _, rule in self.rules):
+            return  # one after the other, or nothing ever comes to pass
+        rule = self.kafka.rule(api, where, action, skip=0 if api in RARE else skip, count=count,
+                               seconds=seconds)
+        self.rules.append((kind, rule))
+
+    def breathe(self):
+        """Let it work, until events come, for as long as this machine takes for that: what never
+        works is never hit while it does."""
+        seen, until = self.case.seen(), time.monotonic() + 15
+        while time.monotonic() < until and self.case.seen(0.1) == seen:
+            self.revive()
 
     # ---- the course ----
 
@@ -104,29 +160,53 @@ class Chaos:
             self.judge_end(self.relay, self.relay.wait(1))
             self.relay.start()
 
+    def happened(self):
+        """How often each kind has happened by now."""
+        counts = collections.Counter(self.counts)
+        counts["terminate"] = self.ends[0]
+        counts["reload"] = len(self.relay.events("config.reloaded", all=True))
+        for kind, rule in self.rules:
+            counts[kind] += rule.hits
+        return counts
+
+    def missing(self):
+        counts = self.happened()
+        return {kind: "%d of %d" % (counts[kind], n) for kind, n in LEAST.items()
+                if counts[kind] < n}
+
     def run(self, seconds):
+        """For that long; then what has not happened yet, one after the other."""
         print("chaos: seed %d" % self.seed, flush=True)
         self.case.setup(self.relay)
         self.case.start(self.relay)
         shop = self.case.shop(writers=3, rate=15, seed=self.seed, rows=(1, 8)).start()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while time.monotonic() < began + seconds:
             self.revive()
-            harm = self.dice.choice(self.harms)
-            harm()
-            self.counts[harm.__name__] += 1
-            time.sleep(self.dice.uniform(0.05, 2.0))
-            self.case.seen()
+            self.frame()
+            getattr(self, self.harms.deal())()
+            time.sleep(self.dice.uniform(0.05, 1.0))
+            if self.dice.random() < 0.6:
+                self.breathe()
+        while self.missing() and time.monotonic() < began + 2 * seconds + 30:
+            self.revive()
+            missing = self.missing()
+            self.frame(missing)
+            if missing.keys() & PACK.keys():
+                getattr(self, self.harms.deal(missing))()
+            self.breathe()
         self.kafka.clear()
         shop.stop()
-        self._drain(120)
+        took = time.monotonic() - began
+        self._drain(180)
         self.revive()
         self.relay.wait_log("epoch.opened", 40)
         self.case.stop(self.relay, timeout=25)
         self.case.judge()
-        print("chaos: seed %d: %d events; %s; ended %s; %d splits" % (
-            self.seed, self.case.truth_count(), dict(self.counts), dict(self.ends),
+        print("chaos: seed %d: %.0f s, %d events; %s; ended %s; %d splits" % (
+            self.seed, took, self.case.truth_count(), dict(self.happened()), dict(self.ends),
             len(self.relay.events("transaction.split", all=True))), flush=True)
+        assert not self.missing(), "too little harm: %s" % self.missing()
 
     def _drain(self, seconds):
         """What was asked for last, a stop say, may still be on its way."""

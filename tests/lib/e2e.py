@@ -92,6 +92,17 @@ def merge(base, more):
     return out
 
 
+def seed():
+    """What decides on this run: the script's first argument, $WALFERRY_E2E_SEED, or a new number.
+    It is printed with what brings it back."""
+    given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("WALFERRY_E2E_SEED")
+    number = int(given or secrets.randbelow(100000))
+    script = os.path.basename(sys.argv[0])
+    print("%s: seed %d (again: WALFERRY_E2E_SEED=%d tests/e2e/run --only %s)" % (
+        script[:-3], number, number, script[:3]), flush=True)
+    return number
+
+
 # ---- servers ----
 
 def server_state(server):

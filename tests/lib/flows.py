@@ -1,6 +1,7 @@
 """Courses of events that several tests share."""
 
 import random
+import signal
 import time
 
 import e2e
@@ -74,26 +75,32 @@ def broker_kills(case, count):
     case.judge("dump")
 
 
-def one_of_three(case, cluster, rounds, dice):
+def one_of_three(case, cluster, rounds, seed):
     """kill -9 for one of three brokers at a time, in turn the coordinator of the relay's
     transactions, a leader of events and the one that leads progress, and for the relay while it
     is away; then the oracle."""
+    dice = random.Random(seed)
     relay = case.up()
     case.put(rows=6)
     case.drain(relay=relay)
-    shop = case.shop(writers=2, rate=30, seed=dice.randrange(10000)).start()
+    shop = case.shop(writers=2, rate=15, seed=seed).start()
+    relays_killed = 0
     for number in range(rounds):
         cluster.wait_in_sync()
-        victim = (cluster.coordinator("walferry.%s.0" % case.name),
-                  cluster.leader(case.prefix + "order", dice.randrange(3)),
-                  cluster.leader(case.progress_topic, 0))[number % 3]
+        partition = dice.randrange(3)
+        leads = (lambda: cluster.coordinator("walferry.%s.0" % case.name),
+                 lambda: cluster.leader(case.prefix + "order", partition),
+                 lambda: cluster.leader(case.progress_topic, 0))[number % 3]
+        victim = leads()
         assert victim is not None, "in sync, but without a leader"
-        seen = case.seen()
         victim.kill()
         for _ in range(2):
             time.sleep(dice.uniform(0.05, 1.5))
             relay.kill()
+            relays_killed += relay.returncode == -signal.SIGKILL
             relay.start()
+        e2e.wait("another leader", lambda: leads() not in (None, victim), 60)
+        seen = case.seen()
         e2e.wait("events with a broker less", lambda: case.seen(0.1) > seen + 30, 60)
         assert relay.running(), "ended by itself%s" % e2e.lab.process.tail(relay.log)
         victim.start()
@@ -102,6 +109,9 @@ def one_of_three(case, cluster, rounds, dice):
     case.stop(relay)
     cluster.wait_in_sync()
     case.judge()
+    print("three brokers: seed %d: %d events, %d brokers and %d relays killed" % (
+        seed, case.truth_count(), rounds, relays_killed))
+    assert relays_killed == 2 * rounds, "a relay ended by itself"
 
 
 def on_kafka(version):

@@ -63,12 +63,14 @@ KRAFT_ONLY = ("process.roles", "node.id", "controller.listener.names", "broker.s
               "broker.heartbeat.interval.ms")
 
 HEAP = "512m"
+JVM = ("-XX:+UseG1GC",)
 CLUSTER_ID = "d2FsZmVycnktbGFiLTAwMQ"  # base64 of 16 bytes, as StorageTool wants it
 
 
 class Kafka:
-    def __init__(self, dir, conf=None, heap=HEAP, keep=False, version=None):
-        """dir: made by us, belongs to the broker's user; conf: server properties on top of ours.
+    def __init__(self, dir, conf=None, heap=HEAP, keep=False, version=None, jvm=JVM):
+        """dir: made by us, belongs to the broker's user; conf: server properties on top of ours;
+        jvm: options for the JVM.
 
         version: one that has a list of checksums in tools/kafka; the usual one where none is named.
         """
@@ -83,6 +85,7 @@ class Kafka:
         self.properties = os.path.join(self.dir, "server.properties")
         self.conf = dict(conf or {})
         self.heap = heap
+        self.jvm = list(jvm)
         self.keep = keep
         self.port, self.proxy_port, self.sasl_port, self.controller_port = (
             ports.free_port() for _ in range(4))
@@ -178,7 +181,7 @@ class Kafka:
                 file.write("%s=%s\n" % (key, value))
 
     def _java(self, main_class, *arguments, heap="256m", level="warn"):
-        return [self.java, "-Xmx" + heap, "-Xms" + heap, "-XX:+UseG1GC", "-Xshare:auto",
+        return [self.java, "-Xmx" + heap, "-Xms" + heap, *self.jvm, "-Xshare:auto",
                 "-Djava.awt.headless=true",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=" + level,
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",

@@ -83,12 +83,13 @@ class Proxy:
     # ---- the script's side ----
 
     def cut(self):
-        """Close every connection there is, with a reset; new ones are accepted."""
+        """Close every connection there is, with a reset; new ones are accepted. How many it were."""
         with self.lock:
             pairs, self.pairs = self.pairs, set()
         for pair in pairs:
             for sock in pair:
                 _reset(sock)
+        return len(pairs)
 
     def refuse(self):
         """The server is away: connections are cut, new ones refused, until accept()."""

@@ -149,6 +149,11 @@ class Relay:
                     total += float(line.rsplit(" ", 1)[1])
         return total
 
+    def state(self):
+        """One letter, as in proc(5): T is stopped."""
+        with open("/proc/%d/stat" % self.pid) as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+
     def rss_kb(self):
         with open("/proc/%d/status" % self.pid) as file:
             return int(next(line for line in file if line.startswith("VmRSS")).split()[1])
