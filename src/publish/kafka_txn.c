@@ -106,21 +106,32 @@ enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
     return STEP_WAIT;
 }
 
-/* Its report names the transaction. */
+/* Its report names the transaction. (The macros of rd_kafka_producev are no ISO C.) */
 static enum step produce_ours(struct kafka_txn *txn, const char *key, struct span value,
                               struct error *err)
 {
     static const char version[] = "2";
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        txn->session->transactional.rk, RD_KAFKA_V_RKT(txn->session->progress_rkt),
-        RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
-        RD_KAFKA_V_HEADER(KAFKA_PROGRESS_HEADER, version, (ssize_t)(sizeof version - 1)),
-        RD_KAFKA_V_OPAQUE(txn), RD_KAFKA_V_END);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = txn->session->progress_rkt},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {.ptr = (void *)(uintptr_t)key, .size = strlen(key)}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {.ptr = (void *)(uintptr_t)value.ptr, .size = value.len}},
+        {.vtype = RD_KAFKA_VTYPE_HEADER,
+         .u.header = {.name = KAFKA_PROGRESS_HEADER,
+                      .val = version,
+                      .size = (ssize_t)(sizeof version - 1)}},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = txn}};
+    rd_kafka_error_t *error =
+        rd_kafka_produceva(txn->session->transactional.rk, parts, sizeof parts / sizeof parts[0]);
+    if (error == NULL) {
         txn->records_outstanding++;
         return STEP_DONE;
     }
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
     kafka_session_serve(txn->session, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);

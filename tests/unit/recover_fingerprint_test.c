@@ -19,6 +19,10 @@ static struct pg_connection *sql;
 static struct route_fixture routes;
 static struct arena arena;
 
+#define PUBLICATION                                                                                \
+    "CREATE PUBLICATION p FOR TABLE shop.outbox, shop.part, shop.\"glob_1%\" "                     \
+    "WITH (publish = 'insert', publish_via_partition_root = true)"
+
 static const char *const world[] = {
     "DROP SCHEMA IF EXISTS shop CASCADE",
     "DROP PUBLICATION IF EXISTS p",
@@ -28,8 +32,7 @@ static const char *const world[] = {
     "CREATE TABLE shop.part (id int) PARTITION BY RANGE (id)",
     "CREATE TABLE shop.part_1 PARTITION OF shop.part FOR VALUES FROM (1) TO (10)",
     "CREATE TABLE shop.\"glob_1%\" (id int)",
-    "CREATE PUBLICATION p FOR TABLE shop.outbox, shop.part, shop.\"glob_1%\" "
-    "WITH (publish = 'insert', publish_via_partition_root = true)",
+    PUBLICATION,
 };
 
 static int start(void **state)
@@ -168,8 +171,7 @@ static void what_was_put_back(void **state)
     (void)state;
     LOST("publication p was altered", "ALTER PUBLICATION p SET (publish = 'update')",
          "ALTER PUBLICATION p SET (publish = 'insert')");
-    LOST("publication p was dropped and made again", "DROP PUBLICATION p",
-         world[sizeof world / sizeof world[0] - 1]);
+    LOST("publication p was dropped and made again", "DROP PUBLICATION p", PUBLICATION);
     LOST("shop.outbox was taken out of the publication and put back",
          "ALTER PUBLICATION p DROP TABLE shop.outbox", "ALTER PUBLICATION p ADD TABLE shop.outbox");
     LOST("and there is another one", "DROP TABLE shop.outbox", "CREATE TABLE shop.outbox (id int)",
