@@ -120,7 +120,9 @@ static void seal_if_due(struct reader *r, int64_t now_us, bool input_empty)
         seal(r, true);
         return;
     case SEAL_PART:
-        seal(r, false);
+        /* A part has at least one change: a transaction that has only begun waits for its first. */
+        if (r->cursor.seq > 0)
+            seal(r, false);
         return;
     }
 }

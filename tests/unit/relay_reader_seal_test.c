@@ -576,6 +576,26 @@ static void batches_are_small_while_records_are_under_suspicion(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The batch is old when a transaction begins: a part of nothing is no part. */
+static void a_transaction_that_has_only_begun_is_not_cut(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    assert_non_null(stepped(b)); /* its commit holds the next one back */
+    script_transaction(&b->source, 0x1200, 1);
+    assert_null(stepped(b));
+    b->now_us += BENCH_PART_AGE_US;
+    script_begin(&b->source, 0x1300);
+    assert_null(stepped(b));
+    script_insert(&b->source, "first");
+    struct batch *part = stepped(b);
+    assert_non_null(part);
+    assert_false(part->ends_txn);
+    assert_int_equal(part->partial.final_lsn, 0x1300);
+    assert_int_equal(part->partial.done, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +625,7 @@ int main(void)
         TEST(where_no_part_is_out_silence_is_waited_for),
         TEST(after_a_restart_in_a_split_transaction_it_is_waited_for_too),
         TEST(what_arrives_slowly_is_sealed_by_age),
+        TEST(a_transaction_that_has_only_begun_is_not_cut),
         TEST(silence_between_transactions_is_none),
         TEST(a_small_mark_waits_for_the_interval),
         TEST(much_wal_is_marked_at_once),
