@@ -34,7 +34,7 @@ from lab import kafka
 SIM = "build/asan/tests/sim/sim"
 SIM_SEEDS = 50
 ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:abort_on_error=0")
-for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CMOCKA_MESSAGE_OUTPUT", "CMOCKA_XML_FILE"):
     ENVIRONMENT.pop(name, None)
 
 
