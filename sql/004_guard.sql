@@ -96,7 +96,7 @@ RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(array_agg(line ORDER BY line), '{}')
+    SELECT coalesce(array_agg(line ORDER BY line LIKE 'member %', line), '{}')
     FROM (SELECT unnest(before) EXCEPT SELECT unnest(after)) AS gone (line)
     WHERE NOT (line ~ '^table .* of [0-9]+$' AND NOT EXISTS (
         SELECT FROM pg_class c WHERE c.oid = split_part(line, ' ', 2)::oid))
@@ -130,7 +130,7 @@ BEGIN
                 THEN
                     RAISE EXCEPTION USING ERRCODE = 'WF001',
                         MESSAGE = format('%s would keep rows from relay %s: %s', tg_tag,
-                                         watched.relay, array_to_string(gone[1:3], '; ')),
+                                         watched.relay, array_to_string(gone[1:2], '; ')),
                         HINT = 'Rows written from then on would never be published. If that is '
                                'meant: SET walferry.unguarded = on;';
                 END IF;
