@@ -24,6 +24,21 @@ def limit(case):
     admin = case.kafka.admin()
     for future in admin.alter_configs([resource]).values():
         future.result(20)
+    e2e.wait("the limit is not in force", lambda: refuses(case), 30, interval=0.2)
+
+
+def refuses(case):
+    """Does the broker refuse a record above the limit by now? Tried in a transaction that is aborted."""
+    errors = []
+    probe = oracle.confluent_kafka.Producer({
+        "bootstrap.servers": case.kafka.bootstrap, "transactional.id": "probe-" + case.name})
+    probe.init_transactions(20)
+    probe.begin_transaction()
+    probe.produce("small." + case.name, b"x" * (LIMIT + 10000),
+                  on_delivery=lambda error, _: errors.append(error))
+    probe.flush(20)
+    probe.abort_transaction(20)
+    return bool(errors) and errors[0] is not None
 
 
 def begin(case, on_error, known):
