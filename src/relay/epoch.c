@@ -212,21 +212,22 @@ static void end_for_change(struct epoch *e)
 static void heed_lookout(struct epoch *e)
 {
     struct lookout *lookout = &e->relay->lookout;
-    wake_lower(lookout->answered_fd);
+    bool guarded = e->reader.phase == READER_GUARDED;
+    if (!lookout_news(lookout) && !guarded)
+        return;
     if (lookout_changed(lookout))
         end_for_change(e);
-    else if (e->reader.phase == READER_GUARDED && !lookout_passes(lookout, e->reader.guard.xid))
+    else if (guarded && lookout_passes(lookout, e->reader.guard.xid))
+        reader_pass_guard(&e->reader);
+    else if (guarded)
         lookout_ask(lookout);
 }
 
-/* The newest look may have answered before the reader asked. */
-static bool passes_guard(struct epoch *e)
+/* The newest look may have answered before the reader asked: then nobody would wake it. */
+static bool is_answered(struct epoch *e)
 {
-    if (e->reader.phase != READER_GUARDED ||
-        !lookout_passes(&e->relay->lookout, e->reader.guard.xid))
-        return false;
-    reader_pass_guard(&e->reader);
-    return true;
+    return e->reader.phase == READER_GUARDED &&
+           lookout_passes(&e->relay->lookout, e->reader.guard.xid);
 }
 
 static void heed_wishes(struct epoch *e)
@@ -272,11 +273,10 @@ static int reader_loop(struct epoch *e, struct error *err)
         heed_wishes(e);
         if (successor_known(e->relay, err))
             return -1;
-        (void)passes_guard(e);
         int result = reader_step(&e->reader, now_us, &wait, err);
         if (result != 0)
             return result;
-        if (passes_guard(e))
+        if (is_answered(e))
             continue;
         atomic_store(&e->relay->source_up_us, now_us);
         if (now_us - board_us >= BOARD_US) {

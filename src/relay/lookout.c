@@ -47,6 +47,17 @@ void lookout_end(struct lookout *l)
     pthread_mutex_unlock(&l->mutex);
 }
 
+/* What is told stands there before the descriptor is raised, and that before `news`: lowered here,
+ * it is either seen now or raises it again. */
+bool lookout_news(struct lookout *l)
+{
+    if (!atomic_load(&l->news))
+        return false;
+    atomic_store(&l->news, false);
+    wake_lower(l->answered_fd);
+    return true;
+}
+
 bool lookout_changed(struct lookout *l)
 {
     pthread_mutex_lock(&l->mutex);
@@ -143,4 +154,5 @@ void lookout_tell(struct lookout *l, const struct fingerprint *seen)
     }
     pthread_mutex_unlock(&l->mutex);
     wake_raise(l->answered_fd);
+    atomic_store(&l->news, true);
 }

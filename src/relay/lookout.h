@@ -19,6 +19,7 @@ struct lookout {
     struct buf text;                      /* of the newest recorded hash; kept over epochs */
     char text_hash[33];                   /* whose text that is */
     bool changed;                         /* another one was seen */
+    atomic_bool news;                     /* answered_fd is to be lowered */
     bool looked;                          /* since the epoch began */
     struct buf snapshot;                  /* of before the newest look: "xmin:xmax:xid,xid" */
 };
@@ -30,6 +31,8 @@ void lookout_close(struct lookout *lookout);
 
 void lookout_begin(struct lookout *lookout, const struct fingerprint *recorded);
 void lookout_end(struct lookout *lookout);
+/* Has the watch told anything since the last call? Costs a load where it has not. */
+bool lookout_news(struct lookout *lookout);
 bool lookout_changed(struct lookout *lookout);
 /* Asks for a look. */
 void lookout_ask(struct lookout *lookout);
