@@ -237,15 +237,6 @@ static int move_origin(struct rebase *r, struct error *err)
     return origin_prepare(origin, ORIGIN_ANEW, &r->found, &r->target_lsn, err);
 }
 
-/* Before a new origin is made; what changes from here on is seen by the next open. Whether it sends
- * what the routes need is for that to say, too. */
-static int take_published(struct rebase *r, struct error *err)
-{
-    struct found none = {.have_progress = false};
-    const struct published_options options = {.router = r->router};
-    return relay_check_published(&r->ends.r, &options, &none, &r->published, err);
-}
-
 static int rebase(struct rebase *r, struct publisher *publisher, struct error *err)
 {
     struct found taken;
@@ -255,7 +246,8 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
     take_found(r, &taken);
     if (taken.have_progress && command_claim(&r->ends.r, publisher, &taken, err) < 0)
         return -1;
-    if (take_published(r, err) < 0 || move_origin(r, err) < 0)
+    if (relay_take_published(&r->ends.r, r->router, &r->published, err) < 0 ||
+        move_origin(r, err) < 0)
         return -1;
     struct progress record;
     next_record(r, &taken, readable, &record);

@@ -53,10 +53,9 @@
     "WHERE m.prrelid = ANY (path)) OR EXISTS (SELECT FROM spaces s "                               \
     "JOIN pg_catalog.pg_class p ON p.relnamespace = s.space WHERE p.oid = ANY (path)), "           \
     "nspname, relname) FROM near) "                                                                \
-    "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), ''), "                  \
-    "substr(encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' "                            \
-    "ORDER BY line COLLATE \"C\"), ''), 'UTF8')), 'hex'), 1, 32) "                                 \
-    "FROM (SELECT replace(line, E'\\n', '\\n') AS line FROM lines) x"
+    "SELECT text, substr(encode(sha256(convert_to(text, 'UTF8')), 'hex'), 1, 32) FROM ("           \
+    "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), '') AS text "           \
+    "FROM (SELECT replace(line, E'\\n', '\\n') AS line FROM lines) x) y"
 #define NO_SPACES_SQL                                                                              \
     "SELECT 0::oid AS oid, 0 AS version, 0::oid AS space, ''::name AS nspname WHERE false"
 #define SPACES_SQL                                                                                 \
@@ -171,46 +170,32 @@ static int judge_gone(struct pg_connection *sql, struct fingerprint_change *chan
     return result;
 }
 
-/* Appends the part of a quoted name that *rest begins with, unquoted. */
-static void take_name(struct span *rest, struct buf *name)
+/* name: schema and table, quoted where they must be, as `from:` has them. */
+static bool is_routed(const struct router *router, struct span name, struct arena *arena)
 {
-    bool quoted = rest->len > 0 && rest->ptr[0] == '"';
-    size_t i = quoted ? 1 : 0;
-    for (; i < rest->len; i++) {
-        char c = rest->ptr[i];
-        if (quoted && c == '"' && i + 1 < rest->len && rest->ptr[i + 1] == '"')
-            i++;
-        else if (c == (quoted ? '"' : '.'))
-            break;
-        buf_add_char(name, c);
-    }
-    i += quoted ? 1 : 0;
-    i += i < rest->len ? 1 : 0; /* the dot */
-    *rest = (struct span){rest->ptr + i, rest->len - i};
-}
-
-static bool is_routed(const struct router *router, struct span name)
-{
-    struct buf schema = BUF_EMPTY, table = BUF_EMPTY;
-    take_name(&name, &schema);
-    take_name(&name, &table);
-    bool routed = router_route_of_table(router, buf_span(&schema), buf_span(&table)) >= 0;
-    buf_fini(&schema);
-    buf_fini(&table);
-    return routed;
+    struct config_from from;
+    struct error unreadable = ERROR_INIT;
+    struct config_text text = {.text = arena_format(arena, "%.*s", SPAN_ARG(name))};
+    return config_from_parse(&text, "fingerprint", arena, &from, &unreadable) == 0 &&
+           router_route_of_table(router, from.schema, from.table) >= 0;
 }
 
 /* Without the tables that no route takes any more. */
 static void keep_routed(const struct router *router, struct span text, struct buf *kept)
 {
+    struct arena arena;
     struct fingerprint_line line;
     struct span rest = text;
+    arena_init(&arena, 1024, 1024);
     while (fingerprint_next(&rest, &line)) {
         struct span root = fingerprint_name_of(text, line.root);
-        if (line.table_name.ptr == NULL || !line.is_sent || is_routed(router, line.table_name) ||
-            (root.ptr != NULL && is_routed(router, root)))
+        arena_reset(&arena);
+        if (line.table_name.ptr == NULL || !line.is_sent ||
+            is_routed(router, line.table_name, &arena) ||
+            (root.ptr != NULL && is_routed(router, root, &arena)))
             buf_add_format(kept, "%s%.*s", kept->len > 0 ? "\n" : "", SPAN_ARG(line.whole));
     }
+    arena_fini(&arena);
 }
 
 int fingerprint_judge(struct pg_connection *sql, const struct router *router, struct span before,

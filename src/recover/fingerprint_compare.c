@@ -139,39 +139,30 @@ static void compare_publication(const struct line *was, struct span now,
         SPAN_ARG(was->words[PUB_NAME]), owner_only ? "has another owner" : "was altered");
 }
 
-/* The name of a table of either text, for people. */
-static struct span name_of(struct span oid, struct span before, struct span now)
+struct span fingerprint_name_of(struct span text, struct span oid)
 {
     struct line line;
-    if (find(now, 't', OID, oid, &line) || find(before, 't', OID, oid, &line))
-        return line.words[TABLE_NAME];
-    return oid;
-}
-
-static bool is_gone(struct span oid, struct span now)
-{
-    struct line line;
-    return !find(now, 't', OID, oid, &line);
+    return find(text, 't', OID, oid, &line) ? line.words[TABLE_NAME] : span_null();
 }
 
 /* What the publication says of one table. That the table itself is gone is told by its own line. */
-static void compare_member(const struct line *was, struct span before, struct span now,
+static void compare_member(const struct line *was, struct span now,
                            struct fingerprint_change *change)
 {
     struct line is;
     struct span table = was->words[MEMBER_TABLE];
+    struct span name = fingerprint_name_of(now, table);
+    if (name.ptr == NULL)
+        return;
     if (find(now, 'm', OID, was->words[OID], &is)) {
         if (!span_equal(was->whole, is.whole))
             say(change, FINGERPRINT_LOST,
                 "the row filter or column list of %.*s in the publication was changed",
-                SPAN_ARG(name_of(table, before, now)));
+                SPAN_ARG(name));
         return;
     }
-    if (is_gone(table, now))
-        return;
     bool back = find(now, 'm', MEMBER_TABLE, table, &is);
-    say(change, FINGERPRINT_LOST, "%.*s was taken out of the publication%s",
-        SPAN_ARG(name_of(table, before, now)),
+    say(change, FINGERPRINT_LOST, "%.*s was taken out of the publication%s", SPAN_ARG(name),
         back ? " and put back, or its row filter or column list was changed" : "");
 }
 
@@ -247,12 +238,6 @@ static void tell_new(const struct line *is, struct span before, struct fingerpri
             SPAN_ARG(is->words[SCHEMA_NAME]));
 }
 
-struct span fingerprint_name_of(struct span text, struct span oid)
-{
-    struct line line;
-    return find(text, 't', OID, oid, &line) ? line.words[TABLE_NAME] : span_null();
-}
-
 bool fingerprint_next(struct span *rest, struct fingerprint_line *out)
 {
     struct line line;
@@ -280,7 +265,7 @@ void fingerprint_compare(struct span before, struct span now, struct fingerprint
         if (is_kind(&line, 'p'))
             compare_publication(&line, now, change);
         else if (is_kind(&line, 'm'))
-            compare_member(&line, before, now, change);
+            compare_member(&line, now, change);
         else if (is_kind(&line, 's'))
             compare_schema(&line, now, change);
         else if (is_kind(&line, 't'))

@@ -83,6 +83,14 @@ int relay_check_published(const struct recovery *ends, const struct published_op
     return judge(ends, options, found, out, err);
 }
 
+int relay_take_published(const struct recovery *ends, const struct router *router,
+                         struct published *out, struct error *err)
+{
+    const struct found none = {.have_progress = false};
+    const struct published_options options = {.router = router};
+    return relay_check_published(ends, &options, &none, out, err);
+}
+
 struct span published_sign(const struct published *published, struct arena *arena,
                            struct progress *record)
 {

@@ -31,6 +31,11 @@ struct published_options {
  * publication_changed: rows may be missing; names what changed, and from where to where. */
 int relay_check_published(const struct recovery *ends, const struct published_options *options,
                           const struct found *found, struct published *out, struct error *err);
+/* What is sent from now on, whatever was sent before: for a first record, and for one that a person
+ * has decided about. To be taken before an origin is made, so that the next open sees what changes
+ * from then on. */
+int relay_take_published(const struct recovery *ends, const struct router *router,
+                         struct published *out, struct error *err);
 /* The record takes it over. The note for relay_write_record(): in the arena; absent where it
  * is the one that stands there. */
 struct span published_sign(const struct published *published, struct arena *arena,

@@ -145,14 +145,6 @@ static int write_progress(struct setup *s, uint64_t place, struct error *err)
     return 0;
 }
 
-/* Before the origin is made: whatever changes from here on is seen by the first open. */
-static int take_published(struct setup *s, struct error *err)
-{
-    struct found none = {.have_progress = false};
-    const struct published_options options = {.router = s->router};
-    return relay_check_published(&s->ends.r, &options, &none, &s->published, err);
-}
-
 static int first_run(struct setup *s, struct error *err)
 {
     if (may_begin(s, err) < 0 || ensure_topics(s, true, err) < 0)
@@ -166,7 +158,8 @@ static int first_run(struct setup *s, struct error *err)
         return -1;
     CRASH_POINT("C12");
     uint64_t place = 0;
-    if (ensure_publication(s, err) < 0 || take_published(s, err) < 0)
+    if (ensure_publication(s, err) < 0 ||
+        relay_take_published(&s->ends.r, s->router, &s->published, err) < 0)
         return -1;
     CRASH_POINT("C12");
     if (origin_prepare(s->ends.r.origin, ORIGIN_FIRST, &s->found, &place, err) < 0)

@@ -8,20 +8,6 @@ import ddl_loss
 import e2e
 
 
-def one(case, relay, change, number):
-    case.put(rows=2)
-    case.drain(relay=relay)
-    first = case.current_lsn()
-    change.ddl = [statement.replace("{n}", str(number)) for statement in change.ddl]
-    change.apply(case)
-    case.put(rows=4)
-    ddl_loss.accept(case, relay, change, first, case.current_lsn())
-    lost = ddl_loss.lost_rows(case)
-    assert len(lost) == 4, (change.name, lost)
-    case.put(rows=2)
-    case.drain(relay=relay)
-
-
 def while_down(case, relay):
     """There and back while nobody looked."""
     case.put(rows=1)
@@ -58,7 +44,7 @@ def everything(case):
     what_only_adds(case, relay)
     for number, change in enumerate(ddl_loss.CHANGES):
         if case.pg.major >= change.least:
-            one(case, relay, change, number)
+            ddl_loss.course(case, relay, change, number)
     while_down(case, relay)
     case.put(rows=5)
     case.drain(relay=relay)

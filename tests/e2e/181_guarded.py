@@ -25,26 +25,6 @@ WRAPPED = (
 )
 
 
-def one(case, relay, change, number):
-    """Rows are in the DDL's own transaction's way: some before it, some behind it at once."""
-    case.put(rows=2)
-    case.drain(relay=relay)
-    first = case.current_lsn()
-    change.ddl = [statement.replace("{n}", str(number)) for statement in change.ddl]
-    change.apply(case)
-    placed = case.current_lsn()
-    case.put(rows=4)
-    behind = case.current_lsn()
-    relay.wait_log("guard.met", timeout=20)
-    text = ddl_loss.accept(case, relay, change, first, behind)
-    low, _ = ddl_loss.window(text)
-    assert low <= placed, (change.name, low, placed)
-    lost = ddl_loss.lost_rows(case)
-    assert len(lost) == 4, (change.name, lost)
-    case.put(rows=2)
-    case.drain(relay=relay)
-
-
 def stops_before_anything_behind_is_confirmed(case, relay):
     """A backlog with DDL in its middle: what stands before it is published, nothing behind it is."""
     case.put(rows=1)
@@ -106,7 +86,7 @@ def everything(case):
     stops_before_anything_behind_is_confirmed(case, relay)
     for number, change in enumerate(ddl_loss.CHANGES[:3] + WRAPPED):
         if case.pg.major >= change.least:
-            one(case, relay, change, number)
+            ddl_loss.course(case, relay, change, number, guarded=True)
     refusing(case, relay)
     case.put(rows=5)
     case.drain(relay=relay)

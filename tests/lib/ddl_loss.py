@@ -85,3 +85,25 @@ def accept(case, relay, change, first_lsn, last_lsn):
     case.mend(relay, text, "--yes")
     case.start(relay)
     return text
+
+
+def course(case, relay, change, number, guarded=False):
+    """The whole of it: rows before, the DDL, four rows that are lost, the mend, rows behind."""
+    case.put(rows=2)
+    case.drain(relay=relay)
+    first = case.current_lsn()
+    change.ddl = [statement.replace("{n}", str(number)) for statement in change.ddl]
+    change.apply(case)
+    placed = case.current_lsn()
+    case.put(rows=4)
+    behind = case.current_lsn()
+    if guarded:
+        relay.wait_log("guard.met", timeout=20)
+    text = accept(case, relay, change, first, behind)
+    if guarded:
+        low, _ = window(text)
+        assert low <= placed, (change.name, low, placed)
+    lost = lost_rows(case)
+    assert len(lost) == 4, (change.name, lost)
+    case.put(rows=2)
+    case.drain(relay=relay)
