@@ -439,6 +439,11 @@ rule_every_module_has_unit_tests() {
     done
 }
 
+# A mutant whose expression is gone breaks nothing; whoever moves the line moves the mutant.
+rule_mutants_stand_once() {
+    tests/mutants/run.py --check
+}
+
 # ---- Running them ----
 
 failed=0

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Break the program on purpose and demand that the named test notices.
 
-  tests/mutants/run.py [--only PATTERN] [--kinds KIND,...] [--jobs N] [--out DIRECTORY] [--list]
+  tests/mutants/run.py [--only PATTERN] [--kinds KIND,...] [--jobs N] [--out DIRECTORY]
+                       [--list] [--check]
 
 The mutants stand in table.py. The tree is copied to DIRECTORY (build/mutants), once for each job.
 First every killer is run unmutated and must pass; then each mutant is applied, must compile, and
@@ -130,8 +131,8 @@ def pattern_of(expression):
                                   for token in re.findall(r"\w+|[^\w\s]", expression)))
 
 
-def apply(mutant, tree):
-    """Changes the files; returns {path: what it was}."""
+def mutated(mutant, tree):
+    """({path: what it is}, {path: what it becomes}). Raises Problem."""
     was = {}
     texts = {}
     for name in tracked():
@@ -147,8 +148,14 @@ def apply(mutant, tree):
         name, match = found[0]
         was.setdefault(name, texts[name])
         texts[name] = texts[name][:match.start()] + replacement + texts[name][match.end():]
+    return was, texts
+
+
+def apply(mutant, tree):
+    """Changes the files; returns {path: what it was}."""
+    was, becomes = mutated(mutant, tree)
     for name in was:
-        write(tree, name, texts[name])
+        write(tree, name, becomes[name])
     return was
 
 
@@ -176,6 +183,18 @@ def judge(mutant, tree, env):
 
 
 # ---- A run ----
+
+def check_table(chosen):
+    """Without building anything: does each expression still stand once?"""
+    problems = 0
+    for mutant in chosen:
+        try:
+            mutated(mutant, ROOT)
+        except Problem as problem:
+            print("mutant %s: %s" % (mutant.name, problem))
+            problems += 1
+    return 1 if problems else 0
+
 
 class Report:
     def __init__(self):
@@ -260,6 +279,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "mutants"))
     parser.add_argument("--list", action="store_true", help="only name them")
+    parser.add_argument("--check", action="store_true",
+                        help="only see whether each expression stands once, build nothing")
     arguments = parser.parse_args()
     kinds = arguments.kinds.split(",")
     chosen = [mutant for mutant in table.MUTANTS
@@ -270,6 +291,8 @@ def main():
         for mutant in chosen:
             print("%-50s %-9s %s" % (mutant.name, mutant.breaks, mutant.killer))
         return 0
+    if arguments.check:
+        return check_table(chosen)
     return run(chosen, arguments.jobs, os.path.abspath(arguments.out))
 
 
