@@ -6,7 +6,7 @@ import e2e
 import flows
 
 KAFKA = "own"
-LONG = True  # beside other tests two cores are too few for three brokers
+ALONE = True  # beside other tests two cores are too few for three brokers
 SECONDS = 300
 
 seed = e2e.seed()
