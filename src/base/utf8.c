@@ -1,4 +1,5 @@
-/* base/utf8: see utf8.h. */
+/* base/utf8: see utf8.h. It decodes nothing and replaces nothing: a caller asks how long a
+ * sequence is, or cuts. */
 #include "base/utf8.h"
 
 #include <assert.h>

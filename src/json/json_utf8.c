@@ -1,4 +1,5 @@
-/* json/json_utf8: see json_utf8.h. */
+/* json/json_utf8: see json_utf8.h. Whether a code point may stand there is judged by who has
+ * read the escape. */
 #include "json/json_utf8.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* json/json_write: see json_write.h. */
+/* json/json_write: see json_write.h. Of a document it knows only the last byte and the depth;
+ * numbers that are not integers are written by nobody here. */
 #include "json/json_write.h"
 
 #include "base/utf8.h"

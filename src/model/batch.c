@@ -1,4 +1,5 @@
-/* model/batch: see batch.h. */
+/* model/batch: see batch.h. Messages and arena are allocated once and kept; what a batch is full
+ * of is decided by relay/seal, and its memory is counted, not limited, here. */
 #include "model/batch.h"
 
 #include <assert.h>

@@ -47,13 +47,8 @@ void batch_init(struct batch *batch, uint32_t capacity, size_t arena_keep_bytes)
 void batch_fini(struct batch *batch);
 void batch_reset(struct batch *batch);
 
-static inline bool batch_full(const struct batch *batch, size_t bytes_max)
-{
-    return batch->count == batch->capacity || batch->bytes >= bytes_max;
-}
-
-/* The next free message, cleared; the caller fills it and then calls batch_add(). Never when full.
- */
+/* The next free message, cleared; the caller fills it and then calls batch_add(). Never when count
+ * is capacity. */
 struct message *batch_next(struct batch *batch);
 /* Counts the message that batch_next() gave. */
 void batch_add(struct batch *batch);

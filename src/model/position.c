@@ -1,4 +1,5 @@
-/* model/position: see position.h. */
+/* model/position: see position.h. It orders and spells positions; which one may be confirmed is
+ * not its business. */
 #include "model/position.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-/* model/status: see status.h. */
+/* model/status: see status.h. Only the names of states: they are what /status and the metrics
+ * show. */
 #include "model/status.h"
 
 #include <assert.h>

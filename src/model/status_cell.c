@@ -1,4 +1,5 @@
-/* model/status_cell: see status_cell.h. */
+/* model/status_cell: see status_cell.h. It copies and keeps nothing else: no history, no change
+ * that is told to anybody. */
 #include "model/status_cell.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* recover/published: see published.h. */
+/* recover/published: see published.h. It mends nothing, and what has changed is told by
+ * fingerprint_compare. */
 #include "recover/published.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* relay/circuit: see circuit.h. */
+/* relay/circuit: see circuit.h. It neither fills nor publishes; who may touch a batch is said in
+ * model/batch.h. */
 #include "relay/circuit.h"
 
 #include <assert.h>

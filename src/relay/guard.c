@@ -1,4 +1,4 @@
-/* relay/guard: see guard.h. */
+/* relay/guard: see guard.h. It reads two members of a body, and decides nothing about the rest. */
 #include "relay/guard.h"
 
 #include "json/json_read.h"

@@ -1,4 +1,4 @@
-/* route/route_message: see route_message.h. */
+/* route/route_message: see route_message.h. The JSON is walked once and never becomes a tree. */
 #include "route/route_message.h"
 
 #include "json/json_slice.h"

@@ -1,4 +1,4 @@
-/* route/route_plan: see route_plan.h. */
+/* route/route_plan: see route_plan.h. It looks at names and types, never at a cell. */
 #include "route/route_plan.h"
 
 #include "types/types.h"

@@ -1,4 +1,5 @@
-/* route/route_row: see route_row.h. */
+/* route/route_row: see route_row.h. It renders what the types know how to; what a field is for
+ * is known by the kind of the route. */
 #include "route/route_row.h"
 
 #include "types/types.h"

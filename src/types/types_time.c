@@ -1,4 +1,5 @@
-/* types/types_time: see types_time.h. */
+/* types/types_time: see types_time.h. It knows no zone: text comes with its offset, as the
+ * session has it, and goes out in UTC. */
 #include "types/types_time.h"
 
 #include <assert.h>

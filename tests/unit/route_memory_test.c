@@ -54,7 +54,7 @@ static void put_all(struct pipeline *p)
     arena_reset(&p->f.scratch);
     router_begin(p->f.router, &p->f.change, &p->f.scratch);
     while (router_next(p->f.router, &event, &err) > 0) {
-        if (batch_full(&p->batch, SIZE_MAX))
+        if (p->batch.count == p->batch.capacity)
             batch_reset(&p->batch);
         struct message *message = batch_next(&p->batch);
         if (encode_message(p->encoders, &event, &p->batch.arena, message, &err) < 0)
