@@ -10,6 +10,7 @@ struct kafka_flight {
     uint64_t produced;      /* events since the last commit */
     struct change_id first; /* of the events since the last commit */
     struct change_id last;
+    size_t largest;                /* bytes of the largest event since the last commit */
     const struct message *awaited; /* produced alone, its report is waited for */
     struct batch **batches;        /* every batch that was ever put: to find a message's batch */
     uint32_t batch_count;

@@ -7,17 +7,22 @@
 
 #include "base/clock.h"
 #include "model/topic_name.h"
+#include "publish/kafka_lookup.h"
+#include "publish/kafka_memory.h"
 #include "publish/kafka_size.h"
 #include "publish/kafka_topics.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 /* A topic's partition count is looked at again after this long, one topic at a time. */
 #define REFRESH_US (10 * US_PER_S)
 #define REFRESH_STEP_US (250 * US_PER_MS)
+/* A topic's configuration is not read again for this long. */
+#define REREAD_US (1 * US_PER_S)
 /* A missing topic is not asked for again for this long. */
 #define MISSING_US (1 * US_PER_S)
 /* The Java client's batch.size: after so many bytes null keys go on to another partition. */
@@ -28,10 +33,15 @@ static const struct config_delivery *delivery_of(const struct kafka_in_use *topi
     return topics->session->options->delivery;
 }
 
+static struct kafka_memory *memory_of(const struct kafka_in_use *topics)
+{
+    return topics->session->options->memory;
+}
+
 void kafka_in_use_init(struct kafka_in_use *topics, struct kafka_session *session)
 {
     *topics = (struct kafka_in_use){.session = session,
-                                    .smallest_bytes = KAFKA_BATCH_BYTES,
+                                    .smallest_bytes = session->batch_bytes,
                                     .refreshed_us = clock_monotonic_us()};
     arena_init(&topics->arena, 16 * 1024, 16 * 1024);
     table_init(&topics->table, &topics->arena);
@@ -89,6 +99,7 @@ static void note_limit(struct kafka_in_use *topics, struct kafka_topic *topic, i
     if (limit < topics->smallest_bytes)
         topics->smallest_bytes =
             limit > KAFKA_BATCH_HEADER_BYTES ? (int)limit : KAFKA_BATCH_HEADER_BYTES;
+    kafka_memory_keep_smallest(memory_of(topics), topics->smallest_bytes, clock_monotonic_us());
 }
 
 static int missing(const struct kafka_in_use *topics, const struct kafka_topic *topic,
@@ -111,11 +122,37 @@ static int create(struct kafka_in_use *topics, struct kafka_topic *topic, int64_
     return kafka_topic_create(topics->session->events, &plan, topic->rkt, deadline_us, facts, err);
 }
 
+static void apply_settings(struct kafka_in_use *topics, struct kafka_topic *topic,
+                           const struct kafka_topic_settings *settings, int64_t learnt_us)
+{
+    topic->settings_us = learnt_us;
+    topic->clamp = clamp_limits_of(&settings->clamp);
+    note_limit(topics, topic, settings->max_message_bytes);
+}
+
+static int read_settings(struct kafka_in_use *topics, struct kafka_topic *topic,
+                         int64_t deadline_us, struct error *err)
+{
+    struct kafka_topic_settings settings;
+    if (kafka_topic_settings(topics->session->events, topic->name, deadline_us, &settings, err) < 0)
+        return -1;
+    int64_t now_us = clock_monotonic_us();
+    apply_settings(topics, topic, &settings, now_us);
+    kafka_memory_keep(memory_of(topics), span_of(topic->name), &settings, now_us);
+    return 0;
+}
+
+int kafka_in_use_reread(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err)
+{
+    if (clock_monotonic_us() - topic->settings_us < REREAD_US)
+        return 0;
+    return read_settings(topics, topic, kafka_deadline_us(topics->session->options), err);
+}
+
 static int look_up(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err)
 {
     int64_t deadline_us = kafka_deadline_us(topics->session->options);
     struct kafka_topic_facts facts;
-    struct kafka_topic_settings settings;
     if (open_rkt(topics, topic, err) < 0)
         return -1;
     topic->checked_us = clock_monotonic_us();
@@ -126,11 +163,9 @@ static int look_up(struct kafka_in_use *topics, struct kafka_topic *topic, struc
         return -1;
     if (facts.partitions == 0 && create(topics, topic, deadline_us, &facts, err) < 0)
         return -1;
-    if (kafka_topic_settings(topics->session->events, topic->name, deadline_us, &settings, err) < 0)
+    if (read_settings(topics, topic, deadline_us, err) < 0)
         return -1;
     topic->partitions = facts.partitions;
-    topic->clamp = clamp_limits_of(&settings.clamp);
-    note_limit(topics, topic, settings.max_message_bytes);
     return 0;
 }
 
@@ -169,7 +204,8 @@ static int find_topic(struct kafka_in_use *topics, struct span name, struct kafk
     }
     *found = topic;
     if (topic->partitions == 0) {
-        if (clock_monotonic_us() - topic->checked_us < MISSING_US)
+        if (clock_monotonic_us() - topic->checked_us < MISSING_US ||
+            (topic->missing_ahead != 0 && topic->missing_ahead == topics->aheads))
             return missing(topics, topic, err);
         return look_up(topics, topic, err);
     }
@@ -189,6 +225,119 @@ int kafka_in_use_find(struct kafka_in_use *topics, const struct message *message
         return -1;
     topics->last = *topic;
     return 0;
+}
+
+/* ---- Looking ahead ---- */
+
+struct asking {
+    struct kafka_asked_topic *items;
+    uint32_t count;
+    uint32_t size;
+};
+
+static void ask_for(struct kafka_in_use *topics, struct asking *asking, struct kafka_topic *topic,
+                    bool wanted)
+{
+    struct error ignored;
+    if (open_rkt(topics, topic, &ignored) < 0)
+        return;
+    if (asking->count == asking->size) {
+        asking->size = asking->size > 0 ? asking->size * 2 : 16;
+        asking->items = realloc(asking->items, asking->size * sizeof(*asking->items));
+        if (asking->items == NULL)
+            abort();
+    }
+    struct kafka_asked_topic *item = &asking->items[asking->count++];
+    *item = (struct kafka_asked_topic){.name = topic->name, .wanted = wanted};
+    const struct kafka_known_topic *known =
+        kafka_memory_find(memory_of(topics), span_of(topic->name), clock_monotonic_us());
+    topic->settings_us = known != NULL ? known->learnt_us : 0;
+    if (known != NULL) {
+        item->has_settings = true;
+        item->settings = known->settings;
+    }
+    topic->missing_ahead = topics->aheads; /* it is in the list */
+}
+
+static void ask_for_remembered(struct kafka_in_use *topics, struct asking *asking)
+{
+    const struct kafka_known_topic *known;
+    size_t cursor = 0;
+    int64_t now_us = clock_monotonic_us();
+    while ((known = kafka_memory_next(memory_of(topics), &cursor, now_us)) != NULL) {
+        struct span name = span_of(known->name);
+        if (table_get(&topics->table, name) == NULL)
+            ask_for(topics, asking, add_topic(topics, name), false);
+    }
+}
+
+static void ask_for_unknown(struct kafka_in_use *topics, struct asking *asking,
+                            const struct message *messages, uint32_t count)
+{
+    struct error ignored;
+    struct span last = span_null();
+    for (uint32_t i = 0; i < count; i++) {
+        struct span name = messages[i].topic;
+        if (last.ptr != NULL && span_equal(name, last))
+            continue;
+        last = name;
+        struct kafka_topic *topic = table_get(&topics->table, name);
+        if (topic == NULL && check_name(topics, name, &ignored) == 0)
+            topic = add_topic(topics, name);
+        if (topic == NULL || topic->partitions > 0 || topic->missing_ahead == topics->aheads)
+            continue;
+        if (clock_monotonic_us() - topic->checked_us >= MISSING_US)
+            ask_for(topics, asking, topic, true);
+        else
+            topic->missing_ahead = topics->aheads; /* it was missing a moment ago */
+    }
+}
+
+static void take_answers(struct kafka_in_use *topics, const struct asking *asking)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (uint32_t i = 0; i < asking->count; i++) {
+        const struct kafka_asked_topic *item = &asking->items[i];
+        struct span name = span_of(item->name);
+        struct kafka_topic *topic = table_get(&topics->table, name);
+        topic->missing_ahead = item->found == KAFKA_ASKED_MISSING ? topics->aheads : 0;
+        if (item->found == KAFKA_ASKED_MISSING)
+            topic->checked_us = now_us;
+        if (item->found != KAFKA_ASKED_THERE) {
+            forget_handle(topic);
+            continue;
+        }
+        bool remembered = topic->settings_us != 0;
+        topic->checked_us = now_us;
+        topic->partitions = item->partitions;
+        apply_settings(topics, topic, &item->settings, remembered ? topic->settings_us : now_us);
+        if (!remembered)
+            kafka_memory_keep(memory_of(topics), name, &item->settings, now_us);
+    }
+}
+
+int kafka_in_use_look_ahead(struct kafka_in_use *topics, const struct message *messages,
+                            uint32_t count, struct error *err)
+{
+    assert(topics->session->events->rk != NULL && count > 0);
+    struct asking asking = {.count = 0};
+    bool first = topics->aheads++ == 0;
+    ask_for_unknown(topics, &asking, messages, count);
+    if (first && asking.count > 0)
+        ask_for_remembered(topics, &asking);
+    int result = 0;
+    if (asking.count > 0) {
+        struct kafka_lookup lookup = {.client = topics->session->events,
+                                      .topics = asking.items,
+                                      .count = asking.count,
+                                      .how = &delivery_of(topics)->topics,
+                                      .deadline_us = kafka_deadline_us(topics->session->options)};
+        result = kafka_look_up(&lookup, err);
+    }
+    if (result == 0)
+        take_answers(topics, &asking);
+    free(asking.items);
+    return result;
 }
 
 /* ---- Partitions ---- */

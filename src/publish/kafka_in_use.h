@@ -14,6 +14,8 @@ struct kafka_topic {
     int64_t max_message_bytes;
     struct clamp_limits clamp;
     int64_t checked_us;       /* when its metadata was asked for, monotonic */
+    int64_t settings_us;      /* the same of its configuration */
+    uint64_t missing_ahead;   /* the look ahead that did not find it; 0: none */
     int64_t unreported_bytes; /* counted only where some topic takes less than a batch */
     int32_t sticky_partition; /* where null keys go, -1: choose */
     int64_t sticky_bytes;
@@ -31,6 +33,7 @@ struct kafka_in_use {
     bool small;         /* some topic takes less than a batch of the session */
     int smallest_bytes; /* what the smallest topic takes, at most KAFKA_BATCH_BYTES */
     uint64_t random;
+    uint64_t aheads; /* looks ahead so far */
 };
 
 void kafka_in_use_init(struct kafka_in_use *topics, struct kafka_session *session);
@@ -39,9 +42,16 @@ void kafka_in_use_fini(struct kafka_in_use *topics);
 /* Before the session is closed. */
 void kafka_in_use_forget_handles(struct kafka_in_use *topics);
 
+/* Looks topics of messages up that are not known yet, together; in the first call also those that
+ * an earlier publisher knew. What is not plain is left to kafka_in_use_find(). */
+int kafka_in_use_look_ahead(struct kafka_in_use *topics, const struct message *messages,
+                            uint32_t count, struct error *err);
 /* The message's topic, looked up or created at its first use. Illegal or missing: ERROR_DATA. */
 int kafka_in_use_find(struct kafka_in_use *topics, const struct message *message,
                       struct kafka_topic **topic, struct error *err);
+/* A message is too large for what is known of the topic: its configuration is read again, where
+ * that was not done just now. */
+int kafka_in_use_reread(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err);
 /* One that the topic does not have is ERROR_DATA. */
 int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topic,
                            const struct message *message, int32_t *partition, struct error *err);

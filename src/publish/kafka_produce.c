@@ -24,12 +24,16 @@ static bool is_compressed(const struct config_kafka *kafka)
 }
 
 /* With compression only the broker knows; its refusal is found out record by record. */
-static int check_size(const struct config_kafka *kafka, const struct kafka_topic *topic,
+static int check_size(struct kafka_publisher *p, struct kafka_topic *topic,
                       const struct message *message, const struct kafka_stamp *stamp,
                       struct error *err)
 {
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
-    if (bytes <= topic->max_message_bytes || is_compressed(kafka))
+    if (bytes <= topic->max_message_bytes || is_compressed(p->options.kafka))
+        return 0;
+    if (kafka_in_use_reread(&p->topics, topic, err) < 0)
+        return -1;
+    if (bytes <= topic->max_message_bytes)
         return 0;
     error_data(err, REASON_MESSAGE_TOO_LARGE,
                "a message of %" PRId64 " bytes for topic %s, which takes %" PRId64
@@ -58,11 +62,26 @@ static rd_kafka_headers_t *headers_of(const struct message *message,
     return headers;
 }
 
+/* Room comes from reports; where none is to come the message by itself is more than the queue ever
+ * takes. */
+static enum step queue_is_full(const struct kafka_txn *txn, const struct kafka_topic *topic,
+                               const struct message *message, struct error *err)
+{
+    if (txn->flight->outstanding > 0 || txn->records_outstanding > 0)
+        return STEP_WAIT;
+    error_data(err, REASON_MESSAGE_TOO_LARGE,
+               "a message of %" PRId64 " bytes for topic %s is more than librdkafka's queue takes "
+               "under this delivery.memory_limit",
+               kafka_message_bytes_max(message), topic->name);
+    return error_hint(err, "raise delivery.memory_limit");
+}
+
 static enum step not_produced(struct kafka_txn *txn, const struct kafka_topic *topic,
-                              rd_kafka_resp_err_t code, struct error *err)
+                              const struct message *message, rd_kafka_resp_err_t code,
+                              struct error *err)
 {
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        return STEP_WAIT;
+        return queue_is_full(txn, topic, message, err);
     if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
         return error_data(err, REASON_MESSAGE_TOO_LARGE,
                           "a message for topic %s is larger than kafka.message.max.bytes",
@@ -95,7 +114,7 @@ static enum step produce(struct kafka_publisher *p, struct kafka_topic *topic,
     }
     if (headers != NULL)
         rd_kafka_headers_destroy(headers);
-    return not_produced(&p->txn, topic, code, err);
+    return not_produced(&p->txn, topic, message, code, err);
 }
 
 /* ---- Suspicion ---- */
@@ -131,7 +150,7 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
         return -1;
     struct kafka_stamp stamp;
     kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
-    if (check_size(p->options.kafka, topic, message, &stamp, err) < 0 ||
+    if (check_size(p, topic, message, &stamp, err) < 0 ||
         kafka_in_use_partition(&p->topics, topic, message, &partition, err) < 0)
         return -1;
     bool alone = is_suspect(&p->options.suspect, message);

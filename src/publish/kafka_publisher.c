@@ -5,7 +5,9 @@
  * Nothing here retries what an epoch's end and a new one do better. */
 #include "publish/publish_internal.h"
 
+#include "base/clock.h"
 #include "base/crash.h"
+#include "publish/kafka_memory.h"
 #include "publish/kafka_recover.h"
 #include "publish/kafka_report.h"
 
@@ -23,7 +25,10 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
         if (delivered)
             kafka_clock_learn(&p->clock, report);
     } else {
-        kafka_flight_reported(&p->flight, report->_private);
+        const struct message *message = report->_private;
+        kafka_flight_reported(&p->flight, message);
+        if (delivered && message->bytes >= KAFKA_LARGE_BYTES)
+            kafka_memory_took(p->options.memory, message->bytes, clock_monotonic_us());
         if (p->topics.small)
             kafka_in_use_reported(report);
     }
@@ -65,17 +70,38 @@ static int open_if_idle(struct kafka_publisher *p, struct error *err)
     return kafka_txn_open(&p->txn, err);
 }
 
+/* Topics are looked up before the transaction that needs them begins, together; those of its later
+ * batches when the batch comes. */
+static int look_ahead(struct kafka_publisher *p, const struct batch *batch,
+                      const struct message *message, struct error *err)
+{
+    bool idle = p->txn.phase == KAFKA_IDLE;
+    if ((!idle && message != batch->messages) || message == p->ahead)
+        return 0;
+    if (idle && kafka_between(&p->txn, &p->topics, err) < 0)
+        return -1;
+    uint32_t count = batch->count - (uint32_t)(message - batch->messages);
+    p->ahead = message;
+    return kafka_in_use_look_ahead(&p->topics, message, count, err);
+}
+
 static enum step op_put(struct publisher *base, struct batch *batch, const struct message *message,
                         struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(p->txn.recovered); /* I2 */
     assert(message >= batch->messages && message < batch->messages + batch->count);
+    kafka_report_lost(&p->txn);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
-    int result = open_if_idle(p, err);
+    /* What is learnt may want smaller batches. */
+    int result = look_ahead(p, batch, message, err);
+    if (result == 0)
+        result = open_if_idle(p, err);
     if (result == 0)
         result = kafka_put(p, batch, message, err);
+    if (result != STEP_WAIT)
+        p->ahead = NULL;
     if (result < 0 && err->kind != ERROR_DATA)
         return kafka_fail(&p->failure, err, err);
     return result;
@@ -86,6 +112,7 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
     struct kafka_publisher *p = kafka_of(base);
     assert(wait_ms >= 0);
     assert(p->session.events->rk != NULL || p->failure.failed);
+    kafka_report_lost(&p->txn);
     if (!p->failure.failed)
         kafka_session_serve(&p->session, wait_ms);
     return p->failure.failed ? kafka_fail_again(&p->failure, err) : 0;
@@ -96,6 +123,7 @@ static enum step op_commit(struct publisher *base, struct span record, struct er
     struct kafka_publisher *p = kafka_of(base);
     assert(p->txn.recovered); /* I2 */
     assert(record.len > 0);
+    kafka_report_lost(&p->txn);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     int result = open_if_idle(p, err);
@@ -116,6 +144,7 @@ static void free_publisher(struct kafka_publisher *p)
     buf_fini(&p->previous);
     kafka_in_use_fini(&p->topics);
     kafka_flight_fini(&p->flight);
+    kafka_memory_close(p->own_memory);
     free(p);
 }
 
@@ -145,6 +174,8 @@ static struct kafka_publisher *new_publisher(const struct kafka_options *options
         abort();
     p->base.ops = &kafka_ops;
     p->options = *options;
+    if (options->memory == NULL)
+        p->options.memory = p->own_memory = kafka_memory_open();
     struct kafka_listener listener = {.owner = p, .on_report = on_report, .on_fatal = on_fatal};
     kafka_session_init(&p->session, &p->options, &listener);
     kafka_in_use_init(&p->topics, &p->session);

@@ -19,6 +19,9 @@
 
 #define WINDOW 1000
 #define CONSUME_MS 100
+/* Stands for a record without a value, so that it is the newest one all the same and is refused as
+ * one that cannot be read. None of ours is one. */
+#define TOMBSTONE "tombstone"
 
 struct reading {
     const struct kafka_options *options;
@@ -134,10 +137,13 @@ static void keep_record(struct kafka_progress *progress, const rd_kafka_message_
     progress->previous = progress->newest;
     progress->newest = older;
     buf_reset(&progress->newest);
-    if (message->payload != NULL)
+    bool empty = message->payload == NULL || message->len == 0;
+    if (empty)
+        buf_add_text(&progress->newest, TOMBSTONE);
+    else
         buf_add(&progress->newest, (struct span){message->payload, message->len});
     progress->previous_marked = progress->newest_marked;
-    progress->newest_marked = is_marked(message);
+    progress->newest_marked = empty || is_marked(message);
 }
 
 static bool is_ours(const struct reading *r, const rd_kafka_message_t *message)

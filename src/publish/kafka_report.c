@@ -6,8 +6,14 @@
  * never do. It counts nothing; what is under way is kafka_flight.c's. */
 #include "publish/kafka_report.h"
 
+#include "base/clock.h"
+#include "publish/kafka_memory.h"
+
 #include <assert.h>
 #include <stdio.h>
+
+/* Connections in a row; some end by chance. */
+#define LOST_MAX 5
 
 static bool can_be_the_records_fault(rd_kafka_resp_err_t code)
 {
@@ -20,6 +26,7 @@ static void refuse_record(const struct kafka_txn *txn, const struct message *mes
                           rd_kafka_resp_err_t code)
 {
     struct error err;
+    kafka_memory_doubt(txn->session->options->memory, message->topic);
     if (txn->flight->awaited == message) {
         txn->failure->verdict = message->id;
         txn->failure->verdict_route = message->route;
@@ -92,6 +99,36 @@ void kafka_report_failed(const struct kafka_txn *txn, const rd_kafka_message_t *
         refuse_record(txn, message, report->err);
     else
         undelivered(txn, session->events, report, message->topic.ptr);
+}
+
+void kafka_report_lost(const struct kafka_txn *txn)
+{
+    assert(txn->session->options->memory != NULL);
+    const struct kafka_flight *flight = txn->flight;
+    unsigned lost = atomic_load(&kafka_session_events_watch(txn->session)->produce_lost);
+    if (lost < LOST_MAX || txn->failure->failed || flight->outstanding == 0 ||
+        flight->largest < KAFKA_LARGE_BYTES)
+        return;
+    struct error err;
+    const struct kafka_memory *memory = txn->session->options->memory;
+    const struct message *message = flight->awaited;
+    if (message == NULL) {
+        txn->failure->suspect = (struct publish_suspect){flight->first, flight->last};
+        error_retry(&err, REASON_BATCH_REFUSED,
+                    "a broker ended the connection %u times in a row on requests with records of "
+                    "up to %zu bytes, without an answer",
+                    lost, flight->largest);
+    } else if (message->bytes > kafka_memory_largest(memory, clock_monotonic_us())) {
+        txn->failure->verdict = message->id;
+        txn->failure->verdict_route = message->route;
+        error_retry(&err, REASON_RECORD_REFUSED,
+                    "a broker ended the connection %u times in a row on one record of %zu bytes of "
+                    "topic %s, without an answer (socket.request.max.bytes?)",
+                    lost, message->bytes, message->topic.ptr);
+    } else {
+        return;
+    }
+    kafka_fail(txn->failure, &err, NULL);
 }
 
 void kafka_report_fatal(struct kafka_failure *failure, const struct kafka_health *health,

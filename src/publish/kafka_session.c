@@ -4,6 +4,9 @@
  * knows its transactional.id and no transaction: what is begun and ended on it is kafka_txn.c's. */
 #include "publish/kafka_session.h"
 
+#include "base/clock.h"
+#include "publish/kafka_memory.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,9 +14,13 @@
 void kafka_session_init(struct kafka_session *session, const struct kafka_options *options,
                         const struct kafka_listener *listener)
 {
+    assert(options->memory != NULL);
     assert(listener->on_report != NULL && listener->on_fatal != NULL);
     *session = (struct kafka_session){
         .options = options, .listener = *listener, .batch_bytes = KAFKA_BATCH_BYTES};
+    int smallest = kafka_memory_smallest(options->memory, clock_monotonic_us());
+    if (smallest > 0)
+        session->batch_bytes = smallest;
     session->events = &session->transactional;
     snprintf(session->transactional_id, sizeof session->transactional_id, "%s.%" PRIu32,
              options->delivery->transactional_id.text, options->shard);
@@ -22,14 +29,14 @@ void kafka_session_init(struct kafka_session *session, const struct kafka_option
 static int open_handle(struct kafka_session *session, struct kafka_client *client,
                        enum kafka_role role, struct error *err)
 {
-    struct kafka_client_options how = {.options = session->options,
-                                       .role = role,
-                                       .batch_bytes = session->batch_bytes,
-                                       .listener = &session->listener};
-    if (role == KAFKA_TRANSACTIONAL) {
+    struct kafka_client_options how = {
+        .options = session->options,
+        .role = role,
+        .batch_bytes = session->batch_bytes,
+        .watch = role == KAFKA_TRANSACTIONAL ? &session->watch : &session->idempotent_watch,
+        .listener = &session->listener};
+    if (role == KAFKA_TRANSACTIONAL)
         how.transactional_id = session->transactional_id;
-        how.watch = &session->watch;
-    }
     return kafka_client_open(client, &how, err);
 }
 
@@ -38,6 +45,8 @@ int kafka_session_open(struct kafka_session *session, struct error *err)
     assert(session->transactional.rk == NULL && session->idempotent.rk == NULL);
     const struct config_delivery *delivery = session->options->delivery;
     kafka_watch_reset(&session->watch);
+    atomic_store(&session->watch.produce_lost, 0);
+    atomic_store(&session->idempotent_watch.produce_lost, 0);
     if (open_handle(session, &session->transactional, KAFKA_TRANSACTIONAL, err) < 0)
         return -1;
     session->events = &session->transactional;

@@ -16,10 +16,12 @@ struct kafka_session {
     struct kafka_client idempotent; /* closed in exactly_once */
     struct kafka_client *events;    /* one of the two */
     struct kafka_watch watch;       /* on the transactional handle */
+    struct kafka_watch idempotent_watch;
     rd_kafka_topic_t *progress_rkt; /* of the transactional handle */
 };
 
-/* Opens nothing. *options must outlive the session, which must stay where it is. */
+/* Opens nothing. *options, which have a memory, must outlive the session, which must stay where it
+ * is. */
 void kafka_session_init(struct kafka_session *session, const struct kafka_options *options,
                         const struct kafka_listener *listener);
 /* Opens the handles and init_transactions: fences older instances. After an error it is to be
@@ -29,6 +31,13 @@ int kafka_session_open(struct kafka_session *session, struct error *err);
 void kafka_session_close(struct kafka_session *session);
 /* Serves reports and errors; waits at most wait_ms for one. */
 void kafka_session_serve(struct kafka_session *session, int wait_ms);
+
+/* On the handle that the events go out through. */
+static inline struct kafka_watch *kafka_session_events_watch(struct kafka_session *session)
+{
+    return session->events == &session->transactional ? &session->watch
+                                                      : &session->idempotent_watch;
+}
 
 /* Whether events go out beside the transaction. */
 static inline bool kafka_session_is_apart(const struct kafka_session *session)

@@ -7,12 +7,17 @@
  * the next transaction begins (kafka_txn.c). Callbacks run on librdkafka's threads. */
 #include "publish/kafka_strict.h"
 
+#include "base/clock.h"
 #include "base/crash.h"
 
 #include <assert.h>
 
 /* Kafka protocol guide, "Api Keys". */
 enum { API_PRODUCE = 0, API_ADD_PARTITIONS_TO_TXN = 24, API_END_TXN = 26 };
+
+/* What is lost so soon after another one was lost with it. Longer than it takes librdkafka to give
+ * the requests of a connection up, shorter than it waits before the next (reconnect.backoff.ms). */
+#define LOST_TOGETHER_US (50 * US_PER_MS)
 
 static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *rk, int socket, const char *broker_name,
                                            int32_t broker, int16_t api_key, int16_t api_version,
@@ -29,6 +34,12 @@ static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *rk, int socket, const cha
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+void kafka_watch_lost(struct kafka_watch *watch, int64_t now_us)
+{
+    if (now_us - atomic_exchange(&watch->produce_lost_us, now_us) > LOST_TOGETHER_US)
+        atomic_fetch_add(&watch->produce_lost, 1);
+}
+
 static rd_kafka_resp_err_t on_response_received(rd_kafka_t *rk, int socket, const char *broker_name,
                                                 int32_t broker, int16_t api_key,
                                                 int16_t api_version, int32_t correlation,
@@ -38,8 +49,12 @@ static rd_kafka_resp_err_t on_response_received(rd_kafka_t *rk, int socket, cons
     (void)rk, (void)socket, (void)broker_name, (void)broker;
     (void)api_version, (void)correlation, (void)size, (void)rtt;
     struct kafka_watch *watch = opaque;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && api_key == API_PRODUCE)
+        atomic_store(&watch->produce_lost, 0);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__DESTROY)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (api_key == API_PRODUCE && code == RD_KAFKA_RESP_ERR__TRANSPORT)
+        kafka_watch_lost(watch, clock_monotonic_us());
     if (api_key == API_PRODUCE || api_key == API_ADD_PARTITIONS_TO_TXN || api_key == API_END_TXN)
         atomic_fetch_add(&watch->transport_failures, 1);
     return RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -154,9 +154,8 @@ int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_
 
 /* ---- Admin requests ---- */
 
-/* Waits for the one event of an admin request. */
-static rd_kafka_event_t *await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
-                                     int64_t deadline_us, const char *doing, struct error *err)
+rd_kafka_event_t *kafka_await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
+                                    int64_t deadline_us, const char *doing, struct error *err)
 {
     for (;;) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS);
@@ -200,21 +199,40 @@ static void apply_setting(struct kafka_topic_settings *s, const char *name, cons
     }
 }
 
+static const struct kafka_topic_settings defaults = {
+    .max_message_bytes = KAFKA_MESSAGE_BYTES_DEFAULT,
+    .min_insync_replicas = -1,
+    .clamp = {
+        .retention_ms = -1, .before_max_ms = -1, .after_max_ms = -1, .difference_max_ms = -1}};
+
+int kafka_settings_take(const rd_kafka_ConfigResource_t *resource,
+                        struct kafka_topic_settings *settings)
+{
+    assert(resource != NULL && settings != NULL);
+    *settings = defaults;
+    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resource);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_is_denied(code) ? 0 : -1;
+    size_t count = 0;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    for (size_t i = 0; i < count; i++)
+        apply_setting(settings, rd_kafka_ConfigEntry_name(entries[i]),
+                      rd_kafka_ConfigEntry_value(entries[i]));
+    if (settings->max_message_bytes <= 0)
+        settings->max_message_bytes = KAFKA_MESSAGE_BYTES_DEFAULT;
+    settings->known = true;
+    return 0;
+}
+
 static int take_settings(rd_kafka_event_t *event, struct kafka_topic_settings *settings)
 {
     const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
     size_t count = 0;
     const rd_kafka_ConfigResource_t **resources =
         result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
-    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR || count != 1 ||
-        rd_kafka_ConfigResource_error(resources[0]) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR || count != 1)
         return -1;
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resources[0], &count);
-    for (size_t i = 0; i < count; i++)
-        apply_setting(settings, rd_kafka_ConfigEntry_name(entries[i]),
-                      rd_kafka_ConfigEntry_value(entries[i]));
-    settings->known = true;
-    return 0;
+    return kafka_settings_take(resources[0], settings);
 }
 
 /* Whether a failed answer may be taken for "not allowed to know". */
@@ -231,11 +249,7 @@ int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t
 {
     assert(client->rk != NULL);
     assert(topic != NULL);
-    *settings = (struct kafka_topic_settings){
-        .max_message_bytes = KAFKA_MESSAGE_BYTES_DEFAULT,
-        .min_insync_replicas = -1,
-        .clamp = {
-            .retention_ms = -1, .before_max_ms = -1, .after_max_ms = -1, .difference_max_ms = -1}};
+    *settings = defaults;
     char doing[320];
     snprintf(doing, sizeof doing, "reading the configuration of topic %s", topic);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
@@ -243,7 +257,7 @@ int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_DescribeConfigs(client->rk, &resource, 1, NULL, queue);
     rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_event_t *event = await_event(client, queue, deadline_us, doing, err);
+    rd_kafka_event_t *event = kafka_await_event(client, queue, deadline_us, doing, err);
     int result = event != NULL ? 0 : -1;
     if (event != NULL && take_settings(event, settings) < 0 && !is_final(event))
         result = kafka_failed(err, &client->health, rd_kafka_event_error(event),
@@ -251,8 +265,6 @@ int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t
     if (event != NULL)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
-    if (settings->max_message_bytes <= 0)
-        settings->max_message_bytes = KAFKA_MESSAGE_BYTES_DEFAULT;
     return result;
 }
 
@@ -336,7 +348,8 @@ int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_pla
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
     rd_kafka_CreateTopics(client->rk, &topic, 1, NULL, queue);
     rd_kafka_NewTopic_destroy(topic);
-    rd_kafka_event_t *event = await_event(client, queue, deadline_us, "creating a topic", err);
+    rd_kafka_event_t *event =
+        kafka_await_event(client, queue, deadline_us, "creating a topic", err);
     int result = event != NULL ? take_created(client, event, plan->name, err) : -1;
     if (event != NULL)
         rd_kafka_event_destroy(event);

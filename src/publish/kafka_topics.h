@@ -48,6 +48,14 @@ struct kafka_topic_plan {
     const char *const *settings; /* names and values in turn, ended by NULL; may be NULL */
 };
 
+/* The same of one resource of an answer; what may not be known has its default. -1: it says
+ * nothing. */
+int kafka_settings_take(const rd_kafka_ConfigResource_t *resource,
+                        struct kafka_topic_settings *settings);
+/* Waits for the one event of an admin request; NULL with *err. */
+rd_kafka_event_t *kafka_await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
+                                    int64_t deadline_us, const char *doing, struct error *err);
+
 /* Creates the topic and waits until it can be used. One that is there already is no error. */
 int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_plan *plan,
                        rd_kafka_topic_t *rkt, int64_t deadline_us, struct kafka_topic_facts *facts,

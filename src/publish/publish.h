@@ -72,14 +72,19 @@ static inline void publisher_close(struct publisher *p, int abort_ms)
 
 /* ---- Kafka ---- */
 
+/* What publishers learn of topics and sizes, for some minutes. One of them uses it at a time. */
+struct kafka_memory *kafka_memory_open(void);
+void kafka_memory_forget(struct kafka_memory *memory); /* the brokers may be others now */
+void kafka_memory_close(struct kafka_memory *memory);  /* NULL is legal */
 struct kafka_options {
     const struct config_kafka *kafka;
     const struct config_delivery *delivery;
     const char *relay;
     uint32_t shard;
-    const char *instance;    /* goes into client.id */
-    struct metrics *metrics; /* NULL for a command: metrics/ then counts nothing */
-    const struct log *log;   /* librdkafka's own lines come out as event "kafka.log" */
+    const char *instance;        /* goes into client.id */
+    struct metrics *metrics;     /* NULL for a command: metrics/ then counts nothing */
+    struct kafka_memory *memory; /* of publishers; NULL: what one learns goes with it */
+    const struct log *log;       /* librdkafka's own lines come out as event "kafka.log" */
     const atomic_bool
         *retrying;           /* true: what fails is told already, "kafka.log" is debug; or NULL */
     const atomic_bool *stop; /* long waits end early with ERROR_RETRY, reason "stopping" */
@@ -133,14 +138,12 @@ int kafka_probe(const struct kafka_options *options, struct error *err);
 /* Step 1: creates the producer and init_transactions: fences older instances. */
 int kafka_publisher_open(const struct kafka_options *options, struct publisher **publisher,
                          struct error *err);
-/* After an error of a Kafka publisher: the range of messages under suspicion where the broker
- * refused a batch (false: none), and, where a record was refused alone, its change and its route.
- */
+/* After an error: the messages under suspicion where a batch was refused (false: none), and, where
+ * a record was refused alone, its change and its route. */
 bool kafka_publisher_suspect(const struct publisher *publisher, struct publish_suspect *suspect);
 bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id *change,
                              uint32_t *route);
-/* After recover: was what it gave written by a relay? ERROR_STOP, progress_forged; the publisher
- * can go on all the same. */
+/* After recover: did a relay write what it gave? ERROR_STOP, progress_forged; it can go on. */
 int kafka_publisher_check(const struct publisher *publisher, struct error *err);
 /* The next commit writes the note, too, under a key of its own beside the record's. Copied. */
 void kafka_publisher_note(struct publisher *publisher, struct span note);

@@ -19,8 +19,10 @@ struct kafka_publisher {
     struct kafka_txn txn;
     struct kafka_failure failure;
     struct kafka_clock clock;
-    struct buf previous; /* the record before the one that recover gave */
-    bool forged;         /* that one lacks the header which this one has */
+    struct kafka_memory *own_memory; /* where the options have none; else NULL */
+    const struct message *ahead;     /* the topics from it on are looked up, it is not out */
+    struct buf previous;             /* the record before the one that recover gave */
+    bool forged;                     /* that one lacks the header which this one has */
 };
 
 /* kafka_produce.c: one message of an open transaction, as publisher_ops has it. */

@@ -104,6 +104,7 @@ static void set(struct relay *relay, const struct config_relay *next)
     relay->config = next;
     pthread_mutex_unlock(&relay->mutex);
     name_routes(relay);
+    kafka_memory_forget(relay->memory);
 }
 
 void configs_adopt(struct relay *relay, struct config *file, const struct config_relay *next)
@@ -137,6 +138,7 @@ void configs_take_next(struct relay *relay)
     name_routes(relay);
     relay->refused_count = 0; /* what a changed file makes of a record is not known */
     relay->suspect = (struct publish_suspect){0};
+    kafka_memory_forget(relay->memory);
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
 }
 

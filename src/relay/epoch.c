@@ -29,6 +29,7 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     e->kafka.instance = relay->instance;
     e->kafka.retrying = &relay->retrying;
     e->kafka.metrics = relay->o.metrics;
+    e->kafka.memory = relay->memory;
     e->kafka.suspect = relay->suspect;
 }
 

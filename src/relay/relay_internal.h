@@ -59,6 +59,7 @@ struct relay {
     struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */
     uint32_t refused_count;
     struct publish_suspect suspect;
+    struct kafka_memory *memory;
     struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
     struct lessons lessons; /* of the last epoch that was open */
 

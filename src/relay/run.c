@@ -318,8 +318,10 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     snprintf(made->application, sizeof made->application, "walferry:%s",
              options->config->name.text);
     snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->name.text);
+    made->memory = kafka_memory_open();
     pthread_mutex_init(&made->mutex, NULL);
     if (open_fds(made, err) < 0) {
+        kafka_memory_close(made->memory);
         free(made);
         return -1;
     }
@@ -376,6 +378,7 @@ bool relay_close(struct relay *relay, int64_t by_us)
     lookout_close(&relay->lookout);
     configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
+    kafka_memory_close(relay->memory);
     free(relay);
     return true;
 }

@@ -3,6 +3,7 @@
  * of a topic is written into it. */
 #include "publish/kafka_in_use.h"
 
+#include "publish/kafka_memory.h"
 #include "publish/kafka_size.h"
 
 #include <setjmp.h>
@@ -18,6 +19,7 @@ struct fixture {
     struct config_pair properties[1];
     struct config_kafka kafka;
     struct config_delivery delivery;
+    struct kafka_memory memory;
     struct kafka_options options;
     struct kafka_session session;
     struct kafka_in_use topics;
@@ -41,7 +43,10 @@ static int setup(void **state)
     static struct fixture f;
     f = (struct fixture){.delivery = {.progress_topic = {.text = "walferry.orders.progress"},
                                       .transactional_id = {.text = "walferry.orders"}},
-                         .options = {.kafka = &f.kafka, .delivery = &f.delivery, .relay = "orders"},
+                         .options = {.kafka = &f.kafka,
+                                     .delivery = &f.delivery,
+                                     .relay = "orders",
+                                     .memory = &f.memory},
                          .topic = {.name = "orders", .partitions = 6, .sticky_partition = -1}};
     struct kafka_listener listener = {.on_report = no_report, .on_fatal = no_fatal};
     kafka_session_init(&f.session, &f.options, &listener);

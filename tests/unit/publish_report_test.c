@@ -1,5 +1,7 @@
 /* publish/kafka_report and kafka_failure: who is to blame for a record that was not delivered. The
  * handles are librdkafka's own; nobody is connected to, the reports are made here. */
+#include "base/clock.h"
+#include "publish/kafka_memory.h"
 #include "publish/kafka_report.h"
 
 #include <setjmp.h>
@@ -21,6 +23,7 @@ struct fixture {
     struct kafka_failure failure;
     struct kafka_txn txn;
     struct message message;
+    struct kafka_memory memory;
 };
 
 static void no_report(void *owner, const rd_kafka_message_t *report)
@@ -57,6 +60,7 @@ static int setup(void **state)
                                            .value = {.text = "127.0.0.1:1"}};
     f.kafka.properties = (struct config_pairs){.items = f.properties, .count = 1};
     struct kafka_listener listener = {.on_report = no_report, .on_fatal = no_fatal};
+    f.options.memory = &f.memory;
     kafka_session_init(&f.session, &f.options, &listener);
     open_handle(&f, &f.session.transactional, KAFKA_TRANSACTIONAL);
     kafka_txn_init(&f.txn, &f.session, &f.flight, &f.failure);
@@ -115,6 +119,55 @@ static void a_refused_progress_record_is_nobodys_verdict(void **state)
     struct fixture *f = *state;
     assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), "delivery_failed");
     assert_non_null(strstr(f->failure.error.text, "topic walferry.orders.progress "));
+    assert_nobody_blamed(f);
+}
+
+/* ---- Connections that end without an answer ---- */
+
+/* A large record is under way, and so many connections ended in a row. */
+static void lose(struct fixture *f, unsigned connections, size_t bytes)
+{
+    f->message.bytes = f->flight.largest = bytes;
+    f->flight.outstanding = 1;
+    atomic_store(&f->session.watch.produce_lost, connections);
+    kafka_report_lost(&f->txn);
+}
+
+static void large_records_without_an_answer_become_suspect(void **state)
+{
+    struct fixture *f = *state;
+    lose(f, 4, 3000000);
+    assert_false(f->failure.failed);
+    lose(f, 5, 3000000);
+    assert_string_equal(reason_slug(f->failure.error.reason), "batch_refused");
+    assert_non_null(strstr(f->failure.error.text, "records of up to 3000000 bytes"));
+    assert_true(change_id_equal(f->failure.suspect.from, f->flight.first));
+    assert_true(change_id_is_none(f->failure.verdict));
+}
+
+static void one_that_is_lost_alone_has_its_verdict(void **state)
+{
+    struct fixture *f = *state;
+    f->flight.awaited = &f->message;
+    lose(f, 5, 3000000);
+    assert_string_equal(reason_slug(f->failure.error.reason), "record_refused");
+    assert_non_null(strstr(f->failure.error.text, "one record of 3000000 bytes of topic orders"));
+    assert_true(change_id_equal(f->failure.verdict, f->message.id));
+}
+
+/* Connections end for other reasons, too. */
+static void what_is_no_matter_of_size_blames_nobody(void **state)
+{
+    struct fixture *f = *state;
+    lose(f, 100, 65535);
+    f->flight.awaited = &f->message;
+    lose(f, 100, 65535);
+    kafka_memory_took(&f->memory, 3000000, clock_monotonic_us());
+    lose(f, 100, 3000000);
+    f->flight.awaited = NULL;
+    f->flight.outstanding = 0;
+    kafka_report_lost(&f->txn);
+    assert_false(f->failure.failed);
     assert_nobody_blamed(f);
 }
 
@@ -200,6 +253,9 @@ int main(void)
         T(a_refused_batch_makes_all_since_the_commit_suspect),
         T(a_record_refused_alone_has_its_verdict),
         T(a_refused_progress_record_is_nobodys_verdict),
+        T(large_records_without_an_answer_become_suspect),
+        T(one_that_is_lost_alone_has_its_verdict),
+        T(what_is_no_matter_of_size_blames_nobody),
         T(time_outs_and_missing_topics_blame_no_record),
         T(a_missing_acl_names_the_topic_that_librdkafka_named),
         T(what_ended_the_producer_is_the_cause),

@@ -1,0 +1,267 @@
+/* publish/kafka_lookup: see kafka_lookup.h.
+ *
+ * One metadata request for all topics that the handle knows, and one CreateTopics and one
+ * DescribeConfigs for hundreds of them.
+ * It concludes nothing from doubtful answers: what is denied, refused or strange stays open, and
+ * kafka_in_use asks for it by itself, where the message that needs it is at hand to be blamed. */
+#include "publish/kafka_lookup.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define ASK_AGAIN_US (50 * US_PER_MS)
+/* New topics have their leaders soon; what takes longer is waited for topic by topic. */
+#define SETTLE_US (5 * US_PER_S)
+/* Topics of one request at most. A controller refuses a request that makes too many partitions. */
+#define CREATE_MAX 100
+#define DESCRIBE_MAX 500
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct kafka_asked_topic *)a)->name,
+                  ((const struct kafka_asked_topic *)b)->name);
+}
+
+static struct kafka_asked_topic *find(const struct kafka_lookup *l, const char *name)
+{
+    struct kafka_asked_topic key = {.name = name};
+    return bsearch(&key, l->topics, l->count, sizeof *l->topics, by_name);
+}
+
+/* ---- Metadata ---- */
+
+static void take_topic(struct kafka_asked_topic *asked, const rd_kafka_metadata_topic_t *topic)
+{
+    if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        asked->found = KAFKA_ASKED_MISSING;
+        return;
+    }
+    asked->found = KAFKA_ASKED_OPEN;
+    if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR || topic->partition_cnt == 0)
+        return;
+    for (int i = 0; i < topic->partition_cnt; i++)
+        if (topic->partitions[i].leader < 0)
+            return;
+    asked->found = KAFKA_ASKED_THERE;
+    asked->partitions = topic->partition_cnt;
+}
+
+/* all: also those that the handle does not know. False: no answer. */
+static bool ask(const struct kafka_lookup *l, bool all, int *listed)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(l->client->rk, all ? 1 : 0, NULL, &metadata, KAFKA_SLICE_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    l->client->health.brokers_down = false;
+    *listed = metadata->topic_cnt;
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        struct kafka_asked_topic *asked = find(l, metadata->topics[i].topic);
+        if (asked != NULL)
+            take_topic(asked, &metadata->topics[i]);
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+static bool some_missing(const struct kafka_lookup *l)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->topics[i].found == KAFKA_ASKED_MISSING)
+            return true;
+    return false;
+}
+
+static void leave_missing_open(struct kafka_lookup *l)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->topics[i].found == KAFKA_ASKED_MISSING)
+            l->topics[i].found = KAFKA_ASKED_OPEN;
+}
+
+static int ask_until_answered(const struct kafka_lookup *l, bool all, int *listed,
+                              struct error *err)
+{
+    while (!ask(l, all, listed)) {
+        if (kafka_keep_waiting(l->client, l->deadline_us, "asking for topics", err) < 0)
+            return -1;
+        clock_sleep_us(ASK_AGAIN_US);
+    }
+    return 0;
+}
+
+/* Whether those that are missing may be called so: two answers in a row do not know them, and a
+ * broker that has just come up knows no topic, so one answer must list others and not them
+ * (kafka_topics.c). */
+static int confirm_missing(struct kafka_lookup *l, struct error *err)
+{
+    int listed = 0;
+    clock_sleep_us(ASK_AGAIN_US);
+    if (ask_until_answered(l, false, &listed, err) < 0)
+        return -1;
+    if (!some_missing(l))
+        return 0;
+    if (ask_until_answered(l, true, &listed, err) < 0)
+        return -1;
+    if (listed == 0)
+        leave_missing_open(l);
+    return 0;
+}
+
+/* ---- Creating ---- */
+
+/* The next ones that are missing and wanted. */
+static uint32_t plan_creation(const struct kafka_lookup *l, uint32_t *from,
+                              rd_kafka_NewTopic_t **plans)
+{
+    uint32_t count = 0;
+    char text[256];
+    for (; *from < l->count && count < CREATE_MAX; (*from)++) {
+        const struct kafka_asked_topic *asked = &l->topics[*from];
+        if (asked->found != KAFKA_ASKED_MISSING || !asked->wanted)
+            continue;
+        rd_kafka_NewTopic_t *plan = rd_kafka_NewTopic_new(
+            asked->name, l->how->partitions, l->how->replication_factor, text, sizeof text);
+        if (plan != NULL)
+            plans[count++] = plan;
+    }
+    return count;
+}
+
+/* Who is refused is not waited for; it is asked for by itself. */
+static void take_created(const struct kafka_lookup *l, rd_kafka_event_t *event)
+{
+    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
+    size_t count = 0;
+    const rd_kafka_topic_result_t **topics =
+        result != NULL ? rd_kafka_CreateTopics_result_topics(result, &count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct kafka_asked_topic *asked = find(l, rd_kafka_topic_result_name(topics[i]));
+        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
+        if (asked != NULL)
+            asked->coming = code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+                            code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
+    }
+}
+
+static int create(struct kafka_lookup *l, struct error *err)
+{
+    rd_kafka_NewTopic_t *plans[CREATE_MAX];
+    uint32_t count;
+    for (uint32_t from = 0; (count = plan_creation(l, &from, plans)) > 0;) {
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(l->client->rk);
+        rd_kafka_CreateTopics(l->client->rk, plans, count, NULL, queue);
+        rd_kafka_event_t *event =
+            kafka_await_event(l->client, queue, l->deadline_us, "creating topics", err);
+        if (event != NULL) {
+            take_created(l, event);
+            rd_kafka_event_destroy(event);
+        }
+        rd_kafka_queue_destroy(queue);
+        rd_kafka_NewTopic_destroy_array(plans, count);
+        if (event == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+static bool all_came(const struct kafka_lookup *l)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->topics[i].coming && l->topics[i].found != KAFKA_ASKED_THERE)
+            return false;
+    return true;
+}
+
+static int await_created(struct kafka_lookup *l, struct error *err)
+{
+    int64_t until_us = clock_monotonic_us() + SETTLE_US;
+    while (!all_came(l) && clock_monotonic_us() < until_us) {
+        int listed = 0;
+        if (kafka_keep_waiting(l->client, l->deadline_us, "waiting for new topics", err) < 0)
+            return -1;
+        clock_sleep_us(ASK_AGAIN_US);
+        if (ask_until_answered(l, false, &listed, err) < 0)
+            return -1;
+    }
+    leave_missing_open(l);
+    return 0;
+}
+
+/* ---- Configurations ---- */
+
+/* The next ones that are there and whose configuration is not known. */
+static uint32_t list_resources(const struct kafka_lookup *l, uint32_t *from,
+                               rd_kafka_ConfigResource_t **resources)
+{
+    uint32_t count = 0;
+    for (; *from < l->count && count < DESCRIBE_MAX; (*from)++) {
+        const struct kafka_asked_topic *asked = &l->topics[*from];
+        if (asked->found == KAFKA_ASKED_THERE && !asked->has_settings)
+            resources[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, asked->name);
+    }
+    return count;
+}
+
+static void take_settings(const struct kafka_lookup *l, rd_kafka_event_t *event)
+{
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **resources =
+        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct kafka_asked_topic *asked = find(l, rd_kafka_ConfigResource_name(resources[i]));
+        if (asked != NULL)
+            asked->has_settings = kafka_settings_take(resources[i], &asked->settings) == 0;
+    }
+}
+
+static int describe(struct kafka_lookup *l, struct error *err)
+{
+    rd_kafka_ConfigResource_t *resources[DESCRIBE_MAX];
+    uint32_t count;
+    for (uint32_t from = 0; (count = list_resources(l, &from, resources)) > 0;) {
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(l->client->rk);
+        rd_kafka_DescribeConfigs(l->client->rk, resources, count, NULL, queue);
+        rd_kafka_event_t *event = kafka_await_event(l->client, queue, l->deadline_us,
+                                                    "reading the configuration of topics", err);
+        if (event != NULL) {
+            take_settings(l, event);
+            rd_kafka_event_destroy(event);
+        }
+        rd_kafka_queue_destroy(queue);
+        rd_kafka_ConfigResource_destroy_array(resources, count);
+        if (event == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- All of it ---- */
+
+int kafka_look_up(struct kafka_lookup *l, struct error *err)
+{
+    assert(l->client->rk != NULL && l->count > 0);
+    qsort(l->topics, l->count, sizeof *l->topics, by_name);
+    int listed = 0;
+    if (ask_until_answered(l, false, &listed, err) < 0)
+        return -1;
+    if (some_missing(l)) {
+        if (l->how->create) {
+            if (create(l, err) < 0 || await_created(l, err) < 0)
+                return -1;
+        } else if (confirm_missing(l, err) < 0) {
+            return -1;
+        }
+    }
+    if (describe(l, err) < 0)
+        return -1;
+    /* Where the configuration is not to be had, the topic is asked for by itself. */
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->topics[i].found == KAFKA_ASKED_THERE && !l->topics[i].has_settings)
+            l->topics[i].found = KAFKA_ASKED_OPEN;
+    return 0;
+}
