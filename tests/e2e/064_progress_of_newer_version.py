@@ -10,6 +10,11 @@ with e2e.Case() as case:
     refusals.refused_and_mended(case, relay, "version 99|v 99|newer")
     refusals.after(case, relay)
 
+    # A tombstone as the newest record: what is behind it is older and must not be taken for it.
+    case.bury_progress()
+    refusals.refused_and_mended(case, relay, "progress record is unreadable")
+    refusals.after(case, relay)
+
     case.forge_progress(position="nowhere")
     seen = case.seen(0.2)
     text = case.refused(relay, 3, "progress")

@@ -381,6 +381,12 @@ class Case:
                          headers=[("walferry-progress", b"2")] if marked else None)
         assert producer.flush(20) == 0
 
+    def bury_progress(self):
+        """A tombstone under the relay's key."""
+        producer = oracle.confluent_kafka.Producer({"bootstrap.servers": self.kafka.bootstrap})
+        producer.produce(self.progress_topic, None, self.name + "/0")
+        assert producer.flush(20) == 0
+
     # -- Kafka --
 
     @property
