@@ -63,9 +63,9 @@ def main():
     for line in section.splitlines():
         cells = line.split(" | ")
         if line.startswith("| `") and len(cells) == 2:
-            told |= set(re.findall(r"`([a-z_]+)`", cells[0]))
+            told |= set(re.findall(r"`([a-z0-9_]+)`", cells[0]))
         elif line.startswith("| ") and len(cells) > 2:
-            told |= set(re.findall(r"`([a-z_]+)`", cells[1]))
+            told |= set(re.findall(r"`([a-z0-9_]+)`", cells[1]))
     slugs = {row.slug for row in found}
     wrong += [f"docs/OPERATIONS.md: {slug} is in no table of what went wrong" for slug in
               sorted(slugs - told)]

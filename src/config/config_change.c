@@ -39,6 +39,8 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
         hash_text(hash, texts[i]->text);
     hash_number(hash, route->as);
     hash_number(hash, route->format);
+    if (route->value_encoding != VALUE_UTF8)
+        hash_text(hash, "value_encoding: bytes"); /* the default has the hash of older versions */
     hash_number(hash, route->continue_matching);
     hash_number(hash, route->has_headers);
     hash_number(hash, route->headers.count);

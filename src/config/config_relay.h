@@ -81,6 +81,7 @@ struct config_retry {
 
 enum route_as { ROUTE_OUTBOX };
 enum route_format { FORMAT_RAW };
+enum value_encoding { VALUE_UTF8, VALUE_BYTES };
 enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
 
 /* Names of columns; text NULL: not mapped (headers, timestamp, partition). */
@@ -99,6 +100,7 @@ struct config_route {
     bool has_headers;            /* false: the default, id only */
     struct config_pairs headers; /* name and template */
     enum route_format format;
+    enum value_encoding value_encoding;
     enum on_error on_error;
     bool continue_matching; /* continue: true */
 };

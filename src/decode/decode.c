@@ -11,6 +11,7 @@
 
 #include "decode/decode_reader.h"
 #include "decode/decode_relations.h"
+#include "decode/decode_texts.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -24,6 +25,7 @@
 
 struct decoder {
     struct type_registry *types; /* in the epoch arena */
+    struct texts texts;
     struct relations relations;
     /* Two rows of cells_columns cells: before, after. */
     struct cell *cells;
@@ -49,14 +51,15 @@ static void reserve_cells(struct decoder *d, uint32_t columns)
     d->cells_columns = columns;
 }
 
-struct decoder *decoder_open(struct arena *epoch)
+struct decoder *decoder_open(struct arena *epoch, const struct text_encoding *encoding)
 {
     assert(epoch != NULL);
     struct decoder *d = calloc(1, sizeof *d);
     if (d == NULL)
         abort();
     d->types = type_registry_open(epoch);
-    relations_init(&d->relations, d->types, epoch);
+    texts_init(&d->texts, encoding);
+    relations_init(&d->relations, d->types, &d->texts, epoch);
     reserve_cells(d, CELLS_COLUMNS_FIRST);
     return d;
 }
@@ -65,6 +68,7 @@ void decoder_close(struct decoder *d)
 {
     if (d == NULL)
         return;
+    texts_fini(&d->texts);
     free(d->cells);
     free(d->truncated);
     free(d);
@@ -142,8 +146,11 @@ static void read_type(struct decoder *d, struct reader *r)
     uint32_t oid = read_u32(r);
     struct span schema = read_string(r);
     struct span name = read_string(r);
-    if (!r->failed && reader_left(r) == 0)
-        type_registry_announce(d->types, oid, schema, name);
+    if (r->failed || reader_left(r) > 0)
+        return;
+    (void)texts_name(&d->texts, &schema, &d->texts.arena);
+    (void)texts_name(&d->texts, &name, &d->texts.arena);
+    type_registry_announce(d->types, oid, schema, name);
 }
 
 /* Byte 'M' | Int8 flags | Int64 lsn | String prefix | Int32 length | bytes */
@@ -365,11 +372,14 @@ int decoder_next(struct decoder *d, struct span message, struct change *change, 
     struct reader r;
     reader_init(&r, message.ptr != NULL ? message : SPAN_LITERAL(""));
     *change = (struct change){.op = CHANGE_MARK};
+    texts_reset(&d->texts);
     int result = read_by_type(d, &r, change);
     if (!r.failed && reader_left(&r) > 0)
         reader_fail(&r, "%zu bytes too many", reader_left(&r));
     if (r.failed)
         return undecodable(&r, err);
+    if (result == 1)
+        texts_convert(&d->texts, change);
     if (result == 1 && d->in_transaction) {
         change->id = change_id_wal(d->final_lsn, 0);
         change->xid = d->xid;

@@ -12,17 +12,21 @@
 #include "model/change.h"
 
 struct decoder;
+struct text_encoding;
 struct type_registry;
 
-/* Relations and types live in epoch, which must outlive the decoder. */
-struct decoder *decoder_open(struct arena *epoch);
+/* Relations and types live in epoch, which must outlive the decoder, as must the encoding: that of
+ * the database, and of the session, too, where it can be read here. NULL: all is UTF-8. Names and
+ * cells then come out as UTF-8, or CELL_BYTES. */
+struct decoder *decoder_open(struct arena *epoch, const struct text_encoding *encoding);
 void decoder_close(struct decoder *decoder); /* NULL is legal */
 
 /* One pgoutput message. 1: *change is filled but for position and ordinal; its cells point into
- * `message` and its arrays live until the next call. COMMIT: change->position.lsn is end_lsn;
- * non-transactional MESSAGE: change->position.lsn is the message's LSN. 0: nothing for others
- * (Relation, Type, Origin). -1: ERROR_STOP, EXIT_REFUSED, reason "undecodable", with type byte and
- * offset in the text: a server that sends what we do not know must not be read on. */
+ * `message`, or to what was converted, and live with its arrays until the next call. COMMIT:
+ * change->position.lsn is end_lsn; non-transactional MESSAGE: change->position.lsn is the message's
+ * LSN. 0: nothing for others (Relation, Type, Origin). -1: ERROR_STOP, EXIT_REFUSED, reason
+ * "undecodable", with type byte and offset in the text: a server that sends what we do not know
+ * must not be read on. */
 int decoder_next(struct decoder *decoder, struct span message, struct change *change,
                  struct error *err);
 /* The types of the columns, to be looked up where the catalogue can be asked. */

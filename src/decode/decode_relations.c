@@ -13,10 +13,11 @@ struct entry {
     uint32_t capacity;        /* of relation.columns */
 };
 
-void relations_init(struct relations *relations, struct type_registry *types, struct arena *epoch)
+void relations_init(struct relations *relations, struct type_registry *types,
+                    const struct texts *texts, struct arena *epoch)
 {
     assert(types != NULL && epoch != NULL);
-    *relations = (struct relations){.epoch = epoch, .types = types};
+    *relations = (struct relations){.epoch = epoch, .types = types, .texts = texts};
     table_init(&relations->by_oid, epoch);
 }
 
@@ -91,6 +92,9 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
     struct reader r;
     reader_init(&r, description);
     read_head(&r, relation);
+    bool schema_good = texts_name(relations->texts, &relation->schema, relations->epoch);
+    bool name_good = texts_name(relations->texts, &relation->name, relations->epoch);
+    relation->not_utf8 = !schema_good || !name_good;
     if (relation->column_count > entry->capacity || relation->columns == NULL) {
         relation->columns =
             arena_alloc(relations->epoch, relation->column_count * sizeof *relation->columns);
@@ -99,6 +103,7 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
     for (uint32_t i = 0; i < relation->column_count; i++) {
         struct column *column = &relation->columns[i];
         read_column(&r, column);
+        (void)texts_name(relations->texts, &column->name, relations->epoch);
         column->type = type_registry_want(relations->types, column->type_oid);
     }
     assert(!r.failed && reader_left(&r) == 0);

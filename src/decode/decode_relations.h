@@ -10,18 +10,21 @@
 #include "base/arena.h"
 #include "base/table.h"
 #include "decode/decode_reader.h"
+#include "decode/decode_texts.h"
 #include "types/types.h"
 
 struct relations {
     struct arena *epoch;
     struct type_registry *types;
+    const struct texts *texts;
     struct table by_oid;
     const struct relation *last; /* the last one looked up; most rows come in runs of one table */
     uint32_t columns_max;        /* of any relation so far */
 };
 
-/* Both must outlive the relations. */
-void relations_init(struct relations *relations, struct type_registry *types, struct arena *epoch);
+/* All must outlive the relations. */
+void relations_init(struct relations *relations, struct type_registry *types,
+                    const struct texts *texts, struct arena *epoch);
 
 /* Reads the Relation message behind its type byte. On failure (in r) the cache is as before. */
 void relations_read(struct relations *relations, struct reader *r);

@@ -14,6 +14,14 @@ static bool is_bytea(const struct type *type)
     return type != NULL && type->base->text_form == TEXT_FORM_BYTEA;
 }
 
+/* The only place where such bytes may go, if the route says so. */
+static int not_utf8(const struct cell *cell, struct arena *arena, struct error *err)
+{
+    struct rendering none;
+    (void)types_render_text(cell, types_plain_text(), arena, &none, err);
+    return error_hint(err, "value_encoding: bytes on the route sends values as they are");
+}
+
 /* Not inline: what is rare must not cost the texts a frame. */
 __attribute__((noinline)) static int encode_cell(const struct content_cell *content,
                                                  struct arena *arena, struct span *bytes,
@@ -24,6 +32,8 @@ __attribute__((noinline)) static int encode_cell(const struct content_cell *cont
         return error_data(err, REASON_VALUE_UNCHANGED,
                           "the server did not send it, because the change left it as it was");
     struct rendering made;
+    if (cell->kind == CELL_BYTES)
+        return not_utf8(cell, arena, err);
     const struct type *type = content->type != NULL ? content->type : types_plain_text();
     if (types_render_raw(cell, type, arena, &made, err) < 0)
         return -1;

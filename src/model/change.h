@@ -31,17 +31,20 @@ enum cell_kind {
     CELL_NULL,
     CELL_TEXT,
     CELL_BINARY,
-    CELL_UNCHANGED /* a TOASTed value that the UPDATE did not touch and the server did not send */
+    CELL_UNCHANGED, /* a TOASTed value that the UPDATE did not touch and the server did not send */
+    CELL_BYTES      /* a text that cannot be made UTF-8: as it stands in the database */
 };
 
 struct cell {
     enum cell_kind kind;
-    struct span bytes; /* TEXT and BINARY only */
+    struct span bytes; /* TEXT (UTF-8), BINARY and BYTES only */
 };
 
 struct row {
     uint32_t count; /* 0: there is no such row */
     struct cell *cells;
+    const struct cell *raw; /* the same cells in the database's own encoding, TEXT for BYTES; NULL:
+                               they are not different */
 };
 
 struct change {
@@ -61,6 +64,7 @@ struct change {
         struct span prefix;
         struct span content;
         bool transactional;
+        bool not_utf8; /* the content cannot be made UTF-8 */
     } message;
     struct {
         uint32_t count;

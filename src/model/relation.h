@@ -26,6 +26,7 @@ struct relation {
     uint32_t column_count;
     struct column *columns;
     uint64_t version; /* from 1 */
+    bool not_utf8;    /* schema or name cannot be made UTF-8: they are the database's bytes */
 };
 
 #endif

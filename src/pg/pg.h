@@ -40,6 +40,8 @@ int pg_exec(struct pg_connection *connection, const char *sql, struct error *err
 int pg_result_rows(const struct pg_result *result);
 struct span pg_result_cell(const struct pg_result *result, int row, int column);
 void pg_result_free(struct pg_result *result); /* NULL is legal */
+/* From here on in the database's encoding: the server converts nothing. Before, in UTF-8. */
+int pg_speak_server_encoding(struct pg_connection *connection, struct error *err);
 /* Quoted for SQL, appended. */
 void pg_quote_identifier(struct buf *out, struct span name);
 void pg_quote_literal(struct buf *out, struct span text);
@@ -60,6 +62,7 @@ struct pg_system {
     bool in_recovery;
     int64_t wal_sender_timeout_ms; /* 0: off */
     char wal_level[16];
+    char encoding[32]; /* of the database: "UTF8" */
     char database[64];
     char user[64];
 };
@@ -103,8 +106,7 @@ int pg_publication_tables(struct pg_connection *connection, const char *publicat
 int pg_table_columns(struct pg_connection *connection, const char *schema, const char *table,
                      char ***names, uint32_t *count, struct error *err);
 
-/* The replication session. It answers the questions above too (as SQL over the walsender): the
- * pg_connection inside belongs to it. */
+/* The replication session. The pg_connection inside answers the questions above, too. */
 int pg_replication_open(const struct pg_options *options, struct pg_replication **replication,
                         struct error *err);
 struct pg_connection *pg_replication_sql(struct pg_replication *replication);
@@ -116,8 +118,7 @@ void pg_replication_close(struct pg_replication *replication); /* NULL is legal 
  * with *consistent_lsn. */
 int pg_replication_create_slot(struct pg_replication *replication, const char *slot,
                                int64_t wait_ms, uint64_t *consistent_lsn, struct error *err);
-/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages 'true').
- */
+/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages). */
 int pg_replication_start(struct pg_replication *replication, const char *slot,
                          const char *publication, uint64_t start_lsn, struct error *err);
 /* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered;

@@ -120,6 +120,8 @@ int pg_identify(struct pg_connection *connection, struct pg_system *system, stru
     cell_text(r, 0, 6, system->database, sizeof system->database);
     cell_text(r, 0, 7, system->user, sizeof system->user);
     pg_result_free(r);
+    const char *encoding = PQparameterStatus(connection->conn, "server_encoding");
+    snprintf(system->encoding, sizeof system->encoding, "%s", encoding != NULL ? encoding : "UTF8");
     system->server_version = PQserverVersion(connection->conn);
     if (connection->replication) {
         system->system_identifier = walsender.system_identifier;

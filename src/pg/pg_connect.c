@@ -237,8 +237,9 @@ static int check_version(const struct pg_connection *session, struct error *err)
 
 /* One SELECT, because a walsender of PostgreSQL 14 takes one statement at a time. search_path is
  * the last: it decides how names of types and tables are printed. */
-/* How values are written; and what a role or a database may have set for its applications that
- * would end our statements or forbid them. */
+/* How values are written, in UTF-8 but where the server would check and not convert; and what a
+ * role or a database may have set for its applications that would end our statements or forbid
+ * them. */
 const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
                                "pg_catalog.set_config('timezone', 'UTC', false), "
                                "pg_catalog.set_config('statement_timeout', '0', false), "
@@ -248,6 +249,9 @@ const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO',
                                "pg_catalog.set_config('intervalstyle', 'postgres', false), "
                                "pg_catalog.set_config('extra_float_digits', '3', false), "
                                "pg_catalog.set_config('bytea_output', 'hex', false), "
+                               "pg_catalog.set_config('client_encoding', CASE "
+                               "pg_catalog.current_setting('server_encoding') "
+                               "WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false), "
                                "pg_catalog.set_config('search_path', 'pg_catalog', false)";
 
 int pg_session_open(const struct pg_options *options, bool replication,
@@ -329,6 +333,15 @@ void pg_session_close(struct pg_connection *session)
     assert(session != NULL);
     PQfinish(session->conn); /* NULL is legal */
     session->conn = NULL;
+}
+
+int pg_speak_server_encoding(struct pg_connection *connection, struct error *err)
+{
+    assert(connection != NULL);
+    return pg_exec(connection,
+                   "SELECT pg_catalog.set_config('client_encoding', "
+                   "pg_catalog.current_setting('server_encoding'), false)",
+                   err);
 }
 
 int pg_open(const struct pg_options *options, struct pg_connection **connection, struct error *err)

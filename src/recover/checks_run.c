@@ -56,14 +56,36 @@ static int check_properties(struct checking *c, struct error *err)
     return 0;
 }
 
+static bool sends_bytes(const struct config_routes *routes)
+{
+    for (uint32_t i = 0; i < routes->count; i++)
+        if (routes->items[i].value_encoding == VALUE_BYTES)
+            return true;
+    return false;
+}
+
+/* What a database of another encoding means for the events. */
+static const char *encoding_note(const struct checking *c)
+{
+    if (strcmp(c->system.encoding, "UTF8") == 0)
+        return "";
+    if (strcmp(c->system.encoding, "SQL_ASCII") != 0)
+        return ", made UTF-8";
+    return sends_bytes(&c->o->config->routes)
+               ? ""
+               : ": a text that is not UTF-8 cannot be published (routes[].value_encoding: bytes "
+                 "sends values as they are)";
+}
+
 static int check_origin(struct checking *c, struct error *err)
 {
     struct origin *origin = c->ends.r.origin;
     const struct pg_system *system = &c->system;
     if (origin->ops->probe(origin, &c->system, err) < 0)
         return -1;
-    say(c, CHECK_ORIGIN, "database: %s, PostgreSQL %d, reached as %s", system->database,
-        system->server_version / 10000, system->user);
+    say(c, CHECK_ORIGIN, "database: %s, PostgreSQL %d, reached as %s, encoding %s%s",
+        system->database, system->server_version / 10000, system->user, system->encoding,
+        encoding_note(c));
     return 0;
 }
 

@@ -53,7 +53,10 @@
     "WHERE m.prrelid = ANY (path)) OR EXISTS (SELECT FROM spaces s "                               \
     "JOIN pg_catalog.pg_class p ON p.relnamespace = s.space WHERE p.oid = ANY (path)), "           \
     "nspname, relname) FROM near) "                                                                \
-    "SELECT text, substr(encode(sha256(convert_to(text, 'UTF8')), 'hex'), 1, 32) FROM ("           \
+    "SELECT text, substr(encode(sha256(convert_to(text, "                                          \
+    "CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' "       \
+    "END)), "                                                                                      \
+    "'hex'), 1, 32) FROM ("                                                                        \
     "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), '') AS text "           \
     "FROM (SELECT replace(line, E'\\n', '\\n') AS line FROM lines) x) y"
 #define NO_SPACES_SQL                                                                              \

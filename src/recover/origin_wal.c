@@ -6,6 +6,7 @@
 #include "recover/origin_wal_internal.h"
 
 #include "recover/recover.h"
+#include "types/types.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -192,14 +193,36 @@ static int evict(struct origin *base, const struct found_holder *holder, bool *e
     return 0;
 }
 
+/* Rows come in the database's own encoding where it can be read here, and so must the name of the
+ * publication; one that the encoding does not have is no publication's. */
+static int start_stream(struct origin_wal *o, const char *encoding_name, uint64_t lsn,
+                        struct error *err)
+{
+    const char *publication = o->o.config->source.publication.text;
+    struct text_encoding *encoding = text_encoding_open(encoding_name);
+    struct buf name = BUF_EMPTY;
+    int result = 0;
+    if (!text_encoding_reads(encoding) || !text_encoding_from_utf8(encoding, publication, &name)) {
+        buf_reset(&name);
+        buf_add_text(&name, publication);
+    } else {
+        result = pg_speak_server_encoding(o->base.sql, err);
+    }
+    if (result == 0)
+        result = pg_replication_start(o->replication, o->base.label, buf_text(&name), lsn, err);
+    buf_fini(&name);
+    text_encoding_close(encoding);
+    return result;
+}
+
 static int start(struct origin *base, const struct found *found, int64_t now_us,
                  struct source **source, struct error *err)
 {
     struct origin_wal *o = from_base(base);
     assert(o->replication != NULL);
     const struct progress *p = &found->progress;
-    if (pg_replication_start(o->replication, base->label, o->o.config->source.publication.text,
-                             p->position.lsn, err) < 0)
+    const char *encoding = found->system.encoding;
+    if (start_stream(o, encoding, p->position.lsn, err) < 0)
         return -1;
     struct stream_options options = {.start = p->position,
                                      .partial = p->partial,
@@ -208,7 +231,8 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                      .patience = o->o.patience,
                                      .now_us = now_us,
                                      .connection = o->o.config->source.connection.text,
-                                     .application = o->o.application};
+                                     .application = o->o.application,
+                                     .encoding = encoding};
     struct pg_replication *replication = o->replication;
     o->replication = NULL; /* the source's, even where it fails */
     base->sql = NULL;

@@ -29,6 +29,7 @@ struct route {
     enum route_as as;
     uint32_t operations; /* which it takes: a set of change_bit() */
     bool continue_matching;
+    bool raw_value; /* value_encoding: bytes */
     struct config_from match;
     struct field_list fields;
     /* The fields below this number must be there; the others may be missing. */

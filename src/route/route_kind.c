@@ -37,13 +37,19 @@ int route_compile(const struct router_options *options, uint32_t item, struct ar
     *route = (struct route){.index = item,
                             .name = config->name.text,
                             .as = config->as,
-                            .continue_matching = config->continue_matching};
+                            .continue_matching = config->continue_matching,
+                            .raw_value = config->value_encoding == VALUE_BYTES};
     char from[48];
     snprintf(from, sizeof from, "%s.from", c.path);
     if (config_from_parse(&config->from, from, arena, &route->match, err) < 0 ||
         compile_kind(&c) < 0)
         return -1;
     assert(route->operations != 0);
+    if (route->match.of_message && route->raw_value)
+        return config_error(err, &config->from, REASON_CONFIG_VALUE,
+                            "%s.value_encoding: bytes is for tables: the content of a message is "
+                            "JSON, which is UTF-8",
+                            c.path);
     if (route->match.of_message)
         make_message_cells(route, arena);
     return 0;

@@ -86,6 +86,10 @@ int route_message_read(struct route *route, const struct change *change, struct 
     assert(change->op == CHANGE_MESSAGE);
     struct json_slice slice;
     struct json_member member;
+    if (change->message.not_utf8)
+        return error_data(err, REASON_NOT_UTF8,
+                          "the content of message %.*s is not UTF-8, as JSON is",
+                          SPAN_ARG(change->message.prefix));
     forget(route);
     if (json_slice_open(&slice, change->message.content, err) < 0)
         return bad_json(change, err);

@@ -136,6 +136,8 @@ static int fill_payload(const struct route *route, const struct route_row *row, 
 {
     uint32_t field = route->outbox.payload;
     const struct cell *cell = route_row_cell(row, field);
+    if (route->raw_value && row->change->after.raw != NULL)
+        cell = &row->change->after.raw[row->slots[field].column];
     content_set_cell(&event->value, cell, row->slots[field].type);
     if (cell->kind != CELL_UNCHANGED)
         return 0;

@@ -192,6 +192,16 @@ static int field_text(const struct template *t, const struct part *part,
                       t->what, row->route);
 }
 
+static int check_name(const struct template *t, const struct route_row *row, struct error *err)
+{
+    char where[ROW_NAME_MAX];
+    if (!row->change->relation->not_utf8)
+        return 0;
+    return error_data(err, REASON_NOT_UTF8,
+                      "the name %s is not UTF-8, and the %s of route %s names it",
+                      route_row_name(row->change, where), t->what, row->route);
+}
+
 int template_part(const struct template *t, const struct part *part, const struct route_row *row,
                   struct arena *scratch, struct span *text, struct error *err)
 {
@@ -205,10 +215,10 @@ int template_part(const struct template *t, const struct part *part, const struc
         return 0;
     case PART_SCHEMA:
         *text = change->relation->schema;
-        return 0;
+        return check_name(t, row, err);
     case PART_TABLE:
         *text = change->relation->name;
-        return 0;
+        return check_name(t, row, err);
     case PART_OP:
         *text = op_name(change->op);
         return 0;

@@ -98,6 +98,7 @@ struct stream_options {
      * ":types" is put. Kept as long as the source. NULL: types stay unknown. */
     const char *connection;
     const char *application;
+    const char *encoding; /* the database's, in PostgreSQL's word; NULL: UTF8 */
 };
 
 struct stream *stream_open(const struct stream_options *options);

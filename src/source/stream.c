@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "decode/decode.h"
 #include "source/source_standby.h"
+#include "types/types.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -31,6 +32,7 @@ enum partial_state { PARTIAL_NONE, PARTIAL_AWAITED, PARTIAL_AT_HAND };
 
 struct stream {
     struct arena epoch;
+    struct text_encoding *encoding; /* NULL: UTF-8 */
     struct decoder *decoder;
     struct standby standby;
     uint64_t start_lsn;
@@ -52,7 +54,8 @@ struct stream *stream_open(const struct stream_options *options)
     if (s == NULL)
         abort();
     arena_init(&s->epoch, EPOCH_CHUNK_BYTES, EPOCH_CHUNK_BYTES);
-    s->decoder = decoder_open(&s->epoch);
+    s->encoding = options->encoding != NULL ? text_encoding_open(options->encoding) : NULL;
+    s->decoder = decoder_open(&s->epoch, s->encoding);
     const struct standby_options standby = {.start_lsn = options->start.lsn,
                                             .server_timeout_us = options->server_timeout_us,
                                             .patience = options->patience,
@@ -71,6 +74,7 @@ void stream_close(struct stream *s)
     if (s == NULL)
         return;
     decoder_close(s->decoder);
+    text_encoding_close(s->encoding);
     arena_fini(&s->epoch);
     free(s);
 }

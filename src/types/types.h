@@ -3,12 +3,13 @@
  * Text cells are their text; a bytea in text form ("\x6869") is its bytes; the binary form of the
  * common types is turned into the text that PostgreSQL would print with the session settings that
  * the relay pins (ISO dates, UTC, hex bytea). Other binary cells are ERROR_DATA: the stream asks
- * for text. A domain is what it is over. Every error here has the reason "bad_value" and names
- * neither column nor table: the caller knows them. */
+ * for text. A domain is what it is over. Every error here has the reason "bad_value", or "not_utf8"
+ * of a CELL_BYTES, and names neither column nor table: the caller knows them. */
 #ifndef WALFERRY_TYPES_TYPES_H
 #define WALFERRY_TYPES_TYPES_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "json/json_write.h"
 #include "model/change.h"
@@ -65,6 +66,25 @@ struct type_facts {
 void type_registry_learn(struct type_registry *registry, const struct type_facts *facts);
 /* One more label of an enum that was learnt last. */
 void type_registry_learn_label(struct type_registry *registry, struct span label);
+
+/* ---- The encoding of a database ---- */
+
+/* What the bytes of its text mean where that is not UTF-8. */
+struct text_encoding;
+
+/* The name is PostgreSQL's (server_encoding). NULL for UTF8. Of an encoding that is not known here,
+ * nothing beyond ASCII can be read. */
+struct text_encoding *text_encoding_open(const char *name);
+void text_encoding_close(struct text_encoding *encoding); /* NULL is legal */
+/* Can it be read here, so that the server need not convert it? False for NULL. */
+bool text_encoding_reads(const struct text_encoding *encoding);
+/* *text: UTF-8, in the arena, or the bytes themselves where they are that already (of SQL_ASCII
+ * always). False: they cannot be made UTF-8; *text is the bytes. */
+bool text_encoding_to_utf8(const struct text_encoding *encoding, struct span bytes,
+                           struct arena *arena, struct span *text);
+/* Appends what the server takes for the text. False: the encoding has no such character. */
+bool text_encoding_from_utf8(const struct text_encoding *encoding, const char *text,
+                             struct buf *out);
 
 /* ---- Rendering ---- */
 

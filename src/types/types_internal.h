@@ -4,6 +4,10 @@
 
 #include "types/types.h"
 
+/* ---- types_render ---- */
+/* ERROR_DATA of a CELL_BYTES. Returns -1. */
+int types_not_utf8(struct span bytes, struct error *err);
+
 /* ---- types_binary ---- */
 /* ERROR_DATA "\"…\" is not <what>", with as much of the text as helps. Returns -1. */
 int types_bad_text(struct span text, const char *what, struct error *err);

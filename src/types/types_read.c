@@ -48,8 +48,10 @@ static int from_ms(int64_t ms, int64_t *unix_us, struct error *err)
 int types_read_timestamp_us(const struct cell *cell, const struct type *type, int64_t *unix_us,
                             struct error *err)
 {
-    assert(cell->kind == CELL_TEXT || cell->kind == CELL_BINARY);
+    assert(cell->kind != CELL_NULL && cell->kind != CELL_UNCHANGED);
     assert(unix_us != NULL && err != NULL);
+    if (cell->kind == CELL_BYTES)
+        return types_not_utf8(cell->bytes, err);
     bool timestamp = is_timestamp(type);
     int64_t number;
     if (cell->kind == CELL_TEXT) {
@@ -79,8 +81,10 @@ int types_read_timestamp_us(const struct cell *cell, const struct type *type, in
 int types_read_int32(const struct cell *cell, const struct type *type, int32_t *value,
                      struct error *err)
 {
-    assert(cell->kind == CELL_TEXT || cell->kind == CELL_BINARY);
+    assert(cell->kind != CELL_NULL && cell->kind != CELL_UNCHANGED);
     assert(value != NULL && err != NULL);
+    if (cell->kind == CELL_BYTES)
+        return types_not_utf8(cell->bytes, err);
     int64_t number;
     if (cell->kind == CELL_TEXT) {
         if (!parse_int(cell->bytes, &number))

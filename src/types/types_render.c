@@ -108,11 +108,24 @@ static int binary_text(struct span bytes, const struct type *base, struct arena 
     return 0;
 }
 
+int types_not_utf8(struct span bytes, struct error *err)
+{
+    size_t at = 0;
+    while (at < bytes.len && (unsigned char)bytes.ptr[at] < 0x80)
+        at++;
+    return error_data(err, REASON_NOT_UTF8,
+                      "%zu bytes of text that are not UTF-8 (the first beyond ASCII is byte %zu, "
+                      "0x%02x)",
+                      bytes.len, at + 1, at < bytes.len ? (unsigned char)bytes.ptr[at] : 0);
+}
+
 int types_render_text(const struct cell *cell, const struct type *type, struct arena *arena,
                       struct rendering *out, struct error *err)
 {
-    assert(cell->kind == CELL_TEXT || cell->kind == CELL_BINARY);
+    assert(cell->kind != CELL_NULL && cell->kind != CELL_UNCHANGED);
     assert(type != NULL && out != NULL && err != NULL);
+    if (cell->kind == CELL_BYTES)
+        return types_not_utf8(cell->bytes, err);
     if (cell->kind == CELL_BINARY)
         return binary_text(cell->bytes, type->base, arena, out, err);
     *out = (struct rendering){cell->bytes, OWNER_CELL};

@@ -187,6 +187,10 @@ static void test_errors(void **state)
         assert_int_equal(encode(&r, CELL_BINARY, SPAN_LITERAL("x"), 1700), -1);
         assert_error(r.err, ERROR_DATA, "bad_value",
                      "payload: the binary form of type oid 1700 is not known");
+        assert_int_equal(encode(&r, CELL_BYTES, SPAN_LITERAL("\xe9"), TYPE_TEXT), -1);
+        assert_error(r.err, ERROR_DATA, "not_utf8",
+                     "payload: 1 bytes of text that are not UTF-8 (the first beyond ASCII is byte "
+                     "1, 0xe9)");
         assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), 0);
         end(&r);
     }

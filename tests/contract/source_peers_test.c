@@ -75,14 +75,14 @@ struct model_source {
 
 static struct column model_columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}};
 static const struct relation model_relation = {
-    16400, SPAN_STATIC("public"), SPAN_STATIC("contract"), 'd', 1, model_columns, 0};
+    16400, SPAN_STATIC("public"), SPAN_STATIC("contract"), 'd', 1, model_columns, 0, false};
 
 static void render_row(struct buf *out, uint32_t number)
 {
     char text[16];
     snprintf(text, sizeof text, "%u", number);
     struct cell cell = cell_text(text);
-    write_insert(out, model_relation.oid, &(struct row){1, &cell});
+    write_insert(out, model_relation.oid, &(struct row){.count = 1, .cells = &cell});
 }
 
 /* The item's next message, in s->message; false at its end. */

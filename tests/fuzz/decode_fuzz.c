@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena epoch;
 
     arena_init(&epoch, 1024, 1024);
-    struct decoder *decoder = decoder_open(&epoch);
+    struct decoder *decoder = decoder_open(&epoch, NULL);
 
     for (size_t at = START_BYTES; size >= LENGTH_BYTES && at <= size - LENGTH_BYTES;) {
         size_t len = (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 |

@@ -28,11 +28,11 @@ static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}
                                   {SPAN_STATIC(""), TYPE_VARCHAR, 36, false, NULL},
                                   {SPAN_STATIC("n\xc3\xb8te"), 4294967295, INT32_MIN, true, NULL}};
 static const struct relation shop = {
-    4294967295, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'i', 3, columns, 0};
+    4294967295, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'i', 3, columns, 0, false};
 static const struct relation class = {
-    1259, SPAN_STATIC(""), SPAN_STATIC("pg_class"), 'n', 1, columns, 0};
+    1259, SPAN_STATIC(""), SPAN_STATIC("pg_class"), 'n', 1, columns, 0, false};
 static const struct relation nothing = {
-    0, SPAN_STATIC("public"), SPAN_STATIC("nothing"), 'f', 0, columns, 0};
+    0, SPAN_STATIC("public"), SPAN_STATIC("nothing"), 'f', 0, columns, 0, false};
 
 /* Decodes what was written; expected NULL: it gives no change. */
 static void gives(struct fixture *f, const char *expected)
@@ -58,7 +58,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     arena_init(&f->epoch, 1024, 1024);
-    f->decoder = decoder_open(&f->epoch);
+    f->decoder = decoder_open(&f->epoch, NULL);
     write_begin(&f->message, UINT64_MAX - 15, TIME_US, UINT32_MAX);
     gives(f, "BEGIN" HEAD "\n");
     write_relation(&f->message, &shop);
@@ -117,8 +117,8 @@ static void rows(void **state)
     struct fixture *f = *state;
     struct cell full[] = {cell_text("1"), cell_text(""), cell_binary(SPAN_LITERAL("\0'\xff"))};
     struct cell rest[] = {cell_unchanged(), cell_null(), cell_binary(SPAN_LITERAL(""))};
-    struct row one = {3, full};
-    struct row two = {3, rest};
+    struct row one = {.count = 3, .cells = full};
+    struct row two = {.count = 3, .cells = rest};
 
     write_insert(&f->message, shop.oid, &one);
     gives(f, "INSERT" HEAD " public.shop@1 after=(t'1', t'', b'\\x00\\x27\\xff')\n");
@@ -141,7 +141,7 @@ static void rows(void **state)
 static void rows_without_columns(void **state)
 {
     struct fixture *f = *state;
-    struct row none = {0, NULL};
+    struct row none = {.count = 0, .cells = NULL};
 
     write_insert(&f->message, nothing.oid, &none);
     gives(f, "INSERT" HEAD " public.nothing@1\n");
@@ -184,7 +184,7 @@ static void relations(void **state)
     struct error err;
     struct cell cells[] = {cell_null(), cell_null(), cell_null()};
 
-    write_insert(&f->message, shop.oid, &(struct row){3, cells});
+    write_insert(&f->message, shop.oid, &(struct row){.count = 3, .cells = cells});
     assert_int_equal(decoder_next(f->decoder, buf_span(&f->message), &change, &err), 1);
     buf_reset(&f->dump);
     dump_relation(&f->dump, change.relation);

@@ -64,6 +64,9 @@ static void dump_cell(struct buf *out, const struct cell *cell)
     case CELL_BINARY:
         buf_add_text(out, "b'");
         break;
+    case CELL_BYTES:
+        buf_add_text(out, "bytes'");
+        break;
     }
     dump_bytes(out, cell->bytes);
     buf_add_char(out, '\'');

@@ -15,9 +15,9 @@ static struct column outbox_columns[SCRIPT_COLUMNS] = {
     {{"payload", 7}, TYPE_JSONB, -1, false, NULL},
 };
 static struct relation outbox = {
-    1, {"public", 6}, {"outbox", 6}, 'd', SCRIPT_COLUMNS, outbox_columns, 1};
+    1, {"public", 6}, {"outbox", 6}, 'd', SCRIPT_COLUMNS, outbox_columns, 1, false};
 static struct relation other = {2, {"public", 6}, {"other", 5}, 'd', SCRIPT_COLUMNS, outbox_columns,
-                                1};
+                                1, false};
 
 /* ---- The source ---- */
 
@@ -143,7 +143,7 @@ static void add_row(struct scripted_source *s, enum change_op op, struct relatio
     for (int i = 0; i < SCRIPT_COLUMNS; i++)
         item->cells[i] = (struct cell){texts[i] != NULL ? CELL_TEXT : CELL_NULL, span_of(texts[i])};
     item->change.relation = relation;
-    struct row row = {SCRIPT_COLUMNS, item->cells};
+    struct row row = {.count = SCRIPT_COLUMNS, .cells = item->cells};
     if (op == CHANGE_DELETE)
         item->change.before = row;
     else

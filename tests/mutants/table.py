@@ -205,4 +205,12 @@ MUTANTS = [
     Mutant("changed-and-gone-on", "never silently", ["src/relay/lookout*.c"],
            [("l->changed = true;", "")],
            "unit relay_lookout_test", r"FAILED.*what_a_look_answers"),
+    # ---- Encodings ----
+    Mutant("bytes-taken-for-text", "topic, key and headers are UTF-8", ["src/types/types_encoding.c"],
+           [("return is_utf8(bytes);", "return is_utf8(bytes) || true;")],
+           "unit types_encoding_test", r"FAILED.*test_sql_ascii"),
+    Mutant("message-in-another-encoding", "no other event than the database's", ["src/types/types_encoding.c"],
+           [("if (encoding == NULL || ascii_length(bytes) == bytes.len)",
+             "if (encoding == NULL || encoding->kind == TEXT_OTHER || ascii_length(bytes) == bytes.len)")],
+           "unit decode_texts_test", r"FAILED.*test_converted_by_the_server"),
 ]

@@ -171,7 +171,8 @@ static const struct bad tails[] = {
     {"    columns: {payloda: x}\n", "7: routes[0].columns: unknown key \"payloda\"",
      "config_unknown_key", "did you mean payload?"},
     {"    value: x\n", "7: routes[0]: unknown key \"value\"", "config_unknown_key",
-     "known here: name, from, as, columns, topic, key, headers, format, on_error, continue"},
+     "known here: name, from, as, columns, topic, key, headers, format, value_encoding, on_error, "
+     "continue"},
     {"source: {mode: poll}\n", "7: source.mode: expected wal, found \"poll\"", "config_value", ""},
     {"delivery: {topics: {allow: \"outbox.*\"}}\n",
      "7: delivery.topics.allow: expected a list of globs of a-z A-Z 0-9 . _ - * ?, found "

@@ -26,14 +26,14 @@ struct fixture {
 static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL},
                                   {SPAN_STATIC("name"), TYPE_TEXT, -1, false, NULL}};
 static const struct relation shop = {
-    SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 2, columns, 0};
+    SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 2, columns, 0, false};
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
 
     arena_init(&f->epoch, 1024, 1024);
-    f->decoder = decoder_open(&f->epoch);
+    f->decoder = decoder_open(&f->epoch, NULL);
     *state = f;
     return 0;
 }
@@ -90,7 +90,7 @@ static struct row two(struct cell *cells, struct cell first, struct cell second)
 {
     cells[0] = first;
     cells[1] = second;
-    return (struct row){2, cells};
+    return (struct row){.count = 2, .cells = cells};
 }
 
 static void unknown_types_are_named(void **state)
@@ -157,15 +157,16 @@ static void rows_have_the_columns_of_their_relation(void **state)
     struct cell cells[3] = {cell_text("1"), cell_null(), cell_null()};
 
     begin_with_shop(f);
-    write_insert(&f->buf, SHOP, &(struct row){3, cells});
+    write_insert(&f->buf, SHOP, &(struct row){.count = 3, .cells = cells});
     refused(f,
             "pgoutput message 'I' (0x49) at offset 8: a row of 3 columns for relation shop, which "
             "has 2");
-    write_insert(&f->buf, SHOP, &(struct row){1, cells});
+    write_insert(&f->buf, SHOP, &(struct row){.count = 1, .cells = cells});
     refused(f,
             "pgoutput message 'I' (0x49) at offset 8: a row of 1 columns for relation shop, which "
             "has 2");
-    write_update(&f->buf, SHOP, 'K', &(struct row){3, cells}, &(struct row){2, cells});
+    write_update(&f->buf, SHOP, 'K', &(struct row){.count = 3, .cells = cells},
+                 &(struct row){.count = 2, .cells = cells});
     refused(f,
             "pgoutput message 'U' (0x55) at offset 8: a row of 3 columns for relation shop, which "
             "has 2");

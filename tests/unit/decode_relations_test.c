@@ -31,7 +31,7 @@ static int setup(void **state)
     struct change change;
 
     arena_init(&f->epoch, 1024, 1024);
-    f->decoder = decoder_open(&f->epoch);
+    f->decoder = decoder_open(&f->epoch, NULL);
     write_begin(&f->buf, 0x1000, 0, 7);
     assert_int_equal(decoder_next(f->decoder, buf_span(&f->buf), &change, &f->err), 1);
     *state = f;
@@ -52,7 +52,7 @@ static int teardown(void **state)
 static struct relation shop(uint32_t oid, uint32_t column_count)
 {
     return (struct relation){
-        oid, SPAN_LITERAL("public"), SPAN_LITERAL("shop"), 'd', column_count, columns, 0};
+        oid, SPAN_LITERAL("public"), SPAN_LITERAL("shop"), 'd', column_count, columns, 0, false};
 }
 
 static int describe(struct fixture *f, const struct relation *relation)
@@ -75,7 +75,7 @@ static const struct relation *seen(struct fixture *f, uint32_t oid, uint32_t col
     struct change change;
 
     buf_reset(&f->buf);
-    write_insert(&f->buf, oid, &(struct row){column_count, cells});
+    write_insert(&f->buf, oid, &(struct row){.count = column_count, .cells = cells});
     assert_int_equal(decoder_next(f->decoder, buf_span(&f->buf), &change, &f->err), 1);
     return change.relation;
 }
@@ -204,7 +204,8 @@ static void wide_relations_fit(void **state)
     described.columns = wide;
     assert_int_equal(describe(f, &described), 0);
     buf_reset(&f->buf);
-    write_update(&f->buf, 16400, 'O', &(struct row){WIDTH, cells}, &(struct row){WIDTH, cells});
+    write_update(&f->buf, 16400, 'O', &(struct row){.count = WIDTH, .cells = cells},
+                 &(struct row){.count = WIDTH, .cells = cells});
     assert_int_equal(decoder_next(f->decoder, buf_span(&f->buf), &change, &f->err), 1);
     assert_true(change.before.cells + WIDTH <= change.after.cells);
     for (int i = 0; i < WIDTH; i++)

@@ -42,6 +42,32 @@ static void test_message(void **state)
     route_fixture_fini(&f);
 }
 
+static void test_message_that_is_no_utf8(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    open_with(&f, HEAD "\"payload\": \"caf\xe9\"}");
+    f.change.message.not_utf8 = true;
+    assert_int_equal(route_fixture_route(&f), -1);
+    assert_error(f.err, ERROR_DATA, "not_utf8",
+                 "the content of message outbox is not UTF-8, as JSON is");
+    route_fixture_fini(&f);
+}
+
+static void test_bytes_are_for_tables(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    route_fixture_init(&f);
+    f.configs[0].from = route_fixture_text("message:outbox");
+    f.configs[0].value_encoding = VALUE_BYTES;
+    assert_int_equal(route_fixture_open(&f), -1);
+    assert_error(f.err, ERROR_STOP, "config_value",
+                 "shop.yaml:7: routes[0].value_encoding: bytes is for tables: the content of a "
+                 "message is JSON, which is UTF-8");
+    route_fixture_fini(&f);
+}
+
 static void expect_payload(const char *json, const char *wanted)
 {
     char content[256];
@@ -207,6 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message),
+        cmocka_unit_test(test_message_that_is_no_utf8),
+        cmocka_unit_test(test_bytes_are_for_tables),
         cmocka_unit_test(test_payloads),
         cmocka_unit_test(test_members_become_text),
         cmocka_unit_test(test_mapped_extras),

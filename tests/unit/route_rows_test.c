@@ -361,6 +361,65 @@ static void test_payload_kinds(void **state)
     route_fixture_fini(&f);
 }
 
+/* Cells of a database of SQL_ASCII: the value alone may be bytes, and only where the route says so.
+ */
+static void test_bytes_are_no_text(void **state)
+{
+    (void)state;
+    static const char *const columns[] = {"aggregatetype", "aggregateid", "id", "type"};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        struct route_fixture f;
+        route_fixture_init(&f);
+        f.configs[0].value_encoding = VALUE_BYTES;
+        assert_int_equal(route_fixture_open(&f), 0);
+        *route_fixture_cell(&f, columns[i]) = (struct cell){CELL_BYTES, SPAN_LITERAL("caf\xe9")};
+        char wanted[160];
+        snprintf(wanted, sizeof wanted,
+                 "column %s of public.outbox: 4 bytes of text that are not UTF-8 (the first beyond "
+                 "ASCII is byte 4, 0xe9)",
+                 columns[i]);
+        assert_int_equal(route_fixture_route(&f), -1);
+        assert_error(f.err, ERROR_DATA, "not_utf8", wanted);
+        route_fixture_fini(&f);
+    }
+}
+
+static void test_a_name_that_is_no_utf8(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    route_fixture_init(&f);
+    f.configs[0].key = route_fixture_text("{@table}");
+    assert_int_equal(route_fixture_open(&f), 0);
+    f.relation.not_utf8 = true;
+    assert_int_equal(route_fixture_route(&f), -1);
+    assert_error(f.err, ERROR_DATA, "not_utf8",
+                 "the name public.outbox is not UTF-8, and the key of route outbox names it");
+    route_fixture_fini(&f);
+}
+
+static void test_value_in_its_own_encoding(void **state)
+{
+    (void)state;
+    for (int bytes = 0; bytes < 2; bytes++) {
+        struct route_fixture f;
+        route_fixture_init(&f);
+        f.configs[0].value_encoding = bytes ? VALUE_BYTES : VALUE_UTF8;
+        assert_int_equal(route_fixture_open(&f), 0);
+        struct cell raw[FIXTURE_COLUMNS_MAX];
+        memcpy(raw, f.cells, sizeof raw);
+        raw[route_fixture_cell(&f, "payload") - f.cells].bytes = SPAN_LITERAL("caf\xe9");
+        raw[route_fixture_cell(&f, "aggregateid") - f.cells].bytes = SPAN_LITERAL("\xe9");
+        route_fixture_set(&f, "payload", "café");
+        route_fixture_set(&f, "aggregateid", "é");
+        f.change.after.raw = raw;
+        assert_int_equal(route_fixture_route(&f), 1);
+        assert_span(f.event.key.cell.value.bytes, "é");
+        assert_span(f.event.value.cell.value.bytes, bytes ? "caf\xe9" : "café");
+        route_fixture_fini(&f);
+    }
+}
+
 static void test_timestamp_column(void **state)
 {
     (void)state;
@@ -642,6 +701,9 @@ int main(void)
         cmocka_unit_test(test_missing_type_matters_only_where_used),
         cmocka_unit_test(test_mapped_extras_must_exist),
         cmocka_unit_test(test_payload_kinds),
+        cmocka_unit_test(test_bytes_are_no_text),
+        cmocka_unit_test(test_a_name_that_is_no_utf8),
+        cmocka_unit_test(test_value_in_its_own_encoding),
         cmocka_unit_test(test_timestamp_column),
         cmocka_unit_test(test_partition_column),
         cmocka_unit_test(test_columns_point_to_their_types),

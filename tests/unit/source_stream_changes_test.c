@@ -28,7 +28,7 @@ struct fixture {
 
 static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}};
 static const struct relation shop = {
-    SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 1, columns, 0};
+    SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 1, columns, 0, false};
 
 static int setup(void **state)
 {
@@ -96,7 +96,7 @@ static int insert(struct fixture *f, const char *id)
 {
     struct cell cell = cell_text(id);
 
-    write_insert(&f->message, SHOP, &(struct row){1, &cell});
+    write_insert(&f->message, SHOP, &(struct row){.count = 1, .cells = &cell});
     return feed_message(f, 0x10);
 }
 
