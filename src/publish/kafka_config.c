@@ -113,6 +113,9 @@ static void set_producer(rd_kafka_conf_t *conf, const struct kafka_conf_options 
     }
     if (how->role != KAFKA_ADMIN)
         set(conf, "enable.idempotence", "true");
+    /* Beside a transaction nothing takes back what stands behind a record that was refused. */
+    if (how->role == KAFKA_IDEMPOTENT)
+        set(conf, "enable.gapless.guarantee", "true");
     /* A message is given up before the broker gives the transaction up. */
     set_number(conf, "message.timeout.ms", delivery->transaction_timeout_ms * 3 / 4);
     set_number(conf, "batch.size", how->batch_bytes > 0 ? how->batch_bytes : KAFKA_BATCH_BYTES);

@@ -89,6 +89,8 @@ static enum step not_produced(struct kafka_txn *txn, const struct kafka_topic *t
     kafka_session_serve(txn->session, 0); /* the cause may be waiting there */
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
+    if (code == RD_KAFKA_RESP_ERR__FATAL) /* why is on its way */
+        return STEP_WAIT;
     char doing[320];
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)

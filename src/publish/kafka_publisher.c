@@ -14,7 +14,22 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Between two calls, and inside one, no more time passes but where the process sleeps, or a busy
+ * machine lets it wait (in milliseconds). The writer asks for reports twice a second. */
+#define BETWEEN_CALLS_MS 750
+#define WITHIN_CALL_MS (KAFKA_SLICE_MS + 500)
+
 /* ---- What the handles tell ---- */
+
+/* Behind a record that was not taken everything else is given back. What that one's report says is
+ * the cause; it may come after theirs, where they are of another broker. */
+static bool is_behind_gap(const struct kafka_publisher *p, const rd_kafka_message_t *report)
+{
+    return p->gap && p->flight.outstanding > 0 &&
+           (report->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+            report->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+            report->err == RD_KAFKA_RESP_ERR__FATAL);
+}
 
 static void on_report(void *owner, const rd_kafka_message_t *report)
 {
@@ -32,7 +47,7 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
         if (p->topics.small)
             kafka_in_use_reported(report);
     }
-    if (!delivered && !p->failure.failed)
+    if (!delivered && !p->failure.failed && !is_behind_gap(p, report))
         kafka_report_failed(&p->txn, report);
 }
 
@@ -40,7 +55,33 @@ static void on_fatal(void *owner, const struct kafka_health *health, rd_kafka_re
                      const char *text)
 {
     struct kafka_publisher *p = owner;
-    kafka_report_fatal(&p->failure, health, code, text);
+    if (code == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE)
+        p->gap = true;
+    else
+        kafka_report_fatal(&p->failure, health, code, text);
+}
+
+/* ---- After a pause ---- */
+
+/* The broker fences who commits and who produces in a transaction; nobody fences the handle that
+ * takes events beside it. What an instance hands over that has slept, and was succeeded meanwhile,
+ * would stand behind newer events. */
+static void stay_awake(struct kafka_publisher *p, int64_t most_ms)
+{
+    if (!kafka_session_is_apart(&p->session))
+        return;
+    int64_t now_us = clock_monotonic_us();
+    if (p->awake_us != 0 && now_us - p->awake_us > most_ms * US_PER_MS)
+        p->slept = true;
+    p->awake_us = now_us;
+}
+
+static int check_claim_if_slept(struct kafka_publisher *p, struct error *err)
+{
+    if (!p->slept)
+        return 0;
+    p->slept = false;
+    return kafka_check_claim(&p->txn, err);
 }
 
 /* ---- The ops ---- */
@@ -94,14 +135,18 @@ static enum step op_put(struct publisher *base, struct batch *batch, const struc
     kafka_report_lost(&p->txn);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
+    stay_awake(p, BETWEEN_CALLS_MS);
     /* What is learnt may want smaller batches. */
     int result = look_ahead(p, batch, message, err);
     if (result == 0)
         result = open_if_idle(p, err);
     if (result == 0)
+        result = check_claim_if_slept(p, err);
+    if (result == 0)
         result = kafka_put(p, batch, message, err);
     if (result != STEP_WAIT)
         p->ahead = NULL;
+    stay_awake(p, WITHIN_CALL_MS);
     if (result < 0 && err->kind != ERROR_DATA)
         return kafka_fail(&p->failure, err, err);
     return result;
@@ -112,6 +157,7 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
     struct kafka_publisher *p = kafka_of(base);
     assert(wait_ms >= 0);
     assert(p->session.events->rk != NULL || p->failure.failed);
+    stay_awake(p, BETWEEN_CALLS_MS);
     kafka_report_lost(&p->txn);
     if (!p->failure.failed)
         kafka_session_serve(&p->session, wait_ms);
@@ -126,9 +172,11 @@ static enum step op_commit(struct publisher *base, struct span record, struct er
     kafka_report_lost(&p->txn);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
+    stay_awake(p, BETWEEN_CALLS_MS);
     int result = open_if_idle(p, err);
     if (result == 0)
         result = kafka_txn_commit(&p->txn, record, err);
+    stay_awake(p, WITHIN_CALL_MS);
     return result < 0 ? kafka_fail(&p->failure, err, err) : result;
 }
 

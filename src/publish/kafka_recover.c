@@ -59,9 +59,11 @@ static int look_before_renewal(const struct kafka_txn *txn, struct error *err)
     return result;
 }
 
-/* The new producer epoch may go on only where the old one left off. */
-static int check_after_renewal(const struct kafka_txn *txn, struct error *err)
+/* A new producer epoch may go on only where the old one left off. */
+int kafka_check_claim(const struct kafka_txn *txn, struct error *err)
 {
+    assert(txn->recovered);
+    assert(!txn->in_transaction); /* else it would wait for its own */
     struct kafka_progress progress = {.topic_exists = false};
     int result = read_through(txn->session->options, &progress, err);
     if (result == 0 && !span_equal(buf_span(&progress.newest), buf_span(&txn->committed)))
@@ -78,7 +80,7 @@ static int renew(struct kafka_txn *txn, struct kafka_in_use *topics, struct erro
     kafka_in_use_forget_handles(topics);
     kafka_session_close(session);
     session->batch_bytes = topics->smallest_bytes;
-    if (kafka_session_open(session, err) < 0 || check_after_renewal(txn, err) < 0)
+    if (kafka_session_open(session, err) < 0 || kafka_check_claim(txn, err) < 0)
         return -1;
     metrics_add(session->options->metrics, METRIC_PRODUCERS_RECREATED, 1);
     return 0;

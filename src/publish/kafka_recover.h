@@ -9,6 +9,9 @@
 /* Appends the newest committed record, and to *previous the one before it where it was passed. */
 int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previous, bool *forged,
                   struct error *err);
+/* Is the newest committed record still the one that was committed last? ERROR_RETRY,
+ * progress_moved, where another instance has claimed since. */
+int kafka_check_claim(const struct kafka_txn *txn, struct error *err);
 /* Between transactions, before the next one opens: makes the producer anew where that is needed,
  * else looks after the topics. */
 int kafka_between(struct kafka_txn *txn, struct kafka_in_use *topics, struct error *err);

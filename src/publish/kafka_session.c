@@ -68,8 +68,9 @@ void kafka_session_close(struct kafka_session *session)
     if (session->progress_rkt != NULL)
         rd_kafka_topic_destroy(session->progress_rkt);
     session->progress_rkt = NULL;
-    kafka_client_close(&session->transactional);
+    /* First: while the other one settles, what is queued here would still go out. */
     kafka_client_close(&session->idempotent);
+    kafka_client_close(&session->transactional);
 }
 
 void kafka_session_serve(struct kafka_session *session, int wait_ms)

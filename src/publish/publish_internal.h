@@ -23,6 +23,10 @@ struct kafka_publisher {
     const struct message *ahead;     /* the topics from it on are looked up, it is not out */
     struct buf previous;             /* the record before the one that recover gave */
     bool forged;                     /* that one lacks the header which this one has */
+    /* Only where events go out beside the transaction: */
+    int64_t awake_us; /* monotonic time of the last call's beginning or end; 0: none yet */
+    bool slept;       /* the process did, and the claim has not been looked at since */
+    bool gap;         /* a record was not taken, so nothing behind it is; its report says why */
 };
 
 /* kafka_produce.c: one message of an open transaction, as publisher_ops has it. */

@@ -314,6 +314,75 @@ static void at_least_once_is_fenced_at_its_progress(void **state)
     fixture_must_commit(f, "two");
 }
 
+/* As if the process had been stopped since the last call. */
+static void sleep_for_long(struct kafka_publisher *p)
+{
+    assert_true(p->awake_us > 0);
+    p->awake_us -= 5 * US_PER_S;
+}
+
+/* Nobody fences the handle that takes the events. */
+static void at_least_once_asks_after_a_pause_whether_it_was_succeeded(void **state)
+{
+    struct fixture *f = *state;
+    f->delivery.guarantee = GUARANTEE_AT_LEAST_ONCE;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    sleep_for_long(inside(f));
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "alone"));
+    assert_false(inside(f)->slept);
+    fixture_must_commit(f, "two");
+    struct kafka_publisher *zombie = inside(f);
+    f->publisher = NULL;
+    fixture_reopen(f);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "newer"));
+    fixture_must_commit(f, "three");
+    sleep_for_long(zombie);
+    assert_int_equal(publisher_poll(&zombie->base, 0, &f->err), 0);
+    const struct message *older = fixture_message(f, f->topic, "k", "older");
+    assert_int_equal(publisher_put(&zombie->base, f->batch, older, &f->err), -1);
+    assert_string_equal(reason_slug(f->err.reason), "progress_moved");
+    publisher_close(&zombie->base, 1000);
+    fixture_must_commit(f, "four");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 2);
+}
+
+/* Each message goes out by itself, long before the broker answers for the one before it. */
+static int put_one_by_one(struct fixture *f)
+{
+    f->next_lsn = 1000;
+    for (int i = 0; i < 9; i++) {
+        const char *value = noise(f, i == 4 ? 4000 : 20);
+        if (fixture_put(f, fixture_message(f, f->topic, "k", value)) < 0)
+            return -1;
+        clock_sleep_us(2 * US_PER_MS);
+    }
+    return fixture_commit(f, "r");
+}
+
+/* There is no transaction that takes back what stands behind a record that was refused. */
+static void at_least_once_nothing_overtakes_a_refused_record(void **state)
+{
+    struct fixture *f = *state;
+    struct change_id verdict;
+    uint32_t route = 9;
+    f->delivery.guarantee = GUARANTEE_AT_LEAST_ONCE;
+    fixture_property(f, "compression.type", "lz4");
+    peer_create_topic(f->topic, 1, takes_little);
+    fixture_open(f);
+    assert_int_equal(put_one_by_one(f), -1);
+    assert_string_equal(reason_slug(f->err.reason), "batch_refused");
+    assert_true(kafka_publisher_suspect(f->publisher, &f->options.suspect));
+    fixture_close(f, 0);
+    assert_true(fixture_read(f, f->topic, 1)->count <= 4);
+    fixture_reopen(f);
+    assert_int_equal(put_one_by_one(f), -1);
+    assert_string_equal(reason_slug(f->err.reason), "record_refused");
+    assert_true(kafka_publisher_verdict(f->publisher, &verdict, &route));
+    assert_true(change_id_equal(verdict, change_id_wal(1004, 1)));
+}
+
 /* ---- Recovery from far back, and servers that are not there ---- */
 
 static void a_record_far_from_the_end_is_found(void **state)
@@ -482,6 +551,8 @@ int main(void)
         T(without_strict_a_taint_is_passed_over),
         T(at_least_once_events_are_seen_before_the_commit),
         T(at_least_once_is_fenced_at_its_progress),
+        T(at_least_once_asks_after_a_pause_whether_it_was_succeeded),
+        T(at_least_once_nothing_overtakes_a_refused_record),
         T(a_record_far_from_the_end_is_found),
         T(nobody_there),
         T(a_stop_ends_the_waiting),

@@ -85,6 +85,14 @@ MUTANTS = [
              " rd_kafka_commit_transaction(rk, 10000); txn->in_transaction = false; }"
              " if (!txn->in_transaction && begin(txn, err) < 0)")],
            "broker publisher_contract_test", r"FAILED.*events_and_their_record_are_there_together"),
+
+    # ---- Order under at_least_once, where no transaction takes events back ----
+    Mutant("nobody-asked-after-a-pause", "order", PUBLISH,
+           [("return kafka_check_claim(&p->txn, err);", "return 0;")],
+           "broker publisher_kafka_test", r"FAILED.*asks_after_a_pause"),
+    Mutant("on-behind-a-refused-record", "order", PUBLISH,
+           [('set(conf, "enable.gapless.guarantee", "true");', "(void)how;")],
+           "broker publisher_kafka_test", r"FAILED.*nothing_overtakes_a_refused_record"),
     Mutant("stop-keeps-half-a-transaction", "I4", READER,
            [("batch_truncate(r->batch, r->boundary_count);", "")],
            "sim", WRONG_EVENTS),
