@@ -18,8 +18,8 @@
 #define ROUND_DIVISOR 8
 #define ROUND_LONG_DIVISOR 4
 /* A quota lets a burst pass before it throttles, so a window that was always full long enough, and
- * no shorter, is doubled. */
-#define GROW_DIVISOR 16
+ * no shorter, is doubled; while there was trouble of late, after a whole time-out. */
+#define GROW_DIVISOR 8
 /* A transaction's time is halved so often at most, and doubled after so many commits. */
 #define TROUBLE_MAX 4
 #define COMMITS_OF_TRUST 8
@@ -72,22 +72,37 @@ static void set_window(struct pace *pace, uint64_t bytes, int64_t now_us)
     pace->limited = false;
 }
 
+/* A round that lasts is not waited for: what it holds would be handed over anew meanwhile. */
+static void shrink(struct pace *pace, int64_t now_us)
+{
+    double wanted_us = (double)(pace->timeout_us / ROUND_DIVISOR);
+    double took_us = (double)(now_us - pace->round_us);
+    set_window(pace, (uint64_t)((double)pace->window_bytes * wanted_us / took_us), now_us);
+    pace->round_us = now_us;
+}
+
+static void grow(struct pace *pace, int64_t now_us)
+{
+    int64_t after_us = pace->trouble > 0 ? pace->timeout_us : pace->timeout_us / GROW_DIVISOR;
+    if (now_us - pace->round_us > pace->timeout_us / ROUND_DIVISOR)
+        pace->grown_us = now_us;
+    else if (pace->limited && now_us - pace->grown_us >= after_us)
+        set_window(pace, pace->window_bytes * 2, now_us);
+}
+
 void pace_acknowledged(struct pace *pace, uint64_t in_flight, int64_t now_us)
 {
     assert(in_flight <= pace->handed_bytes);
-    if (pace->round_end == 0 || pace->handed_bytes - in_flight < pace->round_end)
+    if (pace->round_end == 0)
         return;
-    int64_t took_us = now_us - pace->round_us;
-    int64_t wanted_us = pace->timeout_us / ROUND_DIVISOR;
-    pace->round_end = 0;
-    if (took_us > pace->timeout_us / ROUND_LONG_DIVISOR)
-        set_window(pace,
-                   (uint64_t)((double)pace->window_bytes * (double)wanted_us / (double)took_us),
-                   now_us);
-    else if (took_us > wanted_us)
-        pace->grown_us = now_us;
-    else if (pace->limited && now_us - pace->grown_us >= pace->timeout_us / GROW_DIVISOR)
-        set_window(pace, pace->window_bytes * 2, now_us);
+    bool over = pace->handed_bytes - in_flight >= pace->round_end;
+    bool is_long = now_us - pace->round_us > pace->timeout_us / ROUND_LONG_DIVISOR;
+    if (over)
+        pace->round_end = 0;
+    if (is_long)
+        shrink(pace, now_us);
+    else if (over)
+        grow(pace, now_us);
 }
 
 void pace_committed(struct pace *pace)

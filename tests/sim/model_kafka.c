@@ -144,10 +144,13 @@ static int64_t send_bytes(struct model_kafka *k, int64_t bytes)
 {
     if (k->pace.bytes_per_s == 0)
         return k->now_us;
-    if (k->free_us < k->now_us)
-        k->free_us = k->now_us;
-    k->free_us += bytes * 1000000 / k->pace.bytes_per_s;
-    return k->free_us + k->pace.latency_us;
+    int64_t took_us = bytes * 1000000 / k->pace.bytes_per_s;
+    int64_t rested_us = k->now_us - k->pace.burst_us;
+    k->free_us = (k->free_us > rested_us ? k->free_us : rested_us) + took_us;
+    k->link_us = k->link_us > k->now_us ? k->link_us : k->now_us;
+    if (k->pace.link_times > 0)
+        k->link_us += took_us / k->pace.link_times;
+    return (k->free_us > k->link_us ? k->free_us : k->link_us) + k->pace.latency_us;
 }
 
 /* The broker ends a transaction that lasts for its whole time-out. */

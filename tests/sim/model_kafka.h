@@ -30,6 +30,8 @@ struct kafka_record {
 struct kafka_pace {
     int64_t bytes_per_s;
     int64_t latency_us;
+    int64_t burst_us;   /* a quota: what it would take in that time passes at once */
+    int64_t link_times; /* as fast as the link to it is, in multiples of bytes_per_s; 0: any */
     int64_t timeout_us; /* of transactions; a message is given up after three quarters of it */
 };
 
@@ -38,6 +40,7 @@ struct model_kafka {
     struct kafka_pace pace;
     int64_t now_us;
     int64_t free_us;         /* when the broker has taken all that it was sent */
+    int64_t link_us;         /* when the link has carried it */
     int64_t begun_us;        /* the open transaction; 0: none */
     bool faults;             /* false: everything succeeds */
     struct kafka_event *log; /* committed, in order */

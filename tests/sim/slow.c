@@ -32,6 +32,10 @@ static void choose_broker(struct slow *slow, struct random *random)
     slow->transactions = 25;
     slow->broker.bytes_per_s = rate((int64_t)slow->memory_limit, pick(random, percents, 6));
     slow->broker.latency_us = pick(random, latencies_us, 4);
+    static const int64_t bursts_us[] = {0, TIMEOUT_US / 6, TIMEOUT_US};
+    static const int64_t links[] = {0, 2, 4, 8, 32};
+    slow->broker.burst_us = pick(random, bursts_us, 3);
+    slow->broker.link_times = pick(random, links, 5);
 }
 
 static void choose_link(struct slow *slow, struct random *random)
@@ -84,9 +88,10 @@ const char *slow_text(const struct slow *slow, char text[SLOW_TEXT_MAX])
     case SLOW_BROKER:
         snprintf(text, SLOW_TEXT_MAX,
                  "broker: %" PRId64 " bytes/s (all memory in %" PRId64 " s), latency %" PRId64
-                 " ms",
+                 " ms, burst of %" PRId64 " s, link %" PRId64 " times as fast",
                  slow->broker.bytes_per_s, (int64_t)slow->memory_limit / slow->broker.bytes_per_s,
-                 slow->broker.latency_us / 1000);
+                 slow->broker.latency_us / 1000, slow->broker.burst_us / 1000000,
+                 slow->broker.link_times);
         break;
     case SLOW_LINK:
         snprintf(text, SLOW_TEXT_MAX, "link: %" PRId64 " bytes/s (a row in up to %" PRId64 " s)",

@@ -1,8 +1,9 @@
 /* sim/slow: parts that are slow and yet alive, and how long the relay may take to get on with them.
  *
- *   broker   takes so many bytes a second, each answer has a latency; a record that waits for three
- *            quarters of the time-out is given up, a transaction that lasts for all of it is
- * aborted link     bytes from the server arrive slowly, so that a large row is long on its way
+ *   broker   takes so many bytes a second, after a burst perhaps, each answer has a latency; a
+ *            record that waits for three quarters of the time-out is given up, a transaction that
+ *            lasts for all of it is aborted
+ *   link     bytes from the server arrive slowly, so that a large row is long on its way
  *   server   is silent at a place inside a transaction, always the same, but sends keepalives
  *
  * Nothing fails of itself here: no crash, no lost connection, no unknown outcome. So there must be

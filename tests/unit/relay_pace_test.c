@@ -69,6 +69,57 @@ static void it_does_not_grow_by_a_burst(void **state)
     assert_int_equal(pace.window_bytes, START);
 }
 
+/* A broker with a quota of 1 MB/s that forgives what it was not sent in the last ten seconds (the
+ * default of Kafka), behind a link that is so many times as fast. Records of 10 kB; the longest
+ * wait of one until `until_us`. */
+static int64_t longest_wait(struct pace *pace, int64_t link_times, int64_t until_us)
+{
+    enum { BYTES = 10000, QUEUE = 4096 };
+    static struct {
+        int64_t handed_us, due_us;
+    } queue[QUEUE];
+    const int64_t quota_us = 10000, burst_us = 10 * 1000000;
+    int64_t quota_free_us = 0, link_free_us = 0, longest_us = 0;
+    uint64_t first = 0, next = 0;
+    for (int64_t now_us = burst_us; now_us < burst_us + until_us; now_us += 1000) {
+        for (; first < next && queue[first % QUEUE].due_us <= now_us; first++)
+            if (queue[first % QUEUE].due_us - queue[first % QUEUE].handed_us > longest_us)
+                longest_us = queue[first % QUEUE].due_us - queue[first % QUEUE].handed_us;
+        pace_acknowledged(pace, (next - first) * BYTES, now_us);
+        while (pace_takes(pace, (next - first) * BYTES, BYTES)) {
+            int64_t rested_us = now_us - burst_us;
+            quota_free_us = (quota_free_us > rested_us ? quota_free_us : rested_us) + quota_us;
+            link_free_us = (link_free_us > now_us ? link_free_us : now_us) + quota_us / link_times;
+            queue[next % QUEUE].handed_us = now_us;
+            queue[next % QUEUE].due_us =
+                (quota_free_us > link_free_us ? quota_free_us : link_free_us) + 1000;
+            next++;
+            assert_true(next - first < QUEUE);
+            pace_handed(pace, (next - first) * BYTES, BYTES, now_us);
+        }
+    }
+    /* It is used, too. */
+    assert_true((int64_t)first * quota_us > until_us * 9 / 10);
+    return longest_us;
+}
+
+/* A record is given up after three quarters of the time-out, and what was handed over when a Kafka
+ * transaction is cut, at half of it, must be through before its end. */
+static void no_burst_makes_a_record_wait_too_long(void **state)
+{
+    (void)state;
+    static const int64_t links[] = {2, 3, 4, 5, 6, 8, 12, 20, 100};
+    const int64_t timeout_us = 10 * 1000000;
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        struct pace pace = {0};
+        pace_begin(&pace, MEMORY, timeout_us, 10 * 1000000);
+        int64_t longest_us = longest_wait(&pace, links[i], 60 * 1000000);
+        print_message("a link %d times as fast: %.1f s\n", (int)links[i],
+                      (double)longest_us / 1000000);
+        assert_true(longest_us < timeout_us * 45 / 100);
+    }
+}
+
 static void a_window_that_was_not_full_stays(void **state)
 {
     (void)state;
@@ -97,10 +148,25 @@ static void a_round_is_over_when_its_messages_are_acknowledged(void **state)
     struct pace pace = begun();
     pace_handed(&pace, 100, 100, 0);
     pace_handed(&pace, 300, 200, 1000);
-    pace_acknowledged(&pace, 201, 2 * LONG_US);
+    pace_acknowledged(&pace, 201, LONG_US);
     assert_int_equal(pace.window_bytes, START);
     pace_acknowledged(&pace, 200, 2 * LONG_US);
     assert_int_equal(pace.window_bytes, START / 4);
+}
+
+static void what_is_not_acknowledged_for_long_makes_it_smaller_meanwhile(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    pace_handed(&pace, 100, 100, 0);
+    pace_acknowledged(&pace, 100, LONG_US + 1);
+    assert_in_range(pace.window_bytes, START / 2 - 1, START / 2);
+    pace_acknowledged(&pace, 100, 2 * LONG_US);
+    assert_in_range(pace.window_bytes, START / 2 - 1, START / 2);
+    pace_acknowledged(&pace, 100, 2 * LONG_US + 2);
+    assert_in_range(pace.window_bytes, START / 4 - 2, START / 4);
+    pace_acknowledged(&pace, 0, 2 * LONG_US + 3);
+    assert_in_range(pace.window_bytes, START / 4 - 2, START / 4);
 }
 
 static void after_trouble_the_next_epoch_begins_smaller_and_grows_again(void **state)
@@ -113,10 +179,14 @@ static void after_trouble_the_next_epoch_begins_smaller_and_grows_again(void **s
     assert_int_equal(pace.window_bytes, 2000); /* a quarter of what was on its way */
     assert_int_equal(pace_split_us(&pace, TIMEOUT_US), TIMEOUT_US / 2);
     full_round(&pace, 2 * LONG_US, 1000);
+    assert_int_equal(pace.window_bytes, 2000);
+    full_round(&pace, LONG_US + TIMEOUT_US, 1000);
     assert_int_equal(pace.window_bytes, 4000);
     for (int i = 0; i < 8; i++)
         pace_committed(&pace);
     assert_int_equal(pace_split_us(&pace, TIMEOUT_US), TIMEOUT_US);
+    full_round(&pace, 2 * LONG_US + TIMEOUT_US, 1000);
+    assert_int_equal(pace.window_bytes, 8000);
 }
 
 static void it_never_becomes_nothing(void **state)
@@ -155,9 +225,11 @@ int main(void)
         cmocka_unit_test(one_message_may_always_be_on_its_way),
         cmocka_unit_test(a_full_window_that_is_acknowledged_soon_grows),
         cmocka_unit_test(it_does_not_grow_by_a_burst),
+        cmocka_unit_test(no_burst_makes_a_record_wait_too_long),
         cmocka_unit_test(a_window_that_was_not_full_stays),
         cmocka_unit_test(a_long_round_makes_it_smaller),
         cmocka_unit_test(a_round_is_over_when_its_messages_are_acknowledged),
+        cmocka_unit_test(what_is_not_acknowledged_for_long_makes_it_smaller_meanwhile),
         cmocka_unit_test(after_trouble_the_next_epoch_begins_smaller_and_grows_again),
         cmocka_unit_test(it_never_becomes_nothing),
         cmocka_unit_test(other_ends_change_nothing),
