@@ -126,6 +126,7 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     if (got != 0)
         return got;
     message->topic = copy_topic(arena, event->topic);
+    message->topic_of_row = event->topic_of_row;
     message->partition = event->partition;
     message->route = event->route;
     message->timestamp_ms = ms_from_us(event->timestamp_us);

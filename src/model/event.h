@@ -17,6 +17,7 @@ struct event {
     uint32_t route;    /* index into the configured routes */
     uint32_t index;    /* among the events of this change, from 1 */
     struct span topic; /* a legal topic name; NUL-terminated behind its length */
+    bool topic_of_row; /* the row chose it: the route's topic is no plain text */
     struct content key;
     struct content value;
     struct span id;       /* text of the mapped id column; absent where there is none */

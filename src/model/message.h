@@ -12,6 +12,7 @@ struct message {
     struct span value; /* absent: tombstone */
     int32_t partition; /* -1: by key */
     uint32_t route;
+    bool topic_of_row;    /* as of its event */
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;
     const struct header *headers;

@@ -12,6 +12,8 @@ struct kafka_failure {
     struct publish_suspect suspect; /* NONE: no batch was refused */
     struct change_id verdict;       /* the change whose record was refused alone; NONE: none was */
     uint32_t verdict_route;
+    const char *denied; /* the topic that the broker denies, where that is certain; or NULL. While
+                           its message and the handle are there */
 };
 
 /* Keeps the error where it is the first. Returns -1; *err (may be NULL) is the one that is kept. */

@@ -1,37 +1,25 @@
 /* publish/kafka_in_use: the topics in use and the partition of a message.
  *
- * A topic is asked about once, at its first message; what the answer was holds until the handle is
- * made anew, but the partition count, which is looked at again now and then and switched to only
- * between transactions, so that within one transaction a key has one partition. */
+ * What a look-up (kafka_find, kafka_ahead) said of a topic holds until the handle is made anew, but
+ * the partition count, which is looked at again now and then and switched to only between
+ * transactions, so that within one transaction a key has one partition. */
 #include "publish/kafka_in_use.h"
 
 #include "base/clock.h"
 #include "model/topic_name.h"
-#include "publish/kafka_lookup.h"
 #include "publish/kafka_memory.h"
 #include "publish/kafka_size.h"
-#include "publish/kafka_topics.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 /* A topic's partition count is looked at again after this long, one topic at a time. */
 #define REFRESH_US (10 * US_PER_S)
 #define REFRESH_STEP_US (250 * US_PER_MS)
-/* A topic's configuration is not read again for this long. */
-#define REREAD_US (1 * US_PER_S)
-/* A missing topic is not asked for again for this long. */
-#define MISSING_US (1 * US_PER_S)
 /* The Java client's batch.size: after so many bytes null keys go on to another partition. */
 #define STICKY_BYTES 16384
-
-static const struct config_delivery *delivery_of(const struct kafka_in_use *topics)
-{
-    return topics->session->options->delivery;
-}
 
 static struct kafka_memory *memory_of(const struct kafka_in_use *topics)
 {
@@ -58,7 +46,7 @@ void kafka_in_use_fini(struct kafka_in_use *topics)
 
 /* ---- Handles ---- */
 
-static void forget_handle(struct kafka_topic *topic)
+void kafka_in_use_forget_handle(struct kafka_topic *topic)
 {
     if (topic->rkt != NULL)
         rd_kafka_topic_destroy(topic->rkt);
@@ -69,11 +57,12 @@ static void forget_handle(struct kafka_topic *topic)
 void kafka_in_use_forget_handles(struct kafka_in_use *topics)
 {
     for (struct kafka_topic *topic = topics->newest; topic != NULL; topic = topic->next)
-        forget_handle(topic);
+        kafka_in_use_forget_handle(topic);
     topics->small = false; /* until the next handles are known to have batches too large */
 }
 
-static int open_rkt(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err)
+int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *topic,
+                             struct error *err)
 {
     if (topic->rkt != NULL)
         return 0;
@@ -87,7 +76,7 @@ static int open_rkt(struct kafka_in_use *topics, struct kafka_topic *topic, stru
                       topic->name, rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-/* ---- First use ---- */
+/* ---- Topics ---- */
 
 static void note_limit(struct kafka_in_use *topics, struct kafka_topic *topic, int64_t limit)
 {
@@ -102,71 +91,14 @@ static void note_limit(struct kafka_in_use *topics, struct kafka_topic *topic, i
     kafka_memory_keep_smallest(memory_of(topics), topics->smallest_bytes, clock_monotonic_us());
 }
 
-static int missing(const struct kafka_in_use *topics, const struct kafka_topic *topic,
-                   struct error *err)
+void kafka_in_use_set(struct kafka_in_use *topics, struct kafka_topic *topic,
+                      const struct kafka_topic_settings *settings, int64_t learnt_us)
 {
-    error_data(err, REASON_TOPIC_MISSING,
-               "topic %s does not exist and delivery.topics.create is false", topic->name);
-    return kafka_topic_missing_hint(err, topics->session->events, topic->name);
-}
-
-static int create(struct kafka_in_use *topics, struct kafka_topic *topic, int64_t deadline_us,
-                  struct kafka_topic_facts *facts, struct error *err)
-{
-    const struct config_topics *how = &delivery_of(topics)->topics;
-    if (!how->create)
-        return missing(topics, topic, err);
-    struct kafka_topic_plan plan = {.name = topic->name,
-                                    .partitions = how->partitions,
-                                    .replication_factor = how->replication_factor};
-    return kafka_topic_create(topics->session->events, &plan, topic->rkt, deadline_us, facts, err);
-}
-
-static void apply_settings(struct kafka_in_use *topics, struct kafka_topic *topic,
-                           const struct kafka_topic_settings *settings, int64_t learnt_us)
-{
+    assert(settings->max_message_bytes > 0);
+    assert(learnt_us > 0);
     topic->settings_us = learnt_us;
     topic->clamp = clamp_limits_of(&settings->clamp);
     note_limit(topics, topic, settings->max_message_bytes);
-}
-
-static int read_settings(struct kafka_in_use *topics, struct kafka_topic *topic,
-                         int64_t deadline_us, struct error *err)
-{
-    struct kafka_topic_settings settings;
-    if (kafka_topic_settings(topics->session->events, topic->name, deadline_us, &settings, err) < 0)
-        return -1;
-    int64_t now_us = clock_monotonic_us();
-    apply_settings(topics, topic, &settings, now_us);
-    kafka_memory_keep(memory_of(topics), span_of(topic->name), &settings, now_us);
-    return 0;
-}
-
-int kafka_in_use_reread(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err)
-{
-    if (clock_monotonic_us() - topic->settings_us < REREAD_US)
-        return 0;
-    return read_settings(topics, topic, kafka_deadline_us(topics->session->options), err);
-}
-
-static int look_up(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err)
-{
-    int64_t deadline_us = kafka_deadline_us(topics->session->options);
-    struct kafka_topic_facts facts;
-    if (open_rkt(topics, topic, err) < 0)
-        return -1;
-    topic->checked_us = clock_monotonic_us();
-    enum kafka_doubt doubt =
-        delivery_of(topics)->topics.create ? KAFKA_DOUBT_NONE : KAFKA_DOUBT_START;
-    if (kafka_topic_facts(topics->session->events, topic->rkt, deadline_us, "Write,Describe", doubt,
-                          &facts, err) < 0)
-        return -1;
-    if (facts.partitions == 0 && create(topics, topic, deadline_us, &facts, err) < 0)
-        return -1;
-    if (read_settings(topics, topic, deadline_us, err) < 0)
-        return -1;
-    topic->partitions = facts.partitions;
-    return 0;
 }
 
 static struct kafka_topic *add_topic(struct kafka_in_use *topics, struct span name)
@@ -174,7 +106,7 @@ static struct kafka_topic *add_topic(struct kafka_in_use *topics, struct span na
     struct kafka_topic *topic = arena_alloc_zero(&topics->arena, sizeof *topic);
     topic->name = arena_text(&topics->arena, name);
     topic->sticky_partition = -1;
-    topic->checked_us = clock_monotonic_us() - MISSING_US;
+    topic->checked_us = clock_monotonic_us() - KAFKA_REFUSED_US;
     topic->next = topics->newest;
     topics->newest = topic;
     table_put(&topics->table, name, topic);
@@ -183,161 +115,34 @@ static struct kafka_topic *add_topic(struct kafka_in_use *topics, struct span na
 
 static int check_name(const struct kafka_in_use *topics, struct span name, struct error *err)
 {
+    const struct config_delivery *delivery = topics->session->options->delivery;
     if (name.len > TOPIC_NAME_MAX)
         return error_data(err, REASON_ILLEGAL_TOPIC, "topic name %.60s… is longer than %d",
                           name.ptr, TOPIC_NAME_MAX);
-    if (span_equal_text(name, delivery_of(topics)->progress_topic.text) ||
+    if (span_equal_text(name, delivery->progress_topic.text) ||
         span_starts_with(name, SPAN_LITERAL("__")))
         return error_data(err, REASON_ILLEGAL_TOPIC, "topic %.*s is not for events",
                           SPAN_ARG(name));
     return 0;
 }
 
-static int find_topic(struct kafka_in_use *topics, struct span name, struct kafka_topic **found,
-                      struct error *err)
+int kafka_in_use_get(struct kafka_in_use *topics, struct span name, struct kafka_topic **topic,
+                     struct error *err)
 {
-    struct kafka_topic *topic = table_get(&topics->table, name);
-    if (topic == NULL) {
-        if (check_name(topics, name, err) < 0)
-            return -1;
-        topic = add_topic(topics, name);
-    }
-    *found = topic;
-    if (topic->partitions == 0) {
-        if (clock_monotonic_us() - topic->checked_us < MISSING_US ||
-            (topic->missing_ahead != 0 && topic->missing_ahead == topics->aheads))
-            return missing(topics, topic, err);
-        return look_up(topics, topic, err);
-    }
-    return open_rkt(topics, topic, err);
-}
-
-int kafka_in_use_find(struct kafka_in_use *topics, const struct message *message,
-                      struct kafka_topic **topic, struct error *err)
-{
-    struct kafka_topic *last = topics->last;
-    if (last != NULL && last->rkt != NULL && last->partitions > 0 &&
-        span_equal(message->topic, (struct span){last->name, strlen(last->name)})) {
-        *topic = last;
+    assert(name.len > 0);
+    *topic = table_get(&topics->table, name);
+    if (*topic != NULL)
         return 0;
-    }
-    if (find_topic(topics, message->topic, topic, err) < 0)
+    if (check_name(topics, name, err) < 0)
         return -1;
-    topics->last = *topic;
+    *topic = add_topic(topics, name);
     return 0;
 }
 
-/* ---- Looking ahead ---- */
-
-struct asking {
-    struct kafka_asked_topic *items;
-    uint32_t count;
-    uint32_t size;
-};
-
-static void ask_for(struct kafka_in_use *topics, struct asking *asking, struct kafka_topic *topic,
-                    bool wanted)
+bool kafka_in_use_is_of_row(const struct kafka_in_use *topics, const char *name)
 {
-    struct error ignored;
-    if (open_rkt(topics, topic, &ignored) < 0)
-        return;
-    if (asking->count == asking->size) {
-        asking->size = asking->size > 0 ? asking->size * 2 : 16;
-        asking->items = realloc(asking->items, asking->size * sizeof(*asking->items));
-        if (asking->items == NULL)
-            abort();
-    }
-    struct kafka_asked_topic *item = &asking->items[asking->count++];
-    *item = (struct kafka_asked_topic){.name = topic->name, .wanted = wanted};
-    const struct kafka_known_topic *known =
-        kafka_memory_find(memory_of(topics), span_of(topic->name), clock_monotonic_us());
-    topic->settings_us = known != NULL ? known->learnt_us : 0;
-    if (known != NULL) {
-        item->has_settings = true;
-        item->settings = known->settings;
-    }
-    topic->missing_ahead = topics->aheads; /* it is in the list */
-}
-
-static void ask_for_remembered(struct kafka_in_use *topics, struct asking *asking)
-{
-    const struct kafka_known_topic *known;
-    size_t cursor = 0;
-    int64_t now_us = clock_monotonic_us();
-    while ((known = kafka_memory_next(memory_of(topics), &cursor, now_us)) != NULL) {
-        struct span name = span_of(known->name);
-        if (table_get(&topics->table, name) == NULL)
-            ask_for(topics, asking, add_topic(topics, name), false);
-    }
-}
-
-static void ask_for_unknown(struct kafka_in_use *topics, struct asking *asking,
-                            const struct message *messages, uint32_t count)
-{
-    struct error ignored;
-    struct span last = span_null();
-    for (uint32_t i = 0; i < count; i++) {
-        struct span name = messages[i].topic;
-        if (last.ptr != NULL && span_equal(name, last))
-            continue;
-        last = name;
-        struct kafka_topic *topic = table_get(&topics->table, name);
-        if (topic == NULL && check_name(topics, name, &ignored) == 0)
-            topic = add_topic(topics, name);
-        if (topic == NULL || topic->partitions > 0 || topic->missing_ahead == topics->aheads)
-            continue;
-        if (clock_monotonic_us() - topic->checked_us >= MISSING_US)
-            ask_for(topics, asking, topic, true);
-        else
-            topic->missing_ahead = topics->aheads; /* it was missing a moment ago */
-    }
-}
-
-static void take_answers(struct kafka_in_use *topics, const struct asking *asking)
-{
-    int64_t now_us = clock_monotonic_us();
-    for (uint32_t i = 0; i < asking->count; i++) {
-        const struct kafka_asked_topic *item = &asking->items[i];
-        struct span name = span_of(item->name);
-        struct kafka_topic *topic = table_get(&topics->table, name);
-        topic->missing_ahead = item->found == KAFKA_ASKED_MISSING ? topics->aheads : 0;
-        if (item->found == KAFKA_ASKED_MISSING)
-            topic->checked_us = now_us;
-        if (item->found != KAFKA_ASKED_THERE) {
-            forget_handle(topic);
-            continue;
-        }
-        bool remembered = topic->settings_us != 0;
-        topic->checked_us = now_us;
-        topic->partitions = item->partitions;
-        apply_settings(topics, topic, &item->settings, remembered ? topic->settings_us : now_us);
-        if (!remembered)
-            kafka_memory_keep(memory_of(topics), name, &item->settings, now_us);
-    }
-}
-
-int kafka_in_use_look_ahead(struct kafka_in_use *topics, const struct message *messages,
-                            uint32_t count, struct error *err)
-{
-    assert(topics->session->events->rk != NULL && count > 0);
-    struct asking asking = {.count = 0};
-    bool first = topics->aheads++ == 0;
-    ask_for_unknown(topics, &asking, messages, count);
-    if (first && asking.count > 0)
-        ask_for_remembered(topics, &asking);
-    int result = 0;
-    if (asking.count > 0) {
-        struct kafka_lookup lookup = {.client = topics->session->events,
-                                      .topics = asking.items,
-                                      .count = asking.count,
-                                      .how = &delivery_of(topics)->topics,
-                                      .deadline_us = kafka_deadline_us(topics->session->options)};
-        result = kafka_look_up(&lookup, err);
-    }
-    if (result == 0)
-        take_answers(topics, &asking);
-    free(asking.items);
-    return result;
+    const struct kafka_topic *topic = table_get(&topics->table, span_of(name));
+    return topic != NULL && topic->of_row;
 }
 
 /* ---- Partitions ---- */
@@ -441,9 +246,17 @@ static void refresh(struct kafka_in_use *topics, struct kafka_topic *topic)
         change_count(topics, topic, answer->partition_cnt);
     if (answer != NULL && answer->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         topic->partitions = 0;
-        topic->checked_us -= MISSING_US;
+        topic->checked_us -= KAFKA_REFUSED_US;
     }
     rd_kafka_metadata_destroy(metadata);
+}
+
+/* What was refused for being replicated weakly is looked at again, all of it. */
+static void doubt(struct kafka_in_use *topics, struct kafka_topic *topic)
+{
+    kafka_memory_doubt(memory_of(topics), span_of(topic->name));
+    topic->partitions = 0;
+    topic->checked_us -= KAFKA_REFUSED_US;
 }
 
 void kafka_in_use_refresh(struct kafka_in_use *topics)
@@ -456,6 +269,10 @@ void kafka_in_use_refresh(struct kafka_in_use *topics)
     struct kafka_topic *topic = topics->refresh;
     topics->refresh = topic->next;
     topics->refreshed_us = now_us;
-    if (topic->rkt != NULL && topic->partitions > 0 && now_us - topic->checked_us >= REFRESH_US)
+    if (topic->rkt == NULL || topic->partitions == 0 || now_us - topic->checked_us < REFRESH_US)
+        return;
+    if (topic->weak != NULL && topics->session->options->delivery->require_replication)
+        doubt(topics, topic);
+    else
         refresh(topics, topic);
 }

@@ -4,18 +4,23 @@
 #define WALFERRY_PUBLISH_KAFKA_IN_USE_H
 
 #include "base/table.h"
-#include "publish/clamp.h"
 #include "publish/kafka_session.h"
+#include "publish/kafka_topics.h"
 
 struct kafka_topic {
     const char *name;
     rd_kafka_topic_t *rkt; /* of the session's handle for events; NULL after that was closed */
-    int32_t partitions;    /* 0: missing when last looked at */
+    int32_t partitions;    /* 0: missing or refused when last looked at */
     int64_t max_message_bytes;
     struct clamp_limits clamp;
     int64_t checked_us;       /* when its metadata was asked for, monotonic */
     int64_t settings_us;      /* the same of its configuration */
-    uint64_t missing_ahead;   /* the look ahead that did not find it; 0: none */
+    uint64_t refused_ahead;   /* the look ahead that did not find it, or refused it; 0: none */
+    bool of_row;              /* a row chose it */
+    const char *reserved;     /* what makes it a relay's progress; NULL: nothing */
+    const char *denied;       /* operations that the ACLs deny; NULL: none */
+    const char *illegal;      /* what the brokers say of its name; NULL: nothing */
+    const char *weak;         /* how weakly it is replicated; NULL: it is not, or that was told */
     int64_t unreported_bytes; /* counted only where some topic takes less than a batch */
     int32_t sticky_partition; /* where null keys go, -1: choose */
     int64_t sticky_bytes;
@@ -36,22 +41,28 @@ struct kafka_in_use {
     uint64_t aheads; /* looks ahead so far */
 };
 
+/* A topic that is missing or refused is not asked for again for this long. */
+#define KAFKA_REFUSED_US (1 * US_PER_S)
+
 void kafka_in_use_init(struct kafka_in_use *topics, struct kafka_session *session);
 /* Handles were forgotten before. */
 void kafka_in_use_fini(struct kafka_in_use *topics);
 /* Before the session is closed. */
 void kafka_in_use_forget_handles(struct kafka_in_use *topics);
 
-/* Looks topics of messages up that are not known yet, together; in the first call also those that
- * an earlier publisher knew. What is not plain is left to kafka_in_use_find(). */
-int kafka_in_use_look_ahead(struct kafka_in_use *topics, const struct message *messages,
-                            uint32_t count, struct error *err);
-/* The message's topic, looked up or created at its first use. Illegal or missing: ERROR_DATA. */
-int kafka_in_use_find(struct kafka_in_use *topics, const struct message *message,
-                      struct kafka_topic **topic, struct error *err);
-/* A message is too large for what is known of the topic: its configuration is read again, where
- * that was not done just now. */
-int kafka_in_use_reread(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err);
+/* The topic, not looked up yet where it is new. A name that is not for events: ERROR_DATA. */
+int kafka_in_use_get(struct kafka_in_use *topics, struct span name, struct kafka_topic **topic,
+                     struct error *err);
+/* A name that librdkafka does not take: ERROR_DATA. */
+int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *topic,
+                             struct error *err);
+void kafka_in_use_forget_handle(struct kafka_topic *topic);
+/* Takes its configuration over. */
+void kafka_in_use_set(struct kafka_in_use *topics, struct kafka_topic *topic,
+                      const struct kafka_topic_settings *settings, int64_t learnt_us);
+/* Whether rows chose the topic; false for one that no message was for. */
+bool kafka_in_use_is_of_row(const struct kafka_in_use *topics, const char *name);
+
 /* One that the topic does not have is ERROR_DATA. */
 int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topic,
                            const struct message *message, int32_t *partition, struct error *err);

@@ -2,8 +2,9 @@
  *
  * One metadata request for all topics that the handle knows, and one CreateTopics and one
  * DescribeConfigs for hundreds of them.
- * It concludes nothing from doubtful answers: what is denied, refused or strange stays open, and
- * kafka_in_use asks for it by itself, where the message that needs it is at hand to be blamed. */
+ * It concludes nothing from doubtful answers: what is refused or strange stays open, and kafka_find
+ * asks for it by itself, where the message that needs it is at hand to be blamed. What ACLs deny is
+ * no doubt. */
 #include "publish/kafka_lookup.h"
 
 #include "base/clock.h"
@@ -38,12 +39,21 @@ static void take_topic(struct kafka_asked_topic *asked, const rd_kafka_metadata_
         asked->found = KAFKA_ASKED_MISSING;
         return;
     }
+    if (topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        asked->found = KAFKA_ASKED_DENIED;
+        asked->denied = KAFKA_USE_OPERATIONS;
+        return;
+    }
     asked->found = KAFKA_ASKED_OPEN;
     if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR || topic->partition_cnt == 0)
         return;
-    for (int i = 0; i < topic->partition_cnt; i++)
+    asked->replicas = INT32_MAX;
+    for (int i = 0; i < topic->partition_cnt; i++) {
         if (topic->partitions[i].leader < 0)
             return;
+        if (topic->partitions[i].replica_cnt < asked->replicas)
+            asked->replicas = topic->partitions[i].replica_cnt;
+    }
     asked->found = KAFKA_ASKED_THERE;
     asked->partitions = topic->partition_cnt;
 }
@@ -79,7 +89,8 @@ static void leave_missing_open(struct kafka_lookup *l)
 {
     for (uint32_t i = 0; i < l->count; i++)
         if (l->topics[i].found == KAFKA_ASKED_MISSING)
-            l->topics[i].found = KAFKA_ASKED_OPEN;
+            l->topics[i].found =
+                l->topics[i].denied != NULL ? KAFKA_ASKED_DENIED : KAFKA_ASKED_OPEN;
 }
 
 static int ask_until_answered(const struct kafka_lookup *l, bool all, int *listed,
@@ -131,7 +142,7 @@ static uint32_t plan_creation(const struct kafka_lookup *l, uint32_t *from,
     return count;
 }
 
-/* Who is refused is not waited for; it is asked for by itself. */
+/* Who is refused is not waited for; it is asked for by itself, but where an ACL says why. */
 static void take_created(const struct kafka_lookup *l, rd_kafka_event_t *event)
 {
     const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
@@ -141,9 +152,12 @@ static void take_created(const struct kafka_lookup *l, rd_kafka_event_t *event)
     for (size_t i = 0; i < count; i++) {
         struct kafka_asked_topic *asked = find(l, rd_kafka_topic_result_name(topics[i]));
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
-        if (asked != NULL)
-            asked->coming = code == RD_KAFKA_RESP_ERR_NO_ERROR ||
-                            code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
+        if (asked == NULL)
+            continue;
+        asked->coming =
+            code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
+        if (kafka_is_denied(code))
+            asked->denied = KAFKA_CREATE_OPERATIONS;
     }
 }
 

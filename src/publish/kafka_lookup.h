@@ -6,12 +6,15 @@
 
 struct kafka_asked_topic {
     const char *name;
-    bool has_settings; /* they are known already */
-    bool wanted;       /* created where it is missing and may be */
-    bool coming;       /* the controller took its creation */
+    bool has_settings;     /* they are known already */
+    int64_t remembered_us; /* when they were learnt; 0: only now */
+    bool wanted;           /* created where it is missing and may be */
+    bool coming;           /* the controller took its creation */
     /* What is found out; where nothing is, the topic is to be asked for by itself. */
-    enum { KAFKA_ASKED_OPEN, KAFKA_ASKED_THERE, KAFKA_ASKED_MISSING } found;
+    enum { KAFKA_ASKED_OPEN, KAFKA_ASKED_THERE, KAFKA_ASKED_MISSING, KAFKA_ASKED_DENIED } found;
+    const char *denied; /* operations that Kafka's ACLs deny */
     int32_t partitions;
+    int32_t replicas; /* of the partition that has fewest */
     struct kafka_topic_settings settings;
 };
 

@@ -2,7 +2,12 @@
  *
  * Which topics there are, and how many partitions they have, is asked anew in each epoch, for all
  * of them in one request; remembered are their names and what costs a second question, their
- * configuration. That a topic is missing is never remembered: it may have been created. */
+ * configuration. That a topic is missing is never remembered: it may have been created.
+ *
+ * That a broker takes no record for a topic is told only when a transaction is condemned for it, so
+ * that each such topic costs an epoch. They are remembered apart, so that nothing drives them out,
+ * and forgotten together, a while after the newest: were each forgotten by itself, many would end
+ * epochs for ever. A person may have lifted the denial by then. */
 #include "publish/kafka_memory.h"
 
 #include "base/clock.h"
@@ -14,6 +19,7 @@
 #define KEEP_US (5 * 60 * US_PER_S)
 /* With so many all are forgotten: rows that name topics without end fill no memory. */
 #define TOPICS_MAX 4096
+#define DENIED_US (60 * US_PER_S)
 
 struct kafka_memory *kafka_memory_open(void)
 {
@@ -22,6 +28,8 @@ struct kafka_memory *kafka_memory_open(void)
         abort();
     arena_init(&memory->arena, 16 * 1024, 16 * 1024);
     table_init(&memory->topics, &memory->arena);
+    arena_init(&memory->denied_arena, 1024, 16 * 1024);
+    table_init(&memory->denied, &memory->denied_arena);
     return memory;
 }
 
@@ -30,6 +38,7 @@ void kafka_memory_close(struct kafka_memory *memory)
     if (memory == NULL)
         return;
     arena_fini(&memory->arena);
+    arena_fini(&memory->denied_arena);
     free(memory);
 }
 
@@ -39,10 +48,17 @@ static void forget_topics(struct kafka_memory *memory)
     table_init(&memory->topics, &memory->arena);
 }
 
+static void forget_denied(struct kafka_memory *memory)
+{
+    arena_reset(&memory->denied_arena);
+    table_init(&memory->denied, &memory->denied_arena);
+}
+
 void kafka_memory_forget(struct kafka_memory *memory)
 {
     assert(memory != NULL);
     forget_topics(memory);
+    forget_denied(memory);
     memory->largest_bytes = 0;
     memory->smallest_bytes = 0;
 }
@@ -69,6 +85,22 @@ void kafka_memory_keep(struct kafka_memory *memory, struct span name,
     }
     known->settings = *settings;
     known->learnt_us = now_us;
+    known->plain = false;
+}
+
+void kafka_memory_keep_plain(struct kafka_memory *memory, struct span name)
+{
+    struct kafka_known_topic *known = table_get(&memory->topics, name);
+    if (known != NULL) /* else forgotten with all others */
+        known->plain = true;
+}
+
+bool kafka_memory_warn(struct kafka_memory *memory, struct span name)
+{
+    struct kafka_known_topic *known = table_get(&memory->topics, name);
+    if (known == NULL || known->warned)
+        return false;
+    return known->warned = true;
 }
 
 void kafka_memory_doubt(struct kafka_memory *memory, struct span name)
@@ -115,4 +147,24 @@ void kafka_memory_keep_smallest(struct kafka_memory *memory, int bytes, int64_t 
 int kafka_memory_smallest(const struct kafka_memory *memory, int64_t now_us)
 {
     return now_us - memory->smallest_us < KEEP_US ? memory->smallest_bytes : 0;
+}
+
+/* ---- What is denied ---- */
+
+bool kafka_memory_is_denied(const struct kafka_memory *memory, struct span name, int64_t now_us)
+{
+    return memory->denied.count > 0 && now_us - memory->denied_us < DENIED_US &&
+           table_get(&memory->denied, name) != NULL;
+}
+
+bool kafka_memory_deny(struct kafka_memory *memory, struct span name, int64_t now_us)
+{
+    assert(name.len > 0);
+    if (now_us - memory->denied_us >= DENIED_US)
+        forget_denied(memory);
+    if (memory->denied.count >= TOPICS_MAX || table_get(&memory->denied, name) != NULL)
+        return false;
+    table_put(&memory->denied, name, memory);
+    memory->denied_us = now_us;
+    return true;
 }

@@ -9,11 +9,16 @@ struct kafka_known_topic {
     const char *name;
     struct kafka_topic_settings settings;
     int64_t learnt_us; /* monotonic */
+    bool plain;        /* it is no relay's progress */
+    bool warned;       /* of its replication */
 };
 
 struct kafka_memory {
     struct arena arena;
-    struct table topics;  /* name to kafka_known_topic */
+    struct table topics; /* name to kafka_known_topic */
+    struct arena denied_arena;
+    struct table denied; /* names alone: topics that rows chose and that brokers take nothing for */
+    int64_t denied_us;   /* when the newest was denied */
     size_t largest_bytes; /* of an event that a broker took */
     int64_t largest_us;   /* when it took one of that size last */
     int smallest_bytes;   /* what the smallest topic takes; 0: no less than a batch */
@@ -28,6 +33,10 @@ const struct kafka_known_topic *kafka_memory_find(const struct kafka_memory *mem
                                                   struct span name, int64_t now_us);
 void kafka_memory_keep(struct kafka_memory *memory, struct span name,
                        const struct kafka_topic_settings *settings, int64_t now_us);
+/* It was looked into and is no relay's progress. */
+void kafka_memory_keep_plain(struct kafka_memory *memory, struct span name);
+/* True the first time, of one that is known. */
+bool kafka_memory_warn(struct kafka_memory *memory, struct span name);
 /* Its configuration is not what was learnt. */
 void kafka_memory_doubt(struct kafka_memory *memory, struct span name);
 /* The next one that is known, as table_next(). */
@@ -40,5 +49,10 @@ void kafka_memory_took(struct kafka_memory *memory, size_t bytes, int64_t now_us
 size_t kafka_memory_largest(const struct kafka_memory *memory, int64_t now_us);
 /* 0: no less than a batch. */
 int kafka_memory_smallest(const struct kafka_memory *memory, int64_t now_us);
+
+/* A broker took no record for a topic that rows chose. False where that was known already, or
+ * cannot be remembered: then the next epoch would not do better. */
+bool kafka_memory_deny(struct kafka_memory *memory, struct span name, int64_t now_us);
+bool kafka_memory_is_denied(const struct kafka_memory *memory, struct span name, int64_t now_us);
 
 #endif

@@ -1,7 +1,7 @@
 /* publish/kafka_prepare: what is checked and created before a relay takes over: the progress topic,
  * the topics that routes name in plain text, and whether broker and coordinator can be had. Uses no
  * transactional.id of a relay, so that nobody is fenced. */
-#include "publish/kafka_topics.h"
+#include "publish/kafka_destination.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -12,26 +12,6 @@ struct preparing {
     int64_t deadline_us;
     struct buf *weak; /* may be NULL */
 };
-
-/* The loss of one broker must lose nothing that was acknowledged. */
-static void judge_replication(struct preparing *p, const char *topic,
-                              const struct kafka_topic_facts *facts,
-                              const struct kafka_topic_settings *settings)
-{
-    if (p->weak == NULL)
-        return;
-    bool enough = facts->replicas >= 2 && !settings->unclean_election &&
-                  (!settings->known || settings->min_insync_replicas >= 2);
-    if (enough)
-        return;
-    if (p->weak->len > 0)
-        buf_add_text(p->weak, "; ");
-    buf_add_format(p->weak, "topic %s has replication factor %" PRId32, topic, facts->replicas);
-    if (settings->known)
-        buf_add_format(p->weak, ", min.insync.replicas %" PRId64, settings->min_insync_replicas);
-    if (settings->unclean_election)
-        buf_add_text(p->weak, ", unclean.leader.election.enable");
-}
 
 /* ---- The progress topic ---- */
 
@@ -78,9 +58,9 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
     const char *settings[] = {"cleanup.policy",
                               "compact",
                               "segment.bytes",
-                              "16777216",
+                              KAFKA_PROGRESS_SEGMENT_BYTES,
                               "min.cleanable.dirty.ratio",
-                              "0.1",
+                              KAFKA_PROGRESS_DIRTY_RATIO,
                               "message.timestamp.type",
                               "LogAppendTime",
                               "unclean.leader.election.enable",
@@ -114,13 +94,23 @@ static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 
+static int check_destination(const struct preparing *p, const char *topic, int32_t partitions,
+                             const struct kafka_topic_settings *settings, struct error *err)
+{
+    const char *why;
+    if (kafka_destination_check(p->client.health.options, topic, partitions, settings, &why, err) <
+        0)
+        return -1;
+    return why != NULL ? kafka_destination_refuse(topic, why, err) : 0;
+}
+
 static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                          bool progress, bool create, struct error *err)
 {
     struct kafka_topic_facts facts;
     struct kafka_topic_settings settings;
     bool concludes = create && !p->client.health.options->delivery->topics.create;
-    if (kafka_topic_facts(&p->client, rkt, p->deadline_us, "Describe,Write",
+    if (kafka_topic_facts(&p->client, rkt, p->deadline_us, KAFKA_USE_OPERATIONS,
                           concludes ? KAFKA_DOUBT_LAG : KAFKA_DOUBT_NONE, &facts, err) < 0)
         return -1;
     if (facts.partitions == 0) {
@@ -135,7 +125,10 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
         return -1;
     if (progress && check_progress_topic(p, topic, &facts, &settings, err) < 0)
         return -1;
-    judge_replication(p, topic, &facts, &settings);
+    if (!progress && check_destination(p, topic, facts.partitions, &settings, err) < 0)
+        return -1;
+    if (p->weak != NULL)
+        kafka_destination_weak(topic, facts.replicas, &settings, p->weak);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "publish/publish_internal.h"
 
 #include "base/crash.h"
+#include "publish/kafka_find.h"
 #include "publish/kafka_size.h"
 
 #include <assert.h>
@@ -31,7 +32,7 @@ static int check_size(struct kafka_publisher *p, struct kafka_topic *topic,
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
     if (bytes <= topic->max_message_bytes || is_compressed(p->options.kafka))
         return 0;
-    if (kafka_in_use_reread(&p->topics, topic, err) < 0)
+    if (kafka_find_limit(&p->topics, topic, err) < 0)
         return -1;
     if (bytes <= topic->max_message_bytes)
         return 0;
@@ -148,7 +149,7 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
     assert(p->txn.phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
-    if (kafka_in_use_find(&p->topics, message, &topic, err) < 0)
+    if (kafka_find(&p->topics, message, &topic, err) < 0)
         return -1;
     struct kafka_stamp stamp;
     kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);

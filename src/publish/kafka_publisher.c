@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/crash.h"
+#include "publish/kafka_ahead.h"
 #include "publish/kafka_memory.h"
 #include "publish/kafka_recover.h"
 #include "publish/kafka_report.h"
@@ -31,6 +32,20 @@ static bool is_behind_gap(const struct kafka_publisher *p, const rd_kafka_messag
             report->err == RD_KAFKA_RESP_ERR__FATAL);
 }
 
+/* A denied topic that a row chose does not end the relay: the next epoch refuses what is for it. */
+static void learn_denial(struct kafka_publisher *p)
+{
+    const char *topic = p->failure.denied;
+    p->failure.denied = NULL;
+    if (topic == NULL || !kafka_in_use_is_of_row(&p->topics, topic) ||
+        !kafka_memory_deny(p->options.memory, span_of(topic), clock_monotonic_us()))
+        return;
+    error_retry(&p->failure.error, REASON_BATCH_REFUSED,
+                "Kafka denies Write on topic %s, which a row chose: the next epoch leaves out what "
+                "is for it",
+                topic);
+}
+
 static void on_report(void *owner, const rd_kafka_message_t *report)
 {
     struct kafka_publisher *p = owner;
@@ -47,8 +62,10 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
         if (p->topics.small)
             kafka_in_use_reported(report);
     }
-    if (!delivered && !p->failure.failed && !is_behind_gap(p, report))
+    if (!delivered && !p->failure.failed && !is_behind_gap(p, report)) {
         kafka_report_failed(&p->txn, report);
+        learn_denial(p);
+    }
 }
 
 static void on_fatal(void *owner, const struct kafka_health *health, rd_kafka_resp_err_t code,
@@ -123,7 +140,7 @@ static int look_ahead(struct kafka_publisher *p, const struct batch *batch,
         return -1;
     uint32_t count = batch->count - (uint32_t)(message - batch->messages);
     p->ahead = message;
-    return kafka_in_use_look_ahead(&p->topics, message, count, err);
+    return kafka_look_ahead(&p->topics, message, count, err);
 }
 
 static enum step op_put(struct publisher *base, struct batch *batch, const struct message *message,

@@ -35,6 +35,10 @@ static inline bool kafka_progress_forged(const struct kafka_progress *progress)
 }
 /* ERROR_STOP, progress_forged, where it is. */
 int kafka_progress_check(const struct kafka_options *options, bool forged, struct error *err);
+/* Does the one-partition topic hold a record of ours among its newest ones? False, too, where the
+ * relay may not read it. */
+int kafka_read_is_marked(const struct kafka_options *options, const char *topic, bool *marked,
+                         struct error *err);
 void kafka_progress_fini(struct kafka_progress *progress);
 
 #endif

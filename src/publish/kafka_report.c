@@ -71,9 +71,12 @@ static void undelivered(const struct kafka_txn *txn, const struct kafka_client *
     else if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
         code = cause_of_purge(txn, code, cause, sizeof cause);
     if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        if (atomic_load(&txn->session->transactional.denied_topic_known))
+        bool named = atomic_load(&txn->session->transactional.denied_topic_known);
+        if (named)
             topic = txn->session->transactional.denied_topic;
-        kafka_denied(&err, &client->health, "topic", topic, "Write,Describe");
+        if (named || report->err == code)
+            txn->failure->denied = topic;
+        kafka_denied(&err, &client->health, "topic", topic, KAFKA_USE_OPERATIONS);
     } else if (kafka_is_fenced(code) || kafka_is_denied(code) || client->health.auth_failed) {
         kafka_failed(&err, &client->health, code, cause, "producing");
     } else {

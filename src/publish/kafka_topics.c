@@ -183,6 +183,10 @@ static void apply_setting(struct kafka_topic_settings *s, const char *name, cons
         s->min_insync_replicas = number_of(value);
     else if (strcmp(name, "unclean.leader.election.enable") == 0)
         s->unclean_election = strcmp(value, "true") == 0;
+    else if (strcmp(name, "segment.bytes") == 0)
+        s->progress_segments = strcmp(value, KAFKA_PROGRESS_SEGMENT_BYTES) == 0;
+    else if (strcmp(name, "min.cleanable.dirty.ratio") == 0)
+        s->progress_ratio = strcmp(value, KAFKA_PROGRESS_DIRTY_RATIO) == 0;
     else if (strcmp(name, "retention.ms") == 0)
         s->clamp.retention_ms = number_of(value);
     else if (strcmp(name, "message.timestamp.before.max.ms") == 0)
@@ -277,8 +281,7 @@ static int create_refused(const struct kafka_client *client, const char *topic,
     switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return kafka_denied(err, &client->health, "topic", topic,
-                            "Create,Describe,DescribeConfigs,Write");
+        return kafka_denied(err, &client->health, "topic", topic, KAFKA_CREATE_OPERATIONS);
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         return error_data(err, REASON_ILLEGAL_TOPIC, "Kafka does not take the topic name %s: %s",
                           topic, text);
@@ -322,8 +325,8 @@ static int await_topic(struct kafka_client *client, rd_kafka_topic_t *rkt, int64
     char doing[320];
     snprintf(doing, sizeof doing, "waiting for the new topic %s", rd_kafka_topic_name(rkt));
     for (;;) {
-        if (kafka_topic_facts(client, rkt, deadline_us, "Describe,Write", KAFKA_DOUBT_NONE, facts,
-                              err) < 0)
+        if (kafka_topic_facts(client, rkt, deadline_us, KAFKA_USE_OPERATIONS, KAFKA_DOUBT_NONE,
+                              facts, err) < 0)
             return -1;
         if (facts->partitions > 0)
             return 0;

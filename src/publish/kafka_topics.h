@@ -29,12 +29,22 @@ int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_
                       const char *operations, enum kafka_doubt doubt,
                       struct kafka_topic_facts *facts, struct error *err);
 
+/* What events need of a topic, and of one that is to be created: ACLs to name. */
+#define KAFKA_USE_OPERATIONS "Write,Describe"
+#define KAFKA_CREATE_OPERATIONS "Create,Describe,DescribeConfigs,Write"
+
+/* The progress topic is made with these. */
+#define KAFKA_PROGRESS_SEGMENT_BYTES "16777216"
+#define KAFKA_PROGRESS_DIRTY_RATIO "0.1"
+
 struct kafka_topic_settings {
     bool known; /* false: denied, the rest are defaults */
     int64_t max_message_bytes;
     int64_t min_insync_replicas;
     bool compacts;
     bool unclean_election;
+    bool progress_segments; /* segment.bytes as the progress topic is made with */
+    bool progress_ratio;    /* and min.cleanable.dirty.ratio */
     struct clamp_config clamp;
 };
 

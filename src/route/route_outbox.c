@@ -159,6 +159,7 @@ enum route_made route_outbox_event(struct route *route, const struct route_row *
                                    struct arena *scratch, struct event *event, struct error *err)
 {
     const struct outbox_fields *fields = &route->outbox;
+    event->topic_of_row = !route->topic.literal;
     if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0 ||
         fill_key(route, row, scratch, event, err) < 0 ||
         fill_optional(row, fields->id, scratch, &event->id, err) < 0 ||

@@ -487,6 +487,110 @@ static void topics_that_may_not_be_made_are_missed(void **state)
     assert_string_equal(reason_slug(f->err.reason), "topic_missing");
 }
 
+/* ---- What rows reach ---- */
+
+static int put_of_row(struct fixture *f, const char *topic)
+{
+    struct message *message = fixture_message(f, topic, "k", "v");
+    message->topic_of_row = true;
+    return fixture_put(f, message);
+}
+
+/* Twice: the second time by heart. */
+static void assert_refused(struct fixture *f, const char *topic, const char *reason,
+                           const char *text)
+{
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(put_of_row(f, topic), -1);
+        assert_int_equal(f->err.kind, ERROR_DATA);
+        assert_string_equal(reason_slug(f->err.reason), reason);
+        assert_non_null(strstr(f->err.text, text));
+    }
+}
+
+static void a_row_reaches_no_weak_topic_where_replication_is_required(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    f->delivery.require_replication = true;
+    assert_refused(f, f->topic, "replication_weak", "has replication factor 1");
+    f->delivery.require_replication = false;
+    assert_int_equal(put_of_row(f, f->topic), 0);
+    fixture_must_commit(f, "r");
+}
+
+static void a_weak_topic_that_was_refused_is_looked_at_again(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    f->delivery.require_replication = true;
+    assert_refused(f, f->topic, "replication_weak", "min.insync.replicas 1");
+    fixture_must_commit(f, "r");
+    struct kafka_topic *topic = inside(f)->topics.newest;
+    assert_int_not_equal(topic->partitions, 0);
+    inside(f)->topics.refreshed_us = 0;
+    topic->checked_us = 0;
+    kafka_in_use_refresh(&inside(f)->topics);
+    assert_int_equal(topic->partitions, 0);
+    assert_refused(f, f->topic, "replication_weak", "min.insync.replicas 1");
+    assert_true(clock_monotonic_us() - topic->checked_us < 60 * US_PER_S);
+}
+
+static void a_row_reaches_no_topic_that_is_laid_out_as_progress(void **state)
+{
+    struct fixture *f = *state;
+    char other[100];
+    snprintf(other, sizeof other, "%s.ledger", f->relay);
+    const char *own = f->delivery.progress_topic.text;
+    f->delivery.progress_topic.text = other; /* made, and then somebody else's */
+    fixture_open(f);
+    fixture_must_commit(f, "r");
+    f->delivery.progress_topic.text = own;
+    fixture_open(f);
+    assert_refused(f, other, "reserved_topic", "is laid out as a relay's progress");
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+    fixture_must_commit(f, "s");
+    const char *topics[] = {other};
+    assert_int_equal(kafka_prepare_topics(&f->options, topics, 1, false, NULL, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_STOP);
+    assert_int_equal(f->err.exit_code, EXIT_USAGE);
+    assert_string_equal(reason_slug(f->err.reason), "reserved_topic");
+}
+
+static void a_row_reaches_no_topic_with_records_of_ours(void **state)
+{
+    struct fixture *f = *state;
+    char other[100];
+    static const char *const by_hand[] = {"cleanup.policy", "compact", NULL};
+    snprintf(other, sizeof other, "%s.by-hand", f->relay);
+    peer_create_topic(other, 1, by_hand);
+    peer_create_topic(f->topic, 1, by_hand);
+    const char *own = f->delivery.progress_topic.text;
+    f->delivery.progress_topic.text = other;
+    fixture_open(f);
+    fixture_must_commit(f, "r");
+    f->delivery.progress_topic.text = own;
+    fixture_open(f);
+    assert_refused(f, other, "reserved_topic", "holds a relay's progress");
+    assert_int_equal(put_of_row(f, f->topic), 0); /* compacted, and nobody's */
+    fixture_must_commit(f, "s");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 1);
+    assert_int_equal(fixture_read(f, other, 1)->count, 1);
+}
+
+/* What rows may not reach costs its look-up once, however many topics and rows there are. */
+static void names_that_collide_are_refused_by_heart(void **state)
+{
+    struct fixture *f = *state;
+    char dotted[100], barred[100];
+    snprintf(dotted, sizeof dotted, "%s.of-row", f->relay);
+    snprintf(barred, sizeof barred, "%s_of-row", f->relay);
+    fixture_open(f);
+    assert_int_equal(put_of_row(f, dotted), 0);
+    assert_refused(f, barred, "illegal_topic", "collides with existing topic");
+    fixture_must_commit(f, "r");
+}
+
 /* ---- Leaving ---- */
 
 static unsigned end_txn_of_abort(struct fixture *f, bool tainted)
@@ -559,6 +663,11 @@ int main(void)
         T(the_probe_fences_nobody),
         T(the_progress_topic_is_made_as_it_must_be),
         T(a_wrong_progress_topic_is_refused),
+        T(a_row_reaches_no_weak_topic_where_replication_is_required),
+        T(a_weak_topic_that_was_refused_is_looked_at_again),
+        T(a_row_reaches_no_topic_that_is_laid_out_as_progress),
+        T(a_row_reaches_no_topic_with_records_of_ours),
+        T(names_that_collide_are_refused_by_heart),
         T(a_tainted_transaction_is_not_aborted),
         T(an_untainted_transaction_is_aborted),
         T(names_that_collide_are_told_why),

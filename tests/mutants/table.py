@@ -231,6 +231,16 @@ MUTANTS = [
     Mutant("changed-and-gone-on", "never silently", ["src/relay/lookout*.c"],
            [("l->changed = true;", "")],
            "unit relay_lookout_test", r"FAILED.*what_a_look_answers"),
+    # ---- What rows may reach ----
+    Mutant("progress-is-a-destination", "never silently", PUBLISH,
+           [("topic->partitions = topic->reserved == NULL ? asked->partitions : 0;",
+             "topic->partitions = asked->partitions;")],
+           "broker publisher_kafka_test", r"FAILED.*a_row_reaches_no_topic_that_is_laid_out_as_progress"),
+    Mutant("denials-forgotten-one-by-one", "progress", PUBLISH,
+           [("table_put(&memory->denied, name, memory); memory->denied_us = now_us;",
+             "table_put(&memory->denied, name, memory);"
+             " if (memory->denied.count == 1) memory->denied_us = now_us;")],
+           "unit publish_memory_test", r"FAILED.*what_is_denied_is_forgotten_a_while_after_the_newest"),
     # ---- Encodings ----
     Mutant("bytes-taken-for-text", "topic, key and headers are UTF-8", ["src/types/types_encoding.c"],
            [("return is_utf8(bytes);", "return is_utf8(bytes) || true;")],

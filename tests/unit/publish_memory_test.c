@@ -108,14 +108,79 @@ static void all_can_be_forgotten(void **state)
     assert_int_equal(kafka_memory_largest(memory, 0), 0);
 }
 
+static void what_was_looked_into_is_plain_until_it_is_read_again(void **state)
+{
+    struct kafka_memory *memory = *state;
+    keep(memory, "orders", 1000, 0);
+    assert_false(kafka_memory_find(memory, SPAN_LITERAL("orders"), 0)->plain);
+    kafka_memory_keep_plain(memory, SPAN_LITERAL("orders"));
+    assert_true(kafka_memory_find(memory, SPAN_LITERAL("orders"), 0)->plain);
+    keep(memory, "orders", 1000, 1);
+    assert_false(kafka_memory_find(memory, SPAN_LITERAL("orders"), 1)->plain);
+}
+
+static void weak_replication_is_told_once(void **state)
+{
+    struct kafka_memory *memory = *state;
+    assert_false(kafka_memory_warn(memory, SPAN_LITERAL("orders")));
+    keep(memory, "orders", 1000, 0);
+    assert_true(kafka_memory_warn(memory, SPAN_LITERAL("orders")));
+    keep(memory, "orders", 2000, 10 * MINUTE_US);
+    assert_false(kafka_memory_warn(memory, SPAN_LITERAL("orders")));
+}
+
+/* Each costs an epoch: the first is not forgotten while new ones come. */
+static void what_is_denied_is_forgotten_a_while_after_the_newest(void **state)
+{
+    struct kafka_memory *memory = *state;
+    int64_t second_us = MINUTE_US / 60;
+    assert_true(kafka_memory_deny(memory, SPAN_LITERAL("a"), 0));
+    assert_false(kafka_memory_deny(memory, SPAN_LITERAL("a"), 0)); /* no better the next time */
+    assert_true(kafka_memory_deny(memory, SPAN_LITERAL("b"), 50 * second_us));
+    assert_true(kafka_memory_is_denied(memory, SPAN_LITERAL("a"), 100 * second_us));
+    assert_true(kafka_memory_is_denied(memory, SPAN_LITERAL("b"), 100 * second_us));
+    assert_false(kafka_memory_is_denied(memory, SPAN_LITERAL("c"), 100 * second_us));
+    assert_false(kafka_memory_is_denied(memory, SPAN_LITERAL("a"), 110 * second_us));
+    assert_true(kafka_memory_deny(memory, SPAN_LITERAL("b"), 110 * second_us));
+    assert_false(kafka_memory_is_denied(memory, SPAN_LITERAL("a"), 110 * second_us));
+    kafka_memory_forget(memory);
+    assert_false(kafka_memory_is_denied(memory, SPAN_LITERAL("b"), 110 * second_us));
+}
+
+static void topics_do_not_drive_out_what_is_denied(void **state)
+{
+    struct kafka_memory *memory = *state;
+    char name[32];
+    assert_true(kafka_memory_deny(memory, SPAN_LITERAL("denied"), 0));
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "topic-%d", i);
+        keep(memory, name, 1000, 0);
+    }
+    assert_true(kafka_memory_is_denied(memory, SPAN_LITERAL("denied"), 0));
+    bool room = true;
+    for (int i = 0; i < 10000 && room; i++) {
+        snprintf(name, sizeof name, "topic-%d", i);
+        room = kafka_memory_deny(memory, span_of(name), 0);
+        assert_in_range(memory->denied.count, 1, 4096);
+    }
+    assert_false(room);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_topic_is_known_for_minutes),      T(a_doubted_one_is_not),
-        T(topics_without_end_fill_no_memory), T(the_smallest_topic_is_forgotten_too),
-        T(the_largest_event_is_of_late),      T(all_can_be_forgotten),
+        T(a_topic_is_known_for_minutes),
+        T(a_doubted_one_is_not),
+        T(topics_without_end_fill_no_memory),
+        T(the_smallest_topic_is_forgotten_too),
+        T(the_largest_event_is_of_late),
+        T(all_can_be_forgotten),
+        T(what_was_looked_into_is_plain_until_it_is_read_again),
+        T(weak_replication_is_told_once),
+        T(what_is_denied_is_forgotten_a_while_after_the_newest),
+        T(topics_do_not_drive_out_what_is_denied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

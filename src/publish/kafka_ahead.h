@@ -1,0 +1,12 @@
+/* publish/kafka_ahead: topics that a batch needs, looked up together. Internal to the module. */
+#ifndef WALFERRY_PUBLISH_KAFKA_AHEAD_H
+#define WALFERRY_PUBLISH_KAFKA_AHEAD_H
+
+#include "publish/kafka_in_use.h"
+
+/* Looks topics of messages up that are not known yet, together; in the first call also those that
+ * an earlier publisher knew. What is not plain is left to kafka_find(). */
+int kafka_look_ahead(struct kafka_in_use *topics, const struct message *messages, uint32_t count,
+                     struct error *err);
+
+#endif
