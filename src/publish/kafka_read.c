@@ -3,9 +3,15 @@
  * What must be read is bounded by an end offset asked for first. A read_committed query of the end
  * returns the last stable offset, so for recovery a second, read_uncommitted handle asks. Reading
  * starts WINDOW records before the end and goes backwards in doubled windows until our key is
- * found. */
+ * found.
+ *
+ * Where relays share a topic, the last stable offset can stand before an open transaction of
+ * another one, and before records that we committed behind it. A look then waits until that
+ * transaction has ended, since what it would find is old. An open transaction of our own hides
+ * nothing: there is one at a time. */
 #include "publish/kafka_read.h"
 
+#include "base/clock.h"
 #include "publish/kafka_reading.h"
 #include "publish/kafka_topics.h"
 
@@ -14,6 +20,7 @@
 #include <stdio.h>
 
 #define WINDOW 1000
+#define LOOK_AGAIN_US (50 * US_PER_MS)
 /* So many offsets from its end, a topic is looked at for records of ours. */
 #define MARKED_WINDOW 100
 /* Stands for a record without a value, so that it is the newest one all the same and is refused as
@@ -95,6 +102,69 @@ static int read_backwards(struct kafka_reading *r, struct span key, struct kafka
     return 0;
 }
 
+/* ---- Behind the last stable offset ---- */
+
+/* Of our relay and shard, whatever stands behind them. */
+static bool is_of_relay(const struct kafka_options *options, const rd_kafka_message_t *message)
+{
+    char text[KAFKA_KEY_MAX];
+    struct span key = key_of(message);
+    struct span ours = span_of(kafka_progress_key(options, text));
+    return message->key != NULL && span_starts_with(key, ours) &&
+           (key.len == ours.len || key.ptr[ours.len] == '/');
+}
+
+/* The first record there belongs to the oldest transaction that is open. Where that is not ours,
+ * records of ours behind it may be committed. */
+static int scan_tail(struct kafka_reading *tail, int64_t from, bool *hidden, struct error *err)
+{
+    if (kafka_reading_start(tail, from, tail->end, err) < 0)
+        return -1;
+    rd_kafka_message_t *message;
+    bool first_is_ours = false;
+    int more;
+    for (int i = 0; (more = kafka_reading_next(tail, &message, err)) == 1; i++) {
+        bool ours = is_of_relay(tail->options, message);
+        rd_kafka_message_destroy(message);
+        first_is_ours = i == 0 ? ours : first_is_ours;
+        *hidden = ours && !first_is_ours;
+        if (ours)
+            break;
+    }
+    kafka_reading_stop(tail);
+    return more < 0 ? -1 : 0;
+}
+
+static int look_behind(const struct kafka_reading *r, bool *hidden, struct error *err)
+{
+    int64_t low = 0;
+    int64_t high = -1;
+    *hidden = false;
+    /* As the last answer to a fetch said; where nothing was fetched, nothing is known. */
+    if (r->end > r->low &&
+        rd_kafka_get_watermark_offsets(r->client.rk, r->topic, 0, &low, &high) ==
+            RD_KAFKA_RESP_ERR_NO_ERROR &&
+        high >= 0 && high <= r->end)
+        return 0;
+    struct kafka_reading tail;
+    int result = kafka_reading_open(&tail, r->options, KAFKA_CONSUMER_UNCOMMITTED, r->topic,
+                                    "reading behind the open transactions of topic", err);
+    tail.deadline_us = r->deadline_us;
+    if (result == 0)
+        result = kafka_reading_find_end(&tail, err);
+    if (result == 0 && tail.end > r->end)
+        result = scan_tail(&tail, r->end, hidden, err);
+    kafka_reading_close(&tail);
+    return result;
+}
+
+static int stays_hidden(const struct kafka_reading *r, struct error *err)
+{
+    return error_retry(err, REASON_BROKER_TIMEOUT,
+                       "%s: another relay's transaction stays open in it, before records of ours",
+                       r->doing);
+}
+
 /* ---- All of it ---- */
 
 static int topic_exists(struct kafka_reading *r, bool *exists, struct error *err)
@@ -108,10 +178,30 @@ static int topic_exists(struct kafka_reading *r, bool *exists, struct error *err
     return 0;
 }
 
+static void forget_records(struct kafka_progress *progress)
+{
+    buf_reset(&progress->newest);
+    buf_reset(&progress->previous);
+    progress->newest_marked = progress->previous_marked = false;
+}
+
 static int read_stable(struct kafka_reading *r, struct span key, struct kafka_progress *progress,
                        struct error *err)
 {
-    return kafka_reading_find_end(r, err) < 0 ? -1 : read_backwards(r, key, progress, err);
+    for (bool waited = false;; waited = true) {
+        bool hidden;
+        if (kafka_reading_find_end(r, err) < 0 || read_backwards(r, key, progress, err) < 0 ||
+            look_behind(r, &hidden, err) < 0)
+            return waited && err->reason == REASON_BROKER_TIMEOUT ? stays_hidden(r, err) : -1;
+        if (!hidden)
+            return 0;
+        if (clock_monotonic_us() >= r->deadline_us)
+            return stays_hidden(r, err);
+        if (kafka_keep_waiting(&r->client, r->deadline_us, r->doing, err) < 0)
+            return -1;
+        forget_records(progress);
+        clock_sleep_us(LOOK_AGAIN_US);
+    }
 }
 
 static int read_through(struct kafka_reading *r, struct span key, struct kafka_progress *progress,

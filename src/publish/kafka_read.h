@@ -25,7 +25,8 @@ struct kafka_progress {
 #define KAFKA_NOTE_SUFFIX "/fingerprint"
 
 /* to_high_watermark: waits until every transaction that is open in the topic has ended (recovery,
- * after our own has been fenced); else as far as the last stable offset (a look). */
+ * after our own has been fenced); else as far as the last stable offset (a look), once no other
+ * relay's transaction hides a record of ours. */
 int kafka_read_progress(const struct kafka_options *options, bool to_high_watermark,
                         struct kafka_progress *progress, struct error *err);
 /* Does the newest record lack the header although the one before it has it? */

@@ -85,10 +85,9 @@ struct kafka_options {
     struct metrics *metrics;     /* NULL for a command: metrics/ then counts nothing */
     struct kafka_memory *memory; /* of publishers; NULL: what one learns goes with it */
     const struct log *log;       /* librdkafka's own lines come out as event "kafka.log" */
-    const atomic_bool
-        *retrying;           /* true: what fails is told already, "kafka.log" is debug; or NULL */
-    const atomic_bool *stop; /* long waits end early with ERROR_RETRY, reason "stopping" */
-    int64_t timeout_ms;      /* bound of one network question; 0: 30 s */
+    const atomic_bool *retrying; /* true: what fails is told already, "kafka.log" is debug */
+    const atomic_bool *stop;     /* long waits end early with ERROR_RETRY, reason "stopping" */
+    int64_t timeout_ms;          /* bound of one network question; 0: 30 s */
     /* A progress topic that is missing is created next, so that the first answer is taken for true:
      * the controller will say better. Else it is looked for again before it is called missing. */
     bool creates_progress;
@@ -105,7 +104,9 @@ int kafka_check_config(const struct config_kafka *kafka, const struct config_del
                        struct error *err);
 
 /* Step 0 of the open: the progress record as far as the last stable offset, with a plain consumer,
- * no transactional.id. Appends nothing where there is no record or no topic (*topic_exists). */
+ * no transactional.id. Waits while an open transaction of another relay, in a topic that they
+ * share, hides a newer one. Appends nothing where there is no record or no topic (*topic_exists).
+ */
 int kafka_look(const struct kafka_options *options, struct buf *record, bool *topic_exists,
                struct error *err);
 /* The same (ERROR_STOP, progress_forged, where no relay wrote the newest), and the committed record
@@ -114,8 +115,7 @@ int kafka_look(const struct kafka_options *options, struct buf *record, bool *to
  * still be invisible at the last stable offset. */
 int kafka_look_closely(const struct kafka_options *options, bool through, struct buf *record,
                        struct buf *previous, bool *topic_exists, struct error *err);
-/* The newest committed note beside the records under our key (kafka_publisher_note()), appended;
- * nothing where there is none. Reads back as far as it must. */
+/* The newest committed note beside the records under our key (kafka_publisher_note()), appended. */
 int kafka_look_note(const struct kafka_options *options, struct buf *note, struct error *err);
 /* Follows the progress topic beside a producer, with a plain consumer, from a little before its end
  * on. Quiet: no lines in the log. *options must outlive it but for itself. */

@@ -14,7 +14,8 @@ struct ledger;
  * (before: where reading did not pass one). */
 struct ledger_ops {
     const char *name;
-    /* As far as the last stable offset, touching nothing. through: waits until every transaction
+    /* As far as the last stable offset, touching nothing, once no other relay's transaction hides a
+     * newer one. through: waits until every transaction
      * that is open there has ended, for at most timeout_ms (0: as long as any answer may take). */
     int (*look)(struct ledger *l, bool through, int64_t timeout_ms, struct buf *newest,
                 struct buf *before, bool *exists, struct error *err);

@@ -591,6 +591,50 @@ static void names_that_collide_are_refused_by_heart(void **state)
     fixture_must_commit(f, "r");
 }
 
+/* ---- A progress topic that is shared ---- */
+
+static char *looked(struct fixture *f)
+{
+    struct buf record = BUF_EMPTY;
+    bool exists;
+    int result = kafka_look(&f->options, &record, &exists, &f->err);
+    char *text = result == 0 ? arena_text(&f->arena, buf_span(&record)) : NULL;
+    buf_fini(&record);
+    return text;
+}
+
+static void a_look_is_not_hidden_behind_the_transaction_of_another(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    struct peer_txn *other = peer_begin(f->progress_topic, "another/0", "open");
+    assert_string_equal(looked(f), "one"); /* nothing of ours is behind it */
+    fixture_must_commit(f, "two");
+    f->options.timeout_ms = 1500;
+    assert_null(looked(f));
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_string_equal(reason_slug(f->err.reason), "broker_timeout");
+    assert_non_null(strstr(f->err.text, "another relay's transaction stays open"));
+    f->options.timeout_ms = 0;
+    peer_end(other);
+    assert_string_equal(looked(f), "two");
+}
+
+/* Who is stopped in the middle of a commit must not keep his successor from looking. */
+static void an_open_transaction_of_our_own_hides_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char key[100];
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    snprintf(key, sizeof key, "%s/0", f->relay);
+    struct peer_txn *ours = peer_begin(f->progress_topic, key, "two");
+    f->options.timeout_ms = 5000;
+    assert_string_equal(looked(f), "one");
+    peer_end(ours);
+}
+
 /* ---- Leaving ---- */
 
 static unsigned end_txn_of_abort(struct fixture *f, bool tainted)
@@ -668,6 +712,8 @@ int main(void)
         T(a_row_reaches_no_topic_that_is_laid_out_as_progress),
         T(a_row_reaches_no_topic_with_records_of_ours),
         T(names_that_collide_are_refused_by_heart),
+        T(a_look_is_not_hidden_behind_the_transaction_of_another),
+        T(an_open_transaction_of_our_own_hides_nothing),
         T(a_tainted_transaction_is_not_aborted),
         T(an_untainted_transaction_is_aborted),
         T(names_that_collide_are_told_why),

@@ -105,6 +105,47 @@ void peer_add_partitions(const char *topic, int partitions)
     rd_kafka_destroy(rk);
 }
 
+/* ---- A transaction ---- */
+
+struct peer_txn {
+    rd_kafka_t *rk;
+};
+
+static void must(rd_kafka_error_t *error)
+{
+    if (error != NULL)
+        fail_msg("%s", rd_kafka_error_string(error));
+}
+
+struct peer_txn *peer_begin(const char *topic, const char *key, const char *value)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", peer_bootstrap());
+    set(conf, "transactional.id", topic);
+    set(conf, "transaction.timeout.ms", "60000");
+    struct peer_txn *txn = calloc(1, sizeof *txn);
+    txn->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (txn->rk == NULL)
+        fail_msg("%s", text);
+    must(rd_kafka_init_transactions(txn->rk, WAIT_MS));
+    must(rd_kafka_begin_transaction(txn->rk));
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        txn->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key, strlen(key)),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    assert_int_equal(code, RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(txn->rk, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    return txn;
+}
+
+void peer_end(struct peer_txn *txn)
+{
+    must(rd_kafka_commit_transaction(txn->rk, WAIT_MS));
+    rd_kafka_destroy(txn->rk);
+    free(txn);
+}
+
 /* ---- Reading ---- */
 
 static struct span copy(struct arena *arena, const void *bytes, size_t length)

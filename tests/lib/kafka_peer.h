@@ -33,6 +33,11 @@ const char *peer_bootstrap(void);
 /* settings: names and values in turn, ended by NULL; may be NULL. */
 void peer_create_topic(const char *topic, int partitions, const char *const *settings);
 void peer_add_partitions(const char *topic, int partitions);
+/* A transaction of somebody else's with one record in partition 0 of the topic, which stays open
+ * until it is ended. */
+struct peer_txn;
+struct peer_txn *peer_begin(const char *topic, const char *key, const char *value);
+void peer_end(struct peer_txn *txn);
 /* All committed records of the topic, by partition, then offset; waits until no transaction is
  * open in it. */
 void peer_read(const char *topic, int partitions, struct peer_records *records);

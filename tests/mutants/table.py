@@ -241,6 +241,10 @@ MUTANTS = [
              "table_put(&memory->denied, name, memory);"
              " if (memory->denied.count == 1) memory->denied_us = now_us;")],
            "unit publish_memory_test", r"FAILED.*what_is_denied_is_forgotten_a_while_after_the_newest"),
+    Mutant("hidden-behind-anothers-transaction", "never silently", PUBLISH,
+           [("*hidden = ours && !first_is_ours;", "*hidden = false; (void)first_is_ours;")],
+           "broker publisher_kafka_test",
+           r"FAILED.*a_look_is_not_hidden_behind_the_transaction_of_another"),
     # ---- Encodings ----
     Mutant("bytes-taken-for-text", "topic, key and headers are UTF-8", ["src/types/types_encoding.c"],
            [("return is_utf8(bytes);", "return is_utf8(bytes) || true;")],
