@@ -18,9 +18,6 @@ struct asking {
 static void ask_for(struct kafka_in_use *topics, struct asking *asking, struct kafka_topic *topic,
                     bool wanted)
 {
-    struct error ignored;
-    if (kafka_in_use_open_handle(topics, topic, &ignored) < 0)
-        return;
     if (asking->count == asking->size) {
         asking->size = asking->size > 0 ? asking->size * 2 : 16;
         asking->items = realloc(asking->items, asking->size * sizeof(*asking->items));
@@ -80,8 +77,7 @@ static void take_answers(struct kafka_in_use *topics, const struct asking *askin
 {
     for (uint32_t i = 0; i < asking->count; i++) {
         struct kafka_topic *topic = table_get(&topics->table, span_of(asking->items[i].name));
-        if (!kafka_find_take(topics, topic, &asking->items[i]) || topic->partitions == 0)
-            kafka_in_use_forget_handle(topic);
+        kafka_find_take(topics, topic, &asking->items[i]);
     }
 }
 
@@ -90,13 +86,14 @@ int kafka_look_ahead(struct kafka_in_use *topics, const struct message *messages
 {
     assert(topics->session->events->rk != NULL && count > 0);
     struct asking asking = {.count = 0};
+    kafka_in_use_drop_missing(topics);
     bool first = topics->aheads++ == 0;
     ask_for_unknown(topics, &asking, messages, count);
     if (first && asking.count > 0)
         ask_for_remembered(topics, &asking);
     int result = 0;
     if (asking.count > 0) {
-        struct kafka_lookup lookup = {.client = topics->session->events,
+        struct kafka_lookup lookup = {.options = topics->session->options,
                                       .topics = asking.items,
                                       .count = asking.count,
                                       .how = &topics->session->options->delivery->topics,

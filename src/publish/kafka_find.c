@@ -199,21 +199,20 @@ static bool take_there(struct kafka_in_use *topics, struct kafka_topic *topic,
     return true;
 }
 
-bool kafka_find_take(struct kafka_in_use *topics, struct kafka_topic *topic,
+void kafka_find_take(struct kafka_in_use *topics, struct kafka_topic *topic,
                      const struct kafka_asked_topic *asked)
 {
     assert(topic->partitions == 0);
     topic->refused_ahead = 0;
     if (asked->found == KAFKA_ASKED_OPEN)
-        return false;
+        return;
     topic->reserved = NULL;
     topic->denied = asked->found == KAFKA_ASKED_DENIED ? asked->denied : NULL;
     if (asked->found == KAFKA_ASKED_THERE && !take_there(topics, topic, asked))
-        return false;
+        return;
     topic->checked_us = clock_monotonic_us();
     if (topic->partitions == 0)
         topic->refused_ahead = topics->aheads;
-    return true;
 }
 
 /* ---- The topic of a message ---- */

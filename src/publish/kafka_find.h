@@ -13,9 +13,9 @@ int kafka_find(struct kafka_in_use *topics, const struct message *message,
 /* A message is too large for what is known of the topic: its configuration is read again, where
  * that was not done just now. */
 int kafka_find_limit(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err);
-/* Takes over what was asked of the topic together with others. False: it is to be asked for by
- * itself. */
-bool kafka_find_take(struct kafka_in_use *topics, struct kafka_topic *topic,
+/* Takes over what was asked of the topic together with others. What was left open is asked for by
+ * itself at its next message. */
+void kafka_find_take(struct kafka_in_use *topics, struct kafka_topic *topic,
                      const struct kafka_asked_topic *asked);
 
 #endif

@@ -18,6 +18,8 @@
 /* A topic's partition count is looked at again after this long, one topic at a time. */
 #define REFRESH_US (10 * US_PER_S)
 #define REFRESH_STEP_US (250 * US_PER_MS)
+/* So many names that are no topics are known besides those of a batch. */
+#define MISSING_MAX 4096
 /* The Java client's batch.size: after so many bytes null keys go on to another partition. */
 #define STICKY_BYTES 16384
 
@@ -26,13 +28,19 @@ static struct kafka_memory *memory_of(const struct kafka_in_use *topics)
     return topics->session->options->memory;
 }
 
+static void begin_table(struct kafka_in_use *topics)
+{
+    arena_init(&topics->arena, 16 * 1024, 16 * 1024);
+    table_init(&topics->table, &topics->arena);
+    topics->newest = topics->last = topics->refresh = NULL;
+}
+
 void kafka_in_use_init(struct kafka_in_use *topics, struct kafka_session *session)
 {
     *topics = (struct kafka_in_use){.session = session,
                                     .smallest_bytes = session->batch_bytes,
                                     .refreshed_us = clock_monotonic_us()};
-    arena_init(&topics->arena, 16 * 1024, 16 * 1024);
-    table_init(&topics->table, &topics->arena);
+    begin_table(topics);
     ssize_t got = getrandom(&topics->random, sizeof topics->random, 0);
     if (got != (ssize_t)sizeof topics->random || topics->random == 0)
         topics->random = (uint64_t)clock_wall_us() | 1;
@@ -66,12 +74,9 @@ int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *to
 {
     if (topic->rkt != NULL)
         return 0;
-    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(topics->session->events->rk);
-    rd_kafka_topic_conf_set_opaque(conf, topic);
-    topic->rkt = rd_kafka_topic_new(topics->session->events->rk, topic->name, conf);
+    topic->rkt = rd_kafka_topic_new(topics->session->events->rk, topic->name, NULL);
     if (topic->rkt != NULL)
         return 0;
-    rd_kafka_topic_conf_destroy(conf);
     return error_data(err, REASON_ILLEGAL_TOPIC, "librdkafka does not take topic %s: %s",
                       topic->name, rd_kafka_err2str(rd_kafka_last_error()));
 }
@@ -137,6 +142,37 @@ int kafka_in_use_get(struct kafka_in_use *topics, struct span name, struct kafka
         return -1;
     *topic = add_topic(topics, name);
     return 0;
+}
+
+static void keep_topic(struct kafka_in_use *topics, const struct kafka_topic *topic)
+{
+    struct kafka_topic *kept = add_topic(topics, span_of(topic->name));
+    struct kafka_topic *next = kept->next;
+    const char *name = kept->name;
+    *kept = *topic;
+    kept->next = next;
+    kept->name = name;
+    kept->illegal = NULL;
+    if (topic->weak != NULL)
+        kept->weak = arena_text(&topics->arena, span_of(topic->weak));
+}
+
+void kafka_in_use_drop_missing(struct kafka_in_use *topics)
+{
+    assert(topics->table.count >= topics->kept);
+    if (topics->table.count - topics->kept <= MISSING_MAX)
+        return;
+    struct arena dropped = topics->arena;
+    struct kafka_topic *all = topics->newest;
+    begin_table(topics);
+    for (struct kafka_topic *topic = all; topic != NULL; topic = topic->next) {
+        if (topic->partitions > 0)
+            keep_topic(topics, topic);
+        else
+            kafka_in_use_forget_handle(topic);
+    }
+    arena_fini(&dropped);
+    topics->kept = topics->table.count;
 }
 
 bool kafka_in_use_is_of_row(const struct kafka_in_use *topics, const char *name)
@@ -205,10 +241,11 @@ void kafka_in_use_sent(struct kafka_topic *topic, const struct message *message)
     topic->unreported_bytes += kafka_message_bytes_max(message);
 }
 
-void kafka_in_use_reported(const rd_kafka_message_t *report)
+void kafka_in_use_reported(struct kafka_in_use *topics, const struct message *message)
 {
-    struct kafka_topic *topic = rd_kafka_topic_opaque(report->rkt);
-    topic->unreported_bytes -= kafka_message_bytes_max(report->_private);
+    struct kafka_topic *topic = table_get(&topics->table, message->topic);
+    assert(topic != NULL); /* it has a message under way, so nobody dropped it */
+    topic->unreported_bytes -= kafka_message_bytes_max(message);
 }
 
 bool kafka_in_use_wants_smaller_batches(const struct kafka_in_use *topics)

@@ -31,6 +31,7 @@ struct kafka_in_use {
     struct kafka_session *session; /* whose handle for events asks and produces */
     struct arena arena;
     struct table table;
+    size_t kept; /* of the table, when the missing ones were dropped */
     struct kafka_topic *newest;
     struct kafka_topic *last;    /* of the last message */
     struct kafka_topic *refresh; /* the next whose partition count is looked at */
@@ -57,6 +58,9 @@ int kafka_in_use_get(struct kafka_in_use *topics, struct span name, struct kafka
 int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *topic,
                              struct error *err);
 void kafka_in_use_forget_handle(struct kafka_topic *topic);
+/* Before a batch: rows can name topics without end, so that those that are not there are forgotten
+ * now and then; nothing is under way to them. No pointer to a topic stays good. */
+void kafka_in_use_drop_missing(struct kafka_in_use *topics);
 /* Takes its configuration over. */
 void kafka_in_use_set(struct kafka_in_use *topics, struct kafka_topic *topic,
                       const struct kafka_topic_settings *settings, int64_t learnt_us);
@@ -72,7 +76,7 @@ int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topi
 bool kafka_in_use_is_full(const struct kafka_in_use *topics, const struct kafka_topic *topic,
                           const struct message *message);
 void kafka_in_use_sent(struct kafka_topic *topic, const struct message *message);
-void kafka_in_use_reported(const rd_kafka_message_t *report);
+void kafka_in_use_reported(struct kafka_in_use *topics, const struct message *message);
 
 /* Between transactions: whether the session's batches are larger than some topic takes. */
 bool kafka_in_use_wants_smaller_batches(const struct kafka_in_use *topics);

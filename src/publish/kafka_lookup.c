@@ -1,7 +1,8 @@
 /* publish/kafka_lookup: see kafka_lookup.h.
  *
- * One metadata request for all topics that the handle knows, and one CreateTopics and one
- * DescribeConfigs for hundreds of them.
+ * One metadata request for all topics, and one CreateTopics and one DescribeConfigs for hundreds of
+ * them. A client of its own asks: librdkafka keeps some kilobytes of every name that a client was
+ * ever asked about, also of one that is no topic, and a producer's client lasts.
  * It concludes nothing from doubtful answers: what is refused or strange stays open, and kafka_find
  * asks for it by itself, where the message that needs it is at hand to be blamed. What ACLs deny is
  * no doubt. */
@@ -256,10 +257,8 @@ static int describe(struct kafka_lookup *l, struct error *err)
 
 /* ---- All of it ---- */
 
-int kafka_look_up(struct kafka_lookup *l, struct error *err)
+static int ask_all(struct kafka_lookup *l, struct error *err)
 {
-    assert(l->client->rk != NULL && l->count > 0);
-    qsort(l->topics, l->count, sizeof *l->topics, by_name);
     int listed = 0;
     if (ask_until_answered(l, false, &listed, err) < 0)
         return -1;
@@ -278,4 +277,41 @@ int kafka_look_up(struct kafka_lookup *l, struct error *err)
         if (l->topics[i].found == KAFKA_ASKED_THERE && !l->topics[i].has_settings)
             l->topics[i].found = KAFKA_ASKED_OPEN;
     return 0;
+}
+
+/* What the client asks for is what it has handles for. NULL for a name that librdkafka does not
+ * take. */
+static rd_kafka_topic_t **open_handles(const struct kafka_lookup *l)
+{
+    rd_kafka_topic_t **handles = malloc(l->count * sizeof(*handles));
+    if (handles == NULL)
+        abort();
+    for (uint32_t i = 0; i < l->count; i++)
+        handles[i] = rd_kafka_topic_new(l->client->rk, l->topics[i].name, NULL);
+    return handles;
+}
+
+static void close_handles(rd_kafka_topic_t **handles, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (handles[i] != NULL)
+            rd_kafka_topic_destroy(handles[i]);
+    free(handles);
+}
+
+int kafka_look_up(struct kafka_lookup *l, struct error *err)
+{
+    assert(l->options != NULL && l->count > 0);
+    struct kafka_client client;
+    struct kafka_client_options how = {.options = l->options, .role = KAFKA_ADMIN};
+    if (kafka_client_open(&client, &how, err) < 0)
+        return -1;
+    l->client = &client;
+    qsort(l->topics, l->count, sizeof *l->topics, by_name);
+    rd_kafka_topic_t **handles = open_handles(l);
+    int result = ask_all(l, err);
+    close_handles(handles, l->count);
+    kafka_client_close(&client);
+    l->client = NULL;
+    return result;
 }

@@ -19,7 +19,8 @@ struct kafka_asked_topic {
 };
 
 struct kafka_lookup {
-    struct kafka_client *client; /* has a handle for each of them */
+    const struct kafka_options *options;
+    struct kafka_client *client; /* while it is asked */
     struct kafka_asked_topic *topics;
     uint32_t count;
     const struct config_topics *how; /* of those that are missing */

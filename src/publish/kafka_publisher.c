@@ -60,7 +60,7 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
         if (delivered && message->bytes >= KAFKA_LARGE_BYTES)
             kafka_memory_took(p->options.memory, message->bytes, clock_monotonic_us());
         if (p->topics.small)
-            kafka_in_use_reported(report);
+            kafka_in_use_reported(&p->topics, message);
     }
     if (!delivered && !p->failure.failed && !is_behind_gap(p, report)) {
         kafka_report_failed(&p->txn, report);
@@ -155,6 +155,7 @@ static enum step op_put(struct publisher *base, struct batch *batch, const struc
     stay_awake(p, BETWEEN_CALLS_MS);
     /* What is learnt may want smaller batches. */
     int result = look_ahead(p, batch, message, err);
+    stay_awake(p, WITHIN_CALL_MS);
     if (result == 0)
         result = open_if_idle(p, err);
     if (result == 0)

@@ -4,6 +4,8 @@ around it goes out. It must not be tried for ever."""
 
 import e2e
 
+KAFKA = "own"
+
 LARGE = """WITH o AS (INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)
     SELECT 'order', 'big', 'Put', to_jsonb(repeat('x', 3000000)) RETURNING id)
     SELECT id::text FROM o"""

@@ -114,6 +114,9 @@ MUTANTS = [
            [("listen_to_parts(s, now_us); return drain(", "if (false) listen_to_parts(s, now_us); return drain(")],
            "e2e 164", r"failed: 164_"),
 
+    Mutant("names-that-are-no-topics-stay", "memory has a ceiling", PUBLISH,
+           [("topics->table.count - topics->kept <= MISSING_MAX", "topics->kept <= MISSING_MAX")],
+           "unit publish_in_use_test", r"FAILED.*names_that_are_no_topics_are_dropped"),
     Mutant("a-burst-fills-the-window", "progress", ["src/relay/pace.c"],
            [("now_us - pace->grown_us >= after_us", "now_us - pace->grown_us >= after_us / 64")],
            "unit relay_pace_test", r"FAILED.*no_burst_makes_a_record_wait_too_long"),

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -189,6 +190,35 @@ static void a_topic_that_takes_a_whole_batch_is_never_full(void **state)
     assert_false(kafka_in_use_is_full(&f->topics, &f->topic, &message));
 }
 
+/* ---- Names without end ---- */
+
+static void names_that_are_no_topics_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_topic *topic;
+    char name[200];
+    for (int i = 0; i < 100000; i++) {
+        snprintf(name, sizeof name, "topic-%d-%0150d", i, 0);
+        kafka_in_use_drop_missing(&f->topics);
+        assert_int_equal(kafka_in_use_get(&f->topics, span_of(name), &topic, &f->err), 0);
+        f->topics.last = topic;
+        if (i % 20000 != 0)
+            continue;
+        topic->partitions = 6;
+        topic->weak = "weak";
+    }
+    assert_in_range(f->topics.table.count, 5, 5000);
+    assert_in_range(f->topics.arena.used_bytes, 1, 4 << 20);
+    for (int i = 0; i < 100000; i += 20000) {
+        snprintf(name, sizeof name, "topic-%d-%0150d", i, 0);
+        assert_int_equal(kafka_in_use_get(&f->topics, span_of(name), &topic, &f->err), 0);
+        assert_string_equal(topic->name, name);
+        assert_string_equal(topic->weak, "weak");
+        assert_int_equal(topic->partitions, 6);
+        topic->partitions = 0;
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -200,6 +230,7 @@ int main(void)
         T(a_small_topic_is_full_at_its_limit_and_free_again),
         T(a_message_beyond_the_limit_goes_out_alone),
         T(a_topic_that_takes_a_whole_batch_is_never_full),
+        T(names_that_are_no_topics_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
