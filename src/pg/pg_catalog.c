@@ -52,8 +52,8 @@ static int not_a_walsender(const char *what, struct error *err)
 {
     error_stop(err, REASON_POOLER,
                "a pooler such as PgBouncer seems to answer instead of PostgreSQL: %s", what);
-    return error_hint(err, "logical replication cannot go through a pooler: point "
-                           "source.connection at PostgreSQL itself");
+    return error_hint(err, "point source.connection at PostgreSQL itself, or use PgBouncer from "
+                           "1.23 on, which carries replication");
 }
 
 /* systemid | timeline | xlogpos | dbname; PostgreSQL documentation, "Streaming Replication

@@ -37,7 +37,8 @@ struct rule {
         MEND_SQL, "ALTER ROLE %s REPLICATION"                                                      \
     }
 #define HINT_POOLER                                                                                \
-    "logical replication cannot go through a pooler: point source.connection at PostgreSQL itself"
+    "point source.connection at PostgreSQL itself, or use PgBouncer from 1.23 on, which carries "  \
+    "replication"
 #define HINT_WAL_LEVEL                                                                             \
     "as a superuser, then restart PostgreSQL",                                                     \
     {                                                                                              \
