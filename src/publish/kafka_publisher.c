@@ -51,7 +51,7 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
     struct kafka_publisher *p = owner;
     bool delivered = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (kafka_txn_is_record(&p->txn, report)) {
-        kafka_txn_record_reported(&p->txn);
+        kafka_txn_record_reported(&p->txn, report->offset);
         if (delivered)
             kafka_clock_learn(&p->clock, report);
     } else {

@@ -236,6 +236,7 @@ static int read_key(const struct kafka_options *options, const char *suffix, boo
     if (result == 0 && progress->topic_exists)
         result = to_high_watermark ? read_through(&r, key, progress, err)
                                    : read_stable(&r, key, progress, err);
+    progress->end = r.end;
     kafka_reading_close(&r);
     return result;
 }
@@ -244,6 +245,27 @@ int kafka_read_progress(const struct kafka_options *options, bool to_high_waterm
                         struct kafka_progress *progress, struct error *err)
 {
     return read_key(options, "", to_high_watermark, progress, err);
+}
+
+/* Read uncommitted: what stands at `until` is of a transaction that is open still. */
+int kafka_progress_between(const struct kafka_options *options, int64_t from, int64_t until,
+                           bool *found, struct error *err)
+{
+    assert(from >= 0 && from < until);
+    assert(found != NULL);
+    char key[KAFKA_KEY_MAX];
+    struct kafka_progress progress = {.topic_exists = true};
+    struct kafka_reading r;
+    int result =
+        kafka_reading_open(&r, options, KAFKA_CONSUMER_UNCOMMITTED,
+                           options->delivery->progress_topic.text, "reading progress topic", err);
+    if (result == 0)
+        result =
+            read_window(&r, span_of(kafka_progress_key(options, key)), from, until, &progress, err);
+    kafka_reading_close(&r);
+    *found = progress.newest.len > 0;
+    kafka_progress_fini(&progress);
+    return result;
 }
 
 /* ---- A topic for events ---- */

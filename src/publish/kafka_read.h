@@ -16,6 +16,7 @@ struct kafka_progress {
     struct buf previous; /* the one before it, where it was passed on the way */
     bool newest_marked;  /* it has the header that no row can set */
     bool previous_marked;
+    int64_t end; /* the offset up to which was read */
 };
 
 /* On every record of ours; routes cannot set a header whose name begins like this. Its value is the
@@ -41,5 +42,10 @@ int kafka_progress_check(const struct kafka_options *options, bool forged, struc
 int kafka_read_is_marked(const struct kafka_options *options, const char *topic, bool *marked,
                          struct error *err);
 void kafka_progress_fini(struct kafka_progress *progress);
+
+/* Is a record of our key, whatever became of it, in [from, until)? All of that must have been
+ * written; waits until the broker that is asked has it. */
+int kafka_progress_between(const struct kafka_options *options, int64_t from, int64_t until,
+                           bool *found, struct error *err);
 
 #endif

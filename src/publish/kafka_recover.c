@@ -37,7 +37,7 @@ int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previou
         buf_add(record, buf_span(&progress.newest));
         buf_add(previous, buf_span(&progress.previous));
         *forged = kafka_progress_forged(&progress);
-        kafka_txn_recovered(txn, buf_span(&progress.newest));
+        kafka_txn_recovered(txn, buf_span(&progress.newest), progress.end);
     }
     kafka_progress_fini(&progress);
     return result;
@@ -60,7 +60,7 @@ static int look_before_renewal(const struct kafka_txn *txn, struct error *err)
 }
 
 /* A new producer epoch may go on only where the old one left off. */
-int kafka_check_claim(const struct kafka_txn *txn, struct error *err)
+int kafka_check_claim(struct kafka_txn *txn, struct error *err)
 {
     assert(txn->recovered);
     assert(!txn->in_transaction); /* else it would wait for its own */
@@ -68,6 +68,7 @@ int kafka_check_claim(const struct kafka_txn *txn, struct error *err)
     int result = read_through(txn->session->options, &progress, err);
     if (result == 0 && !span_equal(buf_span(&progress.newest), buf_span(&txn->committed)))
         result = progress_moved(err);
+    txn->read_end = progress.end;
     kafka_progress_fini(&progress);
     return result;
 }

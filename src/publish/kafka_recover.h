@@ -11,7 +11,7 @@ int kafka_recover(struct kafka_txn *txn, struct buf *record, struct buf *previou
                   struct error *err);
 /* Is the newest committed record still the one that was committed last? ERROR_RETRY,
  * progress_moved, where another instance has claimed since. */
-int kafka_check_claim(const struct kafka_txn *txn, struct error *err);
+int kafka_check_claim(struct kafka_txn *txn, struct error *err);
 /* Between transactions, before the next one opens: makes the producer anew where that is needed,
  * else looks after the topics. */
 int kafka_between(struct kafka_txn *txn, struct kafka_in_use *topics, struct error *err);

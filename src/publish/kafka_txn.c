@@ -35,7 +35,8 @@ void kafka_txn_init(struct kafka_txn *txn, struct kafka_session *session,
                     struct kafka_flight *flight, struct kafka_failure *failure)
 {
     assert(session->options != NULL);
-    *txn = (struct kafka_txn){.session = session, .flight = flight, .failure = failure};
+    *txn = (struct kafka_txn){
+        .session = session, .flight = flight, .failure = failure, .read_end = -1};
     kafka_progress_key(session->options, txn->key);
 }
 
@@ -46,11 +47,12 @@ void kafka_txn_fini(struct kafka_txn *txn)
     buf_fini(&txn->earlier);
 }
 
-void kafka_txn_recovered(struct kafka_txn *txn, struct span newest)
+void kafka_txn_recovered(struct kafka_txn *txn, struct span newest, int64_t end)
 {
-    assert(!txn->recovered);
+    assert(!txn->recovered && end >= 0);
     assert(txn->phase == KAFKA_IDLE);
     buf_add(&txn->committed, newest);
+    txn->read_end = end;
     txn->recovered = true;
 }
 
@@ -75,6 +77,7 @@ static int begin(struct kafka_txn *txn, struct error *err)
         return kafka_failed_object(err, &txn->session->transactional.health, error,
                                    "beginning a transaction");
     txn->in_transaction = true;
+    txn->first_offset = INT64_MAX;
     txn->begun_us = clock_monotonic_us();
     return 0;
 }
@@ -191,9 +194,30 @@ static enum step flush_all(struct kafka_txn *txn, struct error *err)
     return STEP_WAIT;
 }
 
+/* Progress is read from the broker that says it leads. One that is cut off from its controllers
+ * says so, does not know that it was deposed, and shows an old end. Nothing can be written there:
+ * where the first record behind the reading stands tells what was not read. It is not committed
+ * behind a record of ours, nor where the log is shorter than what was read. */
+static int check_reading(const struct kafka_txn *txn, struct error *err)
+{
+    bool missed = txn->first_offset < txn->read_end;
+    if (txn->first_offset > txn->read_end &&
+        kafka_progress_between(txn->session->options, txn->read_end, txn->first_offset, &missed,
+                               err) < 0)
+        return -1;
+    if (!missed)
+        return 0;
+    return error_retry(err, REASON_PROGRESS_MOVED,
+                       "progress was read up to offset %" PRId64
+                       ", and the next record of this relay stands at %" PRId64
+                       " with others between them",
+                       txn->read_end, txn->first_offset);
+}
+
 static void committed(struct kafka_txn *txn, struct span record)
 {
     COUNTED_CRASH_POINT(txn, "C5");
+    txn->read_end = -1;
     txn->phase = KAFKA_IDLE;
     txn->in_transaction = false;
     txn->claimed = true;
@@ -271,6 +295,8 @@ enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct err
         result = flush_all(txn, err);
         if (result != STEP_DONE)
             return result;
+        if (txn->read_end >= 0 && check_reading(txn, err) < 0)
+            return -1;
         if (txn->flight->produced == 0)
             COUNTED_CRASH_POINT(txn, "C10");
         COUNTED_CRASH_POINT(txn, "C3");
@@ -310,8 +336,10 @@ bool kafka_txn_is_record(const struct kafka_txn *txn, const rd_kafka_message_t *
     return report->_private == txn;
 }
 
-void kafka_txn_record_reported(struct kafka_txn *txn)
+void kafka_txn_record_reported(struct kafka_txn *txn, int64_t offset)
 {
     assert(txn->records_outstanding > 0);
     txn->records_outstanding--;
+    if (offset < txn->first_offset)
+        txn->first_offset = offset;
 }

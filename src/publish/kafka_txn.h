@@ -27,14 +27,18 @@ struct kafka_txn {
     int64_t begun_us;             /* monotonic: the transaction, or its first event */
     struct buf committed;         /* the newest record that is known to be committed */
     struct buf earlier;           /* the one before it, of this session's own */
+    /* Offset up to which progress was read; -1: a commit behind it has proved that it was all. */
+    int64_t read_end;
+    int64_t first_offset; /* of what is ours in this transaction; negative: not told */
 };
 
 /* All three outlive it. */
 void kafka_txn_init(struct kafka_txn *txn, struct kafka_session *session,
                     struct kafka_flight *flight, struct kafka_failure *failure);
 void kafka_txn_fini(struct kafka_txn *txn);
-/* Progress was read under the session's producer epoch: `newest` is what is committed. */
-void kafka_txn_recovered(struct kafka_txn *txn, struct span newest);
+/* Progress was read under the session's producer epoch, up to the offset `end`: `newest` is what is
+ * committed. */
+void kafka_txn_recovered(struct kafka_txn *txn, struct span newest, int64_t end);
 
 /* IDLE to OPEN: from here on events may be produced. */
 int kafka_txn_open(struct kafka_txn *txn, struct error *err);
@@ -49,6 +53,6 @@ void kafka_txn_abort(struct kafka_txn *txn, int abort_ms);
 
 /* The progress record's report names the transaction, those of events their messages. */
 bool kafka_txn_is_record(const struct kafka_txn *txn, const rd_kafka_message_t *report);
-void kafka_txn_record_reported(struct kafka_txn *txn);
+void kafka_txn_record_reported(struct kafka_txn *txn, int64_t offset);
 
 #endif

@@ -277,6 +277,63 @@ static void without_strict_a_taint_is_passed_over(void **state)
     assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 0);
 }
 
+/* ---- What was not read ---- */
+
+/* As if the broker that was asked had shown this end: one that was deposed and does not know it. */
+static void read_only_up_to(struct fixture *f, int64_t end)
+{
+    assert_true(inside(f)->txn.read_end > end);
+    inside(f)->txn.read_end = end;
+}
+
+static void nothing_is_committed_behind_progress_that_was_not_read(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    fixture_must_commit(f, "two");
+    fixture_reopen(f);
+    read_only_up_to(f, 2); /* the first record and its marker */
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "again"));
+    assert_int_equal(fixture_commit(f, "one and a half"), -1);
+    assert_string_equal(reason_slug(f->err.reason), "progress_moved");
+    assert_string_equal(f->err.text, "progress was read up to offset 2, and the next record of "
+                                     "this relay stands at 4 with others between them");
+    assert_string_equal(fixture_reopen(f), "two");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
+    /* Longer than the log is now: it is not the one that was read. */
+    inside(f)->txn.read_end += 10;
+    assert_int_equal(fixture_commit(f, "three"), -1);
+    assert_string_equal(reason_slug(f->err.reason), "progress_moved");
+    assert_string_equal(fixture_reopen(f), "two");
+    fixture_must_commit(f, "three");
+    assert_int_equal(inside(f)->txn.read_end, -1);
+}
+
+/* The topic may be another relay's, too, with its records and its markers. */
+static void others_may_stand_before_the_first_commit(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    fixture_reopen(f);
+    struct publisher *ours = f->publisher;
+    f->publisher = NULL;
+    f->options.shard = 1;
+    fixture_reopen(f);
+    fixture_must_commit(f, "theirs");
+    fixture_must_commit(f, "theirs again");
+    f->options.shard = 0;
+    kafka_publisher_note(ours, SPAN_LITERAL("a note before the record"));
+    enum step result;
+    while ((result = publisher_commit(ours, SPAN_LITERAL("two"), &f->err)) == STEP_WAIT)
+        ;
+    assert_int_equal(result, STEP_DONE);
+    publisher_close(ours, 1000);
+    assert_string_equal(fixture_reopen(f), "two");
+}
+
 /* ---- at_least_once ---- */
 
 static void at_least_once_events_are_seen_before_the_commit(void **state)
@@ -697,6 +754,8 @@ int main(void)
         T(a_tainted_transaction_has_the_producer_made_anew),
         T(a_zombie_in_strict_mode_fences_nobody),
         T(without_strict_a_taint_is_passed_over),
+        T(nothing_is_committed_behind_progress_that_was_not_read),
+        T(others_may_stand_before_the_first_commit),
         T(at_least_once_events_are_seen_before_the_commit),
         T(at_least_once_is_fenced_at_its_progress),
         T(at_least_once_asks_after_a_pause_whether_it_was_succeeded),

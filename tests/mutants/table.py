@@ -51,9 +51,14 @@ MUTANTS = [
              " int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);")],
            "e2e 010", r"failed: 010_"),
     Mutant("recovery-reads-nothing", "I2", PUBLISH,
-           [("kafka_txn_recovered(txn, buf_span(&progress.newest));",
-             "kafka_txn_recovered(txn, buf_span(&progress.newest)); buf_reset(record);")],
+           [("kafka_txn_recovered(txn, buf_span(&progress.newest), progress.end);",
+             "kafka_txn_recovered(txn, buf_span(&progress.newest), progress.end); buf_reset(record);")],
            "broker publisher_contract_test", r"FAILED.*the_newest_committed_record_is_recovered"),
+
+    Mutant("committed-behind-progress-that-was-not-read", "I2", PUBLISH,
+           [("if (txn->read_end >= 0 && check_reading(txn, err) < 0)",
+             "if (txn->read_end >= 0 && false && check_reading(txn, err) < 0)")],
+           "broker publisher_kafka_test", r"FAILED.*progress_that_was_not_read"),
 
     # ---- I3: (generation, position) increases ----
     Mutant("generation-repeated", "I3", OPEN, [("p->generation++;", "")],
