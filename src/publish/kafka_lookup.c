@@ -1,8 +1,9 @@
 /* publish/kafka_lookup: see kafka_lookup.h.
  *
- * One metadata request for all topics, and one CreateTopics and one DescribeConfigs for hundreds of
- * them. A client of its own asks: librdkafka keeps some kilobytes of every name that a client was
- * ever asked about, also of one that is no topic, and a producer's client lasts.
+ * All topics are listed, and hundreds created by one CreateTopics and described by one
+ * DescribeConfigs. librdkafka asks for a topic by name only through a handle for it, which asks by
+ * itself, too, and of which some kilobytes stay for as long as the client lasts, also where there
+ * is no such topic. So there are no such handles here, and the list goes with a client of its own.
  * It concludes nothing from doubtful answers: what is refused or strange stays open, and kafka_find
  * asks for it by itself, where the message that needs it is at hand to be blamed. What ACLs deny is
  * no doubt. */
@@ -36,15 +37,6 @@ static struct kafka_asked_topic *find(const struct kafka_lookup *l, const char *
 
 static void take_topic(struct kafka_asked_topic *asked, const rd_kafka_metadata_topic_t *topic)
 {
-    if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        asked->found = KAFKA_ASKED_MISSING;
-        return;
-    }
-    if (topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        asked->found = KAFKA_ASKED_DENIED;
-        asked->denied = KAFKA_USE_OPERATIONS;
-        return;
-    }
     asked->found = KAFKA_ASKED_OPEN;
     if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR || topic->partition_cnt == 0)
         return;
@@ -59,12 +51,11 @@ static void take_topic(struct kafka_asked_topic *asked, const rd_kafka_metadata_
     asked->partitions = topic->partition_cnt;
 }
 
-/* all: also those that the handle does not know. False: no answer. */
-static bool ask(const struct kafka_lookup *l, bool all, int *listed)
+/* What one answer does not list another may have listed. False: no answer. */
+static bool ask(const struct kafka_lookup *l, int *listed)
 {
     const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t code =
-        rd_kafka_metadata(l->client->rk, all ? 1 : 0, NULL, &metadata, KAFKA_SLICE_MS);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(l->client->rk, 1, NULL, &metadata, KAFKA_SLICE_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     l->client->health.brokers_down = false;
@@ -94,10 +85,9 @@ static void leave_missing_open(struct kafka_lookup *l)
                 l->topics[i].denied != NULL ? KAFKA_ASKED_DENIED : KAFKA_ASKED_OPEN;
 }
 
-static int ask_until_answered(const struct kafka_lookup *l, bool all, int *listed,
-                              struct error *err)
+static int ask_until_answered(const struct kafka_lookup *l, int *listed, struct error *err)
 {
-    while (!ask(l, all, listed)) {
+    while (!ask(l, listed)) {
         if (kafka_keep_waiting(l->client, l->deadline_us, "asking for topics", err) < 0)
             return -1;
         clock_sleep_us(ASK_AGAIN_US);
@@ -105,18 +95,13 @@ static int ask_until_answered(const struct kafka_lookup *l, bool all, int *liste
     return 0;
 }
 
-/* Whether those that are missing may be called so: two answers in a row do not know them, and a
- * broker that has just come up knows no topic, so one answer must list others and not them
- * (kafka_topics.c). */
+/* Whether those that are missing may be called so: two answers in a row do not list them, and a
+ * broker that has just come up lists no topic, so it must list others (kafka_topics.c). */
 static int confirm_missing(struct kafka_lookup *l, struct error *err)
 {
     int listed = 0;
     clock_sleep_us(ASK_AGAIN_US);
-    if (ask_until_answered(l, false, &listed, err) < 0)
-        return -1;
-    if (!some_missing(l))
-        return 0;
-    if (ask_until_answered(l, true, &listed, err) < 0)
+    if (ask_until_answered(l, &listed, err) < 0)
         return -1;
     if (listed == 0)
         leave_missing_open(l);
@@ -199,7 +184,7 @@ static int await_created(struct kafka_lookup *l, struct error *err)
         if (kafka_keep_waiting(l->client, l->deadline_us, "waiting for new topics", err) < 0)
             return -1;
         clock_sleep_us(ASK_AGAIN_US);
-        if (ask_until_answered(l, false, &listed, err) < 0)
+        if (ask_until_answered(l, &listed, err) < 0)
             return -1;
     }
     leave_missing_open(l);
@@ -208,19 +193,20 @@ static int await_created(struct kafka_lookup *l, struct error *err)
 
 /* ---- Configurations ---- */
 
-/* The next ones that are there and whose configuration is not known. */
-static uint32_t list_resources(const struct kafka_lookup *l, uint32_t *from,
+/* The next ones of which that was found and whose configuration is not known. */
+static uint32_t list_resources(const struct kafka_lookup *l, int found, uint32_t *from,
                                rd_kafka_ConfigResource_t **resources)
 {
     uint32_t count = 0;
     for (; *from < l->count && count < DESCRIBE_MAX; (*from)++) {
         const struct kafka_asked_topic *asked = &l->topics[*from];
-        if (asked->found == KAFKA_ASKED_THERE && !asked->has_settings)
+        if ((int)asked->found == found && !asked->has_settings)
             resources[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, asked->name);
     }
     return count;
 }
 
+/* A topic that is denied is not listed either. */
 static void take_settings(const struct kafka_lookup *l, rd_kafka_event_t *event)
 {
     const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
@@ -229,16 +215,21 @@ static void take_settings(const struct kafka_lookup *l, rd_kafka_event_t *event)
         result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
     for (size_t i = 0; i < count; i++) {
         struct kafka_asked_topic *asked = find(l, rd_kafka_ConfigResource_name(resources[i]));
-        if (asked != NULL)
+        if (asked == NULL)
+            continue;
+        if (asked->found == KAFKA_ASKED_THERE)
             asked->has_settings = kafka_settings_take(resources[i], &asked->settings) == 0;
+        else if (rd_kafka_ConfigResource_error(resources[i]) !=
+                 RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            asked->found = KAFKA_ASKED_OPEN;
     }
 }
 
-static int describe(struct kafka_lookup *l, struct error *err)
+static int describe(struct kafka_lookup *l, int found, struct error *err)
 {
     rd_kafka_ConfigResource_t *resources[DESCRIBE_MAX];
     uint32_t count;
-    for (uint32_t from = 0; (count = list_resources(l, &from, resources)) > 0;) {
+    for (uint32_t from = 0; (count = list_resources(l, found, &from, resources)) > 0;) {
         rd_kafka_queue_t *queue = rd_kafka_queue_new(l->client->rk);
         rd_kafka_DescribeConfigs(l->client->rk, resources, count, NULL, queue);
         rd_kafka_event_t *event = kafka_await_event(l->client, queue, l->deadline_us,
@@ -260,7 +251,9 @@ static int describe(struct kafka_lookup *l, struct error *err)
 static int ask_all(struct kafka_lookup *l, struct error *err)
 {
     int listed = 0;
-    if (ask_until_answered(l, false, &listed, err) < 0)
+    if (ask_until_answered(l, &listed, err) < 0)
+        return -1;
+    if (some_missing(l) && describe(l, KAFKA_ASKED_MISSING, err) < 0)
         return -1;
     if (some_missing(l)) {
         if (l->how->create) {
@@ -270,33 +263,13 @@ static int ask_all(struct kafka_lookup *l, struct error *err)
             return -1;
         }
     }
-    if (describe(l, err) < 0)
+    if (describe(l, KAFKA_ASKED_THERE, err) < 0)
         return -1;
     /* Where the configuration is not to be had, the topic is asked for by itself. */
     for (uint32_t i = 0; i < l->count; i++)
         if (l->topics[i].found == KAFKA_ASKED_THERE && !l->topics[i].has_settings)
             l->topics[i].found = KAFKA_ASKED_OPEN;
     return 0;
-}
-
-/* What the client asks for is what it has handles for. NULL for a name that librdkafka does not
- * take. */
-static rd_kafka_topic_t **open_handles(const struct kafka_lookup *l)
-{
-    rd_kafka_topic_t **handles = malloc(l->count * sizeof(*handles));
-    if (handles == NULL)
-        abort();
-    for (uint32_t i = 0; i < l->count; i++)
-        handles[i] = rd_kafka_topic_new(l->client->rk, l->topics[i].name, NULL);
-    return handles;
-}
-
-static void close_handles(rd_kafka_topic_t **handles, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (handles[i] != NULL)
-            rd_kafka_topic_destroy(handles[i]);
-    free(handles);
 }
 
 int kafka_look_up(struct kafka_lookup *l, struct error *err)
@@ -308,9 +281,9 @@ int kafka_look_up(struct kafka_lookup *l, struct error *err)
         return -1;
     l->client = &client;
     qsort(l->topics, l->count, sizeof *l->topics, by_name);
-    rd_kafka_topic_t **handles = open_handles(l);
+    for (uint32_t i = 0; i < l->count; i++)
+        l->topics[i].found = KAFKA_ASKED_MISSING;
     int result = ask_all(l, err);
-    close_handles(handles, l->count);
     kafka_client_close(&client);
     l->client = NULL;
     return result;
