@@ -24,8 +24,14 @@ struct pace {
     uint64_t in_flight_peak; /* in this epoch, bytes */
     uint64_t round_end;      /* the round is over once so many of them are acknowledged; 0: none */
     int64_t round_us;        /* when it began */
+    uint64_t round_acked;    /* bytes acknowledged when it began */
+    bool round_full;         /* something had to wait for the window in it */
     int64_t grown_us;        /* when the window changed */
-    bool limited;            /* something had to wait for the window since then */
+    struct pace_speed {      /* in full rounds */
+        uint64_t bytes;
+        int64_t us;
+    } speed, before;  /* with this window, and with the one of half its size; us 0: unknown */
+    int64_t tried_us; /* when a larger window was no faster; 0: never */
 };
 
 /* An epoch begins, perhaps under another configuration. */

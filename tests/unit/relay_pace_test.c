@@ -11,8 +11,8 @@
 #define MEMORY UINT64_C(16000000)
 #define START (MEMORY / 16)
 #define TIMEOUT_US INT64_C(8000000)
-#define SHORT_US (TIMEOUT_US / 8) /* the longest round after which a window grows */
-#define LONG_US (TIMEOUT_US / 4)
+#define SHORT_US (TIMEOUT_US / 16) /* the longest round after which a window grows */
+#define LONG_US (TIMEOUT_US / 8)
 
 static struct pace begun(void)
 {
@@ -59,6 +59,24 @@ static void a_full_window_that_is_acknowledged_soon_grows(void **state)
     assert_int_equal(pace.window_bytes, MEMORY);
 }
 
+/* What is more than the broker takes at a time only waits. */
+static void a_window_that_is_no_faster_is_taken_back(void **state)
+{
+    (void)state;
+    struct pace pace = begun();
+    full_round(&pace, 2 * SHORT_US, 1000);
+    assert_int_equal(pace.window_bytes, 2 * START);
+    full_round(&pace, 4 * SHORT_US, 1700);
+    assert_int_equal(pace.window_bytes, START);
+    for (int i = 6; i < 20; i += 2)
+        full_round(&pace, i * SHORT_US, 1000);
+    assert_int_equal(pace.window_bytes, START);
+    full_round(&pace, 22 * SHORT_US, 1000); /* tried again */
+    assert_int_equal(pace.window_bytes, 2 * START);
+    full_round(&pace, 24 * SHORT_US, 1500);
+    assert_int_equal(pace.window_bytes, 4 * START);
+}
+
 /* A quota lets a burst pass. */
 static void it_does_not_grow_by_a_burst(void **state)
 {
@@ -69,38 +87,78 @@ static void it_does_not_grow_by_a_burst(void **state)
     assert_int_equal(pace.window_bytes, START);
 }
 
-/* A broker with a quota of 1 MB/s that forgives what it was not sent in the last ten seconds (the
- * default of Kafka), behind a link that is so many times as fast. Records of 10 kB; the longest
- * wait of one until `until_us`. */
-static int64_t longest_wait(struct pace *pace, int64_t link_times, int64_t until_us)
+/* Kafka's quota (ClientQuotaManager, SampledStat): what a client was taken in the last eleven
+ * samples of a second, over ten seconds at least, is its rate; for what that is above the quota its
+ * connection is not read. So ten seconds' worth passes at once, and then each request waits longer
+ * than the one before it, until the burst is forgotten. */
+struct broker {
+    int64_t link_us; /* for a record */
+    int64_t sent_us; /* when the link has carried all */
+    int64_t mute_us; /* not read before */
+    uint64_t samples[11];
+    int64_t second[11];
+};
+
+enum { RECORD = 10000, QUOTA = 1000000, QUEUE = 4096, REQUEST = 1000000 / RECORD };
+
+static void take_request(struct broker *b, uint64_t records, int64_t now_us)
 {
-    enum { BYTES = 10000, QUEUE = 4096 };
+    int64_t second = now_us / 1000000, oldest = second;
+    uint64_t bytes = 0;
+    if (b->second[second % 11] != second)
+        b->samples[second % 11] = 0;
+    b->second[second % 11] = second;
+    b->samples[second % 11] += records * RECORD;
+    for (int i = 0; i < 11; i++) {
+        if (second - b->second[i] > 10)
+            continue;
+        bytes += b->samples[i];
+        oldest = b->second[i] < oldest ? b->second[i] : oldest;
+    }
+    int64_t elapsed_us = now_us - oldest * 1000000;
+    if (elapsed_us < 10 * 1000000)
+        elapsed_us = 10 * 1000000;
+    int64_t owed_us = (int64_t)(bytes * 1000000 / QUOTA) - elapsed_us;
+    b->mute_us = now_us + (owed_us > 0 ? owed_us : 0);
+}
+
+struct outcome {
+    int64_t longest_us; /* that a record waited */
+    uint64_t taken;
+};
+
+/* Records of 10 kB for so long. */
+static struct outcome feed(struct pace *pace, int64_t link_times, int64_t from_us, int64_t for_us)
+{
     static struct {
-        int64_t handed_us, due_us;
+        int64_t handed_us, arrives_us;
     } queue[QUEUE];
-    const int64_t quota_us = 10000, burst_us = 10 * 1000000;
-    int64_t quota_free_us = 0, link_free_us = 0, longest_us = 0;
+    struct broker broker = {.link_us = 10000 / link_times};
+    struct outcome outcome = {0};
     uint64_t first = 0, next = 0;
-    for (int64_t now_us = burst_us; now_us < burst_us + until_us; now_us += 1000) {
-        for (; first < next && queue[first % QUEUE].due_us <= now_us; first++)
-            if (queue[first % QUEUE].due_us - queue[first % QUEUE].handed_us > longest_us)
-                longest_us = queue[first % QUEUE].due_us - queue[first % QUEUE].handed_us;
-        pace_acknowledged(pace, (next - first) * BYTES, now_us);
-        while (pace_takes(pace, (next - first) * BYTES, BYTES)) {
-            int64_t rested_us = now_us - burst_us;
-            quota_free_us = (quota_free_us > rested_us ? quota_free_us : rested_us) + quota_us;
-            link_free_us = (link_free_us > now_us ? link_free_us : now_us) + quota_us / link_times;
+    for (int64_t now_us = from_us; now_us < from_us + for_us; now_us += 1000) {
+        uint64_t records = 0;
+        while (now_us >= broker.mute_us && records < REQUEST && first < next &&
+               queue[first % QUEUE].arrives_us <= now_us) {
+            int64_t waited_us = now_us - queue[first++ % QUEUE].handed_us;
+            if (waited_us > outcome.longest_us)
+                outcome.longest_us = waited_us;
+            records++;
+        }
+        if (records > 0)
+            take_request(&broker, records, now_us);
+        pace_acknowledged(pace, (next - first) * RECORD, now_us);
+        while (pace_takes(pace, (next - first) * RECORD, RECORD)) {
+            broker.sent_us = (broker.sent_us > now_us ? broker.sent_us : now_us) + broker.link_us;
             queue[next % QUEUE].handed_us = now_us;
-            queue[next % QUEUE].due_us =
-                (quota_free_us > link_free_us ? quota_free_us : link_free_us) + 1000;
+            queue[next % QUEUE].arrives_us = broker.sent_us;
             next++;
             assert_true(next - first < QUEUE);
-            pace_handed(pace, (next - first) * BYTES, BYTES, now_us);
+            pace_handed(pace, (next - first) * RECORD, RECORD, now_us);
         }
     }
-    /* It is used, too. */
-    assert_true((int64_t)first * quota_us > until_us * 9 / 10);
-    return longest_us;
+    outcome.taken = first * RECORD;
+    return outcome;
 }
 
 /* A record is given up after three quarters of the time-out, and what was handed over when a Kafka
@@ -109,14 +167,16 @@ static void no_burst_makes_a_record_wait_too_long(void **state)
 {
     (void)state;
     static const int64_t links[] = {2, 3, 4, 5, 6, 8, 12, 20, 100};
-    const int64_t timeout_us = 10 * 1000000;
+    const int64_t timeout_us = 10 * 1000000, for_us = 60 * 1000000;
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
         struct pace pace = {0};
-        pace_begin(&pace, MEMORY, timeout_us, 10 * 1000000);
-        int64_t longest_us = longest_wait(&pace, links[i], 60 * 1000000);
-        print_message("a link %d times as fast: %.1f s\n", (int)links[i],
-                      (double)longest_us / 1000000);
-        assert_true(longest_us < timeout_us * 45 / 100);
+        pace_begin(&pace, MEMORY, timeout_us, 100 * 1000000);
+        struct outcome outcome = feed(&pace, links[i], 100 * 1000000, for_us);
+        print_message("a link %d times as fast: %.1f s, %d kB/s\n", (int)links[i],
+                      (double)outcome.longest_us / 1000000,
+                      (int)(outcome.taken / (uint64_t)(for_us / 1000)));
+        assert_true(outcome.longest_us < timeout_us / 2);
+        assert_true(outcome.taken > QUOTA / 10 * 9 * (uint64_t)(for_us / 1000000));
     }
 }
 
@@ -224,6 +284,7 @@ int main(void)
         cmocka_unit_test(it_begins_with_a_part_of_the_memory),
         cmocka_unit_test(one_message_may_always_be_on_its_way),
         cmocka_unit_test(a_full_window_that_is_acknowledged_soon_grows),
+        cmocka_unit_test(a_window_that_is_no_faster_is_taken_back),
         cmocka_unit_test(it_does_not_grow_by_a_burst),
         cmocka_unit_test(no_burst_makes_a_record_wait_too_long),
         cmocka_unit_test(a_window_that_was_not_full_stays),
