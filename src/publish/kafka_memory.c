@@ -60,6 +60,7 @@ void kafka_memory_forget(struct kafka_memory *memory)
     forget_topics(memory);
     forget_denied(memory);
     memory->largest_bytes = 0;
+    memory->lost = 0;
     memory->smallest_bytes = 0;
 }
 
@@ -135,6 +136,17 @@ void kafka_memory_took(struct kafka_memory *memory, size_t bytes, int64_t now_us
         return;
     memory->largest_bytes = bytes;
     memory->largest_us = now_us;
+}
+
+void kafka_memory_keep_lost(struct kafka_memory *memory, unsigned lost, bool alone)
+{
+    memory->lost = lost > 0 ? lost + kafka_memory_lost(memory, alone) : 0;
+    memory->lost_alone = alone;
+}
+
+unsigned kafka_memory_lost(const struct kafka_memory *memory, bool alone)
+{
+    return memory->lost_alone == alone ? memory->lost : 0;
 }
 
 void kafka_memory_keep_smallest(struct kafka_memory *memory, int bytes, int64_t now_us)

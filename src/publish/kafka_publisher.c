@@ -218,6 +218,7 @@ static void op_close(struct publisher *base, int abort_ms)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(abort_ms >= 0);
+    kafka_report_keep_lost(&p->txn);
     kafka_txn_abort(&p->txn, abort_ms);
     disconnect(p);
     assert(p->session.transactional.rk == NULL && p->session.idempotent.rk == NULL);

@@ -104,17 +104,25 @@ void kafka_report_failed(const struct kafka_txn *txn, const rd_kafka_message_t *
         undelivered(txn, session->events, report, message->topic.ptr);
 }
 
+/* Connections of this epoch. */
+static unsigned count_lost(const struct kafka_txn *txn)
+{
+    return atomic_load(&kafka_session_events_watch(txn->session)->produce_lost);
+}
+
 void kafka_report_lost(const struct kafka_txn *txn)
 {
-    assert(txn->session->options->memory != NULL);
+    const struct kafka_memory *memory = txn->session->options->memory;
+    assert(memory != NULL);
     const struct kafka_flight *flight = txn->flight;
-    unsigned lost = atomic_load(&kafka_session_events_watch(txn->session)->produce_lost);
+    const struct message *message = flight->awaited;
+    unsigned lost = count_lost(txn);
+    if (lost > 0)
+        lost += kafka_memory_lost(memory, message != NULL);
     if (lost < LOST_MAX || txn->failure->failed || flight->outstanding == 0 ||
         flight->largest < KAFKA_LARGE_BYTES)
         return;
     struct error err;
-    const struct kafka_memory *memory = txn->session->options->memory;
-    const struct message *message = flight->awaited;
     if (message == NULL) {
         txn->failure->suspect = (struct publish_suspect){flight->first, flight->last};
         error_retry(&err, REASON_BATCH_REFUSED,
@@ -132,6 +140,14 @@ void kafka_report_lost(const struct kafka_txn *txn)
         return;
     }
     kafka_fail(txn->failure, &err, NULL);
+}
+
+void kafka_report_keep_lost(const struct kafka_txn *txn)
+{
+    const struct kafka_failure *failure = txn->failure;
+    bool judged = !change_id_is_none(failure->verdict) || !change_id_is_none(failure->suspect.from);
+    kafka_memory_keep_lost(txn->session->options->memory, judged ? 0 : count_lost(txn),
+                           txn->flight->awaited != NULL);
 }
 
 void kafka_report_fatal(struct kafka_failure *failure, const struct kafka_health *health,

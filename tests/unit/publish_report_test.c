@@ -155,6 +155,26 @@ static void one_that_is_lost_alone_has_its_verdict(void **state)
     assert_true(change_id_equal(f->failure.verdict, f->message.id));
 }
 
+/* With a short time-out an epoch has not the time for as many. */
+static void what_was_lost_is_counted_over_epochs(void **state)
+{
+    struct fixture *f = *state;
+    lose(f, 3, 3000000);
+    kafka_report_keep_lost(&f->txn);
+    lose(f, 0, 3000000);
+    lose(f, 1, 3000000);
+    assert_false(f->failure.failed);
+    kafka_report_keep_lost(&f->txn);
+    f->flight.awaited = &f->message; /* that is another count */
+    lose(f, 4, 3000000);
+    assert_false(f->failure.failed);
+    f->flight.awaited = NULL;
+    lose(f, 1, 3000000);
+    assert_string_equal(reason_slug(f->failure.error.reason), "batch_refused");
+    kafka_report_keep_lost(&f->txn);
+    assert_int_equal(kafka_memory_lost(&f->memory, false), 0);
+}
+
 /* Connections end for other reasons, too. */
 static void what_is_no_matter_of_size_blames_nobody(void **state)
 {
@@ -255,6 +275,7 @@ int main(void)
         T(a_refused_progress_record_is_nobodys_verdict),
         T(large_records_without_an_answer_become_suspect),
         T(one_that_is_lost_alone_has_its_verdict),
+        T(what_was_lost_is_counted_over_epochs),
         T(what_is_no_matter_of_size_blames_nobody),
         T(time_outs_and_missing_topics_blame_no_record),
         T(a_missing_acl_names_the_topic_that_librdkafka_named),
