@@ -92,9 +92,9 @@ static bool find(struct span text, char kind, int at, struct span word, struct l
     return false;
 }
 
-static bool next_of(struct span text, char kind, struct line *line)
+static bool next_of(struct span *rest, char kind, struct line *line)
 {
-    while (next_line(&text, line))
+    while (next_line(rest, line))
         if (is_kind(line, kind))
             return true;
     return false;
@@ -122,7 +122,7 @@ static void compare_publication(const struct line *was, struct span now,
     struct line is;
     if (!find(now, 'p', OID, was->words[OID], &is)) {
         bool anew = find(now, 'p', PUB_NAME, was->words[PUB_NAME], &is);
-        bool other = !anew && next_of(now, 'p', &is);
+        bool other = !anew && next_of(&now, 'p', &is);
         say(change, FINGERPRINT_LOST, "publication %.*s %s%.*s", SPAN_ARG(was->words[PUB_NAME]),
             anew    ? "was dropped and made again"
             : other ? "was exchanged for "
@@ -166,11 +166,26 @@ static void compare_member(const struct line *was, struct span now,
         back ? " and put back, or its row filter or column list was changed" : "");
 }
 
+/* Both are quoted where they must be. */
+static bool has_table_in(struct span text, struct span schema)
+{
+    struct line table;
+    while (next_of(&text, 't', &table)) {
+        struct span name = table.words[TABLE_NAME];
+        if (span_starts_with(name, schema) && name.len > schema.len && name.ptr[schema.len] == '.')
+            return true;
+    }
+    return false;
+}
+
+/* A schema of which nothing is routed any more is no loss; what became of its tables is told by
+ * their own lines. */
 static void compare_schema(const struct line *was, struct span now,
                            struct fingerprint_change *change)
 {
     struct line is;
-    if (find(now, 's', OID, was->words[OID], &is) && span_equal(was->whole, is.whole))
+    bool found = find(now, 's', OID, was->words[OID], &is);
+    if (found ? span_equal(was->whole, is.whole) : !has_table_in(now, was->words[SCHEMA_NAME]))
         return;
     say(change, FINGERPRINT_LOST, "schema %.*s was taken out of the publication",
         SPAN_ARG(was->words[SCHEMA_NAME]));

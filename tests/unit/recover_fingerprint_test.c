@@ -224,6 +224,44 @@ static void what_is_no_longer_routed(void **state)
     route_fixture_fini(&fewer);
 }
 
+/* Nor is the schema of such tables, where the publication names schemas. */
+static void schemas_of_what_is_no_longer_routed(void **state)
+{
+    (void)state;
+    new_world(NULL);
+    private_postgres_sql(&server, "DROP SCHEMA IF EXISTS \"far away\" CASCADE");
+    private_postgres_sql(&server, "CREATE SCHEMA \"far away\"");
+    private_postgres_sql(&server, "CREATE TABLE \"far away\".outbox (id int)");
+    private_postgres_sql(&server, "DROP PUBLICATION p");
+    private_postgres_sql(&server, "CREATE PUBLICATION p FOR TABLES IN SCHEMA shop, \"far away\"");
+    struct route_fixture more;
+    route_fixture_init(&more);
+    more.configs[0].from = route_fixture_text("shop.outbox");
+    route_fixture_add_route(&more, "far", "far away.outbox");
+    if (route_fixture_open(&more) < 0)
+        fail_msg("%s", more.err.text);
+    struct fingerprint before = take_by(more.router);
+    struct fingerprint now = take();
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    assert_non_null(strstr(arena_text(&arena, before.text), "far away"));
+    assert_int_equal(fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err),
+                     0);
+    assert_int_equal(change.verdict, FINGERPRINT_GREW);
+    buf_reset(&change.what);
+    /* One whose tables are routed still is a loss. */
+    private_postgres_sql(&server, "ALTER PUBLICATION p DROP TABLES IN SCHEMA shop");
+    now = take();
+    assert_int_equal(fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err),
+                     0);
+    assert_int_equal(change.verdict, FINGERPRINT_LOST);
+    assert_non_null(strstr(buf_text(&change.what), "schema shop was taken out"));
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+    route_fixture_fini(&more);
+    private_postgres_sql(&server, "DROP SCHEMA \"far away\" CASCADE");
+}
+
 static void a_text_that_is_no_fingerprint_is_a_loss(void **state)
 {
     (void)state;
@@ -243,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup(what_was_put_back, new_world),
         cmocka_unit_test(a_publication_of_all_tables),
         cmocka_unit_test(what_is_no_longer_routed),
+        cmocka_unit_test(schemas_of_what_is_no_longer_routed),
         cmocka_unit_test(a_text_that_is_no_fingerprint_is_a_loss),
     };
     return cmocka_run_group_tests(tests, start, stop);
