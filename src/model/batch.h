@@ -16,6 +16,14 @@ struct partial {
     uint32_t part;      /* how many parts of it are committed with this one; 0 outside progress */
 };
 
+/* The last transaction that ended in a batch. */
+struct batch_ended {
+    uint32_t xid;         /* 0: none did */
+    uint64_t final_lsn;   /* 0: it is too large to be asked for again */
+    int64_t commit_at_us; /* 0: not known */
+    bool unknown;         /* some may have, and it is not known which */
+};
+
 struct batch {
     struct arena arena;
     struct message *messages;
@@ -27,7 +35,8 @@ struct batch {
     struct partial partial; /* where ends_txn is false */
     struct span resume;     /* the source's own part of progress; may be absent */
     uint32_t xid;           /* of the last transaction in it */
-    int64_t commit_time_us; /* of the last transaction in it; 0: none */
+    struct batch_ended ended;
+    int64_t commit_time_us; /* of the last transaction that ended in it; 0: none */
     uint32_t transactions;  /* PostgreSQL transactions that end in it */
     bool ends_txn;          /* true: Kafka may commit behind it */
     bool mark;              /* idle progress: no messages, only a position */

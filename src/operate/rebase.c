@@ -158,6 +158,8 @@ static void keep_place(const struct progress *before, struct progress *record)
     record->position.seq = before->position.seq;
     record->resume = before->resume;
     record->last = before->last;
+    if (strcmp(record->config_hash, before->config_hash) != 0)
+        record->last.lsn = 0; /* as in a claim */
     record->skip_count = before->skip_count;
     memcpy(record->skips, before->skips, sizeof record->skips);
 }
@@ -173,11 +175,12 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
                                [REBASE_LSN] = "lsn",
                                [REBASE_GUARD] = "guard"};
     command_first_record(r->o->config, origin, taken, readable, record);
-    if (r->wish->target == REBASE_GUARD)
-        keep_place(&taken->progress, record);
     if (!readable)
         record->generation = (uint64_t)(clock_wall_us() / US_PER_S);
     record->position.lsn = r->target_lsn;
+    record->last.lsn = r->target_lsn;
+    if (r->wish->target == REBASE_GUARD)
+        keep_place(&taken->progress, record);
     record->rebased.present = true;
     record->rebased.from = r->known ? r->found.progress.position.lsn : 0;
     record->rebased.to = r->target_lsn;

@@ -88,23 +88,19 @@ struct pg_slot {
 int pg_identify(struct pg_connection *connection, struct pg_system *system, struct error *err);
 int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_slot *state,
                   struct error *err);
+/* What became of a transaction of the past. */
+enum pg_outcome { PG_FATE_UNKNOWN, PG_FATE_COMMITTED, PG_FATE_ABORTED, PG_FATE_FUTURE };
+struct pg_fate {
+    enum pg_outcome outcome; /* unknown: too long ago, under way, or we may not ask */
+    int64_t commit_at_us;    /* Unix epoch; 0: not known, as where track_commit_timestamp is off */
+};
+/* xid8: with its epoch. FUTURE: the server has not given that id out yet. */
+int pg_transaction_fate(struct pg_connection *connection, uint64_t xid8, struct pg_fate *fate,
+                        struct error *err);
 /* Ends the session that holds the slot, only where its application_name is `application` and its
  * role is ours. *ended tells whether a signal was sent. */
 int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
                             const char *application, bool *ended, struct error *err);
-
-/* Tables of a publication, one call each row in (schema, table); the publication's absence is
- * ERROR_STOP, EXIT_USAGE, reason publication_missing. */
-struct pg_table {
-    char schema[64];
-    char name[64];
-};
-int pg_publication_tables(struct pg_connection *connection, const char *publication,
-                          struct pg_table **tables, uint32_t *count, struct error *err);
-/* Does the table exist, and which columns has it? names: malloc'ed array of NUL-terminated texts,
- * freed with one free(). count 0: no such table. */
-int pg_table_columns(struct pg_connection *connection, const char *schema, const char *table,
-                     char ***names, uint32_t *count, struct error *err);
 
 /* The replication session. The pg_connection inside answers the questions above, too. */
 int pg_replication_open(const struct pg_options *options, struct pg_replication **replication,

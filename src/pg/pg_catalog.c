@@ -8,6 +8,7 @@
 #include "model/position.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,14 +37,6 @@ static uint64_t cell_lsn(const struct pg_result *r, int column)
     uint64_t lsn = 0;
     struct span cell = pg_result_cell(r, 0, column);
     return cell.ptr != NULL && lsn_parse(cell, &lsn) ? lsn : 0;
-}
-
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size > 0 ? size : 1);
-    if (memory == NULL)
-        abort();
-    return memory;
 }
 
 /* ---- The server ---- */
@@ -131,6 +124,65 @@ int pg_identify(struct pg_connection *connection, struct pg_system *system, stru
     return 0;
 }
 
+/* ---- A transaction of the past ---- */
+
+/* Its commit time is asked for by the lower half of the id, so only of a transaction that is young
+ * enough for its outcome to be known. Microseconds as whole numbers. */
+static const char fate_sql[] =
+    "SELECT f.outcome, CASE WHEN f.outcome = 'committed' "
+    "AND current_setting('track_commit_timestamp')::bool "
+    "THEN (extract(epoch FROM pg_xact_commit_timestamp('%" PRIu32 "'::xid)) * 1000000)::bigint END "
+    "FROM (SELECT pg_xact_status('%" PRIu64 "'::xid8) AS outcome) f";
+
+#define INVALID_PARAMETER_VALUE "22023"
+
+static void take_fate(const PGresult *result, struct pg_fate *fate)
+{
+    const char *outcome = PQgetvalue(result, 0, 0); /* empty for NULL */
+    if (strcmp(outcome, "committed") == 0)
+        fate->outcome = PG_FATE_COMMITTED;
+    else if (strcmp(outcome, "aborted") == 0)
+        fate->outcome = PG_FATE_ABORTED;
+    fate->commit_at_us = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+}
+
+/* What may not be asked is not known; that an id is not given out yet comes as an error. */
+static int take_no_fate(const struct pg_connection *c, const PGresult *result, struct pg_fate *fate,
+                        struct error *err)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (sqlstate != NULL && strcmp(sqlstate, INVALID_PARAMETER_VALUE) == 0) {
+        fate->outcome = PG_FATE_FUTURE;
+        return 0;
+    }
+    pg_result_error(c, PG_QUERY, result, err);
+    if (err->kind == ERROR_RETRY)
+        return -1;
+    *err = ERROR_INIT;
+    return 0;
+}
+
+int pg_transaction_fate(struct pg_connection *connection, uint64_t xid8, struct pg_fate *fate,
+                        struct error *err)
+{
+    assert(connection != NULL && fate != NULL);
+    assert(xid8 != 0 && err != NULL);
+    *fate = (struct pg_fate){.outcome = PG_FATE_UNKNOWN};
+    char statement[512];
+    snprintf(statement, sizeof statement, fate_sql, (uint32_t)xid8, xid8);
+    PGresult *result = NULL;
+    if (pg_run(connection, statement, &result, err) < 0)
+        return -1;
+    int done = 0;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        take_fate(result, fate);
+    else
+        done = take_no_fate(connection, result, fate, err);
+    PQclear(result);
+    struct error late = ERROR_INIT;
+    return pg_drain(connection, done < 0 ? &late : err) < 0 ? -1 : done;
+}
+
 /* ---- The slot ---- */
 
 /* Always one row. */
@@ -185,78 +237,6 @@ int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
         0)
         return -1;
     *ended = pg_result_rows(r) > 0 && cell_true(r, 0);
-    pg_result_free(r);
-    return 0;
-}
-
-/* ---- Publication and tables ---- */
-
-int pg_publication_tables(struct pg_connection *connection, const char *publication,
-                          struct pg_table **tables, uint32_t *count, struct error *err)
-{
-    assert(connection != NULL && publication != NULL);
-    assert(tables != NULL && count != NULL);
-    struct pg_result *r = NULL;
-    if (pg_query(connection,
-                 "SELECT t.schemaname, t.tablename FROM pg_publication p "
-                 "LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname "
-                 "WHERE p.pubname = $1 ORDER BY 1, 2",
-                 1, &publication, &r, err) < 0)
-        return -1;
-    int rows = pg_result_rows(r);
-    if (rows == 0) {
-        pg_result_free(r);
-        error_stop(err, REASON_PUBLICATION_MISSING, "publication \"%s\" does not exist",
-                   publication);
-        return error_mend(err, "setup");
-    }
-    /* A publication without tables is one row of NULLs. */
-    if (pg_result_cell(r, 0, 0).ptr == NULL)
-        rows = 0;
-    *tables = allocate((size_t)rows * sizeof **tables);
-    *count = (uint32_t)rows;
-    for (int i = 0; i < rows; i++) {
-        cell_text(r, i, 0, (*tables)[i].schema, sizeof(*tables)[i].schema);
-        cell_text(r, i, 1, (*tables)[i].name, sizeof(*tables)[i].name);
-    }
-    pg_result_free(r);
-    return 0;
-}
-
-/* The array of pointers and the texts behind it are one block. */
-static char **copy_names(const struct pg_result *r, int rows)
-{
-    size_t bytes = (size_t)rows * sizeof(char *);
-    for (int i = 0; i < rows; i++)
-        bytes += pg_result_cell(r, i, 0).len + 1;
-    char **names = allocate(bytes);
-    char *text = (char *)(names + rows);
-    for (int i = 0; i < rows; i++) {
-        struct span cell = pg_result_cell(r, i, 0);
-        memcpy(text, cell.ptr, cell.len);
-        text[cell.len] = '\0';
-        names[i] = text;
-        text += cell.len + 1;
-    }
-    return names;
-}
-
-int pg_table_columns(struct pg_connection *connection, const char *schema, const char *table,
-                     char ***names, uint32_t *count, struct error *err)
-{
-    assert(connection != NULL && schema != NULL && table != NULL);
-    assert(names != NULL && count != NULL);
-    struct pg_result *r = NULL;
-    if (pg_query(connection,
-                 "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-                 "JOIN pg_namespace n ON n.oid = c.relnamespace "
-                 "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') "
-                 "AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-                 2, (const char *const[]){schema, table}, &r, err) < 0)
-        return -1;
-    int rows = pg_result_rows(r);
-    *names = copy_names(r, rows);
-    *count = (uint32_t)rows;
     pg_result_free(r);
     return 0;
 }

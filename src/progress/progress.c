@@ -33,6 +33,32 @@ static void drop_passed_skips(struct progress *progress)
     progress->skip_count = kept;
 }
 
+/* What the server is asked for again at the next open (recover/origin_wal_judge): the last
+ * transaction below the position, or nothing where that is not known. */
+static void remember_ended(const struct batch *batch, struct progress *next)
+{
+    const struct batch_ended *ended = &batch->ended;
+    if (ended->unknown)
+        next->last.lsn = 0;
+    if (ended->xid == 0)
+        return;
+    next->last.xid = ended->xid;
+    next->last.xid8 = 0;
+    next->last.lsn = ended->commit_at_us > 0 ? ended->final_lsn : 0;
+    next->last.commit_at_us = ended->commit_at_us > 0 ? ended->commit_at_us : 0;
+}
+
+uint64_t progress_xid8(uint32_t xid, uint64_t next_xid)
+{
+    if (xid == 0 || next_xid == 0)
+        return 0;
+    /* Ids go round, so only the sign of a difference means something. */
+    int64_t ahead = (int32_t)(xid - (uint32_t)next_xid);
+    if (ahead < 0 && (uint64_t)-ahead > next_xid)
+        return 0;
+    return next_xid + (uint64_t)ahead;
+}
+
 void progress_advance(const struct progress *last, const struct batch *batch, int64_t wall_us,
                       struct progress *next)
 {
@@ -46,10 +72,7 @@ void progress_advance(const struct progress *last, const struct batch *batch, in
     next->resume = batch->resume;
     if (batch->xid != 0)
         next->xid = batch->xid;
-    if (batch->ends_txn && batch->commit_time_us > 0) {
-        next->last.xid = batch->xid;
-        next->last.commit_at_us = batch->commit_time_us;
-    }
+    remember_ended(batch, next);
     next->rebased.present = false;
     next->at_us = wall_us;
     drop_passed_skips(next);

@@ -64,7 +64,11 @@ struct progress {
     uint32_t skip_count;
     struct skip skips[PROGRESS_SKIPS_MAX];
     struct {
-        uint32_t xid;         /* of the last transaction that was published or passed; 0: none */
+        uint32_t xid;  /* of the last transaction that was published or passed; 0: none */
+        uint64_t xid8; /* the same with its epoch; 0: the epoch is not known */
+        /* Its final LSN; where xid is 0, the place from which on there was none. 0: not known, or
+         * too large to be asked for again. */
+        uint64_t lsn;
         int64_t commit_at_us; /* its commit, by the server's clock, Unix epoch; 0: unknown */
         uint64_t witness;     /* LSN of the newest message of ours that was seen; 0: none */
     } last;
@@ -97,6 +101,9 @@ const char *progress_key(const char *relay, uint32_t shard, char text[80]);
  * skips behind the position dropped. Asserts I3. */
 void progress_advance(const struct progress *last, const struct batch *batch, int64_t wall_us,
                       struct progress *next);
+/* The whole of a transaction id of which the stream carries the lower half; next_xid: a place near
+ * which it was given out. 0 where either is. */
+uint64_t progress_xid8(uint32_t xid, uint64_t next_xid);
 /* Is b a legal successor of a in the topic? (I3; a claim or rebase may repeat the position. Nobody
  * goes back to an older version.) */
 bool progress_follows(const struct progress *a, const struct progress *b);

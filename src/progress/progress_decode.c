@@ -202,14 +202,27 @@ static bool lsn_or_null(const struct json_tree *object, const char *name, uint64
     return lsn_member(object, name, lsn) && *lsn != 0;
 }
 
+/* Came after the first records of version 2, as lsn did. */
+static bool xid8_or_null(const struct json_tree *object, uint64_t xid, uint64_t *xid8)
+{
+    const struct json_tree *node = json_tree_member(object, "xid8");
+    if (node == NULL || json_tree_is_null(node))
+        return true;
+    return json_tree_member_u64(object, "xid8", xid8) && *xid8 != 0 && (uint32_t)*xid8 == xid;
+}
+
 static void read_last(struct decoding *d)
 {
     const struct json_tree *node = json_tree_member(d->root, "last");
     struct progress *p = d->progress;
     uint64_t xid = 0;
-    bool right = json_tree_member_u64(node, "xid", &xid) && xid <= UINT32_MAX &&
-                 time_or_null(json_tree_member(node, "commit_at"), &p->last.commit_at_us) &&
-                 lsn_or_null(node, "witness", &p->last.witness);
+    bool right =
+        json_tree_member_u64(node, "xid", &xid) && xid <= UINT32_MAX &&
+        xid8_or_null(node, xid, &p->last.xid8) &&
+        (json_tree_member(node, "lsn") == NULL || lsn_or_null(node, "lsn", &p->last.lsn)) &&
+        p->last.lsn <= p->position.lsn &&
+        time_or_null(json_tree_member(node, "commit_at"), &p->last.commit_at_us) &&
+        lsn_or_null(node, "witness", &p->last.witness);
     if (member(d, "last", right))
         p->last.xid = (uint32_t)xid;
 }

@@ -78,6 +78,11 @@ static void write_last(struct json_writer *w, const struct progress *progress)
     json_write_name(w, "last");
     json_write_begin_object(w);
     json_write_member_u64(w, "xid", progress->last.xid);
+    if (progress->last.xid8 != 0)
+        json_write_member_u64(w, "xid8", progress->last.xid8);
+    else
+        json_write_member_null(w, "xid8");
+    write_lsn_or_null(w, "lsn", progress->last.lsn);
     json_write_member_text(w, "commit_at", at_us > 0 ? time_format(at_us, 6, text) : NULL);
     write_lsn_or_null(w, "witness", progress->last.witness);
     json_write_end_object(w);

@@ -109,6 +109,8 @@ static int claim(struct opening *o, int64_t wall_us, struct error *err)
     p->generation++;
     snprintf(p->instance, sizeof p->instance, "%s", o->claimant->instance);
     o->ends.origin->ops->sign(o->ends.origin, p);
+    if (strcmp(p->config_hash, o->config->hash) != 0)
+        p->last.lsn = 0; /* of what is sent to another configuration nothing is known */
     snprintf(p->config_hash, sizeof p->config_hash, "%s", o->config->hash);
     p->timeline = o->found.system.timeline;
     p->rebased.present = false;

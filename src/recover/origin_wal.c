@@ -123,6 +123,11 @@ static int judge(struct origin *base, enum origin_question question, const struc
                           p->timeline != found->system.timeline;
     if (other_timeline && find_timeline_end(o, found, &facts.timeline_switch, err) < 0)
         return -1;
+    /* A standby may not know yet what its primary does. */
+    bool known = found->have_progress && p->last.xid8 != 0 && !found->system.in_recovery &&
+                 p->system_identifier == found->system.system_identifier;
+    if (known && pg_transaction_fate(base->sql, p->last.xid8, &facts.fate, err) < 0)
+        return -1;
     return wal_judge_start(&facts, err);
 }
 
@@ -222,9 +227,12 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     assert(o->replication != NULL);
     const struct progress *p = &found->progress;
     const char *encoding = found->system.encoding;
-    if (start_stream(o, encoding, p->position.lsn, err) < 0)
+    struct stream_witness witness = wal_witness(p, found->origin.confirmed_lsn);
+    uint64_t from_lsn = witness.from_lsn != 0 ? witness.from_lsn : p->position.lsn;
+    if (start_stream(o, encoding, from_lsn, err) < 0)
         return -1;
     struct stream_options options = {.start = p->position,
+                                     .witness = witness,
                                      .partial = p->partial,
                                      .server_timeout_us =
                                          found->system.wal_sender_timeout_ms * INT64_C(1000),

@@ -30,6 +30,7 @@ struct wal_facts {
     /* Where the timelines differ: the LSN at which the recorded timeline ended in the server's
      * history; 0: the history does not hold it. */
     uint64_t timeline_switch;
+    struct pg_fate fate; /* of the transaction published last */
 };
 
 /* May a relay go on from its recorded progress on this server? Pure, so that open, check and status
@@ -37,6 +38,10 @@ struct wal_facts {
  * with the exact command that mends it; ERROR_RETRY only for a slot that is still in creation, and
  * where a server in recovery lacks what the primary may have. */
 int wal_judge_start(const struct wal_facts *facts, struct error *err);
+/* What the server is asked for again, so that it can be compared with the record: the transaction
+ * published last, where the slot still holds it, and that nothing else commits before the position.
+ * from_lsn 0: nothing. What the server silently forwards over is not asked for. */
+struct stream_witness wal_witness(const struct progress *progress, uint64_t confirmed_lsn);
 /* May a first run make the slot, or take over what an interrupted one left behind? */
 int wal_judge_first(const struct wal_facts *facts, struct error *err);
 /* Is the slot one of pgoutput, and of the database that the connection is to? ERROR_STOP,

@@ -165,13 +165,55 @@ static int judge_position(const struct wal_facts *f, struct error *err)
     return 0;
 }
 
+/* Files that were put back to an earlier time and written to since are the same system on the same
+ * timeline, and they reach beyond the position; but what was published last did not happen there.
+ */
+static int judge_history(const struct wal_facts *f, struct error *err)
+{
+    const struct progress *p = &f->found->progress;
+    const struct pg_fate *fate = &f->fate;
+    bool other_time = fate->commit_at_us != 0 && p->last.commit_at_us != 0 &&
+                      fate->commit_at_us != p->last.commit_at_us;
+    const char *what = fate->outcome == PG_FATE_FUTURE    ? "this server has not got as far as that"
+                       : fate->outcome == PG_FATE_ABORTED ? "this server rolled it back"
+                       : other_time ? "this server committed another one under that id"
+                                    : NULL;
+    if (what == NULL)
+        return 0;
+    char at[LSN_TEXT_MAX];
+    error_stop(err, REASON_HISTORY_CHANGED,
+               "transaction %" PRIu64 " was published last, but %s: it was restored to an earlier "
+               "time, and what it wrote since below position %s was never published",
+               p->last.xid8, what, lsn_format(p->position.lsn, at));
+    error_hint(err, "go on from the slot");
+    return error_mend(err, "rebase --to slot --accept-repeat");
+}
+
+struct stream_witness wal_witness(const struct progress *p, uint64_t confirmed_lsn)
+{
+    assert(confirmed_lsn <= p->position.lsn && p->last.lsn <= p->position.lsn);
+    if (p->last.lsn == 0)
+        return (struct stream_witness){.from_lsn = 0};
+    if (p->last.xid == 0 || p->last.lsn < confirmed_lsn)
+        return (struct stream_witness){.from_lsn = p->last.lsn < confirmed_lsn ? confirmed_lsn
+                                                                               : p->last.lsn,
+                                       .confirmed_lsn = confirmed_lsn};
+    return (struct stream_witness){.from_lsn = p->last.lsn,
+                                   .confirmed_lsn = confirmed_lsn,
+                                   .final_lsn = p->last.lsn,
+                                   .xid = p->last.xid,
+                                   .commit_time_us = p->last.commit_at_us};
+}
+
 int wal_judge_start(const struct wal_facts *facts, struct error *err)
 {
     assert(facts->found != NULL);
     assert(facts->relay != NULL && facts->slot_name != NULL && facts->config_hash != NULL);
     if (judge_record(facts, err) < 0 || judge_server(facts, err) < 0 || judge_slot(facts, err) < 0)
         return -1;
-    return judge_position(facts, err);
+    if (judge_position(facts, err) < 0)
+        return -1;
+    return judge_history(facts, err);
 }
 
 /* ---- The first run ---- */

@@ -147,7 +147,7 @@ static void *writer_main(void *argument)
     while (result == 0 && !atomic_load(&e->writer_stop)) {
         struct wait wait;
         e->writer.wall_us = clock_wall_us();
-        e->writer.published_lsn = lookout_lsn(&e->relay->lookout);
+        e->writer.published_lsn = lookout_lsn(&e->relay->lookout, &e->writer.next_xid);
         int64_t now_us = clock_monotonic_us();
         result = writer_step(&e->writer, now_us, &wait, &err);
         if (!writer_busy(&e->writer))

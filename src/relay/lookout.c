@@ -26,6 +26,38 @@ void lookout_close(struct lookout *l)
     pthread_mutex_destroy(&l->mutex);
 }
 
+/* ---- Snapshots ---- */
+
+/* The next number of "xmin:xmax:xid,xid". */
+static bool next_number(struct span *rest, uint64_t *number)
+{
+    uint64_t value = 0;
+    size_t i = 0;
+    for (; i < rest->len && rest->ptr[i] >= '0' && rest->ptr[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(rest->ptr[i] - '0');
+    bool found = i > 0;
+    i += i < rest->len ? 1 : 0;
+    *rest = (struct span){rest->ptr + i, rest->len - i};
+    *number = value;
+    return found;
+}
+
+/* Of which the stream carries the lower half. */
+static bool next_xid(struct span *rest, uint32_t *xid)
+{
+    uint64_t number;
+    bool found = next_number(rest, &number);
+    *xid = (uint32_t)number;
+    return found;
+}
+
+/* 0 where it cannot be read. */
+static uint64_t snapshot_xmax(struct span snapshot)
+{
+    uint64_t low, high;
+    return next_number(&snapshot, &low) && next_number(&snapshot, &high) ? high : 0;
+}
+
 /* ---- The epoch ---- */
 
 void lookout_begin(struct lookout *l, const struct fingerprint *recorded)
@@ -34,6 +66,7 @@ void lookout_begin(struct lookout *l, const struct fingerprint *recorded)
     l->recorded = recorded->id;
     l->changed = false;
     l->looked = false;
+    l->next_xid = snapshot_xmax(recorded->snapshot);
     buf_reset(&l->text);
     buf_add(&l->text, recorded->text);
     memcpy(l->text_hash, recorded->id.hash, sizeof l->text_hash);
@@ -71,20 +104,6 @@ void lookout_ask(struct lookout *l)
     wake_raise(l->asked_fd);
 }
 
-/* The next number of "xmin:xmax:xid,xid", of which the stream carries the lower half. */
-static bool next_xid(struct span *rest, uint32_t *xid)
-{
-    uint64_t value = 0;
-    size_t i = 0;
-    for (; i < rest->len && rest->ptr[i] >= '0' && rest->ptr[i] <= '9'; i++)
-        value = value * 10 + (uint64_t)(rest->ptr[i] - '0');
-    bool found = i > 0;
-    i += i < rest->len ? 1 : 0;
-    *rest = (struct span){rest->ptr + i, rest->len - i};
-    *xid = (uint32_t)value;
-    return found;
-}
-
 /* Transaction ids go round, so only the sign of a difference means something. */
 bool lookout_is_over(struct span snapshot, uint32_t xid)
 {
@@ -111,10 +130,11 @@ bool lookout_passes(struct lookout *l, uint32_t xid)
     return passes;
 }
 
-uint64_t lookout_lsn(struct lookout *l)
+uint64_t lookout_lsn(struct lookout *l, uint64_t *near_xid)
 {
     pthread_mutex_lock(&l->mutex);
     uint64_t lsn = l->recorded.lsn;
+    *near_xid = l->next_xid;
     pthread_mutex_unlock(&l->mutex);
     return lsn;
 }
@@ -149,10 +169,18 @@ void lookout_tell(struct lookout *l, const struct fingerprint *seen)
         l->looked = true;
         buf_reset(&l->snapshot);
         buf_add(&l->snapshot, seen->snapshot);
+        l->next_xid = snapshot_xmax(seen->snapshot);
         if (seen->id.lsn > l->recorded.lsn)
             l->recorded.lsn = seen->id.lsn;
     }
     pthread_mutex_unlock(&l->mutex);
     wake_raise(l->answered_fd);
     atomic_store(&l->news, true);
+}
+
+void lookout_blind(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->next_xid = 0;
+    pthread_mutex_unlock(&l->mutex);
 }

@@ -22,6 +22,8 @@ struct lookout {
     atomic_bool news;                     /* answered_fd is to be lowered */
     bool looked;                          /* since the epoch began */
     struct buf snapshot;                  /* of before the newest look: "xmin:xmax:xid,xid" */
+    uint64_t next_xid; /* with its epoch, of the newest look, the open's or the watch's; 0: the
+                          newest failed, so that it may be of long ago */
 };
 
 int lookout_open(struct lookout *lookout, struct error *err);
@@ -40,8 +42,8 @@ void lookout_ask(struct lookout *lookout);
 bool lookout_passes(struct lookout *lookout, uint32_t xid);
 /* Was the transaction over when the snapshot (the text of a pg_snapshot) was taken? Pure. */
 bool lookout_is_over(struct span snapshot, uint32_t xid);
-/* Where the recorded fingerprint was last seen to hold. */
-uint64_t lookout_lsn(struct lookout *lookout);
+/* Where the recorded fingerprint was last seen to hold; *near_xid: next_xid. */
+uint64_t lookout_lsn(struct lookout *lookout, uint64_t *near_xid);
 /* The text of the fingerprint that was recorded last, copied, and its hash; absent: none is known.
  */
 struct span lookout_recall(struct lookout *lookout, struct arena *arena, const char **hash);
@@ -51,5 +53,7 @@ struct span lookout_recall(struct lookout *lookout, struct arena *arena, const c
 /* Is there an epoch to look for? */
 bool lookout_wanted(struct lookout *lookout);
 void lookout_tell(struct lookout *lookout, const struct fingerprint *seen);
+/* It cannot look. */
+void lookout_blind(struct lookout *lookout);
 
 #endif

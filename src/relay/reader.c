@@ -14,6 +14,9 @@
 /* A transaction that the server sends so long after its commit is part of a backlog. */
 #define BEHIND_US (INT64_C(1) * 1000000)
 #define NAP_MAX_US 10000
+/* A transaction with more is not asked for again at the next open, only to be dropped. */
+#define ASKED_AGAIN_CHANGES 1000
+#define ASKED_AGAIN_BYTES (512 * 1024)
 /* How soon an encoder that was not ready is asked again. */
 #define HOLD_US 10000
 /* What is published is looked at within a moment, or the session that looks is broken. */
@@ -152,6 +155,7 @@ static void take_begin(struct reader *r, const struct change *change)
 {
     assert(!r->state.in_txn);
     r->state.in_txn = true;
+    r->txn_bytes = 0;
     r->final_lsn = change->id.final_lsn;
     r->xid = change->xid;
     r->cursor = change->position;
@@ -161,6 +165,10 @@ static void take_commit(struct reader *r, const struct change *change)
 {
     assert(r->state.in_txn);
     r->state.in_txn = false;
+    bool small = r->cursor.seq <= ASKED_AGAIN_CHANGES && r->txn_bytes <= ASKED_AGAIN_BYTES;
+    r->batch->ended = (struct batch_ended){.xid = change->xid,
+                                           .final_lsn = small ? change->id.final_lsn : 0,
+                                           .commit_at_us = change->commit_time_us};
     r->cursor = change->position;
     r->batch->end = change->position;
     r->batch->partial = (struct partial){0};
@@ -182,7 +190,9 @@ static void take_row(struct reader *r, int64_t now_us, struct error *err)
 {
     assert(r->state.in_txn);
     bool empty = r->batch->count == 0;
+    size_t bytes = r->batch->bytes;
     enum fill got = filler_take(&r->filler, &r->change, r->batch, err);
+    r->txn_bytes += r->batch->bytes - bytes;
     if (empty && r->batch->count > 0)
         r->batch->opened_us = now_us;
     switch (got) {

@@ -63,6 +63,7 @@ struct reader {
     uint64_t final_lsn;   /* of the transaction at hand */
     uint32_t xid;
     struct position cursor;   /* of the last change that is done */
+    size_t txn_bytes;         /* of the messages of the transaction at hand */
     struct position boundary; /* of the last COMMIT in `batch`; lsn 0: none */
     uint32_t boundary_count;  /* messages of `batch` up to there */
     struct position sealed;   /* end of the batch that was sent last */

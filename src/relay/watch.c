@@ -94,6 +94,7 @@ static void look_if_due(struct watch *w, int64_t now_us)
         return;
     }
     disconnect(w);
+    lookout_blind(&w->relay->lookout);
     w->next_us = now_us + WATCH_RETRY_US;
     if (!w->failed && !atomic_load(&w->relay->stop))
         log_error(w->relay->o.log, LOG_WARN, "watch.failed", &err);

@@ -84,7 +84,10 @@ static void keep_resume(struct buf *kept, struct span *resume)
  * needs of the last one is kept apart. */
 static void keep_tail(struct writer *w, const struct batch *batch)
 {
+    struct batch_ended before = w->tail.ended;
     w->tail = *batch;
+    if (batch->ended.xid == 0 && !batch->ended.unknown)
+        w->tail.ended = before;
     keep_resume(&w->tail_resume, &w->tail.resume);
     if (batch->transactions > w->cut_transactions)
         w->txn_transactions += batch->transactions - w->cut_transactions;
@@ -101,7 +104,7 @@ static void keep_cut(struct writer *w)
     const struct message *done = &batch->messages[w->next - 1];
     const struct message *next = &batch->messages[w->next];
     uint32_t counted = w->cut_transactions;
-    keep_tail(w, &(struct batch){.ends_txn = false});
+    keep_tail(w, &(struct batch){.ended = {.unknown = true}});
     w->cut_transactions = counted;
     w->tail.ends_txn = done->id.final_lsn != next->id.final_lsn;
     w->tail.end = done->position;
@@ -124,6 +127,8 @@ static void begin_commit(struct writer *w, int64_t now_us)
     progress_advance(&w->last, &w->tail, w->wall_us, &w->record);
     if (w->record.fingerprint.hash[0] != '\0' && w->published_lsn > w->record.fingerprint.lsn)
         w->record.fingerprint.lsn = w->published_lsn;
+    if (w->record.last.xid8 == 0)
+        w->record.last.xid8 = progress_xid8(w->record.last.xid, w->next_xid);
     buf_reset(&w->record_json);
     progress_encode(&w->record, &w->record_json);
     w->commit_began_us = now_us;
@@ -182,6 +187,7 @@ static void commit_done(struct writer *w)
 {
     assert(position_compare(w->record.position, w->last.position) > 0); /* I3 */
     w->last = w->record;
+    w->tail.ended = (struct batch_ended){.xid = 0};
     keep_resume(&w->last_resume, &w->last.resume);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < w->held_count; i++) {

@@ -53,6 +53,7 @@ struct writer {
     bool committed_uncounted;  /* metrics of the last commit wait for the time of the next step */
     int64_t wall_us;           /* set by the loop before each step */
     uint64_t published_lsn;    /* the same: where the fingerprint was last seen to hold */
+    uint64_t next_xid;         /* the same: near the server's next transaction id; 0: not known */
 
     uint64_t txn_events[CONFIG_ROUTES_MAX]; /* of the open Kafka transaction, by route */
     uint64_t txn_bytes[CONFIG_ROUTES_MAX];

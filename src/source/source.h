@@ -88,8 +88,20 @@ static inline void source_close(struct source *s, int64_t deadline_us)
 struct stream;
 struct type_registry;
 
+/* What the server must send again from below the start: a server whose files were put back to an
+ * earlier time, and written to since, has another history there. Until it has, nothing is handed on
+ * and nothing is confirmed beyond what was, so that a refused start leaves the slot as it is. */
+struct stream_witness {
+    uint64_t from_lsn;  /* the server was asked for what commits from here on; 0: for the start */
+    uint64_t final_lsn; /* of the only transaction from there to the start; 0: there is none */
+    uint64_t confirmed_lsn; /* of the slot as it was found; not beyond from_lsn */
+    uint32_t xid;
+    int64_t commit_time_us;
+};
+
 struct stream_options {
-    struct position start;     /* recorded progress; seq 0 unless partial */
+    struct position start; /* recorded progress; seq 0 unless partial */
+    struct stream_witness witness;
     struct partial partial;    /* of the recorded progress */
     int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: off, and 60 s are taken */
     uint32_t patience; /* so many of these without a sign, and the server is silent; 0 is 1 */
@@ -106,7 +118,7 @@ void stream_close(struct stream *stream); /* NULL is legal */
 
 /* One CopyData payload from the server ('w' XLogData or 'k' keepalive). The bytes must stay valid
  * until stream_next() has given 0. 0, or -1 with ERROR_RETRY/ERROR_STOP (undecodable, unknown type,
- * another transaction where the partial one must come). */
+ * another transaction where the partial one or the witness must come). */
 int stream_feed(struct stream *stream, struct span copy_data, int64_t now_us, struct error *err);
 /* The change of what was fed: 1 or 0. At most one for each feed, to be taken before the next. An
  * urgent MARK may repeat the position of the COMMIT or MARK before it, where that is not yet

@@ -24,7 +24,8 @@
 #include <stdint.h>
 
 struct standby_options {
-    uint64_t start_lsn; /* recorded progress, so it may be confirmed; the first status does */
+    uint64_t start_lsn; /* not beyond recorded progress, so it may be confirmed; the first status
+                           does */
     int64_t server_timeout_us; /* wal_sender_timeout; 0: the server has none, ours is taken */
     uint32_t patience; /* after so many time-outs without a sign the server is silent; 0 is 1 */
     int64_t now_us;

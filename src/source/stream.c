@@ -8,7 +8,8 @@
  *   - Begin.final_lsn: the start of the commit record; it identifies the transaction and decides
  *     whether to drop it
  *   - current_lsn: the position before the next transaction; start.lsn, then Commit.end_lsn or
- *     walEnd */
+ *     walEnd
+ *   - witness: the transaction before start.lsn, sent once more so that it can be compared */
 #include "source/source.h"
 
 #include "base/bigendian.h"
@@ -27,6 +28,9 @@
 #define XLOGDATA_HEADER_BYTES 25
 #define KEEPALIVE_BYTES 18
 
+/* From below the start: the witness is to come; nothing but what came may. */
+enum witness_state { WITNESS_NONE, WITNESS_AWAITED, WITNESS_ALONE };
+
 /* A transaction that was committed in parts up to `done` changes must come first. */
 enum partial_state { PARTIAL_NONE, PARTIAL_AWAITED, PARTIAL_AT_HAND };
 
@@ -42,6 +46,8 @@ struct stream {
     bool dropping;    /* the transaction at hand was done before the start */
     enum partial_state partial_state;
     struct partial partial;
+    enum witness_state witness_state;
+    struct stream_witness witness;
     uint64_t urgent_lsn; /* of the last urgent MARK */
     bool has_change;     /* `change` was not yet taken */
     struct change change;
@@ -56,7 +62,11 @@ struct stream *stream_open(const struct stream_options *options)
     arena_init(&s->epoch, EPOCH_CHUNK_BYTES, EPOCH_CHUNK_BYTES);
     s->encoding = options->encoding != NULL ? text_encoding_open(options->encoding) : NULL;
     s->decoder = decoder_open(&s->epoch, s->encoding);
-    const struct standby_options standby = {.start_lsn = options->start.lsn,
+    const struct stream_witness *witness = &options->witness;
+    bool asked = witness->from_lsn != 0 && witness->from_lsn < options->start.lsn;
+    assert(witness->confirmed_lsn <= witness->from_lsn);
+    const struct standby_options standby = {.start_lsn =
+                                                asked ? witness->confirmed_lsn : options->start.lsn,
                                             .server_timeout_us = options->server_timeout_us,
                                             .patience = options->patience,
                                             .now_us = options->now_us};
@@ -66,6 +76,9 @@ struct stream *stream_open(const struct stream_options *options)
     s->received_lsn = options->start.lsn;
     s->partial = options->partial;
     s->partial_state = options->partial.final_lsn != 0 ? PARTIAL_AWAITED : PARTIAL_NONE;
+    s->witness = *witness;
+    if (asked)
+        s->witness_state = witness->final_lsn != 0 ? WITNESS_AWAITED : WITNESS_ALONE;
     return s;
 }
 
@@ -111,6 +124,61 @@ static int out_of_order(const struct stream *s, struct error *err, const char *w
                            "the connection leads to one server only, then start again");
 }
 
+static int other_history(const struct stream *s, struct error *err, const char *what, uint64_t lsn)
+{
+    char wanted[LSN_TEXT_MAX], start[LSN_TEXT_MAX], got[LSN_TEXT_MAX];
+    lsn_format(s->start_lsn, start);
+    if (s->witness_state == WITNESS_AWAITED)
+        error_stop(err, REASON_HISTORY_CHANGED,
+                   "transaction %" PRIu32 ", which was published last and commits at %s, does not "
+                   "come again: %s %s",
+                   s->witness.xid, lsn_format(s->witness.final_lsn, wanted), what,
+                   lsn_format(lsn, got));
+    else
+        error_stop(err, REASON_HISTORY_CHANGED,
+                   "nothing more was to come before position %s, but %s %s", start, what,
+                   lsn_format(lsn, got));
+    error_hint(err,
+               "the server was restored to an earlier time, and what it wrote since below "
+               "position %s was never published; go on from the slot",
+               start);
+    return error_mend(err, "rebase --to slot --accept-repeat");
+}
+
+/* The server has come to the start, and all before it was as it was recorded. */
+static void witnessed(struct stream *s)
+{
+    s->witness_state = WITNESS_NONE;
+    standby_confirm(&s->standby, s->start_lsn);
+}
+
+static bool is_witness(const struct stream *s)
+{
+    return s->change.id.final_lsn == s->witness.final_lsn && s->change.xid == s->witness.xid &&
+           s->change.commit_time_us == s->witness.commit_time_us;
+}
+
+/* A transaction from below the start. A server may go back further than it was asked to. */
+static int feed_witness(struct stream *s, uint64_t final_lsn, struct error *err)
+{
+    if (s->witness_state == WITNESS_NONE || final_lsn < s->witness.from_lsn)
+        return 0;
+    if (s->witness_state == WITNESS_ALONE || !is_witness(s))
+        return other_history(s, err, "one came that commits at", final_lsn);
+    s->witness_state = WITNESS_ALONE;
+    return 0;
+}
+
+/* Nothing that commits before `lsn` is still to come. */
+static int pass_witness(struct stream *s, const char *what, uint64_t lsn, struct error *err)
+{
+    if (s->witness_state == WITNESS_AWAITED && lsn > s->witness.final_lsn)
+        return other_history(s, err, what, lsn);
+    if (s->witness_state == WITNESS_ALONE && lsn >= s->start_lsn)
+        witnessed(s);
+    return 0;
+}
+
 /* Equality with the start is kept: commit records are often adjacent, so the next transaction's
  * commit record may begin exactly where the last one ended. It is the server's own rule, too. */
 static int feed_begin(struct stream *s, struct error *err)
@@ -119,7 +187,9 @@ static int feed_begin(struct stream *s, struct error *err)
     s->ordinal = 0;
     s->dropping = final_lsn < s->start_lsn;
     if (s->dropping)
-        return 0;
+        return feed_witness(s, final_lsn, err);
+    if (pass_witness(s, "one came that commits at", final_lsn, err) < 0)
+        return -1;
     if (s->partial_state == PARTIAL_AWAITED && final_lsn != s->partial.final_lsn)
         return partial_mismatch(s, err, "one came that commits at", final_lsn);
     if (final_lsn < s->current_lsn)
@@ -221,6 +291,8 @@ static int feed_keepalive(struct stream *s, struct span data, int64_t now_us, st
         standby_asked(&s->standby, wal_end, now_us);
     if (decoder_in_transaction(s->decoder))
         return 0;
+    if (pass_witness(s, "the server is past it, at", wal_end, err) < 0)
+        return -1;
     if (s->partial_state == PARTIAL_AWAITED) {
         if (wal_end > s->partial.final_lsn)
             return partial_mismatch(s, err, "the server is past it, at", wal_end);
@@ -304,6 +376,8 @@ void stream_confirm(struct stream *s, struct position committed)
 {
     assert(s != NULL);
     assert(committed.lsn <= s->current_lsn); /* nothing can be done that was not handed on */
+    if (s->witness_state != WITNESS_NONE)
+        return; /* it is the start, which is confirmed once the server has come there */
     standby_confirm(&s->standby, committed.lsn);
 }
 

@@ -44,6 +44,19 @@ MUTANTS = [
            [("return !state->in_txn && state->away == 0;", "return !state->in_txn;")],
            "unit relay_reader_seal_test", r"FAILED.*a_mark_waits_until_everything_has_returned"),
 
+    Mutant("slot-moved-before-the-server-is-known", "a restored server is refused", STREAM,
+           [("asked ? witness->confirmed_lsn : options->start.lsn", "options->start.lsn")],
+           "unit source_stream_changes_test", r"FAILED.*the_last_transaction_comes_again"),
+    Mutant("another-history-gone-on-with", "a restored server is refused", STREAM,
+           [("if (s->witness_state == WITNESS_ALONE || !is_witness(s))", "if (false)")],
+           "unit source_stream_changes_test", r"FAILED.*another_history_is_refused"),
+    Mutant("last-transaction-forgotten-between-batches", "a server that is the same goes on", WRITER,
+           [("w->tail.ended = before;", "")],
+           "sim", r"nothing more was to come|does not come again"),
+    Mutant("last-transaction-guessed-at-a-cut", "a server that is the same goes on", WRITER,
+           [("{.ended = {.unknown = true}}", "{.ends_txn = false}")],
+           "sim", r"nothing more was to come|does not come again"),
+
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
            [("int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);",

@@ -14,7 +14,8 @@ static int recover(struct world *w, struct error *err)
         w->progress = (struct progress){.system_identifier = SYSTEM_IDENTIFIER,
                                         .timeline = 1,
                                         .mode = PROGRESS_WAL,
-                                        .position = {w->pg.confirmed_lsn, 0}};
+                                        .position = {w->pg.confirmed_lsn, 0},
+                                        .last = {.lsn = w->pg.confirmed_lsn}};
         snprintf(w->progress.relay, sizeof w->progress.relay, "sim");
         snprintf(w->progress.slot, sizeof w->progress.slot, "walferry_sim");
         snprintf(w->progress.config_hash, sizeof w->progress.config_hash, "0123456789abcdef");

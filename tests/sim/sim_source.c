@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include "pgoutput_encoder.h"
+#include "recover/origin_wal_internal.h"
 
 #include <stdlib.h>
 
@@ -123,12 +124,14 @@ struct source *sim_source_open(struct world *w)
     s->base.ops = &sim_ops;
     s->world = w;
     s->confirmed = w->progress.position;
+    struct stream_witness witness = wal_witness(&w->progress, w->pg.confirmed_lsn);
     struct stream_options options = {.start = w->progress.position,
+                                     .witness = witness,
                                      .partial = w->progress.partial,
                                      .server_timeout_us = 60000000,
                                      .patience = w->lessons.patience,
                                      .now_us = w->now_us};
     s->stream = stream_open(&options);
-    model_pg_start(&w->pg, w->progress.position.lsn);
+    model_pg_start(&w->pg, witness.from_lsn != 0 ? witness.from_lsn : w->progress.position.lsn);
     return &s->base;
 }

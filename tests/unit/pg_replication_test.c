@@ -244,11 +244,6 @@ static void the_walsender_answers_questions(void **state)
     assert_int_equal(pg_slot_state(sql, "it's not there", &slot, &err), 0);
     assert_int_equal(slot.state, SLOT_ABSENT);
     assert_true(slot.current_lsn > 0);
-    struct pg_table *tables = NULL;
-    uint32_t count = 0;
-    assert_int_equal(pg_publication_tables(sql, "pub", &tables, &count, &err), 0);
-    assert_int_equal(count, 1);
-    free(tables);
     pg_replication_close(r);
 }
 

@@ -312,41 +312,6 @@ static void identify_tells_of_the_server(void **state)
     pg_close(c);
 }
 
-static void tables_and_columns_are_listed(void **state)
-{
-    (void)state;
-    private_postgres_sql(&server, "CREATE TABLE public.\"Odd \"\" one\" (b int, a text, gone int)");
-    private_postgres_sql(&server, "ALTER TABLE public.\"Odd \"\" one\" DROP COLUMN gone");
-    private_postgres_sql(&server, "CREATE PUBLICATION \"pub'1\" FOR TABLE public.\"Odd \"\" one\"");
-    private_postgres_sql(&server, "CREATE PUBLICATION bare");
-    struct pg_connection *c = open_as("plain", "");
-    struct error err = ERROR_INIT;
-    struct pg_table *tables = NULL;
-    uint32_t count = 9;
-    assert_int_equal(pg_publication_tables(c, "pub'1", &tables, &count, &err), 0);
-    assert_int_equal(count, 1);
-    assert_string_equal(tables[0].schema, "public");
-    assert_string_equal(tables[0].name, "Odd \" one");
-    free(tables);
-    assert_int_equal(pg_publication_tables(c, "bare", &tables, &count, &err), 0);
-    assert_int_equal(count, 0);
-    free(tables);
-    assert_int_equal(pg_publication_tables(c, "absent", &tables, &count, &err), -1);
-    assert_string_equal(reason_slug(err.reason), "publication_missing");
-    assert_int_equal(err.exit_code, EXIT_USAGE);
-    assert_string_equal(err.text, "publication \"absent\" does not exist");
-    char **names = NULL;
-    assert_int_equal(pg_table_columns(c, "public", "Odd \" one", &names, &count, &err), 0);
-    assert_int_equal(count, 2);
-    assert_string_equal(names[0], "b");
-    assert_string_equal(names[1], "a");
-    free(names);
-    assert_int_equal(pg_table_columns(c, "public", "absent", &names, &count, &err), 0);
-    assert_int_equal(count, 0);
-    free(names);
-    pg_close(c);
-}
-
 static void blocking_transactions_are_named(void **state)
 {
     (void)state;
@@ -383,7 +348,6 @@ int main(void)
         cmocka_unit_test(query_errors_are_sorted),
         cmocka_unit_test(queries_end_with_time_out_and_stop_flag),
         cmocka_unit_test(identify_tells_of_the_server),
-        cmocka_unit_test(tables_and_columns_are_listed),
         cmocka_unit_test(blocking_transactions_are_named),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);

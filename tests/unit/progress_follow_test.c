@@ -64,15 +64,56 @@ static void the_last_transaction_is_known_by_xid_and_time(void **state)
 {
     (void)state;
     struct progress last = at(3, 100), next, after;
+    last.last.xid8 = 4;
     struct batch batch = ending(200);
-    batch.commit_time_us = 77;
+    batch.ended = (struct batch_ended){.xid = 5, .final_lsn = 190, .commit_at_us = 77};
     progress_advance(&last, &batch, 1, &next);
     assert_int_equal(next.last.xid, 5);
+    assert_int_equal(next.last.xid8, 0); /* of the one before */
+    assert_int_equal(next.last.lsn, 190);
     assert_int_equal(next.last.commit_at_us, 77);
     struct batch mark = {.end = {300, 0}, .ends_txn = true, .mark = true};
     progress_advance(&next, &mark, 2, &after);
     assert_int_equal(after.last.xid, 5);
+    assert_int_equal(after.last.lsn, 190);
     assert_int_equal(after.last.commit_at_us, 77);
+}
+
+/* A part stands behind whole transactions, which are the last ones below its position. */
+static void a_part_remembers_what_ended_before_it(void **state)
+{
+    (void)state;
+    struct progress last = at(3, 100), next, after;
+    struct batch batch = {.end = {150, 40}, .partial = {180, 40, 1}, .xid = 9};
+    batch.ended = (struct batch_ended){.xid = 8, .final_lsn = 140, .commit_at_us = 70};
+    progress_advance(&last, &batch, 1, &next);
+    assert_int_equal(next.xid, 9);
+    assert_int_equal(next.last.xid, 8);
+    assert_int_equal(next.last.lsn, 140);
+    /* Where it is not known which one was last, nothing is asked for again. */
+    batch.end.seq = batch.partial.done = 80;
+    batch.ended = (struct batch_ended){.unknown = true};
+    progress_advance(&next, &batch, 2, &after);
+    assert_int_equal(after.last.xid, 8);
+    assert_int_equal(after.last.lsn, 0);
+    batch.end.seq = batch.partial.done = 90;
+    batch.ended = (struct batch_ended){.xid = 9, .final_lsn = 145}; /* at no known time */
+    progress_advance(&next, &batch, 2, &after);
+    assert_int_equal(after.last.xid, 9);
+    assert_int_equal(after.last.lsn, 0);
+}
+
+static void an_id_is_the_one_nearest_to_those_given_out(void **state)
+{
+    (void)state;
+    assert_int_equal(progress_xid8(0, 900), 0);
+    assert_int_equal(progress_xid8(800, 0), 0);
+    assert_int_equal(progress_xid8(800, 900), 800);
+    assert_int_equal(progress_xid8(1000, 900), 1000); /* given out since */
+    uint64_t third = UINT64_C(3) << 32;
+    assert_int_equal(progress_xid8(UINT32_MAX, third + 5), third - 1);
+    assert_int_equal(progress_xid8(7, third - 1), third + 7);
+    assert_int_equal(progress_xid8(UINT32_MAX, 5), 0); /* there is no epoch before the first */
 }
 
 static void nobody_goes_back_to_an_older_version(void **state)
@@ -197,6 +238,8 @@ int main(void)
         cmocka_unit_test(an_advance_takes_the_batchs_end),
         cmocka_unit_test(a_part_keeps_the_lsn_and_counts),
         cmocka_unit_test(the_last_transaction_is_known_by_xid_and_time),
+        cmocka_unit_test(a_part_remembers_what_ended_before_it),
+        cmocka_unit_test(an_id_is_the_one_nearest_to_those_given_out),
         cmocka_unit_test(nobody_goes_back_to_an_older_version),
         cmocka_unit_test(a_mark_keeps_the_xid),
         cmocka_unit_test(skips_behind_the_position_go),

@@ -20,7 +20,8 @@ static const char golden[] =
     "\"system_identifier\":\"18446744073709551615\",\"timeline\":3,\"slot\":\"walferry_orders\","
     "\"mode\":\"wal\",\"position\":\"16/B374D848\",\"xid\":4294967295,\"partial\":null,"
     "\"resume\":null,\"rebased\":null,\"skip\":[],"
-    "\"last\":{\"xid\":0,\"commit_at\":null,\"witness\":null},\"publications\":[],"
+    "\"last\":{\"xid\":0,\"xid8\":null,\"lsn\":null,\"commit_at\":null,\"witness\":null},"
+    "\"publications\":[],"
     "\"fingerprint\":null,\"guard\":null,\"command\":null,"
     "\"config_hash\":\"0123456789abcdef\",\"at\":\"2024-05-06T07:08:09.012345Z\"}";
 
@@ -152,6 +153,8 @@ static void a_full_record_round_trips(void **state)
         progress.skips[i] =
             (struct skip){change_id_wal(UINT64_C(0xFFFFFFFF00000000) + i, UINT64_MAX - i), "a.b"};
     progress.last.xid = UINT32_MAX;
+    progress.last.xid8 = (UINT64_C(7) << 32) - 1;
+    progress.last.lsn = UINT64_C(0x16B374D848);
     progress.last.commit_at_us = INT64_C(1714979289000001);
     progress.last.witness = UINT64_MAX;
     progress.publication_count = 2;
@@ -214,6 +217,8 @@ static void unknown_members_are_passed_over(void **state)
     accept_changed("\"relay\"", "\"colour\":{\"deep\":[1,null]},\"relay\"", &read, &arena);
     check_equal(&wanted, &read);
     accept_changed("\"skip\":[],", "", &read, &arena);
+    check_equal(&wanted, &read);
+    accept_changed("\"xid8\":null,\"lsn\":null,", "", &read, &arena); /* the first of version 2 */
     check_equal(&wanted, &read);
     arena_fini(&arena);
 }
@@ -338,6 +343,10 @@ static void every_member_must_be_right(void **state)
         {"skip", "\"skip\":[]",
          "\"skip\":[{\"id\":\"18446744073709551615-0000000000000001-1\",\"route\":\"\"}]"},
         {"last", "\"last\":{\"xid\":0,", "\"last\":{"},
+        {"last", "\"xid8\":null", "\"xid8\":\"5\""},
+        {"last", "\"xid8\":null", "\"xid8\":4294967297"},
+        {"last", "\"lsn\":null", "\"lsn\":5"},
+        {"last", "\"lsn\":null", "\"lsn\":\"16/B374D849\""},
         {"last", "\"commit_at\":null", "\"commit_at\":5"},
         {"last", "\"witness\":null", "\"witness\":\"0/0\""},
         {"publications", "\"publications\":[],", ""},

@@ -332,6 +332,27 @@ static void a_start_claims_with_the_next_generation(void **state)
     assert_int_equal(f->origin.evicts, 0);
 }
 
+/* To another configuration other transactions may be sent. */
+static void another_configuration_asks_for_nothing_again(void **state)
+{
+    struct fixture *f = *state;
+    struct progress record = recorded;
+    record.generation++;
+    record.last.xid = 70;
+    record.last.lsn = 0x1f00;
+    add(&f->ledger, &record);
+    opens(f);
+    assert_int_equal(f->opening.found.progress.last.lsn, 0);
+    assert_int_equal(f->opening.found.progress.last.xid, 70);
+    record.generation += 2;
+    snprintf(record.config_hash, sizeof record.config_hash, "%s", f->config.hash);
+    add(&f->ledger, &record);
+    f->claimant.claimed = false;
+    new_epoch(f);
+    opens(f);
+    assert_int_equal(f->opening.found.progress.last.lsn, 0x1f00);
+}
+
 /* A bad start must not fence a good relay. */
 static void what_is_refused_takes_nothing_over(void **state)
 {
@@ -603,6 +624,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_start_claims_with_the_next_generation),
+        TEST(another_configuration_asks_for_nothing_again),
         TEST(what_is_refused_takes_nothing_over),
         TEST(who_finds_anothers_claim_leaves),
         TEST(a_refusal_beside_a_successor_is_his_doing),

@@ -276,6 +276,69 @@ static void a_position_in_the_future_is_refused(void **state)
             "go on from the slot: walferry rebase --to slot --accept-repeat");
 }
 
+static void a_restored_server_is_known_by_the_last_transaction(void **state)
+{
+    struct fixture *f = *state;
+    const char *hint = "go on from the slot: walferry rebase --to slot --accept-repeat";
+    f->found.progress.last.xid = 70;
+    f->found.progress.last.xid8 = (UINT64_C(2) << 32) + 70;
+    f->found.progress.last.commit_at_us = 1700000000123456;
+    f->facts.fate = (struct pg_fate){.outcome = PG_FATE_UNKNOWN};
+    accepted(f);
+    f->facts.fate = (struct pg_fate){.outcome = PG_FATE_COMMITTED};
+    accepted(f); /* the server does not keep commit times */
+    f->facts.fate.commit_at_us = 1700000000123456;
+    accepted(f);
+    f->facts.fate.commit_at_us++;
+    refused(f, EXIT_REFUSED, "history_changed",
+            "transaction 8589934662 was published last, but this server committed another one "
+            "under that id: it was restored to an earlier time, and what it wrote since below "
+            "position 0/2000 was never published",
+            hint);
+    f->found.progress.last.commit_at_us = 0; /* not known to us */
+    accepted(f);
+    f->facts.fate = (struct pg_fate){.outcome = PG_FATE_ABORTED};
+    refused(f, EXIT_REFUSED, "history_changed",
+            "transaction 8589934662 was published last, but this server rolled it back: it was "
+            "restored to an earlier time, and what it wrote since below position 0/2000 was never "
+            "published",
+            hint);
+    f->facts.fate = (struct pg_fate){.outcome = PG_FATE_FUTURE};
+    refused(f, EXIT_REFUSED, "history_changed",
+            "transaction 8589934662 was published last, but this server has not got as far as "
+            "that: it was restored to an earlier time, and what it wrote since below position "
+            "0/2000 was never published",
+            hint);
+}
+
+static void witness_is(const struct progress *p, uint64_t confirmed_lsn, uint64_t from_lsn,
+                       uint64_t final_lsn)
+{
+    struct stream_witness witness = wal_witness(p, confirmed_lsn);
+    assert_int_equal(witness.from_lsn, from_lsn);
+    assert_int_equal(witness.confirmed_lsn, from_lsn != 0 ? confirmed_lsn : 0);
+    assert_int_equal(witness.final_lsn, final_lsn);
+    assert_int_equal(witness.xid, final_lsn != 0 ? 70 : 0);
+    assert_int_equal(witness.commit_time_us, final_lsn != 0 ? 17 : 0);
+}
+
+/* A slot sends nothing from before what was confirmed to it. */
+static void only_what_the_slot_holds_is_asked_for_again(void **state)
+{
+    struct fixture *f = *state;
+    struct progress *p = &f->found.progress;
+    witness_is(p, 0x1000, 0, 0); /* nothing is known of what stands below the position */
+    p->last.lsn = 0x1800;
+    witness_is(p, 0x1000, 0x1800, 0); /* a setup: there was none since */
+    witness_is(p, 0x1900, 0x1900, 0);
+    p->last.xid = 70;
+    p->last.commit_at_us = 17;
+    witness_is(p, 0x1000, 0x1800, 0x1800);
+    witness_is(p, 0x1800, 0x1800, 0x1800);
+    witness_is(p, 0x1801, 0x1801, 0);
+    witness_is(p, 0x2000, 0x2000, 0);
+}
+
 static void a_partial_asks_for_its_own_configuration(void **state)
 {
     struct fixture *f = *state;
@@ -401,6 +464,8 @@ int main(void)
         cmocka_unit_test_setup(a_slot_in_creation_is_waited_for, setup),
         cmocka_unit_test_setup(a_slot_advanced_behind_our_back_is_refused, setup),
         cmocka_unit_test_setup(a_position_in_the_future_is_refused, setup),
+        cmocka_unit_test_setup(a_restored_server_is_known_by_the_last_transaction, setup),
+        cmocka_unit_test_setup(only_what_the_slot_holds_is_asked_for_again, setup),
         cmocka_unit_test_setup(a_partial_asks_for_its_own_configuration, setup),
         cmocka_unit_test_setup(the_first_cause_is_named, setup),
     };

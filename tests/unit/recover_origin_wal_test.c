@@ -15,7 +15,9 @@
 #include "assert_contains.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -242,6 +244,46 @@ static void the_probe_says_whether_a_stream_can_be_had(void **state)
     assert_int_equal(f->err.kind, ERROR_STOP);
 }
 
+static struct pg_fate fate(struct fixture *f, uint64_t xid8)
+{
+    struct pg_fate told;
+    if (pg_transaction_fate(f->origin->sql, xid8, &told, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+    return told;
+}
+
+static uint64_t number_of(const char *query)
+{
+    return strtoull(private_postgres_ask(&server, query), NULL, 10);
+}
+
+static void what_became_of_a_transaction_is_known(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t committed = number_of("SELECT pg_current_xact_id()");
+    struct pg_fate told = fate(f, committed);
+    assert_int_equal(told.outcome, PG_FATE_COMMITTED);
+    char query[128];
+    snprintf(query, sizeof query,
+             "SELECT (extract(epoch FROM pg_xact_commit_timestamp('%" PRIu64
+             "'::xid)) * 1000000)::bigint",
+             committed);
+    assert_true(told.commit_at_us > INT64_C(1600000000000000));
+    assert_int_equal(told.commit_at_us, number_of(query));
+    /* A statement that fails takes its id with it. */
+    private_postgres_sql(&server, "DO $$ BEGIN PERFORM pg_current_xact_id(); ROLLBACK; END $$");
+    told = fate(f, committed + 1);
+    assert_int_equal(told.outcome, PG_FATE_ABORTED);
+    assert_int_equal(told.commit_at_us, 0);
+    assert_int_equal(fate(f, committed + 2).outcome, PG_FATE_FUTURE);
+    assert_int_equal(fate(f, committed + (UINT64_C(1) << 32)).outcome, PG_FATE_FUTURE);
+    assert_int_equal(fate(f, committed).outcome, PG_FATE_COMMITTED); /* the session goes on */
+    /* Who may not ask does not know. */
+    private_postgres_sql(&server, "REVOKE EXECUTE ON FUNCTION pg_xact_status(xid8) FROM PUBLIC");
+    assert_int_equal(fate(f, committed).outcome, PG_FATE_UNKNOWN);
+    private_postgres_sql(&server, "GRANT EXECUTE ON FUNCTION pg_xact_status(xid8) TO PUBLIC");
+}
+
 static const char *json(struct fixture *f, const struct found_origin *origin)
 {
     buf_reset(&f->out);
@@ -305,10 +347,12 @@ int main(void)
         TEST(who_holds_it_is_known_and_ended),
         TEST(a_stranger_is_not_ended),
         TEST(the_probe_says_whether_a_stream_can_be_had),
+        TEST(what_became_of_a_transaction_is_known),
         TEST(status_tells_what_is_known),
         TEST(a_change_of_state_is_logged),
     };
-    if (!private_postgres_start(&server, "wal_level = logical\n", NULL))
+    if (!private_postgres_start(&server, "wal_level = logical\ntrack_commit_timestamp = on\n",
+                                NULL))
         return 77;
     private_postgres_sql(&server, "CREATE ROLE relay LOGIN REPLICATION");
     private_postgres_sql(&server, "CREATE PUBLICATION pub FOR ALL TABLES");

@@ -47,20 +47,29 @@ static void what_a_look_answers(void **state)
     assert_int_equal(lookout_open(&l, &err), 0);
     assert_false(lookout_wanted(&l));
     assert_true(lookout_passes(&l, 5)); /* nothing is recorded: nothing can differ */
-    struct fingerprint recorded = {.id = {"aa", 100}, .text = SPAN_LITERAL("text")};
+    struct fingerprint recorded = {.id = {"aa", 100},
+                                   .text = SPAN_LITERAL("text"),
+                                   .snapshot = SPAN_LITERAL("4294967301:4294967303:4294967302")};
+    uint64_t near_xid;
     lookout_begin(&l, &recorded);
+    assert_int_equal(lookout_lsn(&l, &near_xid), 100);
+    assert_int_equal(near_xid, UINT64_C(4294967303));
     assert_true(lookout_wanted(&l));
     assert_false(lookout_passes(&l, 5));
     struct fingerprint same = {.id = {"aa", 200}, .snapshot = SPAN_LITERAL("5:5:")};
     lookout_tell(&l, &same);
     assert_false(lookout_passes(&l, 5)); /* still under way at that look */
     assert_true(lookout_passes(&l, 4));
-    assert_int_equal(lookout_lsn(&l), 200);
+    assert_int_equal(lookout_lsn(&l, &near_xid), 200);
+    assert_int_equal(near_xid, 5);
+    lookout_blind(&l); /* it may be of long ago from now on */
+    assert_int_equal(lookout_lsn(&l, &near_xid), 200);
+    assert_int_equal(near_xid, 0);
     struct fingerprint other = {.id = {"bb", 300}, .snapshot = SPAN_LITERAL("9:9:")};
     lookout_tell(&l, &other);
     assert_true(lookout_changed(&l));
     assert_false(lookout_passes(&l, 4));
-    assert_int_equal(lookout_lsn(&l), 200);
+    assert_int_equal(lookout_lsn(&l, &near_xid), 200);
     struct arena arena;
     const char *hash;
     arena_init(&arena, 256, 256);

@@ -51,6 +51,9 @@ static void empty_input_is_committed_at_once(void **state)
     sealed(b, batch, "[1 2 1] 1210/0");
     assert_int_equal(batch->transactions, 2);
     assert_int_equal(batch->xid, 702);
+    assert_int_equal(batch->ended.xid, 702);
+    assert_int_equal(batch->ended.final_lsn, 0x1200);
+    assert_int_equal(batch->ended.commit_at_us, INT64_C(1700000000000000));
     assert_int_equal(batch->commit_time_us, INT64_C(1700000000000000));
     assert_int_equal(batch->opened_us, b->now_us);
     assert_null(bench_take(b));
@@ -59,6 +62,33 @@ static void empty_input_is_committed_at_once(void **state)
     assert_null(stepped(b));
     assert_int_equal(b->source.confirmed.lsn, 0x1210);
     assert_int_equal(b->source.confirms, 1);
+}
+
+/* Only to be dropped it would be sent once more at the next open. */
+static void a_large_transaction_is_not_asked_for_again(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1100);
+    for (int i = 0; i < 1000; i++)
+        script_other(&b->source);
+    script_insert(&b->source, "x");
+    script_commit(&b->source);
+    struct batch *batch = stepped(b);
+    assert_int_equal(batch->ended.xid, 701);
+    assert_int_equal(batch->ended.final_lsn, 0);
+    bench_commit(b, batch);
+    script_begin(&b->source, 0x1200);
+    for (int i = 0; i < 990; i++)
+        script_insert(&b->source, "x");
+    script_commit(&b->source);
+    for (batch = NULL; batch == NULL || !batch->ends_txn; batch = bench_take(b)) {
+        if (batch != NULL)
+            bench_return(b, batch, 0x1110, 0);
+        assert_int_equal(bench_step(b), 0);
+    }
+    assert_int_equal(batch->ended.xid, 702);
+    assert_int_equal(batch->ended.final_lsn, 0);
 }
 
 static void the_source_is_told_its_own_part_of_the_record(void **state)
@@ -601,6 +631,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(empty_input_is_committed_at_once),
         TEST(batches_are_small_while_records_are_under_suspicion),
+        TEST(a_large_transaction_is_not_asked_for_again),
         TEST(the_source_is_told_its_own_part_of_the_record),
         TEST(messages_carry_what_the_writer_needs),
         TEST(a_commit_in_flight_holds_the_next_back),

@@ -58,6 +58,24 @@ static void open_at(struct fixture *f, uint64_t lsn, uint64_t final_lsn, uint64_
     f->stream = stream_open(&options);
 }
 
+/* At 0/1000, with what commits from 0/F00 on asked for. final_lsn 0: there must be nothing. */
+static void open_with_witness(struct fixture *f, uint64_t final_lsn)
+{
+    const struct stream_options options = {
+        .start = {0x1000, 0},
+        .witness = {.from_lsn = final_lsn != 0 ? final_lsn : 0xf00,
+                    .confirmed_lsn = 0xe00,
+                    .final_lsn = final_lsn,
+                    .xid = final_lsn != 0 ? 6 : 0,
+                    .commit_time_us = final_lsn != 0 ? INT64_C(1700000000000000) : 0},
+        .server_timeout_us = 60000000,
+        .now_us = 1000};
+
+    stream_close(f->stream);
+    f->stream = stream_open(&options);
+    f->err = ERROR_INIT;
+}
+
 /* 1 and f->change, 0, or -1 and f->err. */
 static int fed(struct fixture *f)
 {
@@ -178,6 +196,109 @@ static void what_is_behind_the_start_is_dropped_whole(void **state)
     is_at(f, CHANGE_INSERT, 0x2000, 1);
     assert_int_equal(f->change.relation->version, 1);
     assert_int_equal(commit(f, 0x2000, 0x2030), 1);
+}
+
+/* What a status update would confirm now. */
+static uint64_t confirmed(struct fixture *f)
+{
+    struct standby_status status;
+    buf_reset(&f->data);
+    stream_status_now(f->stream, 3000, INT64_C(1700000000000000), &f->data);
+    assert_true(read_status(buf_span(&f->data), &status));
+    return status.flush_lsn;
+}
+
+static void the_last_transaction_comes_again(void **state)
+{
+    struct fixture *f = *state;
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(confirmed(f), 0xe00);
+    assert_int_equal(keepalive(f, 0xf00, false), 0);
+    assert_int_equal(keepalive(f, 0xf80, false), 0);
+    assert_int_equal(begin(f, 0xf80, 6), 0);
+    assert_int_equal(insert(f, "1"), 0);
+    assert_int_equal(commit(f, 0xf80, 0xfc0), 0);
+    assert_int_equal(confirmed(f), 0xe00); /* others may come before the start */
+    assert_int_equal(begin(f, 0x1000, 7), 1);
+    assert_int_equal(confirmed(f), 0x1000);
+    assert_int_equal(insert(f, "2"), 1);
+    is_at(f, CHANGE_INSERT, 0x1000, 1);
+    assert_int_equal(commit(f, 0x1000, 0x1100), 1);
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(begin(f, 0xf00, 5), 0); /* the server went back further than it was asked */
+    assert_int_equal(commit(f, 0xf00, 0xf40), 0);
+    assert_int_equal(begin(f, 0xf80, 6), 0);
+    assert_int_equal(commit(f, 0xf80, 0xfc0), 0);
+    stream_confirm(f->stream, (struct position){0x1000, 0}); /* is no proof */
+    assert_int_equal(confirmed(f), 0xe00);
+    assert_int_equal(keepalive(f, 0xfff, false), 0);
+    assert_int_equal(confirmed(f), 0xe00);
+    assert_int_equal(keepalive(f, 0x1000, false), 0);
+    assert_int_equal(confirmed(f), 0x1000);
+}
+
+static void nothing_comes_between(void **state)
+{
+    struct fixture *f = *state;
+
+    open_with_witness(f, 0);
+    assert_int_equal(confirmed(f), 0xe00);
+    assert_int_equal(keepalive(f, 0x2000, false), 1);
+    is_at(f, CHANGE_MARK, 0x2000, 0);
+    assert_int_equal(confirmed(f), 0x1000);
+}
+
+#define OTHER_HISTORY                                                                              \
+    "transaction 6, which was published last and commits at 0/F80, does not come again: "
+
+static void another_history_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(begin(f, 0xf80, 7), -1); /* another id */
+    refused(f, "history_changed",
+            "stream at 0/F80: " OTHER_HISTORY "one came that commits at 0/F80");
+    assert_advice(f->err, "the server was restored to an earlier time, and what it wrote since "
+                          "below position 0/1000 was never published; go on from the slot: "
+                          "walferry rebase --to slot --accept-repeat");
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(begin(f, 0xf81, 6), -1); /* another place */
+    refused(f, "history_changed",
+            "stream at 0/F81: " OTHER_HISTORY "one came that commits at 0/F81");
+
+    open_with_witness(f, 0xf80);
+    write_begin(&f->message, 0xf80, INT64_C(1700000000000001), 6); /* another time */
+    assert_int_equal(feed_message(f, 0xf80), -1);
+    refused(f, "history_changed",
+            "stream at 0/F80: " OTHER_HISTORY "one came that commits at 0/F80");
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(begin(f, 0x1000, 8), -1); /* none */
+    refused(f, "history_changed",
+            "stream at 0/1000: " OTHER_HISTORY "one came that commits at 0/1000");
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(keepalive(f, 0xf81, true), -1);
+    refused(f, "history_changed", OTHER_HISTORY "the server is past it, at 0/F81");
+    assert_int_equal(confirmed(f), 0xe00);
+
+    open_with_witness(f, 0xf80);
+    assert_int_equal(begin(f, 0xf80, 6), 0);
+    assert_int_equal(commit(f, 0xf80, 0xfc0), 0);
+    assert_int_equal(begin(f, 0xfc0, 7), -1); /* one more */
+    refused(f, "history_changed",
+            "stream at 0/FC0: nothing more was to come before position 0/1000, but one came that "
+            "commits at 0/FC0");
+
+    open_with_witness(f, 0);
+    assert_int_equal(begin(f, 0xf00, 7), -1);
+    refused(f, "history_changed",
+            "stream at 0/F00: nothing more was to come before position 0/1000, but one came that "
+            "commits at 0/F00");
 }
 
 static void a_split_transaction_goes_on(void **state)
@@ -399,6 +520,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(positions_follow_the_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_behind_the_start_is_dropped_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_transaction_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_comes_between, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_history_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_split_transaction_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_split_transaction_may_have_been_done_but_for_its_end,
                                         setup, teardown),
