@@ -181,6 +181,7 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
     record->last.lsn = r->target_lsn;
     if (r->wish->target == REBASE_GUARD)
         keep_place(&taken->progress, record);
+    origin->ops->sign(origin, record);
     record->rebased.present = true;
     record->rebased.from = r->known ? r->found.progress.position.lsn : 0;
     record->rebased.to = r->target_lsn;

@@ -69,7 +69,8 @@ struct origin_ops {
      * where this fails. */
     int (*start)(struct origin *o, const struct found *found, int64_t now_us,
                  struct source **source, struct error *err);
-    /* Writes its name into a record that is about to be written; is a record of this very one? */
+    /* Writes its name, and through what it is read, into a record that is about to be written; the
+     * latter once the record has a position. Is a record of this very one? */
     void (*sign)(const struct origin *o, struct progress *record);
     bool (*signed_by)(const struct origin *o, const struct progress *record);
     /* The lines and members of `status`; state NULL: not known. */

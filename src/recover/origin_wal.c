@@ -247,9 +247,21 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     return stream_source_open(replication, &options, source, err);
 }
 
+/* The publication is asked for from the position at which it was first written down: there is one,
+ * and a file that names another is met by the fingerprint. */
 static void sign(const struct origin *base, struct progress *record)
 {
+    const char *publication = from_const(base)->o.config->source.publication.text;
     snprintf(record->slot, sizeof record->slot, "%s", base->label);
+    bool known = false;
+    for (uint32_t i = 0; i < record->publication_count; i++)
+        known |= strcmp(record->publications[i].name, publication) == 0;
+    if (known || record->position.lsn == 0)
+        return;
+    struct progress_publication *first = &record->publications[0];
+    *first = (struct progress_publication){.from = record->position.lsn};
+    snprintf(first->name, sizeof first->name, "%s", publication);
+    record->publication_count = 1;
 }
 
 static bool signed_by(const struct origin *base, const struct progress *record)

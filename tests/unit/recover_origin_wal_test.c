@@ -120,6 +120,28 @@ static void it_has_a_name_before_anybody_is_asked(void **state)
     assert_int_equal(origin_judge(f->origin, ORIGIN_MAY_BEGIN, &f->found, &f->err), 0);
 }
 
+/* From where it was written down first, whoever signs later; what else is listed there stays. */
+static void signs_its_publication(struct fixture *f, uint64_t place)
+{
+    struct progress p = f->found.progress;
+    assert_int_equal(p.publication_count, 0); /* there was no position yet */
+    f->origin->ops->sign(f->origin, &p);
+    assert_int_equal(p.publication_count, 1);
+    assert_string_equal(p.publications[0].name, "pub");
+    assert_int_equal(p.publications[0].from, place);
+    p.position.lsn++;
+    p.publication_count = 2;
+    snprintf(p.publications[1].name, sizeof p.publications[1].name, "pub_changes");
+    f->origin->ops->sign(f->origin, &p);
+    assert_int_equal(p.publication_count, 2);
+    assert_int_equal(p.publications[0].from, place);
+    snprintf(p.publications[0].name, sizeof p.publications[0].name, "another");
+    f->origin->ops->sign(f->origin, &p);
+    assert_int_equal(p.publication_count, 1);
+    assert_string_equal(p.publications[0].name, "pub");
+    assert_int_equal(p.publications[0].from, place + 1);
+}
+
 static void a_first_one_is_made_and_a_relay_may_go_on_from_it(void **state)
 {
     struct fixture *f = *state;
@@ -135,6 +157,7 @@ static void a_first_one_is_made_and_a_relay_may_go_on_from_it(void **state)
     assert_true(f->found.origin.retained_lsn > 0 && f->found.origin.retained_lsn <= place);
     record(f, place);
     assert_true(f->origin->ops->signed_by(f->origin, &f->found.progress));
+    signs_its_publication(f, place);
     assert_int_equal(origin_judge(f->origin, ORIGIN_MAY_GO_ON, &f->found, &f->err), 0);
     /* Once more it is one that is there: younger than the intent it is adopted. */
     f->found.progress.mode = PROGRESS_INTENT;
