@@ -28,6 +28,11 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_PRINT_SQL] = {"print-sql", 0, NULL,
                           "Print the SQL for the database's administrator (role, grants, "
                           "publication; never the slot) and change nothing."},
+    [OPTION_PROGRESS_VERSION] =
+        {"progress-version", 0, "N",
+         "Nothing of that: write the progress record as an older walferry reads it, to go back to "
+         "that one. It says what stands in the way where something would be lost. 1 is that of "
+         "walferry 0.1.0."},
     [OPTION_READY] = {"ready", 0, NULL,
                       "Ask the admin port of the running relay only, as a probe does."},
     [OPTION_TO] = {"to", 0, "TARGET",

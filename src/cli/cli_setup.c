@@ -1,13 +1,42 @@
 /* cli/cli_setup: the command setup. Its steps are recover/'s, because `run --setup` takes them,
- * too; it asks nobody, because a second setup changes nothing. */
+ * too; it asks nobody, because a second setup changes nothing. --progress-version is another
+ * matter: it fences, so it wants --take-over beside a running relay. */
 #include "cli/cli_answer.h"
+
+#include <string.h>
+
+static int refuse_beside_version(const struct args *args, struct error *err)
+{
+    if (!args_has(args, OPTION_PROGRESS_VERSION))
+        return args_has(args, OPTION_TAKE_OVER)
+                   ? error_stop(err, REASON_USAGE, "setup: only --progress-version takes over")
+                   : 0;
+    if (!args_has(args, OPTION_PRINT_SQL) && !args_has(args, OPTION_ADMIN_CONNECTION))
+        return 0;
+    error_stop(err, REASON_USAGE, "setup: --progress-version does nothing of what setup does");
+    return error_hint(err, "leave out --print-sql and --admin-connection");
+}
 
 static int refuse_both(const struct args *args, struct error *err)
 {
+    if (refuse_beside_version(args, err) < 0)
+        return -1;
     if (!args_has(args, OPTION_PRINT_SQL) || !args_has(args, OPTION_ADMIN_CONNECTION))
         return 0;
     error_stop(err, REASON_USAGE, "setup: --print-sql changes nothing");
     return error_hint(err, "leave out --admin-connection");
+}
+
+static int set_version(struct answer *answer, struct error *err)
+{
+    const char *text = answer->args->values[OPTION_PROGRESS_VERSION];
+    if (strlen(text) == 1 && text[0] >= '1' && text[0] <= '0' + PROGRESS_VERSION) {
+        if (answer_meet_living(answer, err) < 0)
+            return -1;
+        return relay_setup_version(&answer->options, (uint32_t)(text[0] - '0'), err);
+    }
+    error_stop(err, REASON_USAGE, "setup: --progress-version %s is no version of the record", text);
+    return error_hint(err, "this program knows 1 to %d", PROGRESS_VERSION);
 }
 
 int command_setup(const struct args *args)
@@ -17,6 +46,8 @@ int command_setup(const struct args *args)
     if (answer_begin(&answer, args, true, &err) == 0 && refuse_both(args, &err) == 0) {
         if (args_has(args, OPTION_PRINT_SQL))
             (void)relay_print_sql(&answer.options, &err);
+        else if (args_has(args, OPTION_PROGRESS_VERSION))
+            (void)set_version(&answer, &err);
         else
             (void)relay_setup(&answer.options, args->values[OPTION_ADMIN_CONNECTION], &err);
     }

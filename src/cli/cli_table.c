@@ -35,13 +35,14 @@ const struct command command_table[] = {
              "expanded to the tables that exist now.\n\n"
              "A new slot becomes consistent only when every transaction that is writing at that "
              "moment has ended, in any database of the server; setup says for whom it waits.",
-     .options = {5,
-                 {OPTION_CONFIG, OPTION_ADMIN_CONNECTION, OPTION_PRINT_SQL, OPTION_JSON,
-                  OPTION_HELP}},
+     .options = {7,
+                 {OPTION_CONFIG, OPTION_ADMIN_CONNECTION, OPTION_PRINT_SQL, OPTION_PROGRESS_VERSION,
+                  OPTION_TAKE_OVER, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry setup", "with a role that may create publications"},
                   {"walferry setup --print-sql", "what to hand to the administrator instead"},
                   {"walferry setup --admin-connection \"service=admin\"",
-                   "with the publication made by another role"}},
+                   "with the publication made by another role"},
+                  {"walferry setup --progress-version 1", "before going back to walferry 0.1.0"}},
      .run = command_setup},
     {.name = "status",
      .summary = "where slot and progress stand, and whether the relay is ready",

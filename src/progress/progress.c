@@ -13,6 +13,35 @@ const char *progress_key(const char *relay, uint32_t shard, char text[80])
     return text;
 }
 
+/* ---- Older versions ---- */
+
+static void line(struct buf *lines, const char *format, const char *what)
+{
+    buf_add_format(lines, format, what);
+    buf_add_char(lines, '\n');
+}
+
+/* `last` and the fingerprint are left behind without harm: they say what happened, and are taken
+ * anew. */
+void progress_lost_in(const struct progress *p, uint32_t version, struct buf *lines)
+{
+    assert(version >= 1 && version <= PROGRESS_VERSION);
+    assert(lines != NULL);
+    char at[LSN_TEXT_MAX];
+    if (version >= 2)
+        return;
+    for (uint32_t i = 0; i < p->skip_count; i++)
+        if (p->skips[i].route[0] != '\0')
+            line(lines, "a change that only route %s is to pass over", p->skips[i].route);
+    for (uint32_t i = 0; i < p->publication_count; i++)
+        if (p->publications[i].from > p->position.lsn)
+            line(lines, "publication %s, which may not be asked for yet", p->publications[i].name);
+    if (p->guard > p->position.lsn)
+        line(lines, "a decision about what was published up to %s", lsn_format(p->guard, at));
+    if (p->command.present)
+        line(lines, "%s", "a command that is under way");
+}
+
 /* ---- Succession ---- */
 
 /* A change is behind once its transaction is, or once it is among the `done` of its transaction. */
@@ -80,7 +109,9 @@ void progress_advance(const struct progress *last, const struct batch *batch, in
 
 bool progress_follows(const struct progress *a, const struct progress *b)
 {
-    if (b->generation < a->generation || b->version < a->version)
+    assert(a != NULL && b != NULL);
+    bool back = b->version < a->version;
+    if (b->generation < a->generation || (back && b->version_before != a->version))
         return false;
     if (b->mode == PROGRESS_INTENT && a->mode != PROGRESS_INTENT && a->mode != PROGRESS_CLOSED)
         return false;

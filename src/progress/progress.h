@@ -41,7 +41,8 @@ struct progress_fingerprint {
 };
 
 struct progress {
-    uint32_t version; /* of the record that was read; what is encoded is PROGRESS_VERSION */
+    uint32_t version;        /* of the record that was read; what is encoded is PROGRESS_VERSION */
+    uint32_t version_before; /* it was written on the way back from that version; 0: it was not */
     char relay[48];
     uint32_t shard;
     uint64_t generation;
@@ -89,6 +90,11 @@ const char *progress_mode_name(enum progress_mode mode);
 
 /* Appends the JSON. */
 void progress_encode(const struct progress *progress, struct buf *out);
+/* The same as an older version has it, from 1. What that one cannot say is left out, so ask before.
+ * It says which version it follows: progress_follows() takes no other step back. */
+void progress_encode_as(const struct progress *progress, uint32_t version, struct buf *out);
+/* What of the record would be lost in that version, a line each, appended; nothing: it fits. */
+void progress_lost_in(const struct progress *progress, uint32_t version, struct buf *lines);
 /* Reads it. resume is copied into the arena. An unreadable record is ERROR_STOP (EXIT_REFUSED,
  * reason progress_unreadable), one with a greater v progress_newer, both with the rebase line as
  * hint. */
@@ -105,7 +111,7 @@ void progress_advance(const struct progress *last, const struct batch *batch, in
  * which it was given out. 0 where either is. */
 uint64_t progress_xid8(uint32_t xid, uint64_t next_xid);
 /* Is b a legal successor of a in the topic? (I3; a claim or rebase may repeat the position. Nobody
- * goes back to an older version.) */
+ * goes back to an older version but by progress_encode_as().) */
 bool progress_follows(const struct progress *a, const struct progress *b);
 
 #endif

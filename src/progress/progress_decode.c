@@ -277,6 +277,13 @@ static void read_version_2(struct decoding *d)
     read_command(d);
 }
 
+/* Only on the way back: see progress_encode_as(). */
+static void read_version_before(struct decoding *d)
+{
+    if (json_tree_member(d->root, "version_before") != NULL)
+        read_u32(d, "version_before", &d->progress->version_before);
+}
+
 static void read_at(struct decoding *d)
 {
     struct span text;
@@ -305,6 +312,7 @@ static void read_members(struct decoding *d, struct arena *arena)
     read_skips(d);
     if (p->version >= 2)
         read_version_2(d);
+    read_version_before(d);
     read_name(d, "config_hash", "", 0, p->config_hash, sizeof p->config_hash);
     read_at(d);
 }

@@ -127,24 +127,44 @@ static void write_command(struct json_writer *w, const struct progress *progress
     json_write_end_object(w);
 }
 
-static void write_skips(struct json_writer *w, const struct progress *progress)
+/* Version 1 had the id alone. */
+static void write_skips(struct json_writer *w, const struct progress *progress, uint32_t version)
 {
     char id[CHANGE_ID_TEXT_MAX];
     json_write_name(w, "skip");
     json_write_begin_array(w);
     for (uint32_t i = 0; i < progress->skip_count; i++) {
         const struct skip *skip = &progress->skips[i];
+        change_id_format(progress->system_identifier, skip->id, id);
+        if (version == 1) {
+            json_write_text(w, id);
+            continue;
+        }
         json_write_begin_object(w);
-        json_write_member_text(w, "id",
-                               change_id_format(progress->system_identifier, skip->id, id));
+        json_write_member_text(w, "id", id);
         json_write_member_text(w, "route", skip->route[0] != '\0' ? skip->route : NULL);
         json_write_end_object(w);
     }
     json_write_end_array(w);
 }
 
+static void write_version_2(struct json_writer *w, const struct progress *progress)
+{
+    write_last(w, progress);
+    write_publications(w, progress);
+    write_fingerprint(w, &progress->fingerprint);
+    write_lsn_or_null(w, "guard", progress->guard);
+    write_command(w, progress);
+}
+
 void progress_encode(const struct progress *progress, struct buf *out)
 {
+    progress_encode_as(progress, PROGRESS_VERSION, out);
+}
+
+void progress_encode_as(const struct progress *progress, uint32_t version, struct buf *out)
+{
+    assert(version >= 1 && version <= PROGRESS_VERSION);
     assert(progress->skip_count <= PROGRESS_SKIPS_MAX);
     assert(progress->partial.final_lsn == 0 || progress->partial.done > 0);
     char number[24];
@@ -152,7 +172,9 @@ void progress_encode(const struct progress *progress, struct buf *out)
     struct json_writer w = json_writer(out);
     snprintf(number, sizeof number, "%" PRIu64, progress->system_identifier);
     json_write_begin_object(&w);
-    json_write_member_u64(&w, "v", PROGRESS_VERSION);
+    json_write_member_u64(&w, "v", version);
+    if (version < PROGRESS_VERSION)
+        json_write_member_u64(&w, "version_before", PROGRESS_VERSION);
     json_write_member_text(&w, "relay", progress->relay);
     json_write_member_u64(&w, "shard", progress->shard);
     json_write_member_u64(&w, "generation", progress->generation);
@@ -169,12 +191,9 @@ void progress_encode(const struct progress *progress, struct buf *out)
     else
         json_write_member_null(&w, "resume");
     write_rebased(&w, progress);
-    write_skips(&w, progress);
-    write_last(&w, progress);
-    write_publications(&w, progress);
-    write_fingerprint(&w, &progress->fingerprint);
-    write_lsn_or_null(&w, "guard", progress->guard);
-    write_command(&w, progress);
+    write_skips(&w, progress, version);
+    if (version >= 2)
+        write_version_2(&w, progress);
     json_write_member_text(&w, "config_hash", progress->config_hash);
     json_write_member_text(&w, "at", time_format(progress->at_us, 6, time_text));
     json_write_end_object(&w);

@@ -301,6 +301,12 @@ void kafka_publisher_note(struct publisher *publisher, struct span note)
     kafka_txn_note(&kafka_of(publisher)->txn, note);
 }
 
+void kafka_publisher_version(struct publisher *publisher, uint32_t version)
+{
+    assert(version >= 1 && version <= KAFKA_PROGRESS_MARK);
+    kafka_of(publisher)->txn.mark = version;
+}
+
 struct span kafka_publisher_previous(const struct publisher *publisher)
 {
     return buf_span(&kafka_of_const(publisher)->previous);

@@ -41,14 +41,17 @@ void kafka_progress_fini(struct kafka_progress *progress)
 
 /* ---- One window ---- */
 
-static bool is_marked(const rd_kafka_message_t *message)
+/* A value that is no version below ours is one of a relay that we do not know. */
+static uint32_t mark_of(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers;
     const void *value;
     size_t len;
-    return rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-           rd_kafka_header_get_last(headers, KAFKA_PROGRESS_HEADER, &value, &len) ==
-               RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, KAFKA_PROGRESS_HEADER, &value, &len) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    return span_equal_text((struct span){value, len}, "1") ? 1 : KAFKA_PROGRESS_MARK;
 }
 
 static void keep_record(struct kafka_progress *progress, const rd_kafka_message_t *message)
@@ -62,8 +65,8 @@ static void keep_record(struct kafka_progress *progress, const rd_kafka_message_
         buf_add_text(&progress->newest, TOMBSTONE);
     else
         buf_add(&progress->newest, (struct span){message->payload, message->len});
-    progress->previous_marked = progress->newest_marked;
-    progress->newest_marked = empty || is_marked(message);
+    progress->previous_mark = progress->newest_mark;
+    progress->newest_mark = empty ? KAFKA_PROGRESS_MARK : mark_of(message);
 }
 
 static struct span key_of(const rd_kafka_message_t *message)
@@ -182,7 +185,7 @@ static void forget_records(struct kafka_progress *progress)
 {
     buf_reset(&progress->newest);
     buf_reset(&progress->previous);
-    progress->newest_marked = progress->previous_marked = false;
+    progress->newest_mark = progress->previous_mark = 0;
 }
 
 static int read_stable(struct kafka_reading *r, struct span key, struct kafka_progress *progress,
@@ -280,7 +283,7 @@ static int find_marked(struct kafka_reading *r, bool *marked, struct error *err)
     rd_kafka_message_t *message;
     int more = 0;
     while (!*marked && (more = kafka_reading_next(r, &message, err)) == 1) {
-        *marked = is_marked(message);
+        *marked = mark_of(message) != 0;
         rd_kafka_message_destroy(message);
     }
     kafka_reading_stop(r);

@@ -14,14 +14,16 @@ struct kafka_progress {
     bool topic_exists;
     struct buf newest;   /* the newest committed record of our key; empty: none */
     struct buf previous; /* the one before it, where it was passed on the way */
-    bool newest_marked;  /* it has the header that no row can set */
-    bool previous_marked;
+    /* Versions in the header that no row can set; 0: the record has none. */
+    uint32_t newest_mark;
+    uint32_t previous_mark;
     int64_t end; /* the offset up to which was read */
 };
 
-/* On every record of ours; routes cannot set a header whose name begins like this. Its value is the
- * version of the record. */
+/* On every record of ours from version 2 on; routes cannot set a header whose name begins like
+ * this. Its value is the version of the record. */
 #define KAFKA_PROGRESS_HEADER "walferry-progress"
+#define KAFKA_PROGRESS_MARK 2
 /* Behind the key of the progress record: the key of the note beside it. */
 #define KAFKA_NOTE_SUFFIX "/fingerprint"
 
@@ -30,10 +32,11 @@ struct kafka_progress {
  * relay's transaction hides a record of ours. */
 int kafka_read_progress(const struct kafka_options *options, bool to_high_watermark,
                         struct kafka_progress *progress, struct error *err);
-/* Does the newest record lack the header although the one before it has it? */
+/* Does the newest record lack the header although the one before it has it? A record of version 1
+ * has it only where it was written on the way back: relays of that version go on without. */
 static inline bool kafka_progress_forged(const struct kafka_progress *progress)
 {
-    return progress->previous_marked && !progress->newest_marked;
+    return progress->previous_mark >= KAFKA_PROGRESS_MARK && progress->newest_mark == 0;
 }
 /* ERROR_STOP, progress_forged, where it is. */
 int kafka_progress_check(const struct kafka_options *options, bool forged, struct error *err);

@@ -35,8 +35,11 @@ void kafka_txn_init(struct kafka_txn *txn, struct kafka_session *session,
                     struct kafka_flight *flight, struct kafka_failure *failure)
 {
     assert(session->options != NULL);
-    *txn = (struct kafka_txn){
-        .session = session, .flight = flight, .failure = failure, .read_end = -1};
+    *txn = (struct kafka_txn){.session = session,
+                              .flight = flight,
+                              .failure = failure,
+                              .mark = KAFKA_PROGRESS_MARK,
+                              .read_end = -1};
     kafka_progress_key(session->options, txn->key);
 }
 
@@ -113,7 +116,8 @@ enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
 static enum step produce_ours(struct kafka_txn *txn, const char *key, struct span value,
                               struct error *err)
 {
-    static const char version[] = "2";
+    char version[12];
+    int version_len = snprintf(version, sizeof version, "%" PRIu32, txn->mark);
     const rd_kafka_vu_t parts[] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = txn->session->progress_rkt},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
@@ -123,9 +127,7 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
         {.vtype = RD_KAFKA_VTYPE_VALUE,
          .u.mem = {.ptr = (void *)(uintptr_t)value.ptr, .size = value.len}},
         {.vtype = RD_KAFKA_VTYPE_HEADER,
-         .u.header = {.name = KAFKA_PROGRESS_HEADER,
-                      .val = version,
-                      .size = (ssize_t)(sizeof version - 1)}},
+         .u.header = {.name = KAFKA_PROGRESS_HEADER, .val = version, .size = version_len}},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = txn}};
     rd_kafka_error_t *error =
         rd_kafka_produceva(txn->session->transactional.rk, parts, sizeof parts / sizeof parts[0]);

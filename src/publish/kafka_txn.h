@@ -16,6 +16,7 @@ struct kafka_txn {
     struct kafka_flight *flight; /* its events */
     struct kafka_failure *failure;
     char key[KAFKA_KEY_MAX]; /* of the progress record */
+    uint32_t mark;           /* version of the records */
     struct buf note;         /* goes with the next record; empty: none */
     bool note_produced;      /* in this transaction */
     enum kafka_phase phase;

@@ -126,9 +126,8 @@ int kafka_follow_open(const struct kafka_options *options, struct kafka_follower
 bool kafka_follow_next(struct kafka_follower *follower, int wait_ms, struct buf *record);
 /* NULL is legal. librdkafka never returns from here where the topic was deleted meanwhile. */
 void kafka_follow_close(struct kafka_follower *follower);
-/* Makes sure that the progress topic exists (creating it where allowed) with one partition and
- * compaction, and that literal topics of the routes exist or are created. `weak` (may be NULL)
- * receives a text where replication is too weak, empty otherwise. Fences nobody. */
+/* The progress topic exists (or is created, where allowed), of one partition and compacted, and the
+ * routes' literal topics do. `weak` (may be NULL): how replication is too weak, if it is. */
 int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
                          uint32_t topic_count, bool create_progress, struct buf *weak,
                          struct error *err);
@@ -147,6 +146,7 @@ bool kafka_publisher_verdict(const struct publisher *publisher, struct change_id
 int kafka_publisher_check(const struct publisher *publisher, struct error *err);
 /* The next commit writes the note, too, under a key of its own beside the record's. Copied. */
 void kafka_publisher_note(struct publisher *publisher, struct span note);
+void kafka_publisher_version(struct publisher *publisher, uint32_t version); /* of the records */
 /* The committed record before the one that recover gave, where reading passed it; else empty. */
 struct span kafka_publisher_previous(const struct publisher *publisher);
 

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 static struct progress at(uint64_t generation, uint64_t lsn)
 {
     return (struct progress){
@@ -125,9 +127,58 @@ static void nobody_goes_back_to_an_older_version(void **state)
     assert_false(progress_follows(&a, &b));
     b.rebased.present = true;
     assert_false(progress_follows(&a, &b));
+    b.version_before = 1; /* on the way back from another one */
+    assert_false(progress_follows(&a, &b));
     a.version = 1;
     b.version = 2;
     assert_true(progress_follows(&a, &b));
+}
+
+static void the_way_back_is_written_down(void **state)
+{
+    (void)state;
+    struct progress a = at(3, 100), b = at(4, 100);
+    a.version = 2;
+    b.version = 1;
+    b.version_before = 2;
+    assert_true(progress_follows(&a, &b));
+    b.generation = 2;
+    assert_false(progress_follows(&a, &b));
+}
+
+static void is_lost(const struct progress *p, const char *lines)
+{
+    struct buf told = BUF_EMPTY;
+    progress_lost_in(p, 1, &told);
+    assert_string_equal(buf_text(&told), lines);
+    buf_reset(&told);
+    progress_lost_in(p, 2, &told);
+    assert_int_equal(told.len, 0);
+    buf_fini(&told);
+}
+
+static void what_an_older_version_cannot_hold_is_named(void **state)
+{
+    (void)state;
+    struct progress p = at(3, 0x100);
+    p.last.xid = 5;
+    p.fingerprint = (struct progress_fingerprint){"0123456789abcdef0123456789abcdef", 0x100};
+    p.guard = 0x100;
+    p.publication_count = 1;
+    p.publications[0] = (struct progress_publication){"pub", 0x100};
+    p.skip_count = 1;
+    p.skips[0] = (struct skip){change_id_wal(0x150, 1), ""};
+    p.partial = (struct partial){0x150, 2, 1};
+    is_lost(&p, "");
+    snprintf(p.skips[0].route, sizeof p.skips[0].route, "audit");
+    is_lost(&p, "a change that only route audit is to pass over\n");
+    p.skips[0].route[0] = '\0';
+    p.publications[0].from = 0x101;
+    p.guard = 0x102;
+    p.command.present = true;
+    is_lost(&p, "publication pub, which may not be asked for yet\n"
+                "a decision about what was published up to 0/102\n"
+                "a command that is under way\n");
 }
 
 static void a_mark_keeps_the_xid(void **state)
@@ -241,6 +292,8 @@ int main(void)
         cmocka_unit_test(a_part_remembers_what_ended_before_it),
         cmocka_unit_test(an_id_is_the_one_nearest_to_those_given_out),
         cmocka_unit_test(nobody_goes_back_to_an_older_version),
+        cmocka_unit_test(the_way_back_is_written_down),
+        cmocka_unit_test(what_an_older_version_cannot_hold_is_named),
         cmocka_unit_test(a_mark_keeps_the_xid),
         cmocka_unit_test(skips_behind_the_position_go),
         cmocka_unit_test(skips_among_the_changes_of_a_part_go),

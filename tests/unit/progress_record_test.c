@@ -175,7 +175,7 @@ static const char version_1[] =
     "\"system_identifier\":\"18446744073709551615\",\"timeline\":3,\"slot\":\"walferry_orders\","
     "\"mode\":\"wal\",\"position\":\"16/B374D848\",\"xid\":4294967295,\"partial\":null,"
     "\"resume\":null,\"rebased\":null,"
-    "\"skip\":[\"18446744073709551615-00000016b374d900-3\"],"
+    "\"skip\":[\"18446744073709551615-00000016B374D900-3\"],"
     "\"config_hash\":\"0123456789abcdef\",\"at\":\"2024-05-06T07:08:09.012345Z\"}";
 
 static void version_1_is_read(void **state)
@@ -191,6 +191,32 @@ static void version_1_is_read(void **state)
     wanted.skips[0] = (struct skip){change_id_wal(UINT64_C(0x16B374D900), 3), ""};
     check_equal(&wanted, &read);
     arena_fini(&arena);
+}
+
+/* As 0.1.0 reads it: with one member more, which that one passes over. */
+static void version_1_is_written(void **state)
+{
+    (void)state;
+    struct progress progress = sample();
+    struct buf json = BUF_EMPTY;
+    progress.skip_count = 1;
+    progress.skips[0] = (struct skip){change_id_wal(UINT64_C(0x16B374D900), 3), ""};
+    progress.last.xid = 5;
+    progress.guard = 7;
+    progress_encode_as(&progress, 1, &json);
+    const char *rest = strstr(version_1, ",\"relay\"");
+    char wanted[1024];
+    snprintf(wanted, sizeof wanted, "{\"v\":1,\"version_before\":2%s", rest);
+    assert_string_equal(buf_text(&json), wanted);
+    struct arena arena;
+    struct progress read;
+    struct error err = ERROR_INIT;
+    arena_init(&arena, 256, 256);
+    assert_int_equal(progress_decode(buf_span(&json), &arena, &read, &err), 0);
+    assert_int_equal(read.version, 1);
+    assert_int_equal(read.version_before, 2);
+    arena_fini(&arena);
+    buf_fini(&json);
 }
 
 static void seq_follows_from_partial(void **state)
@@ -404,6 +430,7 @@ int main(void)
         cmocka_unit_test(every_mode_round_trips),
         cmocka_unit_test(a_full_record_round_trips),
         cmocka_unit_test(version_1_is_read),
+        cmocka_unit_test(version_1_is_written),
         cmocka_unit_test(seq_follows_from_partial),
         cmocka_unit_test(unknown_members_are_passed_over),
         cmocka_unit_test(resume_outlives_the_text),

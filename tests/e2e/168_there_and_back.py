@@ -1,0 +1,99 @@
+"""0.1.0, as its commit has it, and this program take turns at one relay, each with a backlog: up, back by
+`setup --progress-version 1`, up again, back at once, and up. Every event comes once and in order. What the older
+record cannot hold stands in the way, and a record of a row is none of either version."""
+
+import os
+import subprocess
+import sys
+
+import e2e
+
+SECONDS = 400
+# The oldest commit whose CHANGELOG has something behind 0.1.0 comes right after it.
+BEHIND = ["log", "--format=%H", "-S## Unreleased", "--", "CHANGELOG.md"]
+
+
+def git(*arguments):
+    return subprocess.run(["git", "-C", e2e.ROOT, *arguments], stdout=subprocess.PIPE, check=True).stdout
+
+
+def build_0_1_0():
+    """Its program; built once for each commit."""
+    try:
+        commit = git("rev-parse", git(*BEHIND).decode().split()[-1] + "^").decode().strip()
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        print("skipped: no history, so no 0.1.0")
+        sys.exit(77)
+    tree = os.path.join(e2e.ROOT, "build", "old", commit[:12])
+    program = os.path.join(tree, "build", "walferry")
+    if not os.path.exists(program):
+        os.makedirs(tree, exist_ok=True)
+        subprocess.run(["tar", "-x", "-C", tree], input=git("archive", commit), check=True)
+        made = subprocess.run(["make", "-s", "-j2", "-C", tree, "all"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True,
+                              env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+        assert made.returncode == 0, made.stdout[-3000:]
+    return program
+
+
+def version(case):
+    return case.progress()[-1]["v"]
+
+
+def turn(case, program):
+    """One of them runs, with a backlog from before and rows that come meanwhile."""
+    relay = relays[program]
+    case.put(rows=4, transactions=5)
+    case.start(relay)
+    case.put(rows=3, transactions=5)
+    case.drain(relay=relay)
+    case.stop(relay)
+
+
+with e2e.Case(config={"delivery": {"topics": {"partitions": 3}}}) as case:
+    new = case.relay()
+    old = case.relay()
+    old.binary = build_0_1_0()
+    relays = {"new": new, "old": old}
+    case.setup(old)
+    turn(case, "old")
+    assert version(case) == 1
+
+    turn(case, "new")
+    record = case.progress()[-1]
+    assert record["v"] == 2 and record["fingerprint"] and record["last"]["lsn"], record
+    assert [p["name"] for p in record["publications"]] == [case.slot_name], record
+
+    # Back, forth, back and forth.
+    case.refused(old, 3, "version 2")
+    case.command(new, "setup", "--progress-version", "1", says="in version 1 of the record now")
+    assert version(case) == 1
+    case.command(new, "setup", "--progress-version", "1", says="in version 1 of the record already")
+    turn(case, "old")
+    turn(case, "new")
+    assert version(case) == 2
+    case.command(new, "setup", "--progress-version", "1")
+    turn(case, "new")  # at once, with nothing by 0.1.0 in between
+    assert version(case) == 2
+
+    # What a running relay is told, and what stands in the way.
+    case.start(new)
+    case.command(new, "setup", "--progress-version", "1", code=2, says="--take-over")
+    case.command(new, "setup", "--progress-version", "1", "--take-over", says="will end with exit code 4")
+    assert new.wait(20) == 4, new.log_text()
+    turn(case, "old")
+    turn(case, "new")
+    last = case.progress()[-1]
+    case.forge_progress(skip=[{"id": "%s-00000000FFFFFFFF-1" % last["system_identifier"], "route": "outbox"}])
+    case.command(new, "setup", "--progress-version", "1", code=1, says="only route outbox")
+    assert version(case) == 2
+    case.forge_progress(skip=[])
+    for text in ("0", "3", "x", "11"):
+        case.command(new, "setup", "--progress-version", text, code=2, says="no version of the record")
+
+    turn(case, "new")
+    case.judge()
+
+    # A row could have written such a record; only the header says that a relay did.
+    case.forge_progress(marked=False, v=1, version_before=2)
+    case.refused(new, 3, "lacks the header walferry-progress")
