@@ -56,6 +56,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
     struct kafka_client *client = opaque;
     snprintf(client->health.detail, sizeof client->health.detail, "%s", text);
+    kafka_away_note(&client->health.away, text);
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        client->health.code = (rd_kafka_resp_err_t)code;
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         client->health.brokers_down = true;
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
@@ -71,6 +74,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *report, void *op
 {
     (void)rk;
     struct kafka_client *client = opaque;
+    if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        client->health.proved = true;
     if (client->listener != NULL)
         client->listener->on_report(client->listener->owner, report);
 }
@@ -135,7 +140,9 @@ void kafka_client_close(struct kafka_client *client)
 
 int64_t kafka_deadline_us(const struct kafka_options *options)
 {
-    int64_t timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : KAFKA_TIMEOUT_MS_DEFAULT;
+    int64_t timeout_ms = options->timeout_ms;
+    if (timeout_ms <= 0 || timeout_ms > KAFKA_QUESTION_MS)
+        timeout_ms = KAFKA_QUESTION_MS;
     return clock_monotonic_us() + timeout_ms * US_PER_MS;
 }
 
@@ -151,20 +158,34 @@ static bool answers(struct kafka_client *client)
     return true;
 }
 
+static int no_connection(const struct kafka_health *health, const char *text, const char *doing,
+                         struct error *err)
+{
+    if (kafka_check_protocol(err, health, doing) < 0)
+        return -1;
+    if (health->auth_failed)
+        return kafka_credentials_refused(err, health, health->detail);
+    return kafka_unreachable(err, health, text, doing);
+}
+
 int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const char *doing,
                        struct error *err)
 {
     if (client->health.options->stop != NULL && atomic_load(client->health.options->stop))
         return error_retry(err, REASON_STOPPING, "%s: stopped", doing);
     rd_kafka_poll(client->rk, 0); /* serves the error callback */
-    if (client->health.auth_failed)
-        return kafka_credentials_refused(err, &client->health, client->health.detail);
-    if (client->health.brokers_down)
-        return kafka_unreachable(err, &client->health, "no connection", doing);
+    struct kafka_health *health = &client->health;
+    if (health->auth_failed || health->brokers_down)
+        return no_connection(health, "no connection", doing, err);
+    bool away = !health->proved && health->away.count > 0;
+    if (away && kafka_away_all(&health->away, client->rk, KAFKA_SLICE_MS))
+        return kafka_advertised_away(err, health, doing);
     if (clock_monotonic_us() < deadline_us)
         return 0;
     if (!answers(client))
-        return kafka_unreachable(err, &client->health, "no answer in time", doing);
+        return no_connection(health, "no answer in time", doing, err);
+    if (away)
+        return kafka_advertised_away(err, health, doing);
     return error_retry(err, REASON_BROKER_TIMEOUT, "%s: no answer from the broker in time%s%s",
                        doing, client->health.detail[0] != '\0' ? ": " : "", client->health.detail);
 }
@@ -179,6 +200,7 @@ int kafka_client_init(struct kafka_client *client, const char *transactional_id,
         rd_kafka_error_t *error = rd_kafka_init_transactions(client->rk, KAFKA_SLICE_MS);
         if (error == NULL) {
             client->health.brokers_down = false;
+            client->health.proved = true;
             return 0;
         }
         rd_kafka_resp_err_t code = rd_kafka_error_code(error);

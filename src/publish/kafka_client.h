@@ -8,7 +8,7 @@
 
 /* No single wait on librdkafka is longer, so that the stop flag is looked at. */
 #define KAFKA_SLICE_MS 1000
-#define KAFKA_TIMEOUT_MS_DEFAULT 30000
+#define KAFKA_QUESTION_MS 30000
 
 /* Who hears of a producer's records. Both are called in the thread that serves the handle. */
 struct kafka_listener {

@@ -51,6 +51,8 @@ static void set_defaults(rd_kafka_conf_t *conf, const struct kafka_conf_options 
     set(conf, "client.id", how->client_id);
     set(conf, "socket.keepalive.enable", "true");
     set(conf, "reconnect.backoff.max.ms", "1000");
+    /* An address that drops what is sent to it looks like a slow one for so long. */
+    set(conf, "socket.connection.setup.timeout.ms", "10000");
     if (is_consumer(how->role))
         return;
     /* librdkafka 2.0 does not wake its sender when a partition has joined the transaction, so that

@@ -6,9 +6,15 @@
 #include "publish/kafka_error.h"
 
 #include "publish/kafka_config.h"
+#include "publish/kafka_port.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <strings.h>
+
+/* A broker that answers at all does so at once. */
+#define PORT_WAIT_MS 1000
+#define PORTS_MAX 3
 
 static const char *bootstrap(const struct kafka_health *health)
 {
@@ -95,6 +101,102 @@ int kafka_unreachable(struct error *err, const struct kafka_health *health, cons
     error_retry(err, REASON_BROKER_UNREACHABLE, "%s: no broker of bootstrap.servers=%s answers: %s",
                 doing, bootstrap(health), health->detail[0] != '\0' ? health->detail : text);
     return error_hint(err, "check that the broker is up and reachable at %s", bootstrap(health));
+}
+
+int kafka_advertised_away(struct error *err, const struct kafka_health *health, const char *doing)
+{
+    assert(health->away.count > 0);
+    const struct kafka_away_broker *broker = &health->away.brokers[0];
+    error_retry(err, REASON_BROKER_UNREACHABLE,
+                "%s: %s answers, but the broker that it says is at %s does not: %s", doing,
+                bootstrap(health), broker->address, broker->why);
+    return error_hint(err,
+                      "let advertised.listeners of that broker name an address that can be reached "
+                      "from here, or open the way to %s",
+                      broker->address);
+}
+
+/* ---- security.protocol ---- */
+
+struct protocol {
+    const char *name;
+    bool tls;
+    bool sasl;
+};
+
+static const struct protocol protocols[] = {{"PLAINTEXT", false, false},
+                                            {"SSL", true, false},
+                                            {"SASL_PLAINTEXT", false, true},
+                                            {"SASL_SSL", true, true}};
+
+/* librdkafka's default, like its names in any case, is plaintext. */
+static const struct protocol *configured(const struct kafka_health *health)
+{
+    const char *name = kafka_property(health->options->kafka, "security.protocol");
+    for (size_t i = 0; name != NULL && i < sizeof protocols / sizeof protocols[0]; i++)
+        if (strcasecmp(protocols[i].name, name) == 0)
+            return &protocols[i];
+    return &protocols[0];
+}
+
+static int wrong_protocol(struct error *err, const char *doing, struct span address,
+                          const struct protocol *ours, enum kafka_port port)
+{
+    const char *speaks = port == KAFKA_PORT_TLS    ? "speaks TLS"
+                         : port == KAFKA_PORT_SASL ? "speaks without TLS and wants a login (SASL)"
+                                                   : "speaks without TLS and takes no login (SASL)";
+    error_stop(err, REASON_SECURITY_PROTOCOL, "%s: %.*s %s, but security.protocol is %s", doing,
+               SPAN_ARG(address), speaks, ours->name);
+    if (port == KAFKA_PORT_TLS)
+        return error_hint(err,
+                          "set security.protocol under kafka: to %s, and ssl.ca.location to the "
+                          "authority that signed the broker's certificate",
+                          ours->sasl ? "SASL_SSL" : "SSL (SASL_SSL where it wants a login)");
+    if (port == KAFKA_PORT_SASL)
+        return error_hint(err,
+                          "set security.protocol under kafka: to SASL_PLAINTEXT, with "
+                          "sasl.mechanism, sasl.username and sasl.password%s",
+                          ours->tls ? ", or name the broker's port for TLS in bootstrap.servers"
+                                    : "");
+    return error_hint(err, "set security.protocol under kafka: to PLAINTEXT%s",
+                      ours->tls ? ", or name the broker's port for TLS in bootstrap.servers" : "");
+}
+
+static bool is_wrong(const struct protocol *ours, enum kafka_port port)
+{
+    switch (port) {
+    case KAFKA_PORT_UNKNOWN:
+        return false;
+    case KAFKA_PORT_TLS:
+        return !ours->tls;
+    case KAFKA_PORT_SASL:
+        return ours->tls || !ours->sasl;
+    case KAFKA_PORT_PLAINTEXT:
+        break;
+    }
+    return ours->tls || ours->sasl;
+}
+
+int kafka_check_protocol(struct error *err, const struct kafka_health *health, const char *doing)
+{
+    assert(health != NULL && doing != NULL);
+    const struct protocol *ours = configured(health);
+    const char *at = bootstrap(health);
+    /* Nobody was reached: nothing is to be asked. */
+    if (health->proved || health->code == RD_KAFKA_RESP_ERR__RESOLVE)
+        return 0;
+    for (int i = 0; i < PORTS_MAX && *at != '\0'; i++) {
+        at += strspn(at, ", ");
+        struct span address = {at, strcspn(at, ", ")};
+        enum kafka_port port =
+            address.len > 0 ? kafka_port_ask(address, PORT_WAIT_MS) : KAFKA_PORT_UNKNOWN;
+        if (is_wrong(ours, port))
+            return wrong_protocol(err, doing, address, ours, port);
+        if (port != KAFKA_PORT_UNKNOWN)
+            return 0;
+        at += address.len;
+    }
+    return 0;
 }
 
 static int timeout_refused(struct error *err, const struct kafka_health *health)

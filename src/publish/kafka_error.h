@@ -2,16 +2,18 @@
 #ifndef WALFERRY_PUBLISH_KAFKA_ERROR_H
 #define WALFERRY_PUBLISH_KAFKA_ERROR_H
 
+#include "publish/kafka_away.h"
 #include "publish/publish.h"
-
-#include <librdkafka/rdkafka.h>
 
 /* What a handle's callbacks have noted of its brokers; an error's text is made of it. */
 struct kafka_health {
     const struct kafka_options *options;
     bool brokers_down; /* librdkafka said so, and nothing has worked since */
     bool auth_failed;
-    char detail[384]; /* librdkafka's newest error text */
+    char detail[384];         /* librdkafka's newest error text */
+    rd_kafka_resp_err_t code; /* of it */
+    bool proved; /* a broker has answered at the address that it advertises: `away` is old news */
+    struct kafka_away away;
 };
 
 /* All fill *err and return -1. `doing` reads like "reading topic x"; text NULL: the code's own. */
@@ -27,6 +29,12 @@ int kafka_credentials_refused(struct error *err, const struct kafka_health *heal
                               const char *text);
 int kafka_unreachable(struct error *err, const struct kafka_health *health, const char *text,
                       const char *doing);
+
+/* bootstrap.servers answer, and the brokers that they name do not: names one of them. */
+int kafka_advertised_away(struct error *err, const struct kafka_health *health, const char *doing);
+/* Asks the ports why nothing comes through. 0: security.protocol is not to blame, or nobody knows.
+ */
+int kafka_check_protocol(struct error *err, const struct kafka_health *health, const char *doing);
 
 bool kafka_is_denied(rd_kafka_resp_err_t code);
 bool kafka_is_fenced(rd_kafka_resp_err_t code);

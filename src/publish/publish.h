@@ -87,7 +87,7 @@ struct kafka_options {
     const struct log *log;       /* librdkafka's own lines come out as event "kafka.log" */
     const atomic_bool *retrying; /* true: what fails is told already, "kafka.log" is debug */
     const atomic_bool *stop;     /* long waits end early with ERROR_RETRY, reason "stopping" */
-    int64_t timeout_ms;          /* bound of one network question; 0: 30 s */
+    int64_t timeout_ms;          /* bound of one network question; at most 30 s, as 0 is */
     /* A progress topic that is missing is created next, so that the first answer is taken for true:
      * the controller will say better. Else it is looked for again before it is called missing. */
     bool creates_progress;

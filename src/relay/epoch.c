@@ -17,9 +17,17 @@
 #include <time.h>
 
 #define BOARD_US 200000
+#define QUESTION_LEAST_MS 5000
 #define CLOSE_ABORT_MS 2000
 /* What besides its source wakes the reader: a stop, a reload, a successor, the watch. */
 #define WISH_FDS 4
+
+/* No question outlasts the relay's patience by much; one of a slow broker has its time. */
+static int64_t question_ms(const struct config_retry *retry)
+{
+    return retry->give_up_ms > 0 && retry->give_up_ms < QUESTION_LEAST_MS ? QUESTION_LEAST_MS
+                                                                          : retry->give_up_ms;
+}
 
 void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay *config)
 {
@@ -27,6 +35,7 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     arena_init(&e->arena, 4096, 4096);
     e->kafka = relay_kafka_options(config, relay->o.log, &relay->stop);
     e->kafka.instance = relay->instance;
+    e->kafka.timeout_ms = question_ms(&config->retry);
     e->kafka.retrying = &relay->retrying;
     e->kafka.metrics = relay->o.metrics;
     e->kafka.memory = relay->memory;

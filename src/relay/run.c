@@ -106,6 +106,9 @@ static bool react(struct lifecycle *lifecycle, struct error *err)
         return false;
     }
     soften_auth(lifecycle, now_us, err);
+    /* Of a relay that has worked the file is right: what answers instead of the broker will go. */
+    if (err->reason == REASON_SECURITY_PROTOCOL && relay->worked)
+        err->kind = ERROR_RETRY;
     give_up_if_due(lifecycle, now_us, err);
     metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);
     board_error(relay, err);
@@ -181,7 +184,10 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
     if (e == NULL)
         abort();
     epoch_init(e, relay, relay->config);
+    int64_t began_us = clock_monotonic_us();
     int result = epoch_open(e, err);
+    if (result < 0 && lifecycle->failing_since_us == 0)
+        lifecycle->failing_since_us = began_us; /* the waits of a failed open count, too */
     if (result == 0) {
         log_opened(e);
         atomic_store(&relay->retrying, false);

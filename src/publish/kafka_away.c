@@ -1,0 +1,88 @@
+/* publish/kafka_away: see kafka_away.h. Only librdkafka's texts tell which broker an error is
+ * about: the name that it gives a connection stands before the first ": ", with the broker's number
+ * behind the last slash of it. */
+#include "publish/kafka_away.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Of name[0..len) what is in front of "/<number>"; 0 where that is not there. */
+static size_t length_before_number(const char *name, size_t len)
+{
+    size_t at = len;
+    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9')
+        at--;
+    return at == len || at < 2 || name[at - 1] != '/' ? 0 : at - 1;
+}
+
+/* The address that a text is about, with what follows it in *why; absent: none. */
+static struct span address_in(const char *text, const char **why)
+{
+    static const char *const logical[] = {"TxnCoordinator: ", "GroupCoordinator: "};
+    bool numbered = true;
+    for (size_t i = 0; i < sizeof logical / sizeof logical[0]; i++)
+        if (strncmp(text, logical[i], strlen(logical[i])) == 0) {
+            text += strlen(logical[i]);
+            numbered = false;
+        }
+    const char *end = strstr(text, ": ");
+    size_t len = end != NULL ? (size_t)(end - text) : 0;
+    if (numbered)
+        len = length_before_number(text, len);
+    struct span name = {text, len};
+    const char *scheme = strstr(text, "://");
+    if (scheme != NULL && scheme + 3 <= text + len)
+        name = (struct span){scheme + 3, len - (size_t)(scheme + 3 - text)};
+    if (name.len == 0 || memchr(name.ptr, ':', name.len) == NULL ||
+        memchr(name.ptr, ' ', name.len) != NULL)
+        return span_null();
+    *why = end + 2;
+    return name;
+}
+
+static uint32_t find(const struct kafka_away *away, struct span address)
+{
+    uint32_t i = 0;
+    while (i < away->count && !span_equal_text(address, away->brokers[i].address))
+        i++;
+    return i;
+}
+
+void kafka_away_note(struct kafka_away *away, const char *text)
+{
+    assert(away != NULL && text != NULL);
+    const char *why;
+    struct span address = address_in(text, &why);
+    if (address.ptr == NULL || address.len >= sizeof away->brokers[0].address)
+        return;
+    uint32_t i = find(away, address);
+    if (i == KAFKA_AWAY_MAX)
+        return;
+    if (i == away->count)
+        away->count++;
+    struct kafka_away_broker *broker = &away->brokers[i];
+    snprintf(broker->address, sizeof broker->address, "%.*s", SPAN_ARG(address));
+    snprintf(broker->why, sizeof broker->why, "%s", why);
+}
+
+static bool is_away(const struct kafka_away *away, const struct rd_kafka_metadata_broker *broker)
+{
+    char address[300];
+    snprintf(address, sizeof address, "%s:%d", broker->host, broker->port);
+    return find(away, span_of(address)) < away->count;
+}
+
+bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms)
+{
+    assert(away != NULL && rk != NULL);
+    const struct rd_kafka_metadata *metadata;
+    if (away->count == 0 ||
+        rd_kafka_metadata(rk, 0, NULL, &metadata, wait_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    bool all = metadata->broker_cnt > 0;
+    for (int i = 0; i < metadata->broker_cnt; i++)
+        all = all && is_away(away, &metadata->brokers[i]);
+    rd_kafka_metadata_destroy(metadata);
+    return all;
+}

@@ -1,0 +1,35 @@
+/* publish/kafka_away: brokers that do not answer at the address that they advertise. Internal to
+ * the module.
+ *
+ * bootstrap.servers only tells which brokers there are and where they say that they are. Where one
+ * cannot be reached there, librdkafka goes on trying and nothing fails. */
+#ifndef WALFERRY_PUBLISH_KAFKA_AWAY_H
+#define WALFERRY_PUBLISH_KAFKA_AWAY_H
+
+#include "base/span.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KAFKA_AWAY_MAX 16
+
+struct kafka_away_broker {
+    char address[128]; /* "host:port", as it is advertised */
+    char why[160];
+};
+
+/* Since a handle was opened; what comes later is counted no more than that. */
+struct kafka_away {
+    uint32_t count;
+    struct kafka_away_broker brokers[KAFKA_AWAY_MAX];
+};
+
+/* librdkafka's text of an error: "sasl_ssl://host:9092/1: Connect to … failed: …", or
+ * "TxnCoordinator: host:9092: …". Takes no note of what is about anything else, such as
+ * bootstrap.servers. */
+void kafka_away_note(struct kafka_away *away, const char *text);
+/* Is each broker that the cluster names now among them? Asks it, for wait_ms at most. */
+bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms);
+
+#endif

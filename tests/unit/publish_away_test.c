@@ -1,0 +1,82 @@
+/* publish/kafka_away: which broker librdkafka's text is about. */
+#include "publish/kafka_away.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void expect(const char *text, const char *address, const char *why)
+{
+    struct kafka_away away = {.count = 0};
+    kafka_away_note(&away, text);
+    assert_int_equal(away.count, 1);
+    assert_string_equal(away.brokers[0].address, address);
+    assert_string_equal(away.brokers[0].why, why);
+}
+
+static void expect_none(const char *text)
+{
+    struct kafka_away away = {.count = 0};
+    kafka_away_note(&away, text);
+    assert_int_equal(away.count, 0);
+}
+
+static void test_brokers(void **state)
+{
+    (void)state;
+    expect("127.0.0.1:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+           "127.0.0.1:9092", "Connect to ipv4#127.0.0.1:9092 failed: Connection refused");
+    expect("kafka:29092/12: Failed to resolve 'kafka:29092': Name or service not known",
+           "kafka:29092", "Failed to resolve 'kafka:29092': Name or service not known");
+    expect("sasl_ssl://b-1.example:9096/0: Disconnected", "b-1.example:9096", "Disconnected");
+    expect("[::1]:9092/3: Connection setup timed out", "[::1]:9092", "Connection setup timed out");
+    expect("TxnCoordinator: 127.0.0.1:9092: Disconnected", "127.0.0.1:9092", "Disconnected");
+    expect("GroupCoordinator: ssl://a:1: b: c", "a:1", "b: c");
+}
+
+static void test_others(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        ": ",
+        "/1: x",
+        "1/1 brokers are down",
+        "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+        "ssl:///1: x",
+        "host:9092/: x",
+        "TxnCoordinator: x",
+        "TxnCoordinator: : x",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        expect_none(texts[i]);
+}
+
+static void test_each_once(void **state)
+{
+    (void)state;
+    struct kafka_away away = {.count = 0};
+    char text[64];
+    for (int round = 0; round < 2; round++)
+        for (int id = 0; id < KAFKA_AWAY_MAX + 4; id++) {
+            snprintf(text, sizeof text, "h%d:9092/%d: round %d", id, id, round);
+            kafka_away_note(&away, text);
+        }
+    assert_int_equal(away.count, KAFKA_AWAY_MAX);
+    assert_string_equal(away.brokers[2].address, "h2:9092");
+    assert_string_equal(away.brokers[2].why, "round 1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_brokers),
+        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_each_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
