@@ -23,6 +23,33 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 
+-- The guard runs with its owner's rights at everybody's DDL. Whoever owns the schema, or a part of
+-- the guard, could exchange what it calls.
+DO $$
+DECLARE
+    other record;
+BEGIN
+    SELECT o.what, r.rolname AS owner INTO other FROM (
+            SELECT 1 AS first, 'SCHEMA walferry' AS what, nspowner AS owner
+            FROM pg_catalog.pg_namespace WHERE nspname = 'walferry'
+            UNION ALL
+            SELECT 2, 'TABLE walferry.guarded', relowner
+            FROM pg_catalog.pg_class WHERE oid = to_regclass('walferry.guarded')
+            UNION ALL
+            SELECT 3, format('FUNCTION %s', oid::regprocedure), proowner
+            FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('walferry')
+            AND proname IN ('published', 'unpublished', 'guard')) o
+        JOIN pg_catalog.pg_roles r ON r.oid = o.owner
+        WHERE r.rolname <> current_user AND NOT r.rolsuper
+        ORDER BY o.first LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% belongs to %, who could make the guard do anything', lower(other.what),
+            other.owner
+            USING HINT = format('ALTER %s OWNER TO %I;', other.what, current_user);
+    END IF;
+END
+$$;
+
 CREATE SCHEMA IF NOT EXISTS walferry;
 
 CREATE TABLE IF NOT EXISTS walferry.guarded (

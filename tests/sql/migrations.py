@@ -242,6 +242,31 @@ def a_guard_that_fails(server):
     apply(server, "004_guard.undo.sql")
 
 
+def a_schema_of_another(server):
+    """The guard runs as its owner, so nothing that it calls may belong to a lesser role. What is printed
+    mends it."""
+    server.sql("CREATE ROLE app LOGIN")
+    server.sql("CREATE SCHEMA walferry AUTHORIZATION app")
+    server.sql("CREATE FUNCTION walferry.published(name) RETURNS SETOF text LANGUAGE sql AS"
+               " 'SELECT NULL::text'", user="app")
+    for what in ("SCHEMA walferry", "FUNCTION walferry.published(name)"):
+        code, output = server.psql("-f", os.path.join(ROOT, "sql", "004_guard.sql"))
+        assert code != 0 and "%s belongs to app" % what.lower() in output, (code, output)
+        mend = re.search(r"HINT:  (ALTER .*;)", output).group(1)
+        assert what in mend, mend
+        server.sql(mend)
+    apply(server, "004_guard.sql")
+    server.sql("GRANT USAGE, CREATE ON SCHEMA walferry TO app")
+    try:
+        server.sql("DROP FUNCTION walferry.published(name)", user="app")
+    except Exception as error:
+        assert "must be owner" in str(error), error
+    else:
+        raise AssertionError("the application's role drops a part of the guard")
+    apply(server, "004_guard.undo.sql")
+    server.sql("DROP ROLE app")
+
+
 def main():
     number, failed = 0, 0
     for major in sorted({14, cache.own_major(), 18}):
@@ -253,7 +278,7 @@ def main():
                 continue
             with postgres.Postgres(directory, major=major).start() as server:
                 for test in (plain, partitioned, partitions, undo_in_any_order, guard,
-                             a_guard_that_fails):
+                             a_guard_that_fails, a_schema_of_another):
                     number += 1
                     try:
                         test(server)
