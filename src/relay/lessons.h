@@ -8,6 +8,7 @@
 #define WALFERRY_RELAY_LESSONS_H
 
 #include "base/error.h"
+#include "relay/pace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ struct lessons {
 
 #define LESSONS_INIT ((struct lessons){.patience = 1})
 
-/* An epoch that was open has ended. err: why; kind NONE: in order. moved: the position did. */
-void lessons_learn(struct lessons *lessons, const struct error *err, bool moved);
+/* An epoch that was open has ended. err: why; kind NONE: in order. moved: the position did. What is
+ * to be learnt of how much the broker takes goes to the pace. */
+void lessons_learn(struct lessons *lessons, struct pace *pace, const struct error *err, bool moved);
 
 #endif

@@ -161,8 +161,8 @@ static bool is_of_size_or_time(enum reason reason)
 
 void pace_failed(struct pace *pace, enum reason reason)
 {
-    if (!is_of_size_or_time(reason))
-        return;
+    if (!is_of_size_or_time(reason) || pace->window_bytes == 0)
+        return; /* 0: it never began */
     uint64_t bytes = pace->window_bytes;
     if (pace->in_flight_peak > 0 && pace->in_flight_peak < bytes)
         bytes = pace->in_flight_peak;

@@ -173,7 +173,7 @@ static void count_end(struct relay *relay, int result, const struct error *err)
 static void learn(struct epoch *e, struct position before, const struct error *err)
 {
     bool moved = e->made && position_compare(e->writer.last.position, before) > 0;
-    lessons_learn(&e->relay->lessons, err, moved);
+    lessons_learn(&e->relay->lessons, &e->relay->pace, err, moved);
 }
 
 /* 1: ended in order. -1: *err. */

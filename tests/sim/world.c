@@ -14,8 +14,7 @@ static void on_error(struct world *w, const struct error *err)
     if (err->kind != ERROR_RETRY)
         world_fail(w, err->text);
     snprintf(w->last_end, sizeof w->last_end, "%s: %.150s", reason_slug(err->reason), err->text);
-    pace_failed(&w->pace, err->reason);
-    lessons_learn(&w->lessons, err,
+    lessons_learn(&w->lessons, &w->pace, err,
                   position_compare(w->writer.last.position, w->progress.position) > 0);
     sim_epoch_close(w, 0, random_once_in(&w->random, 2) ? 1000 : 0);
 }
