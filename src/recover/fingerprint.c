@@ -37,6 +37,8 @@
     "members AS (SELECT r.oid, r.xmin AS version, r.prrelid FROM pub "                             \
     "JOIN pg_catalog.pg_publication_rel r ON r.prpubid = pub.oid "                                 \
     "WHERE r.prrelid IN (SELECT oid FROM near)), "                                                 \
+    "sent(id) AS (SELECT n.oid FROM near n CROSS JOIN unnest(n.path) x(id) "                       \
+    "JOIN members m ON m.prrelid = x.id), "                                                        \
     "lines(line) AS (SELECT format('publication %%s %%s %%s %%s%%s%%s%%s%%s%%s%%s %%I', oid, "     \
     "version, pubowner, CASE WHEN pubinsert THEN 'i' ELSE '-' END, "                               \
     "CASE WHEN pubupdate THEN 'u' ELSE '-' END, CASE WHEN pubdelete THEN 'd' ELSE '-' END, "       \
@@ -49,8 +51,8 @@
     "UNION ALL SELECT format('table %%s %%s %%s %%s %%s %%s %%I.%%I', oid, relkind, "              \
     "relpersistence, relreplident, "                                                               \
     "CASE WHEN cardinality(path) > 1 THEN path[cardinality(path)] ELSE 0 END, "                    \
-    "EXISTS (SELECT FROM pub WHERE puballtables) OR EXISTS (SELECT FROM members m "                \
-    "WHERE m.prrelid = ANY (path)) OR EXISTS (SELECT FROM spaces s "                               \
+    "EXISTS (SELECT FROM pub WHERE puballtables) OR oid IN (SELECT id FROM sent) "                 \
+    "OR EXISTS (SELECT FROM spaces s "                                                             \
     "JOIN pg_catalog.pg_class p ON p.relnamespace = s.space WHERE p.oid = ANY (path)), "           \
     "nspname, relname) FROM near) "                                                                \
     "SELECT text, substr(encode(sha256(convert_to(text, "                                          \

@@ -1,6 +1,7 @@
 /* recover/fingerprint: DDL against a server of the test's own, and what each means: nothing, more
  * than before, or rows that may be missing. Each case begins with the same tables and publication
  * and says which words a person reads. */
+#include "base/clock.h"
 #include "private_postgres.h"
 #include "recover/fingerprint.h"
 #include "route_fixture.h"
@@ -9,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +274,45 @@ static void a_text_that_is_no_fingerprint_is_a_loss(void **state)
     buf_fini(&change.gone);
 }
 
+static void publish_tables(int from, int to)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "DO $$ BEGIN FOR i IN %d..%d LOOP "
+             "EXECUTE format('CREATE TABLE shop.%%I (id int)', 'glob_1%%' || i); END LOOP; "
+             "EXECUTE 'ALTER PUBLICATION p ADD TABLE ' || (SELECT string_agg(format('shop.%%I', "
+             "'glob_1%%' || i), ',') FROM generate_series(%d, %d) i); END $$",
+             from, to, from, to);
+    private_postgres_sql(&server, text);
+    private_postgres_sql(&server, "ANALYZE pg_catalog.pg_class, pg_catalog.pg_publication_rel");
+}
+
+static int64_t shortest_look_us(void)
+{
+    int64_t shortest_us = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        int64_t began_us = clock_monotonic_us();
+        take();
+        int64_t took_us = clock_monotonic_us() - began_us;
+        shortest_us = took_us < shortest_us ? took_us : shortest_us;
+    }
+    return shortest_us;
+}
+
+/* It is repeated every two seconds: with the square of the number of tables a thousand of them
+ * were enough to keep a server busy. */
+static void a_look_costs_what_the_tables_are(void **state)
+{
+    (void)state;
+    publish_tables(1, 400);
+    int64_t few_us = shortest_look_us();
+    publish_tables(401, 1600);
+    int64_t many_us = shortest_look_us();
+    print_message("400 tables: %.1f ms, 1,600: %.1f ms\n", (double)few_us / 1e3,
+                  (double)many_us / 1e3);
+    assert_true(many_us < 8 * few_us);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +324,7 @@ int main(void)
         cmocka_unit_test(what_is_no_longer_routed),
         cmocka_unit_test(schemas_of_what_is_no_longer_routed),
         cmocka_unit_test(a_text_that_is_no_fingerprint_is_a_loss),
+        cmocka_unit_test_setup(a_look_costs_what_the_tables_are, new_world),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
