@@ -98,13 +98,27 @@ static void name_routes(struct relay *relay)
     metrics_set_routes(relay->o.metrics, routes->count, names);
 }
 
+/* What was learnt under the file before is not known of this one: what it makes of a record, and
+ * which topics it may reach. */
+static void forget(struct relay *relay)
+{
+    relay->refused_count = 0;
+    relay->suspect = (struct publish_suspect){0};
+    kafka_memory_forget(relay->memory);
+}
+
 static void set(struct relay *relay, const struct config_relay *next)
 {
     pthread_mutex_lock(&relay->mutex);
     relay->config = next;
     pthread_mutex_unlock(&relay->mutex);
     name_routes(relay);
-    kafka_memory_forget(relay->memory);
+    forget(relay);
+}
+
+static void log_as(const struct relay *relay, const struct config_relay *config)
+{
+    log_set(relay->o.log, config->process->log.level, config->process->log.format);
 }
 
 void configs_adopt(struct relay *relay, struct config *file, const struct config_relay *next)
@@ -114,11 +128,7 @@ void configs_adopt(struct relay *relay, struct config *file, const struct config
     keep(relay, file);
     pthread_mutex_unlock(&relay->mutex);
     set(relay, next);
-}
-
-static void log_as(const struct relay *relay, const struct config_relay *config)
-{
-    log_set(relay->o.log, config->process->log.level, config->process->log.format);
+    log_as(relay, next);
 }
 
 void configs_take_next(struct relay *relay)
@@ -136,9 +146,7 @@ void configs_take_next(struct relay *relay)
         return;
     wake_lower(relay->reload_fd);
     name_routes(relay);
-    relay->refused_count = 0; /* what a changed file makes of a record is not known */
-    relay->suspect = (struct publish_suspect){0};
-    kafka_memory_forget(relay->memory);
+    forget(relay);
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
 }
 

@@ -9,6 +9,7 @@ import signal
 import time
 
 import e2e
+import flows
 
 HOLD = "--hold-on-refusal"
 LOOK_S = 5  # how often it looks
@@ -128,6 +129,27 @@ with e2e.Case(label="_data") as case:
     case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type)"
              " VALUES (%s, 'k', 'good')", (case.prefix + "good",))
     e2e.wait("the good one", lambda: relay.metric("walferry_events_total") == 1)
+    case.stop(relay)
+
+# 5 again, where the broker itself has refused the record: another file is asked anew.
+with e2e.Case(label="_broker") as case:
+    small = dict(case.config()["routes"][0], topic="small." + case.name)
+    case.kafka.create_topic(small["topic"], 1)
+    relay = case.relay({"routes": [small]})
+    case.setup(relay)
+    relay.start(HOLD)
+    relay.wait_log("epoch.opened")
+    case.put(rows=1)
+    e2e.wait("the first", lambda: relay.metric("walferry_events_total") == 1)
+    flows.limit_topic(case, small["topic"], 60000)
+    case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)"
+             " VALUES ('order', 'k', 'large', to_jsonb(repeat('x', 100000)))")
+    held(relay, small["topic"])
+    relay.write_config(dict(relay.config, routes=[case.config()["routes"][0]]))
+    relay.wait_log("epoch.opened", timeout=3 * LOOK_S + 10,
+                   count=len(relay.events("epoch.opened")) + 1)
+    e2e.wait("the large one", lambda: relay.metric("walferry_events_total") >= 2)
+    relay.wait_ready()
     case.stop(relay)
 
 # The file cannot be read: nothing can be held before the port is known.

@@ -4,9 +4,8 @@ mend, word for word as it is printed. Also where only the broker knows the limit
 
 import concurrent.futures
 
-import confluent_kafka.admin as kafka
-
 import e2e
+import flows
 import oracle
 
 LIMIT = 60000
@@ -18,39 +17,16 @@ def routes(case, on_error):
     return {"routes": [whole, {key: value for key, value in small.items() if key != "continue"}]}
 
 
-def limit(case):
-    resource = kafka.ConfigResource(kafka.ConfigResource.Type.TOPIC, "small." + case.name,
-                                    set_config={"max.message.bytes": str(LIMIT)})
-    admin = case.kafka.admin()
-    for future in admin.alter_configs([resource]).values():
-        future.result(20)
-    e2e.wait("the limit is not in force", lambda: refuses(case), 30, interval=0.2)
-
-
-def refuses(case):
-    """Does the broker refuse a record above the limit by now? Tried in a transaction that is aborted."""
-    errors = []
-    probe = oracle.confluent_kafka.Producer({
-        "bootstrap.servers": case.kafka.bootstrap, "transactional.id": "probe-" + case.name})
-    probe.init_transactions(20)
-    probe.begin_transaction()
-    probe.produce("small." + case.name, b"x" * (LIMIT + 10000),
-                  on_delivery=lambda error, _: errors.append(error))
-    probe.flush(20)
-    probe.abort_transaction(20)
-    return bool(errors) and errors[0] is not None
-
-
 def begin(case, on_error, known):
     """A relay that has published; the limit falls before its start, or after it was read."""
     case.kafka.create_topic("small." + case.name, 1)
     if known:
-        limit(case)
+        flows.limit_topic(case, "small." + case.name, LIMIT)
     relay = case.up(routes(case, on_error))
     case.put(rows=5)
     case.drain(relay=relay)
     if not known:
-        limit(case)
+        flows.limit_topic(case, "small." + case.name, LIMIT)
     return relay
 
 

@@ -4,6 +4,8 @@ import random
 import signal
 import time
 
+import confluent_kafka.admin as kafka_admin
+
 import e2e
 import oracle
 
@@ -73,6 +75,29 @@ def broker_kills(case, count):
     assert relay.running()
     case.stop(relay)
     case.judge("dump")
+
+
+def limit_topic(case, topic, limit):
+    """max.message.bytes of a topic, in force when this returns."""
+    resource = kafka_admin.ConfigResource(kafka_admin.ConfigResource.Type.TOPIC, topic,
+                                          set_config={"max.message.bytes": str(limit)})
+    admin = case.kafka.admin()
+    for future in admin.alter_configs([resource]).values():
+        future.result(20)
+    e2e.wait("the limit is not in force", lambda: _refuses(case, topic, limit), 30, interval=0.2)
+
+
+def _refuses(case, topic, limit):
+    """Does the broker refuse a record above the limit by now? Tried in a transaction that is aborted."""
+    errors = []
+    probe = oracle.confluent_kafka.Producer({
+        "bootstrap.servers": case.kafka.bootstrap, "transactional.id": "probe-" + case.name})
+    probe.init_transactions(20)
+    probe.begin_transaction()
+    probe.produce(topic, b"x" * (limit + 10000), on_delivery=lambda error, _: errors.append(error))
+    probe.flush(20)
+    probe.abort_transaction(20)
+    return bool(errors) and errors[0] is not None
 
 
 def one_of_three(case, cluster, rounds, seed):
