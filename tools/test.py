@@ -5,7 +5,7 @@
     lint       shellcheck, man pages, Python files that do not compile
     tidy       tests/tidy.sh
     unit       cmocka programs in tests/unit, tests/golden, tests/contract
-    sim        the simulator and its mutants (make sim, make sim-slow-broker, make mutants)
+    sim        the simulator (make sim, make sim-slow)
     fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
     docs       the commands that README and docs/ print, as they are printed
@@ -210,7 +210,6 @@ class Runner:
         self.target("sim", "sim-slow-broker")
         self.target("sim", "sim-slow-link")
         self.target("sim", "sim-slow-server")
-        self.target("sim", "mutants")
 
     def fuzz(self):
         self.target("fuzz", "fuzz-build")
