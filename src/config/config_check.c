@@ -25,16 +25,34 @@ void config_defaults(const struct config_reader *reader, const struct config_tar
     }
 }
 
+/* A column as a template names it: in quotes where it would be read as something else. */
+static const char *name_in_template(struct arena *arena, const char *column)
+{
+    if (column[0] != '@' && strpbrk(column, ":{}\"") == NULL)
+        return column;
+    char *quoted = arena_alloc_bytes(arena, 2 * strlen(column) + 3), *at = quoted;
+    *at++ = '"';
+    for (; *column != '\0'; column++) {
+        if (*column == '"')
+            *at++ = '"';
+        *at++ = *column;
+    }
+    *at++ = '"';
+    *at = '\0';
+    return quoted;
+}
+
 /* The value of the name between < and >. */
-static const char *derived_name(struct span name, const struct config_target *target)
+static const char *derived_name(struct span name, const struct config_target *target,
+                                struct arena *arena)
 {
     if (span_equal_text(name, "relay"))
         return target->relay->name.text;
     assert(target->route != NULL);
     if (span_equal_text(name, "aggregate_type"))
-        return target->route->columns.aggregate_type.text;
+        return name_in_template(arena, target->route->columns.aggregate_type.text);
     assert(span_equal_text(name, "aggregate_id"));
-    return target->route->columns.aggregate_id.text;
+    return name_in_template(arena, target->route->columns.aggregate_id.text);
 }
 
 static void derive(const struct config_reader *reader, const struct config_key *key,
@@ -48,7 +66,7 @@ static void derive(const struct config_reader *reader, const struct config_key *
     assert(open != NULL && close != NULL && open < close);
     struct span name = {open + 1, (size_t)(close - open) - 1};
     char *made = arena_format(reader->arena, "%.*s%s%s", (int)(open - key->fallback), key->fallback,
-                              derived_name(name, target), close + 1);
+                              derived_name(name, target, reader->arena), close + 1);
     config_value_default(reader, key, made, base);
 }
 

@@ -235,6 +235,9 @@ static int check_version(const struct pg_connection *session, struct error *err)
     return error_hint(err, "upgrade the server to PostgreSQL 14 or newer");
 }
 
+/* By itself, and first: a statement that lifts the time-out for all that follow has it still. */
+const char pg_lift_timeout[] = "SELECT pg_catalog.set_config('statement_timeout', '0', false)";
+
 /* One SELECT, because a walsender of PostgreSQL 14 takes one statement at a time. search_path is
  * the last: it decides how names of types and tables are printed. */
 /* How values are written, in UTF-8 but where the server would check and not convert; and what a
@@ -242,10 +245,13 @@ static int check_version(const struct pg_connection *session, struct error *err)
  * them. */
 const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
                                "pg_catalog.set_config('timezone', 'UTC', false), "
-                               "pg_catalog.set_config('statement_timeout', '0', false), "
                                "pg_catalog.set_config('lock_timeout', '0', false), "
                                "pg_catalog.set_config('default_transaction_read_only', 'off', "
                                "false), "
+                               "(SELECT pg_catalog.count(pg_catalog.set_config(name, '0', "
+                               "false)) FROM pg_catalog.pg_settings WHERE name IN "
+                               "('idle_session_timeout', 'idle_in_transaction_session_timeout', "
+                               "'transaction_timeout')), " /* the last from 17 on */
                                "pg_catalog.set_config('intervalstyle', 'postgres', false), "
                                "pg_catalog.set_config('extra_float_digits', '3', false), "
                                "pg_catalog.set_config('bytea_output', 'hex', false), "
@@ -280,6 +286,8 @@ int pg_session_open(const struct pg_options *options, bool replication,
         result = check_version(session, err);
     if (result == 0 && PQsetnonblocking(session->conn, 1) != 0)
         result = pg_connection_error(session, PG_CONNECT, err);
+    if (result == 0)
+        result = pg_exec(session, pg_lift_timeout, err);
     if (result == 0)
         result = pg_exec(session, pg_pin_settings, err);
     if (result < 0)

@@ -28,6 +28,7 @@ void pg_session_close(struct pg_connection *session);
  * PQconnectPoll's. Then pg_pin_settings is to be run. After a failure, too, it is to be closed. */
 int pg_session_start(const struct pg_options *options, const struct pg_connection *beside,
                      struct pg_connection *session, struct error *err);
+extern const char pg_lift_timeout[];
 extern const char pg_pin_settings[];
 
 /* ---- pg_wait ---- */

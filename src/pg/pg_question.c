@@ -46,6 +46,8 @@ int pg_question_open(const struct pg_options *options, const struct pg_replicati
     if (q == NULL)
         abort();
     q->text = BUF_EMPTY;
+    buf_add_text(&q->text, pg_lift_timeout);
+    buf_add_text(&q->text, "; ");
     buf_add_text(&q->text, pg_pin_settings);
     buf_add_text(&q->text, "; ");
     buf_add_text(&q->text, sql);

@@ -1,10 +1,8 @@
 /* route/: a change becomes events: which topic, key, type, headers and contents; or nothing.
  *
- * Routes are compiled once from the configuration; for each (relation, version) the columns that
- * they name are looked up once. In steady state a row allocates nothing but from the scratch arena.
- * The module knows nothing of Kafka but what a legal topic name is.
- *
- * A template names columns by {name} or {name:default}, and facts: {@schema} {@table} {@relay},
+ * Routes are compiled once; for each (relation, version) the columns that they name are looked up
+ * once, and in steady state a row allocates nothing but from the scratch arena. A template names
+ * columns by {name}, {name:default} or {"SQL's quotes"}, and facts: {@schema} {@table} {@relay},
  * {@op} (insert, read, message), {@lsn} (final LSN of BEGIN, "16/B374D848"), {@xid}, {@commit_ms}.
  * A key template that is "" gives events without a key. A topic may not be the progress topic, nor
  * begin with two underscores. Of a message (`from: message:<prefix>`) the members of its JSON

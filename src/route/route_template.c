@@ -77,25 +77,51 @@ static int add_fact(struct compiler *c, struct span name, bool has_default)
                               "{@relay}");
 }
 
+/* A name in SQL's double quotes, for what no plain one can hold. Behind the opening quote; ends
+ * behind the closing one. */
+static int take_quoted(struct compiler *c, struct span *name)
+{
+    char *made = arena_alloc_bytes(c->arena, strlen(c->at) + 1);
+    size_t len = 0;
+    for (const char *at = c->at; *at != '\0'; at++) {
+        if (*at == '"' && at[1] != '"') {
+            *name = (struct span){made, len};
+            c->at = at + 1;
+            return 0;
+        }
+        if (*at == '"')
+            at++;
+        made[len++] = *at;
+    }
+    return wrong(c, "a double quote is not closed", span_null());
+}
+
+static int not_closed(struct compiler *c, const char *first)
+{
+    wrong(c, "a { is not closed", (struct span){first - 1, strcspn(first, "{}") + 1});
+    return error_hint(c->err, "write {{ for a brace that is meant as one");
+}
+
 /* Behind the opening brace; ends behind the closing one. */
 static int add_braces(struct compiler *c)
 {
     const char *first = c->at;
-    size_t len = strcspn(first, "{}");
-    if (first[len] != '}') {
-        wrong(c, "a { is not closed", (struct span){first - 1, len + 1});
-        return error_hint(c->err, "write {{ for a brace that is meant as one");
+    bool quoted = *first == '"';
+    struct span name = {first, strcspn(first, ":{}")}, fallback = span_null();
+    c->at += quoted ? 1 : name.len;
+    if (quoted && take_quoted(c, &name) < 0)
+        return -1;
+    if (*c->at == ':') {
+        fallback = (struct span){c->at + 1, strcspn(c->at + 1, "{}")};
+        c->at += 1 + fallback.len;
     }
-    c->at = first + len + 1;
-    const char *colon = memchr(first, ':', len);
-    struct span name = {first, colon != NULL ? (size_t)(colon - first) : len};
-    if (name.len > 0 && name.ptr[0] == '@')
-        return add_fact(c, name, colon != NULL);
+    if (*c->at != '}')
+        return not_closed(c, first);
+    c->at++;
+    if (!quoted && name.len > 0 && name.ptr[0] == '@')
+        return add_fact(c, name, fallback.ptr != NULL);
     if (name.len == 0)
         return wrong(c, "braces without the name of a column", span_null());
-    struct span fallback = span_null();
-    if (colon != NULL)
-        fallback = (struct span){colon + 1, (size_t)(first + len - colon) - 1};
     c->out->parts[c->out->count++] = (struct part){
         .kind = PART_FIELD, .field = field_list_add(c->fields, c->arena, name), .text = fallback};
     return 0;

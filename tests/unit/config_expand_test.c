@@ -126,7 +126,8 @@ static void a_default_does_not_expand(void **state)
                        "routes: [{name: a, from: b.c, columns: {aggregate_id: "
                        "\"${env:WF_TRICK}\"}}]\n";
     assert_int_equal(config_parse(span_of(yaml), "w.yaml", &config, &err), 0);
-    assert_string_equal(config_only_relay(config)->routes.items[0].key.text, "{${env:WF_USER}}");
+    assert_string_equal(config_only_relay(config)->routes.items[0].key.text,
+                        "{\"${env:WF_USER}\"}");
     config_close(config);
 }
 

@@ -138,6 +138,27 @@ static void defaults_follow_other_keys(void **state)
     config_close(c);
 }
 
+/* A column that a template would read as something else is quoted in the templates made of it. */
+static void derived_templates_quote(void **state)
+{
+    (void)state;
+    static const char *const columns[][2] = {{"kind.of", "{kind.of}"},
+                                             {"a:b", "{\"a:b\"}"},
+                                             {"@op", "{\"@op\"}"},
+                                             {"a}b", "{\"a}b\"}"},
+                                             {"a\\\"b", "{\"a\"\"b\"}"}};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "relay: r\nkafka: {bootstrap.servers: k}\n"
+                 "routes: [{name: a, from: s.a, columns: {aggregate_id: \"%s\"}}]\n",
+                 columns[i][0]);
+        struct config *c = parse(text);
+        assert_default(config_only_relay(c)->routes.items[0].key, columns[i][1]);
+        config_close(c);
+    }
+}
+
 static const char everything[] =
     "relay: r\n"
     "source: {mode: wal, connection: \"dbname=x\", slot: \"1\", publication: p, snapshot: never}\n"
@@ -367,6 +388,7 @@ int main(void)
         cmocka_unit_test(defaults_of_the_rest),
         cmocka_unit_test(defaults_of_a_route),
         cmocka_unit_test(defaults_follow_other_keys),
+        cmocka_unit_test(derived_templates_quote),
         cmocka_unit_test(every_key_outside_of_routes),
         cmocka_unit_test(every_key_of_a_route),
         cmocka_unit_test(kafka_properties_keep_order_line_and_secrecy),

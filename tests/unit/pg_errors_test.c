@@ -165,19 +165,21 @@ static void a_pooler_that_hides_is_named_too(void **state)
 {
     (void)state;
     struct error err;
-    struct buf answers[3] = {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY};
+    struct buf answers[4] = {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, BUF_EMPTY};
     add_welcome(&answers[0], "15.4");
     add_done(&answers[1]);
-    add_error(&answers[2], "ERROR", "42601", "syntax error at or near \"IDENTIFY_SYSTEM\"");
-    add_message(&answers[2], 'Z', SPAN_LITERAL("I"));
-    assert_int_equal(talk(answers, 3, true, &err), -1);
+    add_done(&answers[2]);
+    add_error(&answers[3], "ERROR", "42601", "syntax error at or near \"IDENTIFY_SYSTEM\"");
+    add_message(&answers[3], 'Z', SPAN_LITERAL("I"));
+    assert_int_equal(talk(answers, 4, true, &err), -1);
     assert_string_equal(reason_slug(err.reason), "pooler");
     assert_contains(err.text, "syntax error");
-    struct buf empty[3] = {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY};
+    struct buf empty[4] = {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, BUF_EMPTY};
     add_welcome(&empty[0], "15.4");
     add_done(&empty[1]);
     add_done(&empty[2]);
-    assert_int_equal(talk(empty, 3, true, &err), -1);
+    add_done(&empty[3]);
+    assert_int_equal(talk(empty, 4, true, &err), -1);
     assert_string_equal(reason_slug(err.reason), "pooler");
 }
 

@@ -38,11 +38,40 @@ static void test_bad_templates(void **state)
     refuse_topic("a.type}", "shop.yaml:7: routes[0].topic: a } without {");
     refuse_topic("}}}", "shop.yaml:7: routes[0].topic: a } without {");
     refuse_topic("a.{}", "shop.yaml:7: routes[0].topic: braces without the name of a column");
+    refuse_topic("a.{\"\"}", "shop.yaml:7: routes[0].topic: braces without the name of a column");
+    refuse_topic("a.{\"type}", "shop.yaml:7: routes[0].topic: a double quote is not closed");
+    refuse_topic("a.{\"type\"\"}", "shop.yaml:7: routes[0].topic: a double quote is not closed");
+    refuse_topic("a.{\"type\"x}", "shop.yaml:7: routes[0].topic: a { is not closed: {\"type\"x");
     refuse_topic("a.{:x}", "shop.yaml:7: routes[0].topic: braces without the name of a column");
     refuse_topic("a.{@shema}", "shop.yaml:7: routes[0].topic: there is no such fact: @shema");
     refuse_topic("a.{@}", "shop.yaml:7: routes[0].topic: there is no such fact: @");
     refuse_topic("a.{@op:x}",
                  "shop.yaml:7: routes[0].topic: a fact is never NULL and takes no default: @op");
+}
+
+/* SQL's own quoting, for names that would be read as something else. */
+static void test_quoted_names(void **state)
+{
+    (void)state;
+    static const char *const names[][3] = {
+        {"{\"a.b\"}", "a.b", "v"},       {"{a.b}", "a.b", "v"},
+        {"{\"a:b\"}", "a:b", "v"},       {"{\"a}b{\"}", "a}b{", "v"},
+        {"{\"a\"\"b\"}", "a\"b", "v"},   {"{a\"b}", "a\"b", "v"},
+        {"{\"@lsn\"}", "@lsn", "v"},     {"{\"plain\"}", "plain", "v"},
+        {"{\"a:b\":none}", "a:b", NULL}, {"-{\"\"\"\":no\"ne}-", "\"", NULL},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct route_fixture f;
+        route_fixture_init(&f);
+        f.configs[0].key = route_fixture_text(names[i][0]);
+        route_fixture_set(&f, names[i][1], names[i][2]);
+        assert_int_equal(route_fixture_open(&f), 0);
+        assert_int_equal(route_fixture_route(&f), 1);
+        assert_span(f.event.key.cell.value.bytes, names[i][2] != NULL     ? names[i][2]
+                                                  : names[i][0][0] == '-' ? "-no\"ne-"
+                                                                          : "none");
+        route_fixture_fini(&f);
+    }
 }
 
 static void test_hints(void **state)
@@ -243,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_templates),
+        cmocka_unit_test(test_quoted_names),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_secret_template_is_not_shown),
         cmocka_unit_test(test_bad_literal_topics),
