@@ -13,7 +13,7 @@
 #include <strings.h>
 
 /* A broker that answers at all does so at once. */
-#define PORT_WAIT_MS 1000
+#define PORT_WAIT_MS 2000
 #define PORTS_MAX 3
 
 static const char *bootstrap(const struct kafka_health *health)
@@ -185,7 +185,8 @@ int kafka_check_protocol(struct error *err, const struct kafka_health *health, c
     /* Nobody was reached: nothing is to be asked. */
     if (health->proved || health->code == RD_KAFKA_RESP_ERR__RESOLVE)
         return 0;
-    for (int i = 0; i < PORTS_MAX && *at != '\0'; i++) {
+    const atomic_bool *stop = health->options->stop;
+    for (int i = 0; i < PORTS_MAX && *at != '\0' && (stop == NULL || !atomic_load(stop)); i++) {
         at += strspn(at, ", ");
         struct span address = {at, strcspn(at, ", ")};
         enum kafka_port port =

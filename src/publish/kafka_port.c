@@ -125,12 +125,10 @@ static int ask_kafka(int fd, struct span request, int wait_ms)
 static const struct span api_versions = {"\0\0\0\x0a\0\x12\0\0wfr1\xff\xff", 14};
 static const struct span sasl_handshake = {"\0\0\0\x0d\0\x11\0\1wfr2\xff\xff\0\1?", 17};
 
-static enum kafka_port ask_in_plain(struct span address, int wait_ms)
+/* The socket is closed. */
+static enum kafka_port ask_in_plain(int fd, int wait_ms)
 {
     enum kafka_port port = KAFKA_PORT_UNKNOWN;
-    int fd = open_socket(address, wait_ms);
-    if (fd < 0)
-        return port;
     if (ask_kafka(fd, api_versions, wait_ms) >= 0) {
         int code = ask_kafka(fd, sasl_handshake, wait_ms);
         if (code == ILLEGAL_SASL_STATE)
@@ -164,7 +162,10 @@ static bool speaks_tls(struct span address, int wait_ms)
 enum kafka_port kafka_port_ask(struct span address, int wait_ms)
 {
     assert(address.ptr != NULL && wait_ms > 0);
-    enum kafka_port port = ask_in_plain(address, wait_ms);
+    int fd = open_socket(address, wait_ms);
+    if (fd < 0)
+        return KAFKA_PORT_UNKNOWN; /* nor would anybody answer in TLS */
+    enum kafka_port port = ask_in_plain(fd, wait_ms);
     if (port == KAFKA_PORT_UNKNOWN && speaks_tls(address, wait_ms))
         port = KAFKA_PORT_TLS;
     return port;
