@@ -138,15 +138,28 @@ void kafka_memory_took(struct kafka_memory *memory, size_t bytes, int64_t now_us
     memory->largest_us = now_us;
 }
 
-void kafka_memory_keep_lost(struct kafka_memory *memory, unsigned lost, bool alone)
+static bool is_of(const struct kafka_memory *memory, const struct message *alone)
 {
-    memory->lost = lost > 0 ? lost + kafka_memory_lost(memory, alone) : 0;
-    memory->lost_alone = alone;
+    if (alone == NULL)
+        return change_id_is_none(memory->lost_of);
+    return change_id_equal(memory->lost_of, alone->id) && memory->lost_route == alone->route;
 }
 
-unsigned kafka_memory_lost(const struct kafka_memory *memory, bool alone)
+void kafka_memory_keep_lost(struct kafka_memory *memory, unsigned lost, const struct message *alone)
 {
-    return memory->lost_alone == alone ? memory->lost : 0;
+    memory->lost = lost > 0 ? lost + kafka_memory_lost(memory, alone) : 0;
+    memory->lost_of = alone != NULL ? alone->id : (struct change_id){0};
+    memory->lost_route = alone != NULL ? alone->route : 0;
+}
+
+unsigned kafka_memory_lost(const struct kafka_memory *memory, const struct message *alone)
+{
+    return is_of(memory, alone) ? memory->lost : 0;
+}
+
+void kafka_memory_came_through(struct kafka_memory *memory)
+{
+    memory->lost = 0;
 }
 
 void kafka_memory_keep_smallest(struct kafka_memory *memory, int bytes, int64_t now_us)

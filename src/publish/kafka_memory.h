@@ -3,6 +3,7 @@
 #define WALFERRY_PUBLISH_KAFKA_MEMORY_H
 
 #include "base/table.h"
+#include "model/message.h"
 #include "publish/kafka_topics.h"
 
 struct kafka_known_topic {
@@ -22,9 +23,10 @@ struct kafka_memory {
     size_t largest_bytes; /* of an event that a broker took */
     int64_t largest_us;   /* when it took one of that size last */
     unsigned lost;        /* connections in a row, of the epochs before, that ended unanswered */
-    bool lost_alone;      /* with one record sent alone */
-    int smallest_bytes;   /* what the smallest topic takes; 0: no less than a batch */
-    int64_t smallest_us;  /* when that was learnt */
+    struct change_id lost_of; /* with this one sent alone; none: with several */
+    uint32_t lost_route;
+    int smallest_bytes;  /* what the smallest topic takes; 0: no less than a batch */
+    int64_t smallest_us; /* when that was learnt */
 };
 
 /* Whether an event of fewer bytes is taken is no matter of its size. */
@@ -49,11 +51,15 @@ void kafka_memory_keep_smallest(struct kafka_memory *memory, int bytes, int64_t 
 void kafka_memory_took(struct kafka_memory *memory, size_t bytes, int64_t now_us);
 /* The largest that one took in the last minutes. */
 size_t kafka_memory_largest(const struct kafka_memory *memory, int64_t now_us);
-/* The epoch ends: so many connections in a row ended unanswered, with one record sent alone or
- * not. Where an epoch's time is too short for as many as it takes, the next ones count on. */
-void kafka_memory_keep_lost(struct kafka_memory *memory, unsigned lost, bool alone);
-/* How many there were before this epoch. */
-unsigned kafka_memory_lost(const struct kafka_memory *memory, bool alone);
+/* The epoch ends: so many connections in a row ended unanswered, with this message sent alone, or
+ * (NULL) with several. Where an epoch's time is too short for as many as it takes, the next ones
+ * count on. */
+void kafka_memory_keep_lost(struct kafka_memory *memory, unsigned lost,
+                            const struct message *alone);
+/* How many there were before this epoch, of the same kind. */
+unsigned kafka_memory_lost(const struct kafka_memory *memory, const struct message *alone);
+/* An event came through: those before it were not in a row. */
+void kafka_memory_came_through(struct kafka_memory *memory);
 /* 0: no less than a batch. */
 int kafka_memory_smallest(const struct kafka_memory *memory, int64_t now_us);
 

@@ -57,6 +57,8 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
     } else {
         const struct message *message = report->_private;
         kafka_flight_reported(&p->flight, message);
+        if (delivered)
+            kafka_memory_came_through(p->options.memory);
         if (delivered && message->bytes >= KAFKA_LARGE_BYTES)
             kafka_memory_took(p->options.memory, message->bytes, clock_monotonic_us());
         if (p->topics.small)
@@ -98,7 +100,10 @@ static int check_claim_if_slept(struct kafka_publisher *p, struct error *err)
     if (!p->slept)
         return 0;
     p->slept = false;
-    return kafka_check_claim(&p->txn, err);
+    if (kafka_check_claim(&p->txn, err) < 0)
+        return -1;
+    p->awake_us = clock_monotonic_us(); /* the question is no sleep, however long it took */
+    return 0;
 }
 
 /* ---- The ops ---- */

@@ -118,7 +118,7 @@ void kafka_report_lost(const struct kafka_txn *txn)
     const struct message *message = flight->awaited;
     unsigned lost = count_lost(txn);
     if (lost > 0)
-        lost += kafka_memory_lost(memory, message != NULL);
+        lost += kafka_memory_lost(memory, message);
     if (lost < LOST_MAX || txn->failure->failed || flight->outstanding == 0 ||
         flight->largest < KAFKA_LARGE_BYTES)
         return;
@@ -147,7 +147,7 @@ void kafka_report_keep_lost(const struct kafka_txn *txn)
     const struct kafka_failure *failure = txn->failure;
     bool judged = !change_id_is_none(failure->verdict) || !change_id_is_none(failure->suspect.from);
     kafka_memory_keep_lost(txn->session->options->memory, judged ? 0 : count_lost(txn),
-                           txn->flight->awaited != NULL);
+                           txn->flight->awaited);
 }
 
 void kafka_report_fatal(struct kafka_failure *failure, const struct kafka_health *health,

@@ -5,6 +5,8 @@
  * texts help most: what is missing first, then whose it is, then where it stands. */
 #include "recover/origin_wal_internal.h"
 
+#include "base/time.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -172,8 +174,11 @@ static int judge_history(const struct wal_facts *f, struct error *err)
 {
     const struct progress *p = &f->found->progress;
     const struct pg_fate *fate = &f->fate;
-    bool other_time = fate->commit_at_us != 0 && p->last.commit_at_us != 0 &&
-                      fate->commit_at_us != p->last.commit_at_us;
+    /* In a session with a replication origin that was given no time, the log has the epoch and the
+     * catalogue the clock (PostgreSQL 15, xact.c, RecordTransactionCommit). */
+    bool have_times = fate->commit_at_us != 0 && p->last.commit_at_us != 0 &&
+                      p->last.commit_at_us != POSTGRES_EPOCH_US;
+    bool other_time = have_times && fate->commit_at_us != p->last.commit_at_us;
     const char *what = fate->outcome == PG_FATE_FUTURE    ? "this server has not got as far as that"
                        : fate->outcome == PG_FATE_ABORTED ? "this server rolled it back"
                        : other_time ? "this server committed another one under that id"

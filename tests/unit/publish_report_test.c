@@ -172,7 +172,28 @@ static void what_was_lost_is_counted_over_epochs(void **state)
     lose(f, 1, 3000000);
     assert_string_equal(reason_slug(f->failure.error.reason), "batch_refused");
     kafka_report_keep_lost(&f->txn);
-    assert_int_equal(kafka_memory_lost(&f->memory, false), 0);
+    assert_int_equal(kafka_memory_lost(&f->memory, NULL), 0);
+}
+
+/* Another record, or one that came through between them: not in a row. */
+static void what_was_lost_is_counted_for_one_record(void **state)
+{
+    struct fixture *f = *state;
+    f->flight.awaited = &f->message;
+    lose(f, 4, 3000000);
+    kafka_report_keep_lost(&f->txn);
+    struct message other = f->message;
+    other.bytes = 4000000;
+    other.id = change_id_wal(f->message.id.final_lsn + 100, 1);
+    assert_int_equal(kafka_memory_lost(&f->memory, &f->message), 4);
+    assert_int_equal(kafka_memory_lost(&f->memory, &other), 0);
+    other = f->message;
+    other.route++;
+    assert_int_equal(kafka_memory_lost(&f->memory, &other), 0);
+    lose(f, 0, 3000000);
+    kafka_memory_came_through(&f->memory);
+    lose(f, 1, 3000000);
+    assert_false(f->failure.failed);
 }
 
 /* Connections end for other reasons, too. */
@@ -276,6 +297,7 @@ int main(void)
         T(large_records_without_an_answer_become_suspect),
         T(one_that_is_lost_alone_has_its_verdict),
         T(what_was_lost_is_counted_over_epochs),
+        T(what_was_lost_is_counted_for_one_record),
         T(what_is_no_matter_of_size_blames_nobody),
         T(time_outs_and_missing_topics_blame_no_record),
         T(a_missing_acl_names_the_topic_that_librdkafka_named),
