@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* For the list of all topics at most; meanwhile nobody looks whether to stop. */
+#define LIST_WAIT_MAX_MS (4 * KAFKA_SLICE_MS)
 #define ASK_AGAIN_US (50 * US_PER_MS)
 /* New topics have their leaders soon; what takes longer is waited for topic by topic. */
 #define SETTLE_US (5 * US_PER_S)
@@ -52,10 +54,10 @@ static void take_topic(struct kafka_asked_topic *asked, const rd_kafka_metadata_
 }
 
 /* What one answer does not list another may have listed. False: no answer. */
-static bool ask(const struct kafka_lookup *l, int *listed)
+static bool ask(const struct kafka_lookup *l, int wait_ms, int *listed)
 {
     const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(l->client->rk, 1, NULL, &metadata, KAFKA_SLICE_MS);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(l->client->rk, 1, NULL, &metadata, wait_ms);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     l->client->health.brokers_down = false;
@@ -87,9 +89,13 @@ static void leave_missing_open(struct kafka_lookup *l)
 
 static int ask_until_answered(const struct kafka_lookup *l, int *listed, struct error *err)
 {
-    while (!ask(l, listed)) {
+    int wait_ms = KAFKA_SLICE_MS;
+    while (!ask(l, wait_ms, listed)) {
         if (kafka_keep_waiting(l->client, l->deadline_us, "asking for topics", err) < 0)
             return -1;
+        /* What comes later is thrown away, and a long list over a slow link comes later. */
+        if (wait_ms < LIST_WAIT_MAX_MS)
+            wait_ms *= 2;
         clock_sleep_us(ASK_AGAIN_US);
     }
     return 0;
