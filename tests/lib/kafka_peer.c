@@ -131,9 +131,9 @@ struct peer_txn *peer_begin(const char *topic, const char *key, const char *valu
     must(rd_kafka_init_transactions(txn->rk, WAIT_MS));
     must(rd_kafka_begin_transaction(txn->rk));
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        txn->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key, strlen(key)),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        txn->rk, RD_KAFKA_VTYPE_TOPIC, topic, RD_KAFKA_VTYPE_PARTITION, (int32_t)0,
+        RD_KAFKA_VTYPE_KEY, key, strlen(key), RD_KAFKA_VTYPE_VALUE, value, strlen(value),
+        RD_KAFKA_VTYPE_MSGFLAGS, (int)RD_KAFKA_MSG_F_COPY, RD_KAFKA_VTYPE_END);
     assert_int_equal(code, RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_int_equal(rd_kafka_flush(txn->rk, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     return txn;
