@@ -118,6 +118,10 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
 {
     char version[12];
     int version_len = snprintf(version, sizeof version, "%" PRIu32, txn->mark);
+    /* Ours until it is taken: headers that librdkafka makes itself it frees twice where it takes
+     * nothing. */
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+    rd_kafka_header_add(headers, KAFKA_PROGRESS_HEADER, -1, version, version_len);
     const rd_kafka_vu_t parts[] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = txn->session->progress_rkt},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
@@ -126,8 +130,7 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
          .u.mem = {.ptr = (void *)(uintptr_t)key, .size = strlen(key)}},
         {.vtype = RD_KAFKA_VTYPE_VALUE,
          .u.mem = {.ptr = (void *)(uintptr_t)value.ptr, .size = value.len}},
-        {.vtype = RD_KAFKA_VTYPE_HEADER,
-         .u.header = {.name = KAFKA_PROGRESS_HEADER, .val = version, .size = version_len}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = txn}};
     rd_kafka_error_t *error =
         rd_kafka_produceva(txn->session->transactional.rk, parts, sizeof parts / sizeof parts[0]);
@@ -135,6 +138,7 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
         txn->records_outstanding++;
         return STEP_DONE;
     }
+    rd_kafka_headers_destroy(headers);
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     rd_kafka_error_destroy(error);
     kafka_session_serve(txn->session, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? 10 : 0);
