@@ -84,7 +84,13 @@ class Chaos:
             self.judge_end(self.relay, self.relay.wait(25))
 
     def reload(self):
-        self.relay.signal(signal.SIGHUP)
+        """Not before its first line: a process that has not taken its signals yet is ended by it."""
+        until = time.monotonic() + 10
+        while self.relay.running() and time.monotonic() < until:
+            if self.relay.events("relay.started"):
+                self.relay.signal(signal.SIGHUP)
+                return
+            time.sleep(0.05)
 
     def pause(self):
         """Longer than the transaction's time-out, at times."""
