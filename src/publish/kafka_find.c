@@ -236,7 +236,7 @@ int kafka_find(struct kafka_in_use *topics, const struct message *message,
     struct kafka_topic *last = topics->last;
     if (last != NULL && last->rkt != NULL && last->partitions > 0 &&
         !(message->topic_of_row && last->weak != NULL) &&
-        span_equal(message->topic, (struct span){last->name, strlen(last->name)})) {
+        span_equal_text(message->topic, last->name)) {
         *topic = last;
         return 0;
     }

@@ -26,8 +26,10 @@ void kafka_flight_sent(struct kafka_flight *flight, struct batch *batch,
     assert(batch != NULL);
     assert(message >= batch->messages && message < batch->messages + batch->capacity);
     flight->last = message->id;
-    if (flight->produced++ == 0)
-        flight->first = flight->last, flight->largest = 0;
+    if (flight->produced++ == 0) {
+        flight->first = flight->last;
+        flight->largest = 0;
+    }
     if (message->bytes > flight->largest)
         flight->largest = message->bytes;
     if (flight->batch != batch)

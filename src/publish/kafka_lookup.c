@@ -158,18 +158,12 @@ static int create(struct kafka_lookup *l, struct error *err)
     rd_kafka_NewTopic_t *plans[CREATE_MAX];
     uint32_t count;
     for (uint32_t from = 0; (count = plan_creation(l, &from, plans)) > 0;) {
-        rd_kafka_queue_t *queue = rd_kafka_queue_new(l->client->rk);
-        rd_kafka_CreateTopics(l->client->rk, plans, count, NULL, queue);
         rd_kafka_event_t *event =
-            kafka_await_event(l->client, queue, l->deadline_us, "creating topics", err);
-        if (event != NULL) {
-            take_created(l, event);
-            rd_kafka_event_destroy(event);
-        }
-        rd_kafka_queue_destroy(queue);
-        rd_kafka_NewTopic_destroy_array(plans, count);
+            kafka_ask_create(l->client, plans, count, l->deadline_us, "creating topics", err);
         if (event == NULL)
             return -1;
+        take_created(l, event);
+        rd_kafka_event_destroy(event);
     }
     return 0;
 }
@@ -236,18 +230,12 @@ static int describe(struct kafka_lookup *l, int found, struct error *err)
     rd_kafka_ConfigResource_t *resources[DESCRIBE_MAX];
     uint32_t count;
     for (uint32_t from = 0; (count = list_resources(l, found, &from, resources)) > 0;) {
-        rd_kafka_queue_t *queue = rd_kafka_queue_new(l->client->rk);
-        rd_kafka_DescribeConfigs(l->client->rk, resources, count, NULL, queue);
-        rd_kafka_event_t *event = kafka_await_event(l->client, queue, l->deadline_us,
+        rd_kafka_event_t *event = kafka_ask_configs(l->client, resources, count, l->deadline_us,
                                                     "reading the configuration of topics", err);
-        if (event != NULL) {
-            take_settings(l, event);
-            rd_kafka_event_destroy(event);
-        }
-        rd_kafka_queue_destroy(queue);
-        rd_kafka_ConfigResource_destroy_array(resources, count);
         if (event == NULL)
             return -1;
+        take_settings(l, event);
+        rd_kafka_event_destroy(event);
     }
     return 0;
 }

@@ -154,16 +154,38 @@ int kafka_topic_facts(struct kafka_client *client, rd_kafka_topic_t *rkt, int64_
 
 /* ---- Admin requests ---- */
 
-rd_kafka_event_t *kafka_await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
+/* The queue is destroyed. */
+static rd_kafka_event_t *await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
+                                     int64_t deadline_us, const char *doing, struct error *err)
+{
+    rd_kafka_event_t *event;
+    while ((event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS)) == NULL)
+        if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
+            break;
+    rd_kafka_queue_destroy(queue);
+    return event;
+}
+
+rd_kafka_event_t *kafka_ask_configs(struct kafka_client *client,
+                                    rd_kafka_ConfigResource_t **resources, size_t count,
                                     int64_t deadline_us, const char *doing, struct error *err)
 {
-    for (;;) {
-        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS);
-        if (event != NULL)
-            return event;
-        if (kafka_keep_waiting(client, deadline_us, doing, err) < 0)
-            return NULL;
-    }
+    assert(count > 0);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_DescribeConfigs(client->rk, resources, count, NULL, queue);
+    rd_kafka_ConfigResource_destroy_array(resources, count);
+    return await_event(client, queue, deadline_us, doing, err);
+}
+
+rd_kafka_event_t *kafka_ask_create(struct kafka_client *client, rd_kafka_NewTopic_t **plans,
+                                   size_t count, int64_t deadline_us, const char *doing,
+                                   struct error *err)
+{
+    assert(count > 0);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_CreateTopics(client->rk, plans, count, NULL, queue);
+    rd_kafka_NewTopic_destroy_array(plans, count);
+    return await_event(client, queue, deadline_us, doing, err);
 }
 
 static int64_t number_of(const char *text)
@@ -256,19 +278,16 @@ int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t
     *settings = defaults;
     char doing[320];
     snprintf(doing, sizeof doing, "reading the configuration of topic %s", topic);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    rd_kafka_DescribeConfigs(client->rk, &resource, 1, NULL, queue);
-    rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_event_t *event = kafka_await_event(client, queue, deadline_us, doing, err);
-    int result = event != NULL ? 0 : -1;
-    if (event != NULL && take_settings(event, settings) < 0 && !is_final(event))
+    rd_kafka_event_t *event = kafka_ask_configs(client, &resource, 1, deadline_us, doing, err);
+    if (event == NULL)
+        return -1;
+    int result = 0;
+    if (take_settings(event, settings) < 0 && !is_final(event))
         result = kafka_failed(err, &client->health, rd_kafka_event_error(event),
                               rd_kafka_event_error_string(event), doing);
-    if (event != NULL)
-        rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
+    rd_kafka_event_destroy(event);
     return result;
 }
 
@@ -348,15 +367,12 @@ int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_pla
         return create_refused(client, plan->name, RD_KAFKA_RESP_ERR_INVALID_CONFIG, text, err);
     for (const char *const *at = plan->settings; at != NULL && at[0] != NULL; at += 2)
         rd_kafka_NewTopic_set_config(topic, at[0], at[1]);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
-    rd_kafka_CreateTopics(client->rk, &topic, 1, NULL, queue);
-    rd_kafka_NewTopic_destroy(topic);
     rd_kafka_event_t *event =
-        kafka_await_event(client, queue, deadline_us, "creating a topic", err);
-    int result = event != NULL ? take_created(client, event, plan->name, err) : -1;
-    if (event != NULL)
-        rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
+        kafka_ask_create(client, &topic, 1, deadline_us, "creating a topic", err);
+    if (event == NULL)
+        return -1;
+    int result = take_created(client, event, plan->name, err);
+    rd_kafka_event_destroy(event);
     if (result < 0)
         return -1;
     return await_topic(client, rkt, deadline_us, facts, err);

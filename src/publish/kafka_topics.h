@@ -62,9 +62,14 @@ struct kafka_topic_plan {
  * nothing. */
 int kafka_settings_take(const rd_kafka_ConfigResource_t *resource,
                         struct kafka_topic_settings *settings);
-/* Waits for the one event of an admin request; NULL with *err. */
-rd_kafka_event_t *kafka_await_event(struct kafka_client *client, rd_kafka_queue_t *queue,
+/* One admin request for all of them, which are destroyed, and its event, the caller's; NULL with
+ * *err. */
+rd_kafka_event_t *kafka_ask_configs(struct kafka_client *client,
+                                    rd_kafka_ConfigResource_t **resources, size_t count,
                                     int64_t deadline_us, const char *doing, struct error *err);
+rd_kafka_event_t *kafka_ask_create(struct kafka_client *client, rd_kafka_NewTopic_t **plans,
+                                   size_t count, int64_t deadline_us, const char *doing,
+                                   struct error *err);
 
 /* Creates the topic and waits until it can be used. One that is there already is no error. */
 int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_plan *plan,
