@@ -177,11 +177,9 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
     command_first_record(r->o->config, origin, taken, readable, record);
     if (!readable)
         record->generation = (uint64_t)(clock_wall_us() / US_PER_S);
-    record->position.lsn = r->target_lsn;
-    record->last.lsn = r->target_lsn;
+    command_place_record(origin, r->target_lsn, record);
     if (r->wish->target == REBASE_GUARD)
         keep_place(&taken->progress, record);
-    origin->ops->sign(origin, record);
     record->rebased.present = true;
     record->rebased.from = r->known ? r->found.progress.position.lsn : 0;
     record->rebased.to = r->target_lsn;

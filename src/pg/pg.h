@@ -106,8 +106,6 @@ int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
 int pg_replication_open(const struct pg_options *options, struct pg_replication **replication,
                         struct error *err);
 struct pg_connection *pg_replication_sql(struct pg_replication *replication);
-/* Is it the one inside a replication session? Only that takes replication commands. */
-bool pg_is_walsender(const struct pg_connection *connection);
 void pg_replication_close(struct pg_replication *replication); /* NULL is legal */
 /* CREATE_REPLICATION_SLOT … LOGICAL pgoutput NOEXPORT_SNAPSHOT. Waits for every open writing
  * transaction of the cluster: returns 1 after wait_ms if it is not there yet (call again), 0 done

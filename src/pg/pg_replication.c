@@ -81,12 +81,6 @@ const struct pg_connection *pg_replication_session(const struct pg_replication *
     return &replication->sql;
 }
 
-bool pg_is_walsender(const struct pg_connection *connection)
-{
-    assert(connection != NULL);
-    return connection->replication;
-}
-
 /* ---- Commands ---- */
 
 /* The grammar of replication commands has '…' and "…", with doubled quotes and no escapes. */

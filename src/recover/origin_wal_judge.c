@@ -199,15 +199,15 @@ struct stream_witness wal_witness(const struct progress *p, uint64_t confirmed_l
     assert(confirmed_lsn <= p->position.lsn && p->last.lsn <= p->position.lsn);
     if (p->last.lsn == 0)
         return (struct stream_witness){.from_lsn = 0};
-    if (p->last.xid == 0 || p->last.lsn < confirmed_lsn)
-        return (struct stream_witness){.from_lsn = p->last.lsn < confirmed_lsn ? confirmed_lsn
-                                                                               : p->last.lsn,
-                                       .confirmed_lsn = confirmed_lsn};
-    return (struct stream_witness){.from_lsn = p->last.lsn,
-                                   .confirmed_lsn = confirmed_lsn,
-                                   .final_lsn = p->last.lsn,
-                                   .xid = p->last.xid,
-                                   .commit_time_us = p->last.commit_at_us};
+    bool held = p->last.lsn >= confirmed_lsn;
+    struct stream_witness witness = {.from_lsn = held ? p->last.lsn : confirmed_lsn,
+                                     .confirmed_lsn = confirmed_lsn};
+    if (held && p->last.xid != 0) {
+        witness.final_lsn = p->last.lsn;
+        witness.xid = p->last.xid;
+        witness.commit_time_us = p->last.commit_at_us;
+    }
+    return witness;
 }
 
 int wal_judge_start(const struct wal_facts *facts, struct error *err)

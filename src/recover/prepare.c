@@ -64,6 +64,14 @@ void command_first_record(const struct config_relay *config, const struct origin
     relay_instance(record->instance);
 }
 
+void command_place_record(const struct origin *origin, uint64_t lsn, struct progress *record)
+{
+    assert(record != NULL);
+    record->position.lsn = lsn;
+    record->last.lsn = lsn;
+    origin->ops->sign(origin, record);
+}
+
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
                          bool create_progress, struct buf *weak, struct error *err)
 {

@@ -82,6 +82,8 @@ int command_open_admin(const struct command_options *options, const char *connec
  * followed), on found->system. */
 void command_first_record(const struct config_relay *config, const struct origin *origin,
                           const struct found *found, bool outgrown, struct progress *record);
+/* It begins at that place, from which on nothing was sent before. */
+void command_place_record(const struct origin *origin, uint64_t lsn, struct progress *record);
 /* checks_run.c: fills *checks, down to the first that fails. connect false: only those that ask
  * nobody. 0: none has failed. -1: *err is that of the one that has. */
 int relay_run_checks(const struct command_options *options, bool connect, struct checks *checks,

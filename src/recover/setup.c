@@ -136,9 +136,7 @@ static int write_progress(struct setup *s, uint64_t place, struct error *err)
 {
     struct progress first;
     command_first_record(s->o->config, s->ends.r.origin, &s->found, true, &first);
-    first.position.lsn = place;
-    first.last.lsn = place;
-    s->ends.r.origin->ops->sign(s->ends.r.origin, &first);
+    command_place_record(s->ends.r.origin, place, &first);
     struct span note = published_sign(&s->published, &s->ends.arena, &first);
     if (relay_write_record(&s->ends.r, s->publisher, &first, note, err) < 0)
         return error_wrap(err, "recording the first progress");

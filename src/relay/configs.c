@@ -139,14 +139,11 @@ void configs_take_next(struct relay *relay)
     pthread_mutex_lock(&relay->mutex);
     const struct config_relay *next = relay->next_config;
     relay->next_config = NULL;
-    if (next != NULL)
-        relay->config = next;
     pthread_mutex_unlock(&relay->mutex);
     if (next == NULL)
         return;
     wake_lower(relay->reload_fd);
-    name_routes(relay);
-    forget(relay);
+    set(relay, next);
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
 }
 
