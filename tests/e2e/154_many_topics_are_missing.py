@@ -4,17 +4,12 @@ for each takes its time; the route skips them, and it must come to an end, each 
 import re
 
 import e2e
+import flows
 
 ROWS = 400
 
 with e2e.Case(config={"delivery": {"transaction_timeout_ms": 5000}}) as case:
-    case.kafka.create_topic(case.prefix + "order", 1)
-    case.setup(case.relay())
-    relay = case.start(case.relay({
-        "delivery": {"topics": {"create": False}},
-        "routes": [dict(case.config()["routes"][0], on_error="skip")]}))
-    case.put(rows=1)
-    case.drain(relay=relay)
+    relay = flows.up_without_creating(case)
     first = case.one("SELECT max(n) + 1 FROM e2e.truth")
     case.sql("BEGIN; SELECT e2e.put('order', 'p', 3, %d, 1, 40);"
              " INSERT INTO public.outbox (aggregatetype, aggregateid, type)"

@@ -2,19 +2,14 @@
 has looked for does not grow without end."""
 
 import e2e
+import flows
 
 BUILDS = ("release",)
 SECONDS = 240
 ROWS = 20000
 
 with e2e.Case(config={"delivery": {"transaction_timeout_ms": 600000}}) as case:
-    case.kafka.create_topic(case.prefix + "order", 1)
-    case.setup(case.relay())
-    relay = case.start(case.relay({
-        "delivery": {"topics": {"create": False}},
-        "routes": [dict(case.config()["routes"][0], on_error="skip")]}))
-    case.put(rows=1)
-    case.drain(relay=relay)
+    relay = flows.up_without_creating(case)
     before = relay.rss_kb()
     case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type)"
              " SELECT 'miss' || i || repeat('x', 150), 'k', 'x' FROM generate_series(1, %d) AS i"

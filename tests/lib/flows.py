@@ -77,6 +77,18 @@ def broker_kills(case, count):
     case.judge("dump")
 
 
+def up_without_creating(case):
+    """A relay that has published, may create no topic, and skips rows for one that is missing."""
+    case.kafka.create_topic(case.prefix + "order", 1)
+    case.setup(case.relay())
+    relay = case.start(case.relay({
+        "delivery": {"topics": {"create": False}},
+        "routes": [dict(case.config()["routes"][0], on_error="skip")]}))
+    case.put(rows=1)
+    case.drain(relay=relay)
+    return relay
+
+
 def limit_topic(case, topic, limit):
     """max.message.bytes of a topic, in force when this returns."""
     resource = kafka_admin.ConfigResource(kafka_admin.ConfigResource.Type.TOPIC, topic,
