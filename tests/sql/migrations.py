@@ -1,18 +1,26 @@
 """The migrations on every PostgreSQL major that can be had here.
 
 Each file of sql/ is applied twice by psql with ON_ERROR_STOP, used, undone twice, and leaves the
-catalogue as it was. Prints TAP.
+catalogue as it was. What the functions for applications promise is tested by a file for each. Prints
+TAP. An argument is a pattern: only tests whose "name on major" it is found in.
 """
 
 import os
 import re
 import sys
 import tempfile
+import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 from lab import cache, postgres, process  # noqa: E402
+
+import emit  # noqa: E402
+import inbox  # noqa: E402
+from sessions import apply  # noqa: E402
+
+DEVELOPERS = ("006_emit", "008_inbox")
 
 OBJECTS = """
     SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c
@@ -28,13 +36,6 @@ OBJECTS = """
 
 ROW = ("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)"
        " VALUES ('order', '7', 'OrderPlaced', '{\"total\": 3}') RETURNING seq")
-
-
-def apply(server, name):
-    """Apply a file twice; whatever psql prints is a warning or an error, and none is expected."""
-    for time in ("first", "second"):
-        code, output = server.psql("-o", "/dev/null", "-f", os.path.join(ROOT, "sql", name))
-        assert code == 0 and output == "", "%s, %s time: code %d: %s" % (name, time, code, output)
 
 
 def check_use(server):
@@ -64,7 +65,9 @@ def check(server, outbox):
     apply(server, "003_monitoring.sql")
     apply(server, "004_guard.sql")
     assert server.sql(ROW) == [(1,)]
+    apply(server, *(name + ".sql" for name in DEVELOPERS))
     check_use(server)
+    apply(server, *(name + ".undo.sql" for name in DEVELOPERS))
     apply(server, "004_guard.undo.sql")
     apply(server, "003_monitoring.undo.sql")
     apply(server, "002_role.undo.sql")
@@ -112,8 +115,8 @@ def partitions(server):
 def undo_in_any_order(server):
     """The role is dropped although the view still stands; the view's undo then finds no role."""
     for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "004_guard.sql",
-                 "002_role.undo.sql", "003_monitoring.undo.sql", "004_guard.undo.sql",
-                 "001_outbox.undo.sql"):
+                 "006_emit.sql", "008_inbox.sql", "002_role.undo.sql", "003_monitoring.undo.sql",
+                 "004_guard.undo.sql", "001_outbox.undo.sql", "006_emit.undo.sql", "008_inbox.undo.sql"):
         apply(server, name)
 
 
@@ -267,8 +270,19 @@ def a_schema_of_another(server):
     server.sql("DROP ROLE app")
 
 
+def title(test):
+    """With its file, where that is another one."""
+    module = test.__module__
+    return test.__name__ if module == "__main__" else "%s: %s" % (module, test.__name__)
+
+
+TESTS = (plain, partitioned, partitions, undo_in_any_order, guard, a_guard_that_fails,
+         a_schema_of_another, *emit.TESTS, *inbox.TESTS)
+
+
 def main():
     number, failed = 0, 0
+    only = sys.argv[1] if len(sys.argv) > 1 else ""
     for major in sorted({14, cache.own_major(), 18}):
         directory = tempfile.mkdtemp(prefix="walferry-sql-")
         try:
@@ -277,16 +291,18 @@ def main():
                 print("ok %d - PostgreSQL %d # SKIP cannot be had here" % (number, major))
                 continue
             with postgres.Postgres(directory, major=major).start() as server:
-                for test in (plain, partitioned, partitions, undo_in_any_order, guard,
-                             a_guard_that_fails, a_schema_of_another):
+                for test in TESTS:
+                    name = "%s on %d" % (title(test), major)
+                    if not re.search(only, name):
+                        continue
                     number += 1
                     try:
                         test(server)
-                        print("ok %d - %s on %d" % (number, test.__name__, major), flush=True)
-                    except Exception as error:
+                        print("ok %d - %s" % (number, name), flush=True)
+                    except Exception:
                         failed += 1
-                        print("not ok %d - %s on %d\n# %s"
-                              % (number, test.__name__, major, error), flush=True)
+                        print("not ok %d - %s\n# %s" % (
+                            number, name, traceback.format_exc().replace("\n", "\n# ")), flush=True)
         finally:
             process.remove(directory)
     return 1 if failed else 0
