@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Run the test suites, time every test, count, and say which ones took longest.
 
   tools/test.py [SUITE...]      default: all of them, in this order:
