@@ -26,10 +26,11 @@ Q := $(if $(filter-out 0,$(V)),,@)
 all: $(B)/walferry ## build the relay: build/walferry
 
 # Asked for when the first recipe needs it, not at every start of make, and only once.
+# jq 1.6 has no file for pkg-config.
 PKGS := libpq rdkafka jansson yaml-0.1 libmicrohttpd
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) | \
                sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread -lm)$(PKG_LIBS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -ljq -lpthread -lm)$(PKG_LIBS)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla $(if $(WERROR),-Werror)
@@ -84,7 +85,8 @@ asan: $(B)/asan/walferry ## build it with AddressSanitizer, UBSan and crash poin
 tsan: $(B)/tsan/walferry ## build it with ThreadSanitizer and crash points
 
 toolchain:
-	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS); } >/dev/null 2>&1 || tools/deps.sh build
+	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS) && \
+	    echo '#include <jq.h>' | $(CC) -E -; } >/dev/null 2>&1 || tools/deps.sh build
 
 include tests/tests.mk
 -include src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk

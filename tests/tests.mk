@@ -24,7 +24,8 @@ $(UNIT_BINS): $(B)/asan/tests/%: $(B)/asan/tests/%.o $(TEST_LIB_OBJS) $(B)/asan/
 
 -include $(UNIT_OBJS:.o=.d) $(TEST_LIB_OBJS:.o=.d)
 
-unit-build: $(UNIT_BINS)
+# Those that start the relay as a process of its own want both: a sanitizer knows no limit of memory.
+unit-build: $(UNIT_BINS) $(B)/walferry $(B)/asan/walferry
 
 # Everything through both compilers, warnings as errors.
 ALL_TEST_SRCS := $(UNIT_SRCS) $(TEST_LIB_SRCS)

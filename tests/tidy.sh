@@ -27,6 +27,7 @@ LIBRARIES=(
     'librdkafka/.* ^src/publish/'
     'yaml\.h ^src/config/'
     'jansson\.h ^src/json/'
+    'jq\.h|jv\.h ^src/route/'
     'microhttpd\.h ^src/admin/'
     'curl/.* ^src/http/'
     'openssl/.* ^$'

@@ -33,7 +33,7 @@ case $release in
 esac
 
 build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev libyaml-dev
-       libmicrohttpd-dev"
+       libmicrohttpd-dev libjq-dev"
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
@@ -72,7 +72,7 @@ $package
 # Elsewhere the same things have other names; the tools themselves are what counts there.
 elsewhere() {
     needed="a C11 compiler, GNU make, pkg-config, libpq, librdkafka (2.0.2 or newer), jansson,"
-    needed="$needed libyaml, libmicrohttpd"
+    needed="$needed libyaml, libmicrohttpd, libjq (jq 1.6 or newer)"
     if [ "$level" != build ]; then
         needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer,"
         needed="$needed JDK 17 or newer, Maven, kcat"

@@ -80,4 +80,9 @@ struct router_lack {
 bool router_lacks(const struct router *router, const struct relation *relation,
                   struct router_lack *lack);
 
+/* jq runs in a process of its own, which is this program started with this first argument: main()
+ * does nothing but this then. Returns its exit code. */
+#define ROUTER_WORKER "jq-worker"
+int router_worker(int argc, char **argv);
+
 #endif

@@ -1,0 +1,321 @@
+/* route/route_jq_worker: the inside of the cage: a process that has a socket, no environment and
+ * few system calls, in which libjq may run for ever, take all memory or crash.
+ *
+ * A limit is met by its death: the CPU time by the signal of a timer that is set anew with each
+ * row, the memory by an allocation that fails. So nothing has to be undone, and libjq need not be
+ * asked to stop, which it cannot. It decides nothing: what its end means is known outside
+ * (route_jq.c). */
+#include "route/route.h"
+#include "route/route_jq_frame.h"
+#include "route/route_jq_seal.h"
+#include "route/route_jq_value.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define PROGRAMS_MAX 1024
+#define STACK_BYTES (8 * 1024 * 1024)
+/* What libjq needs to compile a program beside what an evaluation may take. */
+#define COMPILE_BYTES (64 * 1024 * 1024)
+
+struct worker {
+    int64_t cpu_us;
+    uint64_t memory;
+    uint32_t count;
+    jq_state *programs[PROGRAMS_MAX];
+    struct jq_names names;
+    struct buf in;
+    struct buf out; /* the answer at hand */
+    struct buf said;
+    bool sealed;
+};
+
+/* ---- The socket ---- */
+
+static bool read_all(char *to, uint64_t len)
+{
+    while (len > 0) {
+        ssize_t got = read(JQ_WORKER_FD, to, len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        to += got;
+        len -= (uint64_t)got;
+    }
+    return true;
+}
+
+static bool write_all(const char *from, uint64_t len)
+{
+    while (len > 0) {
+        ssize_t put = write(JQ_WORKER_FD, from, len);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        from += put;
+        len -= (uint64_t)put;
+    }
+    return true;
+}
+
+/* The header is written into the room that the answer has kept free for it. */
+static bool send_answer(struct worker *w, enum jq_kind kind, uint32_t value)
+{
+    struct jq_frame header = {.kind = kind, .value = value, .len = w->out.len - sizeof header};
+    memcpy(w->out.ptr, &header, sizeof header);
+    return write_all(w->out.ptr, w->out.len);
+}
+
+static void begin_answer(struct worker *w)
+{
+    buf_reset(&w->out);
+    (void)buf_reserve(&w->out, sizeof(struct jq_frame));
+    w->out.len = sizeof(struct jq_frame);
+}
+
+/* ---- Limits ---- */
+
+static void out_of_memory(void *data)
+{
+    (void)data;
+    _exit(JQ_EXIT_MEMORY);
+}
+
+/* The signal ends the process. */
+static void allow_cpu(int64_t us)
+{
+    struct itimerval timer = {.it_value = {.tv_sec = us / 1000000, .tv_usec = us % 1000000}};
+    if (setitimer(ITIMER_PROF, &timer, NULL) < 0)
+        _exit(JQ_EXIT_UNUSABLE);
+}
+
+/* A sanitizer's shadow is larger than any limit. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIMITED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LIMITED 0
+#endif
+#endif
+#ifndef LIMITED
+#define LIMITED 1
+#endif
+
+/* So many bytes more than there are now. */
+static void allow_memory(uint64_t bytes)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    int got = file != NULL ? fscanf(file, "%lu", &pages) : 0;
+    if (file != NULL)
+        fclose(file);
+    struct rlimit limit;
+    if (got != 1 || getrlimit(RLIMIT_AS, &limit) < 0)
+        _exit(JQ_EXIT_UNUSABLE);
+    limit.rlim_cur = pages * (uint64_t)sysconf(_SC_PAGESIZE) + bytes;
+    if (limit.rlim_max < limit.rlim_cur)
+        limit.rlim_cur = limit.rlim_max;
+    if (LIMITED && setrlimit(RLIMIT_AS, &limit) < 0)
+        _exit(JQ_EXIT_UNUSABLE);
+}
+
+/* What the stack may take must not depend on who started the relay, or the verdict would. */
+static void set_limits(const struct worker *w)
+{
+    static const int IGNORED[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) == 0) {
+        stack.rlim_cur = stack.rlim_max < STACK_BYTES ? stack.rlim_max : STACK_BYTES;
+        (void)setrlimit(RLIMIT_STACK, &stack);
+    }
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    for (size_t i = 0; i < sizeof IGNORED / sizeof IGNORED[0]; i++)
+        (void)signal(IGNORED[i], SIG_IGN); /* the relay ends it, by closing the socket */
+    (void)signal(SIGPROF, SIG_DFL);
+    jv_nomem_handler(out_of_memory, NULL);
+    allow_memory(w->memory + COMPILE_BYTES);
+}
+
+/* ---- Programs ---- */
+
+static void take_message(void *data, jv message)
+{
+    struct buf *said = data;
+    jv text = jv_get_kind(message) == JV_KIND_STRING ? message : jv_dump_string(message, 0);
+    if (said->len > 0)
+        buf_add_char(said, '\n');
+    buf_add_text(said, jv_string_value(text));
+    jv_free(text);
+}
+
+static bool compile(struct worker *w)
+{
+    assert(w->count < PROGRAMS_MAX);
+    jq_state *program = jq_init();
+    if (program == NULL)
+        _exit(JQ_EXIT_MEMORY);
+    buf_reset(&w->said);
+    jq_set_error_cb(program, take_message, &w->said);
+    allow_cpu(w->cpu_us + 10 * 1000000);
+    int compiled = jq_compile(program, buf_text(&w->in));
+    allow_cpu(0);
+    begin_answer(w);
+    if (compiled) {
+        w->programs[w->count++] = program;
+        return send_answer(w, JQ_DONE, 0);
+    }
+    jq_teardown(&program);
+    buf_add(&w->out, buf_span(&w->said));
+    return send_answer(w, JQ_FAILED, 0);
+}
+
+/* ---- Rows ---- */
+
+/* Frees the message. */
+static void describe(struct worker *w, jv message)
+{
+    begin_answer(w);
+    if (jv_get_kind(message) != JV_KIND_STRING)
+        message = jv_dump_string(message, 0);
+    struct span text = {jv_string_value(message), (size_t)jv_string_length_bytes(jv_copy(message))};
+    buf_add(&w->out, (struct span){text.ptr, text.len < 400 ? text.len : 400});
+    jv_free(message);
+}
+
+/* True: *value is the next one. False: no more, or *failed, and the answer says why. */
+static bool next_value(struct worker *w, jq_state *program, jv *value, bool *failed)
+{
+    *value = jq_next(program);
+    if (jv_is_valid(*value))
+        return true;
+    *failed = jv_invalid_has_msg(jv_copy(*value));
+    if (*failed)
+        describe(w, jv_invalid_get_msg(*value));
+    else
+        jv_free(*value);
+    return false;
+}
+
+/* 1: taken; 0: not; -1: the answer says why neither. Nothing and null are no, as in jq's `if`. */
+static int filter(struct worker *w, jq_state *program, jv row)
+{
+    bool failed = false;
+    int result = 0;
+    jv value;
+    jq_start(program, row, 0);
+    for (int count = 0; next_value(w, program, &value, &failed); count++) {
+        jv_kind kind = jv_get_kind(value);
+        jv_free(value);
+        if (count == 0 && (kind == JV_KIND_TRUE || kind == JV_KIND_FALSE || kind == JV_KIND_NULL)) {
+            result = kind == JV_KIND_TRUE;
+            continue;
+        }
+        begin_answer(w);
+        buf_add_text(&w->out, count > 0 ? "it gives more than one value where one is needed"
+                                        : "it gives neither true nor false, but a value of type ");
+        buf_add_text(&w->out, count > 0 ? "" : jv_kind_name(kind));
+        return -1;
+    }
+    return failed ? -1 : result;
+}
+
+/* How many; -1: the answer says why none. */
+static int64_t write_values(struct worker *w, jq_state *program, jv row)
+{
+    char why[JQ_WHY_MAX];
+    bool failed = false;
+    int64_t count = 0;
+    jv value;
+    jq_start(program, row, 0);
+    for (; next_value(w, program, &value, &failed); count++) {
+        size_t at = w->out.len;
+        buf_add_u64(&w->out, 0);
+        bool written = jq_value_write(value, &w->out, why);
+        jv_free(value);
+        if (w->out.len > w->memory)
+            _exit(JQ_EXIT_MEMORY);
+        uint64_t len = w->out.len - at - sizeof len;
+        memcpy(w->out.ptr + at, &len, sizeof len);
+        if (!written) {
+            begin_answer(w);
+            buf_add_text(&w->out, "it gives ");
+            buf_add_text(&w->out, why);
+            return -1;
+        }
+    }
+    return failed ? -1 : count;
+}
+
+static bool evaluate(struct worker *w, const struct jq_frame *asked)
+{
+    char why[JQ_WHY_MAX];
+    struct jq_reading reading = {&w->names, asked->numbers_are_errors != 0};
+    jv row;
+    begin_answer(w);
+    if (!jq_value_read(&reading, buf_span(&w->in), &row, why)) {
+        buf_add_text(&w->out, why);
+        return send_answer(w, JQ_FAILED, JQ_NO_PROGRAM);
+    }
+    bool filters = asked->filter != JQ_NO_PROGRAM, maps = asked->value != JQ_NO_PROGRAM;
+    assert(!filters || asked->filter < w->count);
+    assert(!maps || asked->value < w->count);
+    int taken = filters ? filter(w, w->programs[asked->filter], jv_copy(row)) : 1;
+    if (taken <= 0 || !maps) {
+        jv_free(row);
+        if (taken < 0)
+            return send_answer(w, JQ_FAILED, asked->filter);
+        return send_answer(w, taken > 0 ? JQ_VALUES : JQ_NOT_TAKEN, 0);
+    }
+    int64_t count = write_values(w, w->programs[asked->value], row);
+    return count < 0 ? send_answer(w, JQ_FAILED, asked->value)
+                     : send_answer(w, JQ_VALUES, (uint32_t)count);
+}
+
+static bool serve(struct worker *w)
+{
+    struct jq_frame asked;
+    if (!read_all((char *)&asked, sizeof asked))
+        return false;
+    buf_reset(&w->in);
+    (void)buf_reserve(&w->in, asked.len + 1);
+    if (!read_all(w->in.ptr, asked.len))
+        return false;
+    w->in.len = asked.len;
+    if (asked.kind == JQ_COMPILE)
+        return compile(w);
+    assert(asked.kind == JQ_EVALUATE);
+    if (!w->sealed) {
+        allow_memory(w->memory);
+        jq_seal();
+        w->sealed = true;
+    }
+    allow_cpu(w->cpu_us);
+    return evaluate(w, &asked);
+}
+
+int router_worker(int argc, char **argv)
+{
+    assert(argc >= 1);
+    if (argc != 4 || fcntl(JQ_WORKER_FD, F_GETFD) < 0)
+        return JQ_EXIT_UNUSABLE; /* started by hand */
+    struct worker *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return JQ_EXIT_UNUSABLE;
+    w->cpu_us = strtoll(argv[2], NULL, 10) * 1000;
+    w->memory = strtoull(argv[3], NULL, 10);
+    jq_names_init(&w->names);
+    set_limits(w);
+    while (serve(w))
+        continue;
+    _exit(JQ_EXIT_DONE);
+}

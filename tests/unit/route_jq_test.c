@@ -1,0 +1,439 @@
+/* route/route_jq: what is refused, what is evaluated, and that nothing gets out of the cage. The
+ * worker is the program itself, once with sanitizers and once with the limits that hold only
+ * without. */
+#include "route/route_jq.h"
+#include "route/route_jq_number.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+#define RELEASE "build/walferry"
+#define SANITIZED "build/asan/walferry"
+
+struct fixture {
+    struct arena arena;
+    struct arena scratch;
+    struct jq_cage *cage;
+    struct error err;
+    struct jq_answer answer;
+};
+
+static void set_up(struct fixture *f, const char *program, int64_t cpu_ms)
+{
+    *f = (struct fixture){.err = ERROR_INIT};
+    arena_init(&f->arena, 4096, 16384);
+    arena_init(&f->scratch, 4096, 16384);
+    struct jq_cage_options options = {
+        .program = program, .cpu_ms = cpu_ms, .memory = 16 << 20, .arena = &f->arena};
+    f->cage = jq_cage_open(&options);
+}
+
+static void tear_down(struct fixture *f)
+{
+    jq_cage_close(f->cage);
+    arena_fini(&f->arena);
+    arena_fini(&f->scratch);
+}
+
+static uint32_t add(struct fixture *f, const char *text)
+{
+    uint32_t number = JQ_NONE;
+    if (jq_cage_add(f->cage, span_of(text), &number, &f->err) < 0)
+        fail_msg("%s: %s", text, f->err.text);
+    return number;
+}
+
+static int ask(struct fixture *f, uint32_t filter, uint32_t value, const char *row)
+{
+    struct jq_question question = {.filter = filter, .value = value, .row = span_of(row)};
+    arena_reset(&f->scratch);
+    f->err = ERROR_INIT;
+    return jq_cage_ask(f->cage, &question, &f->scratch, &f->answer, &f->err);
+}
+
+/* One value of the program for the row. */
+static void expect(struct fixture *f, const char *program, const char *row, const char *wanted)
+{
+    if (ask(f, JQ_NONE, add(f, program), row) < 0)
+        fail_msg("%s: %s", program, f->err.text);
+    assert_true(f->answer.taken);
+    assert_int_equal(f->answer.count, 1);
+    assert_span(f->answer.values[0], wanted);
+}
+
+/* ---- What is compiled ---- */
+
+static void test_refused_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program, *text;
+    } CASES[] = {
+        {"env", "line 1, column 1: env reads the environment, and so is refused"},
+        {".a | $ENV.HOME", "line 1, column 6: $ENV reads the environment, and so is refused"},
+        {".a |\n  \"\\(now)\"", "line 2, column 6: now reads the clock, and so is refused"},
+        {"# now\n[input]", "line 2, column 2: input reads another row, and so is refused"},
+        {"[inputs]", "line 1, column 2: inputs reads other rows, and so is refused"},
+        {"{a: debug}", "line 1, column 5: debug writes to standard error, and so is refused"},
+        {"stderr", "line 1, column 1: stderr writes to standard error, and so is refused"},
+        {"halt", "line 1, column 1: halt ends the process, and so is refused"},
+        {"\"x\"|halt_error", "line 1, column 5: halt_error ends the process, and so is refused"},
+        {"0|localtime", "line 1, column 3: localtime depends on the time zone, and so is refused"},
+        {"0|strflocaltime(\"%Z\")",
+         "line 1, column 3: strflocaltime depends on the time zone, and so is refused"},
+        {"input_filename", "line 1, column 1: input_filename tells of files, and so is refused"},
+        {"input_line_number",
+         "line 1, column 1: input_line_number tells of files, and so is refused"},
+        {"import \"a\" as a; .", "line 1, column 1: import reads a file, and so is refused"},
+        {"include \"a\"; .", "line 1, column 1: include reads a file, and so is refused"},
+        {"\"a\"|modulemeta", "line 1, column 5: modulemeta reads a file, and so is refused"},
+        {"get_search_list", "line 1, column 1: get_search_list tells of files, and so is refused"},
+        {"$__loc__",
+         "line 1, column 1: $__loc__ depends on how the program is written, and so is refused"},
+        {"builtins", "line 1, column 1: builtins depends on the version of jq, and so is refused"},
+        {"def now: 1; .", "line 1, column 5: now reads the clock, and so is refused"},
+        {"{a: 1, b: (2, now)}", "line 1, column 15: now reads the clock, and so is refused"},
+        {"$ ENV", "line 1, column 3: a $ wants its name right behind it"},
+        {".id == 9007199254740993", "line 1, column 8: 9007199254740993 is a number that jq would "
+                                    "round: compare it as a string"},
+        {"\"abc", "line 1, column 1: a string is not closed"},
+    };
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        uint32_t number;
+        assert_int_equal(jq_cage_add(f.cage, span_of(CASES[i].program), &number, &f.err), -1);
+        assert_error(f.err, ERROR_STOP, "bad_jq", CASES[i].text);
+    }
+    tear_down(&f);
+}
+
+static void test_names_that_only_look_so(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    expect(&f, "[.now, .env, .input.debug]", "{\"now\":1,\"env\":2,\"input\":{\"debug\":3}}",
+           "[1,2,3]");
+    expect(&f, "{now: 1, \"env\": 2, input}", "{\"input\":3}", "{\"now\":1,\"env\":2,\"input\":3}");
+    expect(&f, ". as {input: $now} | $now", "{\"input\":3}", "3");
+    expect(&f, "\"now env \\(.a) halt\"", "{\"a\":\"x\"}", "\"now env x halt\"");
+    expect(&f, "1 # now", "null", "1");
+    tear_down(&f);
+}
+
+/* libjq tells the line alone; where in it is found all the same. */
+static void expect_error(struct fixture *f, const char *program, const char *place)
+{
+    uint32_t number;
+    assert_int_equal(jq_cage_add(f->cage, span_of(program), &number, &f->err), -1);
+    assert_int_equal(f->err.kind, ERROR_STOP);
+    if (strncmp(f->err.text, place, strlen(place)) != 0 || strchr(f->err.text, '\n') != NULL)
+        fail_msg("%s: \"%s\" does not begin with \"%s\"", program, f->err.text, place);
+}
+
+static void test_errors_have_a_place(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    expect_error(&f, ".a | )", "line 1, column 6: syntax error");
+    expect_error(&f, "{a: .a,\n b: .b c: .c}", "line 2, column 8: syntax error");
+    expect_error(&f, ".a == \"ä\" | nope(.x)", "line 1, column 13: nope/1 is not defined");
+    expect_error(&f, ".a | # x\n  .b | $who", "line 2, column 8: ");
+    expect_error(&f, "if .a then 1 else", "line 1, column 18: syntax error");
+    expect_error(&f, "\"x\ny\" | nope", "line 2, column 6: nope/0 is not defined");
+    expect_error(&f, ".a %% 2", "line 1, column 5: syntax error");
+    /* It goes on after all of these. */
+    expect(&f, ".a", "{\"a\":1}", "1");
+    tear_down(&f);
+}
+
+/* ---- What is evaluated ---- */
+
+static void test_filters_and_values(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    uint32_t filter = add(&f, ".after.status == \"placed\"");
+    uint32_t value = add(&f, ".after.items[] | {sku, n: .count}");
+    uint32_t maybe = add(&f, ".after.flag"), many = add(&f, "true, false"), error = add(&f, ".a.b");
+    assert_int_equal(ask(&f, filter, value,
+                         "{\"after\":{\"status\":\"placed\",\"items\":[{\"sku\":\"a\",\"count\":2},"
+                         "{\"sku\":\"b\"}]}}"),
+                     0);
+    assert_true(f.answer.taken);
+    assert_int_equal(f.answer.count, 2);
+    assert_span(f.answer.values[0], "{\"sku\":\"a\",\"n\":2}");
+    assert_span(f.answer.values[1], "{\"sku\":\"b\",\"n\":null}");
+    assert_int_equal(ask(&f, filter, value, "{\"after\":{\"status\":\"paid\",\"items\":[]}}"), 0);
+    assert_false(f.answer.taken);
+    assert_int_equal(ask(&f, filter, JQ_NONE, "{\"after\":{\"status\":\"placed\"}}"), 0);
+    assert_true(f.answer.taken);
+    assert_int_equal(f.answer.count, 0);
+    assert_int_equal(ask(&f, maybe, JQ_NONE, "{\"after\":{}}"), 0);
+    assert_false(f.answer.taken);
+    assert_int_equal(ask(&f, maybe, JQ_NONE, "{\"after\":{\"flag\":1}}"), -1);
+    assert_error(f.err, ERROR_DATA, "jq_failed",
+                 "when.jq: it gives neither true nor false, but a value of type number");
+    assert_int_equal(ask(&f, many, JQ_NONE, "null"), -1);
+    assert_error(f.err, ERROR_DATA, "jq_failed",
+                 "when.jq: it gives more than one value where one is needed");
+    assert_int_equal(ask(&f, JQ_NONE, error, "{\"a\":1}"), -1);
+    assert_int_equal(f.err.kind, ERROR_DATA);
+    assert_string_equal(reason_slug(f.err.reason), "jq_failed");
+    assert_non_null(strstr(f.err.text, "value.jq: Cannot index number with "));
+    assert_int_equal(ask(&f, JQ_NONE, value, "{\"after\":{\"items\":[]}}"), 0);
+    assert_true(f.answer.taken);
+    assert_int_equal(f.answer.count, 0);
+    tear_down(&f);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } CASES[] = {
+        {"0", "0"},
+        {"-0", "-0"},
+        {"12.50", "12.5"},
+        {"0.10", "0.1"},
+        {"-1e3", "-1000"},
+        {"9007199254740992", "9007199254740992"},
+        {"9007199254740993", "\"9007199254740993\""},
+        {"-9223372036854775808", "\"-9223372036854775808\""},
+        {"123456789012345680", "123456789012345680"},
+        {"1234567890123456789012345678.0123456789", "\"1234567890123456789012345678.0123456789\""},
+        {"0.1000000000", "0.1"},
+        {"0.10000000000000001", "\"0.10000000000000001\""},
+        {"0.30000000000000004", "0.30000000000000004"},
+        {"1e400", "\"1e400\""},
+        {"1e21", "1e21"},
+        {"100000000000000000000", "100000000000000000000"},
+        {"0.000001", "0.000001"},
+        {"0.0000001", "1e-7"},
+        {"1.7976931348623157e308", "1.7976931348623157e308"},
+        {"5e-324", "\"5e-324\""},
+        {"0.00000000000000000000000000000", "0"},
+    };
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    uint32_t same = add(&f, ".");
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(ask(&f, JQ_NONE, same, CASES[i].in), 0);
+        assert_span(f.answer.values[0], CASES[i].out);
+    }
+    struct jq_question strict = {.filter = JQ_NONE,
+                                 .value = same,
+                                 .numbers_are_errors = true,
+                                 .row = SPAN_LITERAL("{\"id\":9007199254740993}")};
+    assert_int_equal(jq_cage_ask(f.cage, &strict, &f.scratch, &f.answer, &f.err), -1);
+    assert_error(f.err, ERROR_DATA, "jq_failed",
+                 "row: the number 9007199254740993 is one that jq would round");
+    tear_down(&f);
+}
+
+/* jq 1.7 keeps the numbers of a program as they are written, 1.6 does not: here both give these. */
+static void test_the_same_bytes_of_every_version(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program, *out;
+    } CASES[] = {
+        {"1.000", "1"},
+        {"1.000|tostring", "\"1\""},
+        {"[1.10, 1e3, 1e17, 0.00001, 100000000000000000000]|tojson",
+         "\"[1.1,1000,1e+17,1e-05,1e+20]\""},
+        {".n|tostring", "\"12.5\""},
+        {"\"\\(.n) \\(.big)\"", "\"12.5 9007199254740993\""},
+        {"[.n * 2, .n / 3]", "[25,4.166666666666667]"},
+        {"1e3 as $x | $x + 1", "1001"},
+        {".a[1:]", "[2,3]"},
+        {".a|.[-1]", "3"},
+        {"[limit(3; repeat(.n))]", "[12.5,12.5,12.5]"},
+        {"{b: 1, a: 2, \"c\": nan}", "{\"b\":1,\"a\":2,\"c\":null}"},
+        {"to_entries|map(.key)", "[\"n\",\"big\",\"a\",\"t\"]"},
+        {"0|todate", "\"1970-01-01T00:00:00Z\""},
+        {"0|strftime(\"%Y %Z\")", "\"1970 UTC\""},
+        {".t|fromdate", "1700000000"},
+        {".t|strptime(\"%Y-%m-%dT%H:%M:%SZ\")|mktime", "1700000000"},
+        {"@base64 \"\\(.t)\"", "\"MjAyMy0xMS0xNFQyMjoxMzoyMFo=\""},
+        {".t|test(\"^2023-\")", "true"},
+        {"[.a[]|select(. > 1)]", "[2,3]"},
+        {"def f(x): x + 1; f(.n)", "13.5"},
+        {"reduce .a[] as $i (0; . + $i)", "6"},
+        {".x?.y? // \"none\"", "\"none\""},
+        {"try error(\"x\") catch .", "\"x\""},
+        {"\"\\u00e4\\ud83d\\ude00\\u0000\"", "\"\xC3\xA4\xF0\x9F\x98\x80\\u0000\""},
+    };
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    uint32_t numbers[sizeof CASES / sizeof CASES[0]];
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        numbers[i] = add(&f, CASES[i].program);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        if (ask(&f, JQ_NONE, numbers[i],
+                "{\"n\":12.50,\"big\":9007199254740993,\"a\":[1,2,3],"
+                "\"t\":\"2023-11-14T22:13:20Z\"}") < 0)
+            fail_msg("%s: %s", CASES[i].program, f.err.text);
+        assert_span(f.answer.values[0], CASES[i].out);
+    }
+    tear_down(&f);
+}
+
+static void test_strings(void **state)
+{
+    (void)state;
+    static const char *const BAD[] = {"\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\u12", "{\"a\":}",
+                                      "[1,]",        "{\"a\" 1}",          "tru",     "1 2",
+                                      "\"a"};
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    uint32_t same = add(&f, ".");
+    const char *all =
+        "{\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\":[\"\\u0041\\u00e9\\u20ac\\ud834\\udd1e\",{},[]"
+        ",true,false,null,\"\"]}";
+    assert_int_equal(ask(&f, JQ_NONE, same, all), 0);
+    assert_span(f.answer.values[0], "{\"a\\\"\\\\/\\u0008\\u000c\\n\\r\\t\":[\"A\xC3\xA9\xE2\x82"
+                                    "\xAC\xF0\x9D\x84\x9E\",{},[],true,false,null,\"\"]}");
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        assert_int_equal(ask(&f, JQ_NONE, same, BAD[i]), -1);
+        assert_string_equal(reason_slug(f.err.reason), "jq_failed");
+    }
+    tear_down(&f);
+}
+
+/* ---- What never ends ---- */
+
+static void test_bombs(void **state)
+{
+    (void)state;
+    static const char *const BOMBS[] = {
+        "[recurse(.+1)]",
+        "def f: f; f",
+        "def f: 1 + f; f",
+        "[range(1e9)]",
+        "reduce range(1e12) as $i (0; .+$i)",
+        "\"x\" * 1e9",
+        "limit(1e9; repeat(1))",
+        "repeat(1)",
+        "[limit(1e9; repeat(\"xxxxxxxxxxxxxxxx\"))]",
+        "last(repeat(1))",
+        "until(false; .)",
+        "reduce range(1e7) as $i (0; [.])",
+        "def f: [f]; f",
+        "(\"a\" * 60) + \"b\" | test(\"^(a+)+$\")",
+        "[range(100)] | combinations(50)",
+        "\"x\" | until(false; . + .)",
+    };
+    for (size_t i = 0; i < sizeof BOMBS / sizeof BOMBS[0]; i++) {
+        struct fixture f;
+        set_up(&f, RELEASE, 200);
+        uint32_t good = add(&f, ".a + 1"), bomb = add(&f, BOMBS[i]);
+        if (ask(&f, JQ_NONE, bomb, "0") == 0)
+            fail_msg("%s came to an end", BOMBS[i]);
+        if (f.err.kind != ERROR_DATA)
+            fail_msg("%s: %s", BOMBS[i], f.err.text);
+        assert_int_equal(ask(&f, JQ_NONE, good, "{\"a\":1}"), 0);
+        assert_span(f.answer.values[0], "2");
+        /* Behind a row that is none, and so in a worker that has done something. */
+        assert_int_equal(ask(&f, JQ_NONE, bomb, "0"), -1);
+        assert_int_equal(f.err.kind, ERROR_DATA);
+        tear_down(&f);
+    }
+}
+
+static void test_which_limit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, RELEASE, 100);
+    uint32_t endless = add(&f, "def f: f; f");
+    uint32_t deep = add(&f, "reduce range(600) as $i (0; [.])");
+    uint32_t infinite_ = add(&f, "infinite");
+    assert_int_equal(ask(&f, JQ_NONE, endless, "0"), -1);
+    assert_error(f.err, ERROR_DATA, "jq_limit", "jq took more than 100 ms of CPU time for the row");
+    assert_int_equal(ask(&f, endless, JQ_NONE, "0"), -1);
+    assert_string_equal(reason_slug(f.err.reason), "jq_limit");
+    assert_int_equal(ask(&f, JQ_NONE, deep, "0"), -1);
+    assert_error(f.err, ERROR_DATA, "jq_failed",
+                 "value.jq: it gives a value of more than 512 levels");
+    assert_int_equal(ask(&f, JQ_NONE, infinite_, "0"), -1);
+    assert_error(f.err, ERROR_DATA, "jq_failed",
+                 "value.jq: it gives an infinite number, which JSON has not");
+    tear_down(&f);
+    set_up(&f, RELEASE, 60000);
+    uint32_t large = add(&f, "[range(1e9)]"), many = add(&f, "range(1e9)");
+    assert_int_equal(ask(&f, JQ_NONE, large, "0"), -1);
+    assert_string_equal(reason_slug(f.err.reason), "jq_limit");
+    assert_non_null(strstr(f.err.text, " more than 16777216 bytes of memory for the row"));
+    assert_int_equal(ask(&f, JQ_NONE, many, "0"), -1);
+    assert_string_equal(reason_slug(f.err.reason), "jq_limit");
+    assert_non_null(strstr(f.err.text, " more than 16777216 bytes of memory for the row"));
+    tear_down(&f);
+}
+
+/* A row is not held responsible for what the rows before it have left behind. */
+static void test_many_rows_and_large_ones(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, RELEASE, 1000);
+    uint32_t length = add(&f, ".a|length"), twice = add(&f, "[.a, .a]");
+    size_t size = 2 << 20;
+    char *row = malloc(size + 16);
+    assert_non_null(row);
+    memcpy(row, "{\"a\":\"", 6);
+    memset(row + 6, 'x', size);
+    memcpy(row + 6 + size, "\"}", 3);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(ask(&f, JQ_NONE, i % 20 == 0 ? twice : length, row), 0);
+        assert_int_equal(f.answer.count, 1);
+        if (i % 20 != 0)
+            assert_span(f.answer.values[0], "2097152");
+    }
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(ask(&f, JQ_NONE, length, "{\"a\":[1,2,3]}"), 0);
+    free(row);
+    tear_down(&f);
+}
+
+static void test_a_worker_that_is_not_there(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t number;
+    set_up(&f, "build/no-such-program", 1000);
+    assert_int_equal(jq_cage_add(f.cage, SPAN_LITERAL("."), &number, &f.err), -1);
+    assert_error(f.err, ERROR_RETRY, "jq_worker",
+                 "cannot start the process that evaluates jq: No such file or directory");
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused_names),
+        cmocka_unit_test(test_names_that_only_look_so),
+        cmocka_unit_test(test_errors_have_a_place),
+        cmocka_unit_test(test_filters_and_values),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_the_same_bytes_of_every_version),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_which_limit),
+        cmocka_unit_test(test_many_rows_and_large_ones),
+        cmocka_unit_test(test_a_worker_that_is_not_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
