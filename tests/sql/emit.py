@@ -21,7 +21,8 @@ def events(server):
 
 def check_row(server):
     got = server.sql("SELECT id::text, aggregate_seq FROM walferry.outbox_emit("
-                     "'order', '4\"2''', 'Paid', '{\"total\": 3}', '{\"a\": 1, \"traceparent\": \"old\"}', sequenced => true,"
+                     "'order', '4\"2''', 'Paid', '{\"total\": 3}', '{\"a\": 1, \"traceparent\": \"old\"}',"
+                     " sequenced => true,"
                      " correlation_id => 'c', causation_id => 'b', traceparent => 't')")
     row = server.sql("SELECT id::text, aggregatetype, aggregateid, type, payload, headers,"
                      " xid IS NOT NULL FROM public.outbox")

@@ -17,10 +17,12 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import cache, postgres, process  # noqa: E402
 
 import emit  # noqa: E402
+import idempotency  # noqa: E402
 import inbox  # noqa: E402
+import saga  # noqa: E402
 from sessions import apply  # noqa: E402
 
-DEVELOPERS = ("006_emit", "008_inbox")
+DEVELOPERS = ("006_emit", "008_inbox", "009_idempotency", "010_saga")
 
 OBJECTS = """
     SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c
@@ -115,9 +117,23 @@ def partitions(server):
 def undo_in_any_order(server):
     """The role is dropped although the view still stands; the view's undo then finds no role."""
     for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "004_guard.sql",
-                 "006_emit.sql", "008_inbox.sql", "002_role.undo.sql", "003_monitoring.undo.sql",
-                 "004_guard.undo.sql", "001_outbox.undo.sql", "006_emit.undo.sql", "008_inbox.undo.sql"):
+                 *(name + ".sql" for name in DEVELOPERS), "002_role.undo.sql",
+                 "003_monitoring.undo.sql", "004_guard.undo.sql", "001_outbox.undo.sql",
+                 *(name + ".undo.sql" for name in DEVELOPERS)):
         apply(server, name)
+
+
+def as_one_query(server):
+    """As golang-migrate sends them: a whole file in one query, without psql."""
+    names = sorted(name for name in os.listdir(os.path.join(ROOT, "sql")) if "partitioned" not in name)
+    forth = [name for name in names if not name.endswith(".undo.sql")]
+    back = [name for name in reversed(names) if name.endswith(".undo.sql")]
+    assert len(forth) == len(back), names
+    before = server.sql(OBJECTS)
+    for name in forth + back:
+        with open(os.path.join(ROOT, "sql", name)) as file:
+            server.sql(file.read())
+    assert server.sql(OBJECTS) == before
 
 
 # What a command does to what is published, and whether it keeps rows from a relay.
@@ -276,8 +292,9 @@ def title(test):
     return test.__name__ if module == "__main__" else "%s: %s" % (module, test.__name__)
 
 
-TESTS = (plain, partitioned, partitions, undo_in_any_order, guard, a_guard_that_fails,
-         a_schema_of_another, *emit.TESTS, *inbox.TESTS)
+TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard,
+         a_guard_that_fails, a_schema_of_another, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS,
+         *saga.TESTS)
 
 
 def main():
