@@ -155,8 +155,15 @@ class Relay:
             return file.read().rsplit(")", 1)[1].split()[0]
 
     def rss_kb(self):
+        return self._memory_kb("VmRSS")
+
+    def peak_rss_kb(self):
+        """The most that it ever was."""
+        return self._memory_kb("VmHWM")
+
+    def _memory_kb(self, name):
         with open("/proc/%d/status" % self.pid) as file:
-            return int(next(line for line in file if line.startswith("VmRSS")).split()[1])
+            return int(next(line for line in file if line.startswith(name + ":")).split()[1])
 
     def cpu_seconds(self):
         """User and system time of the process so far."""
