@@ -43,6 +43,27 @@ enum json_form {
     JSON_FORM_BASE64   /* a string of the bytes */
 };
 
+/* What Debezium makes of the text, under the modes that are set (types/debezium_modes.h). */
+enum debezium_form {
+    DEBEZIUM_FORM_UNKNOWN, /* nothing: it leaves such a column out */
+    DEBEZIUM_FORM_STRING,
+    DEBEZIUM_FORM_BOOLEAN,
+    DEBEZIUM_FORM_INTEGER,
+    DEBEZIUM_FORM_FLOAT4,
+    DEBEZIUM_FORM_FLOAT8,
+    DEBEZIUM_FORM_NUMERIC,
+    DEBEZIUM_FORM_MONEY,
+    DEBEZIUM_FORM_BYTES,
+    DEBEZIUM_FORM_BITS,
+    DEBEZIUM_FORM_DATE,
+    DEBEZIUM_FORM_TIME,
+    DEBEZIUM_FORM_TIMETZ,
+    DEBEZIUM_FORM_TIMESTAMP,
+    DEBEZIUM_FORM_TIMESTAMPTZ,
+    DEBEZIUM_FORM_INTERVAL,
+    DEBEZIUM_FORM_POINT
+};
+
 struct type {
     uint32_t oid;
     enum type_kind kind;
@@ -52,6 +73,7 @@ struct type {
     int32_t binary_len; /* of the binary form; -1: any */
     enum text_form text_form;
     enum json_form json_form;
+    enum debezium_form debezium_form;
     const struct type *element; /* ARRAY: of its elements; RANGE: of its bounds; MULTIRANGE: its
                                    range; NULL for others */
     const struct type *base;    /* what its values look like: for a domain the type behind all

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "json/json_write.h"
 #include "model/change.h"
+#include "types/debezium_modes.h"
 
 /* ---- Types ---- */
 
@@ -112,6 +113,27 @@ int types_write_json(struct json_writer *writer, const struct cell *cell, const 
                      struct arena *scratch, struct error *err);
 /* Bytes that live as long as the arena: copied there where they are the cell's. */
 struct span rendering_keep(struct rendering rendering, struct arena *arena);
+
+/* ---- As Debezium ---- */
+
+/* The JSON that Debezium 3.6 writes (JsonConverter without schemas). What it does not know or
+ * cannot convert is never an end: it is text, or null where Debezium writes null, and is counted.
+ */
+
+/* Is it left out under these modes? Only where they are compatible. What is known of a type can
+ * grow with a version of its relation. */
+bool types_debezium_omits(const struct debezium_modes *modes, const struct column *column);
+/* Writes one value. 0: it was. 1: it was, but as text because the type is not understood, or as
+ * null because the value has no form under the modes (NaN of a precise numeric); to be counted.
+ * -1: ERROR_DATA, the bytes are no value of the type; what was written is the caller's to drop.
+ * UNCHANGED is the placeholder in the type's form. */
+int types_debezium_write(struct json_writer *writer, const struct cell *cell,
+                         const struct column *column, const struct debezium_modes *modes,
+                         struct arena *scratch, struct error *err);
+/* What stands for a NOT NULL column without a default that the server did not send (all but the key
+ * in the old row of a DELETE): the type's zero. */
+void types_debezium_write_zero(struct json_writer *writer, const struct column *column,
+                               const struct debezium_modes *modes, struct arena *scratch);
 
 /* ---- Reading ---- */
 

@@ -23,7 +23,7 @@ enum type_row {
 #define CATALOG TEXT_OF("pg_catalog")
 
 static const struct type TYPES[ROW_COUNT] = {
-#define TYPE(id_, name_, sql_, oid_, array_, len_, text_, json_)                                   \
+#define TYPE(id_, name_, sql_, oid_, array_, len_, text_, json_, debezium_)                        \
     [ROW_##id_] = {.oid = (oid_),                                                                  \
                    .kind = TYPE_KIND_BASE,                                                         \
                    .schema = CATALOG,                                                              \
@@ -32,6 +32,7 @@ static const struct type TYPES[ROW_COUNT] = {
                    .binary_len = (len_),                                                           \
                    .text_form = TEXT_FORM_##text_,                                                 \
                    .json_form = JSON_FORM_##json_,                                                 \
+                   .debezium_form = DEBEZIUM_FORM_##debezium_,                                     \
                    .base = &TYPES[ROW_##id_]},
 #define MADE_OF(id_, name_, oid_, kind_, of_)                                                      \
     [ROW_##id_] = {.oid = (oid_),                                                                  \

@@ -8,7 +8,8 @@
 
 #define US_PER_SECOND INT64_C(1000000)
 #define SECONDS_PER_DAY INT64_C(86400)
-#define YEAR_MAX 294246 /* the last whole one that 64 bits of microseconds since 1970 hold */
+/* The first of the year 294247, which 64 bits of microseconds since 1970 do not hold whole. */
+#define DAY_END INT64_C(106751982)
 
 /* Days since 1970-01-01 of a date with astronomical year (0 is 1 BC). Years begin in March here, so
  * that the leap day is the last of its year. */
@@ -22,8 +23,9 @@ static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
     return era * 146097 + day_of_era - 719468;
 }
 
-static void date_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+void civil_date(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
+    assert(year != NULL && month != NULL && day != NULL);
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     int64_t day_of_era = days - era * 146097;
@@ -70,9 +72,8 @@ static bool take_number(struct cursor *c, int least, int most, int64_t *value)
 
 static bool take_date(struct cursor *c, int64_t *year, int64_t *month, int64_t *day)
 {
-    return take_number(c, 4, 6, year) && take(c, '-') && take_number(c, 2, 2, month) &&
-           take(c, '-') && take_number(c, 2, 2, day) && *year <= YEAR_MAX && *month >= 1 &&
-           *month <= 12 && *day >= 1;
+    return take_number(c, 4, 7, year) && take(c, '-') && take_number(c, 2, 2, month) &&
+           take(c, '-') && take_number(c, 2, 2, day) && *month >= 1 && *month <= 12 && *day >= 1;
 }
 
 static bool take_time(struct cursor *c, int64_t *us)
@@ -81,7 +82,7 @@ static bool take_time(struct cursor *c, int64_t *us)
     if (!take_number(c, 2, 2, &hour) || !take(c, ':') || !take_number(c, 2, 2, &minute) ||
         !take(c, ':') || !take_number(c, 2, 2, &second))
         return false;
-    if (hour > 23 || minute > 59 || second > 59)
+    if (hour > 24 || minute > 59 || second > 59)
         return false;
     if (take(c, '.')) {
         const char *first = c->at;
@@ -116,23 +117,60 @@ static bool take_offset(struct cursor *c, int64_t *seconds)
     return true;
 }
 
+/* The era behind a date, and nothing after it. */
+static bool take_era(struct cursor *c, int64_t *year)
+{
+    if (c->end - c->at == 3 && memcmp(c->at, " BC", 3) == 0) {
+        *year = 1 - *year;
+        c->at += 3;
+    }
+    return c->at == c->end && *year >= -4713;
+}
+
+bool date_parse(struct span text, int64_t *day)
+{
+    assert(day != NULL);
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    int64_t year, month, day_of_month;
+    if (!take_date(&c, &year, &month, &day_of_month) || !take_era(&c, &year) ||
+        day_of_month > days_of_month(year, month))
+        return false;
+    *day = days_from_date(year, month, day_of_month);
+    return true;
+}
+
+bool time_of_day_parse(struct span text, int64_t *us, int64_t *offset_s)
+{
+    assert(us != NULL && offset_s != NULL);
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    return take_time(&c, us) && *us <= SECONDS_PER_DAY * US_PER_SECOND &&
+           take_offset(&c, offset_s) && c.at == c.end;
+}
+
+bool civil_parse(struct span text, struct civil_time *civil)
+{
+    assert(civil != NULL);
+    assert(text.ptr != NULL);
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    int64_t year, month, day;
+    if (!take_date(&c, &year, &month, &day) || !(take(&c, ' ') || take(&c, 'T')) ||
+        !take_time(&c, &civil->us) || civil->us >= SECONDS_PER_DAY * US_PER_SECOND ||
+        !take_offset(&c, &civil->offset_s))
+        return false;
+    if (!take_era(&c, &year) || day > days_of_month(year, month))
+        return false;
+    civil->day = days_from_date(year, month, day);
+    return true;
+}
+
 bool timestamp_parse(struct span text, int64_t *unix_us)
 {
     assert(unix_us != NULL);
     assert(text.ptr != NULL);
-    struct cursor c = {text.ptr, text.ptr + text.len};
-    int64_t year, month, day, time_us, offset;
-    if (!take_date(&c, &year, &month, &day) || !(take(&c, ' ') || take(&c, 'T')) ||
-        !take_time(&c, &time_us) || !take_offset(&c, &offset))
+    struct civil_time civil;
+    if (!civil_parse(text, &civil) || civil.day >= DAY_END)
         return false;
-    if (c.end - c.at == 3 && memcmp(c.at, " BC", 3) == 0) {
-        year = 1 - year;
-        c.at += 3;
-    }
-    if (c.at != c.end || day > days_of_month(year, month) || year < -4713)
-        return false;
-    int64_t seconds = days_from_date(year, month, day) * SECONDS_PER_DAY - offset;
-    *unix_us = seconds * US_PER_SECOND + time_us;
+    *unix_us = (civil.day * SECONDS_PER_DAY - civil.offset_s) * US_PER_SECOND + civil.us;
     return true;
 }
 
@@ -146,7 +184,7 @@ size_t timestamp_format(int64_t postgres_us, bool offset, char text[TIMESTAMP_TE
         days--;
     }
     int64_t year, month, day;
-    date_from_days(days, &year, &month, &day);
+    civil_date(days, &year, &month, &day);
     bool before_christ = year <= 0;
     int64_t seconds = us / US_PER_SECOND;
     int length =

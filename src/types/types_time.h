@@ -21,4 +21,21 @@ bool timestamp_parse(struct span text, int64_t *unix_us);
  * UTC; with "+00" where offset is asked for. Returns the length. */
 size_t timestamp_format(int64_t postgres_us, bool offset, char text[TIMESTAMP_TEXT_MAX]);
 
+/* A date and a time of day as they are written, and how far the zone is east of UTC. */
+struct civil_time {
+    int64_t day; /* since 1970-01-01 */
+    int64_t us;  /* of the day: to 86400000000, which is 24:00 */
+    int64_t offset_s;
+};
+
+/* "2024-02-29", also of six or seven digits of year, " BC" behind it; without bounds of its own. */
+bool date_parse(struct span text, int64_t *day);
+/* "13:14:15.000016+05:30"; the offset may be missing. "24:00:00" is one. */
+bool time_of_day_parse(struct span text, int64_t *us, int64_t *offset_s);
+/* As timestamp_parse, but what is written is not brought to UTC, so every year of PostgreSQL's is
+ * read. */
+bool civil_parse(struct span text, struct civil_time *civil);
+/* Year as astronomers count: 0 is 1 BC. */
+void civil_date(int64_t day, int64_t *year, int64_t *month, int64_t *day_of_month);
+
 #endif

@@ -1,0 +1,59 @@
+/* types/debezium_modes: how Debezium is told to write values: its options of these names and their
+ * values, each the default where it is 0 but for the last three. Part of types/types.h. */
+#ifndef WALFERRY_TYPES_DEBEZIUM_MODES_H
+#define WALFERRY_TYPES_DEBEZIUM_MODES_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+enum debezium_decimal { /* decimal.handling.mode */
+                        DEBEZIUM_DECIMAL_PRECISE,
+                        DEBEZIUM_DECIMAL_DOUBLE,
+                        DEBEZIUM_DECIMAL_STRING
+};
+
+enum debezium_time { /* time.precision.mode */
+                     DEBEZIUM_TIME_ADAPTIVE,
+                     DEBEZIUM_TIME_ADAPTIVE_TIME_MICROSECONDS,
+                     DEBEZIUM_TIME_CONNECT,
+                     DEBEZIUM_TIME_ISOSTRING,
+                     DEBEZIUM_TIME_MICROSECONDS,
+                     DEBEZIUM_TIME_NANOSECONDS
+};
+
+enum debezium_interval { /* interval.handling.mode */
+                         DEBEZIUM_INTERVAL_NUMERIC,
+                         DEBEZIUM_INTERVAL_STRING
+};
+
+enum debezium_binary { /* binary.handling.mode */
+                       DEBEZIUM_BINARY_BYTES,
+                       DEBEZIUM_BINARY_BASE64,
+                       DEBEZIUM_BINARY_BASE64_URL_SAFE,
+                       DEBEZIUM_BINARY_HEX
+};
+
+enum debezium_hstore { /* hstore.handling.mode */
+                       DEBEZIUM_HSTORE_JSON,
+                       DEBEZIUM_HSTORE_MAP
+};
+
+struct debezium_modes {
+    enum debezium_decimal decimal;
+    enum debezium_time time;
+    enum debezium_interval interval;
+    enum debezium_binary binary;
+    enum debezium_hstore hstore;
+    uint32_t money_fraction_digits;
+    struct span unavailable; /* unavailable.value.placeholder, as bytes where it was "hex:…" */
+    bool compatible;         /* leave out what Debezium leaves out */
+};
+
+#define DEBEZIUM_UNAVAILABLE "__debezium_unavailable_value"
+/* Debezium's defaults. */
+#define DEBEZIUM_MODES_DEFAULT                                                                     \
+    ((struct debezium_modes){.money_fraction_digits = 2,                                           \
+                             .unavailable = SPAN_LITERAL(DEBEZIUM_UNAVAILABLE)})
+
+#endif

@@ -1,0 +1,158 @@
+/* types_debezium_time: dates and times as Debezium writes them: counted from 1970, or in ISO 8601.
+ * Without a zone they are read as UTC. Infinity has the numbers that Debezium's own arithmetic
+ * gives it. */
+#include "types/types_debezium_internal.h"
+
+#include "types/types_time.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define US_PER_DAY INT64_C(86400000000)
+/* What PostgreSQL's driver for Java has for infinity, in days and in microseconds. */
+#define INFINITY_DAYS (-INT64_C(2147472692))
+#define MINUS_INFINITY_DAYS (-INT64_C(2147472691))
+#define INFINITY_US INT64_C(9223372036825200000)
+#define MINUS_INFINITY_US (-INT64_C(9223372036832400000))
+
+/* A year of four digits has no sign; a later one has; before 1 AD it is negative, 0 is 1 BC. */
+static int put_date(char *out, size_t size, int64_t day)
+{
+    int64_t year, month, day_of_month;
+    civil_date(day, &year, &month, &day_of_month);
+    return snprintf(out, size, "%s%04" PRId64 "-%02" PRId64 "-%02" PRId64,
+                    year > 9999 ? "+" : (year < 0 ? "-" : ""), year < 0 ? -year : year, month,
+                    day_of_month);
+}
+
+#define FRACTION_SHORTEST 7
+
+/* digits: of the fraction, 0 to 6, or FRACTION_SHORTEST. */
+static int put_time(char *out, size_t size, int64_t us, uint32_t digits)
+{
+    int64_t s = us / 1000000;
+    snprintf(out, size, "%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%06" PRId64, s / 3600,
+             s / 60 % 60, s % 60, us % 1000000);
+    if (digits == FRACTION_SHORTEST)
+        for (digits = 6; digits > 0 && out[8 + digits] == '0';)
+            digits--;
+    return digits == 0 ? 8 : (int)(9 + digits);
+}
+
+static void write_date_time(struct json_writer *w, int64_t day, int64_t us, uint32_t digits)
+{
+    char out[64];
+    int len = put_date(out, sizeof out, day);
+    out[len++] = 'T';
+    len += put_time(out + len, sizeof out - (size_t)len, us, digits);
+    out[len++] = 'Z';
+    json_write_string(w, (struct span){out, (size_t)len});
+}
+
+static int infinity_of(struct span text)
+{
+    return span_equal_text(text, "infinity") ? 1 : span_equal_text(text, "-infinity") ? -1 : 0;
+}
+
+int types_debezium_date(struct json_writer *w, struct span text, enum debezium_time mode,
+                        struct error *err)
+{
+    assert(w != NULL && err != NULL);
+    int64_t day;
+    int infinity = infinity_of(text);
+    if (infinity != 0)
+        day = infinity > 0 ? INFINITY_DAYS : MINUS_INFINITY_DAYS;
+    else if (!date_parse(text, &day))
+        return types_bad_text(text, "a date", err);
+    if (mode != DEBEZIUM_TIME_ISOSTRING) {
+        json_write_i64(w, day);
+        return 0;
+    }
+    char out[32];
+    int len = put_date(out, sizeof out - 1, day);
+    out[len++] = 'Z';
+    json_write_string(w, (struct span){out, (size_t)len});
+    return 0;
+}
+
+/* What a µs value is under a mode; precision decides under the adaptive ones. */
+static int64_t in_units(int64_t us, uint32_t precision, enum debezium_time mode)
+{
+    if (mode == DEBEZIUM_TIME_NANOSECONDS)
+        return us * 1000;
+    if (mode == DEBEZIUM_TIME_CONNECT || (mode != DEBEZIUM_TIME_MICROSECONDS && precision <= 3))
+        return us >= 0 || us % 1000 == 0 ? us / 1000 : us / 1000 - 1;
+    return us;
+}
+
+int types_debezium_time(struct json_writer *w, struct span text, uint32_t precision,
+                        enum debezium_time mode, struct error *err)
+{
+    assert(w != NULL && precision <= 6);
+    int64_t us, offset_s;
+    if (!time_of_day_parse(text, &us, &offset_s))
+        return types_bad_text(text, "a time", err);
+    if (mode == DEBEZIUM_TIME_ADAPTIVE_TIME_MICROSECONDS)
+        mode = DEBEZIUM_TIME_MICROSECONDS;
+    if (mode != DEBEZIUM_TIME_ISOSTRING) {
+        json_write_i64(w, in_units(us, precision, mode));
+        return 0;
+    }
+    char out[32];
+    int len = put_time(out, sizeof out - 1, us, FRACTION_SHORTEST);
+    out[len++] = 'Z';
+    json_write_string(w, (struct span){out, (size_t)len});
+    return 0;
+}
+
+int types_debezium_timetz(struct json_writer *w, struct span text, struct error *err)
+{
+    assert(w != NULL && err != NULL);
+    int64_t us, offset_s;
+    if (!time_of_day_parse(text, &us, &offset_s))
+        return types_bad_text(text, "a time", err);
+    us = (us - offset_s * 1000000 + 2 * US_PER_DAY) % US_PER_DAY;
+    char out[32];
+    int len = put_time(out, sizeof out - 1, us, FRACTION_SHORTEST);
+    out[len++] = 'Z';
+    json_write_string(w, (struct span){out, (size_t)len});
+    return 0;
+}
+
+int types_debezium_timestamp(struct json_writer *w, struct span text, uint32_t precision,
+                             enum debezium_time mode, struct error *err)
+{
+    assert(w != NULL && precision <= 6);
+    struct civil_time civil;
+    int infinity = infinity_of(text);
+    if (infinity != 0) {
+        json_write_i64(w,
+                       in_units(infinity > 0 ? INFINITY_US : MINUS_INFINITY_US, precision, mode));
+        return 0;
+    }
+    if (!civil_parse(text, &civil))
+        return types_bad_text(text, "a timestamp", err);
+    if (mode == DEBEZIUM_TIME_ISOSTRING)
+        write_date_time(w, civil.day, civil.us, FRACTION_SHORTEST);
+    else
+        json_write_i64(w, in_units(civil.day * US_PER_DAY + civil.us, precision, mode));
+    return 0;
+}
+
+int types_debezium_timestamptz(struct json_writer *w, struct span text, uint32_t precision,
+                               struct error *err)
+{
+    assert(w != NULL && precision <= 6);
+    struct civil_time civil;
+    if (infinity_of(text) != 0) {
+        json_write_string(w, text);
+        return 0;
+    }
+    if (!civil_parse(text, &civil))
+        return types_bad_text(text, "a timestamp", err);
+    int64_t us = civil.us - civil.offset_s * 1000000;
+    int64_t days = us < 0 ? -1 : us / US_PER_DAY;
+    write_date_time(w, civil.day + days, us - days * US_PER_DAY, precision);
+    return 0;
+}

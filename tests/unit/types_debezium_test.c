@@ -1,0 +1,216 @@
+/* types/types_debezium: what Debezium writes of a value. The vectors are its own (tests/compat
+ * records the real connector). */
+#include "types/types.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena, 1024, 1024);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_fini(&arena);
+    return 0;
+}
+
+static int write_cell(const char *type, int32_t modifier, struct cell cell,
+                      const struct debezium_modes *modes, struct buf *out, struct error *err)
+{
+    struct column column = {.type_modifier = modifier, .type = types_builtin_named(span_of(type))};
+    assert_non_null(column.type);
+    column.type_oid = column.type->oid;
+    struct json_writer w = json_writer(out);
+    return types_debezium_write(&w, &cell, &column, modes, &arena, err);
+}
+
+static void expect_in(struct debezium_modes modes, const char *type, int32_t modifier,
+                      const char *text, const char *wanted)
+{
+    struct buf out = BUF_EMPTY;
+    struct error err = ERROR_INIT;
+    struct cell cell = {CELL_TEXT, span_of(text)};
+    if (write_cell(type, modifier, cell, &modes, &out, &err) < 0)
+        fail_msg("%s %s: %s", type, text, err.text);
+    if (!span_equal_text(buf_span(&out), wanted))
+        fail_msg("%s(%d) %s: %.*s, not %s", type, modifier, text, SPAN_ARG(buf_span(&out)), wanted);
+    buf_fini(&out);
+}
+
+static void expect(const char *type, const char *text, const char *wanted)
+{
+    expect_in(DEBEZIUM_MODES_DEFAULT, type, -1, text, wanted);
+}
+
+static void refuse(const char *type, const char *text, const char *wanted)
+{
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    struct buf out = BUF_EMPTY;
+    struct error err = ERROR_INIT;
+    struct cell cell = {CELL_TEXT, span_of(text)};
+    assert_int_equal(write_cell(type, -1, cell, &modes, &out, &err), -1);
+    assert_error(err, ERROR_DATA, "bad_value", wanted);
+    buf_fini(&out);
+}
+
+static void test_simple(void **state)
+{
+    (void)state;
+    expect("bool", "t", "true");
+    expect("bool", "f", "false");
+    expect("int2", "-32768", "-32768");
+    expect("int4", "0", "0");
+    expect("int8", "-9223372036854775808", "-9223372036854775808");
+    expect("oid", "4294967295", "4294967295");
+    expect("text", "", "\"\"");
+    expect("text", "a\"\\\n\x01", "\"a\\\"\\\\\\n\\u0001\"");
+    expect("bpchar", "ab  ", "\"ab  \"");
+    expect("uuid", "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f",
+           "\"5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f\"");
+    expect("jsonb", "{\"bar\": \"baz\"}", "\"{\\\"bar\\\": \\\"baz\\\"}\"");
+    expect("xml", "<a/>", "\"<a/>\"");
+    expect("inet", "192.168.2.0/12", "\"192.168.2.0/12\"");
+    refuse("bool", "true", "\"true\" is not a boolean");
+    refuse("int4", "", "\"\" is not an integer");
+    refuse("int8", "1.5", "\"1.5\" is not an integer");
+}
+
+static void test_floats(void **state)
+{
+    (void)state;
+    expect("float4", "3.3", "3.3");
+    expect("float8", "4", "4.0");
+    expect("float8", "0", "0.0");
+    expect("float8", "-0", "-0.0");
+    expect("float8", "0.001", "0.001");
+    expect("float8", "0.00099", "9.9E-4");
+    expect("float8", "9999999", "9999999.0");
+    expect("float8", "1e+07", "1.0E7");
+    expect("float8", "12345678.5", "1.23456785E7");
+    expect("float8", "1.7976931348623157e+308", "1.7976931348623157E308");
+    expect("float8", "2.2250738585072014e-308", "2.2250738585072014E-308");
+    expect("float8", "5e-324", "4.9E-324");
+    expect("float8", "1e-323", "9.9E-324");
+    expect("float8", "1e+23", "1.0E23");
+    expect("float4", "1e-45", "1.4E-45");
+    expect("float4", "3.4028235e+38", "3.4028235E38");
+    expect("float4", "1e+15", "1.0E15");
+    expect("float8", "123456789012345680", "1.2345678901234568E17");
+    expect("float8", "NaN", "\"NaN\"");
+    expect("float8", "Infinity", "\"Infinity\"");
+    expect("float4", "-Infinity", "\"-Infinity\"");
+    refuse("float8", "1e", "\"1e\" is not a number");
+    refuse("float8", "1x", "\"1x\" is not a number");
+    refuse("float8", ".", "\".\" is not a number");
+}
+
+static void test_dates(void **state)
+{
+    (void)state;
+    expect("date", "2016-11-04", "17109");
+    expect("date", "1969-12-31", "-1");
+    expect("date", "infinity", "-2147472692");
+    expect("date", "-infinity", "-2147472691");
+    struct debezium_modes iso = DEBEZIUM_MODES_DEFAULT;
+    iso.time = DEBEZIUM_TIME_ISOSTRING;
+    expect_in(iso, "date", -1, "2017-09-15", "\"2017-09-15Z\"");
+    refuse("date", "2017-02-29", "\"2017-02-29\" is not a date");
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    expect("time", "24:00:00", "86400000000");
+    expect("time", "04:05:11.789", "14711789000");
+    expect_in(modes, "time", 3, "04:05:11.789", "14711789");
+    expect_in(modes, "time", 0, "04:05:11", "14711000");
+    expect("timetz", "11:51:30.123789+00", "\"11:51:30.123789Z\"");
+    expect("timetz", "13:51:02+02", "\"11:51:02Z\"");
+    expect("timetz", "00:30:00+05:30", "\"19:00:00Z\"");
+    modes.time = DEBEZIUM_TIME_ADAPTIVE_TIME_MICROSECONDS;
+    expect_in(modes, "time", 3, "04:05:11.789", "14711789000");
+    modes.time = DEBEZIUM_TIME_MICROSECONDS;
+    expect_in(modes, "time", 0, "00:00:01", "1000000");
+    modes.time = DEBEZIUM_TIME_NANOSECONDS;
+    expect_in(modes, "time", 0, "00:00:01", "1000000000");
+    modes.time = DEBEZIUM_TIME_CONNECT;
+    expect_in(modes, "time", -1, "04:05:11.789456", "14711789");
+    modes.time = DEBEZIUM_TIME_ISOSTRING;
+    expect_in(modes, "time", -1, "04:05:11.789", "\"04:05:11.789Z\"");
+    refuse("time", "24:00:01", "\"24:00:01\" is not a time");
+}
+
+static void test_timestamps(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    expect("timestamp", "2016-11-04 13:51:30.123456", "1478267490123456");
+    expect_in(modes, "timestamp", 3, "2016-11-04 13:51:30.123", "1478267490123");
+    expect("timestamp", "1969-12-31 23:59:59.999999", "-1");
+    expect_in(modes, "timestamp", 3, "1969-12-31 23:59:59.999", "-1");
+    expect("timestamp", "infinity", "9223372036825200000");
+    expect("timestamp", "-infinity", "-9223372036832400000");
+    expect("timestamptz", "2016-11-04 13:51:30.123456+02", "\"2016-11-04T11:51:30.123456Z\"");
+    expect("timestamptz", "2016-11-04 13:51:30+00", "\"2016-11-04T13:51:30.000000Z\"");
+    expect_in(modes, "timestamptz", 0, "2016-11-04 13:51:30+00", "\"2016-11-04T13:51:30Z\"");
+    expect_in(modes, "timestamptz", 3, "2016-11-04 23:51:30.5-02", "\"2016-11-05T01:51:30.500Z\"");
+    expect("timestamptz", "2016-11-04 01:51:30+02", "\"2016-11-03T23:51:30.000000Z\"");
+    expect("timestamptz", "infinity", "\"infinity\"");
+    expect("timestamptz", "-infinity", "\"-infinity\"");
+    expect_in(modes, "timestamptz", 0, "21016-11-04 13:51:30+00", "\"+21016-11-04T13:51:30Z\"");
+    modes.time = DEBEZIUM_TIME_MICROSECONDS;
+    expect_in(modes, "timestamp", 3, "2016-11-04 13:51:30.123", "1478267490123000");
+    modes.time = DEBEZIUM_TIME_CONNECT;
+    expect_in(modes, "timestamp", -1, "2016-11-04 13:51:30.123456", "1478267490123");
+    modes.time = DEBEZIUM_TIME_ISOSTRING;
+    expect_in(modes, "timestamp", -1, "2019-07-09 02:28:57.123456",
+              "\"2019-07-09T02:28:57.123456Z\"");
+}
+
+static void test_no_value(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    struct buf out = BUF_EMPTY;
+    struct error err = ERROR_INIT;
+    struct cell cell = {.kind = CELL_NULL};
+    assert_int_equal(write_cell("int4", -1, cell, &modes, &out, &err), 0);
+    assert_span(buf_span(&out), "null");
+    buf_reset(&out);
+    cell.kind = CELL_UNCHANGED;
+    assert_int_equal(write_cell("text", -1, cell, &modes, &out, &err), 0);
+    assert_span(buf_span(&out), "\"__debezium_unavailable_value\"");
+    buf_reset(&out);
+    cell = (struct cell){CELL_BINARY, SPAN_LITERAL("\0\0\0\7")};
+    assert_int_equal(write_cell("int4", -1, cell, &modes, &out, &err), 0);
+    assert_span(buf_span(&out), "7");
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_simple, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_floats, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_timestamps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_value, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
