@@ -61,7 +61,12 @@ enum debezium_form {
     DEBEZIUM_FORM_TIMESTAMP,
     DEBEZIUM_FORM_TIMESTAMPTZ,
     DEBEZIUM_FORM_INTERVAL,
-    DEBEZIUM_FORM_POINT
+    DEBEZIUM_FORM_POINT,
+    DEBEZIUM_FORM_HSTORE,
+    DEBEZIUM_FORM_GEOMETRY,
+    DEBEZIUM_FORM_VECTOR,
+    DEBEZIUM_FORM_HALFVEC,
+    DEBEZIUM_FORM_SPARSEVEC
 };
 
 struct type {
@@ -78,6 +83,8 @@ struct type {
                                    range; NULL for others */
     const struct type *base;    /* what its values look like: for a domain the type behind all
                                    domains, for any other the type itself. Never NULL */
+    int32_t modifier;           /* DOMAIN: what it asks of its base as a column's modifier; -1:
+                                   nothing, or it is not known */
     uint32_t label_count;       /* ENUM */
     const struct span *labels;  /* in their order */
 };
@@ -86,15 +93,20 @@ struct type {
 enum {
     TYPE_BOOL = 16,
     TYPE_BYTEA = 17,
+    TYPE_NAME = 19,
     TYPE_INT8 = 20,
     TYPE_INT2 = 21,
     TYPE_INT4 = 23,
     TYPE_TEXT = 25,
     TYPE_JSON = 114,
+    TYPE_XML = 142,
+    TYPE_BOX = 603,
     TYPE_BPCHAR = 1042,
     TYPE_VARCHAR = 1043,
+    TYPE_DATE = 1082,
     TYPE_TIMESTAMP = 1114,
     TYPE_TIMESTAMPTZ = 1184,
+    TYPE_VARBIT = 1562,
     TYPE_UUID = 2950,
     TYPE_JSONB = 3802
 };

@@ -18,7 +18,7 @@ enum {
 
 /* What a type is made of is walked to its end, so that it comes before the type: array → element,
  * domain → what it is over, multirange → range → type of the bounds. oid | schema | name | kind |
- * what it is made of | label; an enum has a row for each of its labels. */
+ * what it is made of | label | modifier; an enum has a row for each of its labels. */
 #define MADE_OF                                                                                    \
     "CASE t.typtype WHEN 'd' THEN t.typbasetype WHEN 'r' THEN r.rngsubtype "                       \
     "WHEN 'm' THEN m.rngtypid ELSE e.oid END"
@@ -33,7 +33,7 @@ static const char behind_oids[] =
     "WHERE w.depth < 64), "
     "deepest(oid, depth) AS (SELECT oid, max(depth) FROM walk WHERE oid IS NOT NULL GROUP BY oid) "
     "SELECT t.oid, n.nspname, t.typname, CASE WHEN e.oid IS NULL THEN t.typtype ELSE 'a' END, "
-    "coalesce(" MADE_OF ", 0), l.enumlabel FROM deepest w " TYPES_AND_PARTS
+    "coalesce(" MADE_OF ", 0), l.enumlabel, t.typtypmod FROM deepest w " TYPES_AND_PARTS
     "JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "
     "LEFT JOIN pg_catalog.pg_enum l ON l.enumtypid = t.oid "
     "ORDER BY w.depth DESC, t.oid, l.enumsortorder";
@@ -84,6 +84,13 @@ static uint32_t oid_cell(const struct pg_result *r, int row, int column)
     return (uint32_t)strtoul(digits, NULL, 10);
 }
 
+static int32_t modifier_cell(const struct pg_result *r, int row, int column)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%.*s", SPAN_ARG(pg_result_cell(r, row, column)));
+    return (int32_t)strtol(digits, NULL, 10);
+}
+
 /* pg_type.typtype, or 'a'. A pseudo-type is nothing that a column can have. */
 static enum type_kind kind_of(struct span letter)
 {
@@ -114,6 +121,7 @@ static void learn(struct type_registry *types, const struct pg_result *r)
         struct type_facts facts = {.oid = oid_cell(r, row, 0),
                                    .kind = kind_of(pg_result_cell(r, row, 3)),
                                    .of = oid_cell(r, row, 4),
+                                   .modifier = modifier_cell(r, row, 6),
                                    .schema = pg_result_cell(r, row, 1),
                                    .name = pg_result_cell(r, row, 2)};
         struct span label = pg_result_cell(r, row, 5);

@@ -60,6 +60,7 @@ struct type_facts {
     enum type_kind kind;
     uint32_t of; /* ARRAY: of its elements; RANGE: of its bounds; MULTIRANGE: of its range; DOMAIN:
                     of what it is over, a domain too; else 0 */
+    int32_t modifier; /* DOMAIN: pg_type.typtypmod; else -1 */
     struct span schema;
     struct span name;
 };

@@ -8,6 +8,14 @@
 /* ERROR_DATA of a CELL_BYTES. Returns -1. */
 int types_not_utf8(struct span bytes, struct error *err);
 
+/* ---- types_bytes ---- */
+enum base64_alphabet { BASE64_STANDARD, BASE64_URL };
+struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struct arena *arena);
+/* Two digits a byte, lower case; returns what is behind them. */
+char *types_put_hex(char *out, const char *bytes, size_t count);
+/* False: there is another character, or an odd number of them. */
+bool types_unhex(struct span text, struct arena *arena, struct span *bytes);
+
 /* ---- types_binary ---- */
 /* ERROR_DATA "\"…\" is not <what>", with as much of the text as helps. Returns -1. */
 int types_bad_text(struct span text, const char *what, struct error *err);

@@ -5,29 +5,6 @@
 
 #include <assert.h>
 
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* RFC 4648, with padding. */
-static struct span base64(struct span bytes, struct arena *arena)
-{
-    char *out = arena_alloc_bytes(arena, (bytes.len + 2) / 3 * 4);
-    char *at = out;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        uint32_t word = (uint32_t)(unsigned char)bytes.ptr[i] << 16;
-        if (left > 1)
-            word |= (uint32_t)(unsigned char)bytes.ptr[i + 1] << 8;
-        if (left > 2)
-            word |= (unsigned char)bytes.ptr[i + 2];
-        *at++ = base64_digits[word >> 18];
-        *at++ = base64_digits[word >> 12 & 63];
-        *at++ = left > 1 ? base64_digits[word >> 6 & 63] : '=';
-        *at++ = left > 2 ? base64_digits[word & 63] : '=';
-    }
-    return (struct span){out, (size_t)(at - out)};
-}
-
 /* NaN, Infinity and -Infinity are no numbers of JSON. */
 static bool is_json_number(struct span text)
 {
@@ -56,7 +33,7 @@ int types_write_json(struct json_writer *w, const struct cell *cell, const struc
     if (form == JSON_FORM_BASE64) {
         if (types_render_raw(cell, type, scratch, &made, err) < 0)
             return -1;
-        json_write_string(w, base64(made.bytes, scratch));
+        json_write_string(w, types_base64(made.bytes, BASE64_STANDARD, scratch));
         return 0;
     }
     if (types_render_text(cell, type, scratch, &made, err) < 0)

@@ -12,6 +12,7 @@ struct own_type {
     struct type type; /* first: a pointer to it is a pointer to this */
     struct own_type *next_wanted;
     bool wanted;
+    bool learnt;         /* from the catalogue */
     struct span *labels; /* type.labels, to write into */
     uint32_t labels_size;
 };
@@ -46,7 +47,25 @@ static void forget(struct type *type, uint32_t oid)
         .text_form = TEXT_FORM_NONE,
         .json_form = JSON_FORM_STRING,
         .base = type,
+        .modifier = -1,
     };
+}
+
+/* What people install, by name as Debezium knows it, whatever its schema. */
+static enum debezium_form form_of_extension(struct span name)
+{
+    static const struct {
+        const char *name;
+        enum debezium_form form;
+    } known[] = {{"hstore", DEBEZIUM_FORM_HSTORE},      {"citext", DEBEZIUM_FORM_STRING},
+                 {"ltree", DEBEZIUM_FORM_STRING},       {"isbn", DEBEZIUM_FORM_STRING},
+                 {"geometry", DEBEZIUM_FORM_GEOMETRY},  {"geography", DEBEZIUM_FORM_GEOMETRY},
+                 {"vector", DEBEZIUM_FORM_VECTOR},      {"halfvec", DEBEZIUM_FORM_HALFVEC},
+                 {"sparsevec", DEBEZIUM_FORM_SPARSEVEC}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (span_equal_text(name, known[i].name))
+            return known[i].form;
+    return DEBEZIUM_FORM_UNKNOWN;
 }
 
 static struct own_type *own_type(struct type_registry *registry, uint32_t oid)
@@ -89,25 +108,45 @@ void type_registry_announce(struct type_registry *registry, uint32_t oid, struct
     assert(name.ptr != NULL);
     if (types_builtin(oid) != NULL)
         return;
-    struct type *type = &own_type(registry, oid)->type;
+    struct own_type *own = own_type(registry, oid);
+    struct type *type = &own->type;
     const struct type *base = schema.len == 0 ? types_builtin_named(name) : NULL;
     if (base != NULL) {
         if (type->kind == TYPE_KIND_DOMAIN && type->base == base)
             return;
         forget(type, oid);
+        own->learnt = false;
         type->kind = TYPE_KIND_DOMAIN;
         type->base = base;
         return;
     }
-    if (is_over_builtin(type))
+    if (is_over_builtin(type)) {
         forget(type, oid); /* the oid is another type's now */
+        own->learnt = false;
+    }
     if (type->kind == TYPE_KIND_UNKNOWN) {
         set_text(registry, &type->schema, schema);
         set_text(registry, &type->name, name);
+        type->debezium_form = form_of_extension(name);
     }
 }
 
 /* ---- The catalogue ---- */
+
+/* Is there a domain's modifier to be known? */
+static bool takes_modifier(const struct type *base)
+{
+    switch (base->kind == TYPE_KIND_ARRAY ? base->element->debezium_form : base->debezium_form) {
+    case DEBEZIUM_FORM_NUMERIC:
+    case DEBEZIUM_FORM_BITS:
+    case DEBEZIUM_FORM_TIME:
+    case DEBEZIUM_FORM_TIMESTAMP:
+    case DEBEZIUM_FORM_TIMESTAMPTZ:
+        return true;
+    default:
+        return false;
+    }
+}
 
 const struct type *type_registry_want(struct type_registry *registry, uint32_t oid)
 {
@@ -116,7 +155,8 @@ const struct type *type_registry_want(struct type_registry *registry, uint32_t o
     if (builtin != NULL)
         return builtin;
     struct own_type *own = own_type(registry, oid);
-    if (own->wanted || is_over_builtin(&own->type))
+    bool whole = own->learnt || !takes_modifier(own->type.base);
+    if (own->wanted || (is_over_builtin(&own->type) && whole))
         return &own->type;
     own->wanted = true;
     own->next_wanted = registry->wanted;
@@ -165,7 +205,12 @@ void type_registry_learn(struct type_registry *registry, const struct type_facts
         type->base = of->base;
     else if (of != NULL)
         type->element = of;
+    type->modifier = facts->modifier;
+    if (facts->kind == TYPE_KIND_DOMAIN && of != NULL && facts->modifier < 0)
+        type->modifier = of->kind == TYPE_KIND_DOMAIN ? of->modifier : -1;
+    type->debezium_form = form_of_extension(facts->name);
     type->label_count = 0;
+    own->learnt = true;
     set_text(registry, &type->schema, facts->schema);
     set_text(registry, &type->name, facts->name);
     registry->learnt = own;

@@ -10,8 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char hex_digits[] = "0123456789abcdef";
-
 static struct span int_text(int64_t value, struct arena *arena)
 {
     char digits[24];
@@ -19,21 +17,12 @@ static struct span int_text(int64_t value, struct arena *arena)
     return arena_copy(arena, (struct span){digits, (size_t)length});
 }
 
-static char *put_hex(char *out, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        *out++ = hex_digits[(unsigned char)bytes[i] >> 4];
-        *out++ = hex_digits[(unsigned char)bytes[i] & 15];
-    }
-    return out;
-}
-
 static struct span bytea_text(struct span bytes, struct arena *arena)
 {
     char *out = arena_alloc_bytes(arena, 2 + 2 * bytes.len);
     out[0] = '\\';
     out[1] = 'x';
-    put_hex(out + 2, bytes.ptr, bytes.len);
+    types_put_hex(out + 2, bytes.ptr, bytes.len);
     return (struct span){out, 2 + 2 * bytes.len};
 }
 
@@ -46,7 +35,7 @@ static struct span uuid_text(struct span bytes, struct arena *arena)
     for (size_t i = 0; i < 5; i++) {
         if (i > 0)
             *at++ = '-';
-        at = put_hex(at, bytes.ptr + from, groups[i]);
+        at = types_put_hex(at, bytes.ptr + from, groups[i]);
         from += groups[i];
     }
     return (struct span){out, 36};
@@ -132,33 +121,11 @@ int types_render_text(const struct cell *cell, const struct type *type, struct a
     return 0;
 }
 
-#define BAD 0x80
-#define BAD6 BAD, BAD, BAD, BAD, BAD, BAD
-#define BAD16 BAD6, BAD6, BAD, BAD, BAD, BAD
-#define LETTERS BAD, 10, 11, 12, 13, 14, 15, BAD, BAD, BAD, BAD6
-
-/* Value of a hexadecimal digit, or BAD where it is none, so that one test serves a whole run. */
-static const unsigned char HEX_VALUE[256] = {
-    BAD16, BAD16,   BAD16, 0,       1,     2,     3,     4,     5,     6,     7,     8,     9,
-    BAD6,  LETTERS, BAD16, LETTERS, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16, BAD16,
-};
-
 static int bytea_bytes(struct span text, struct arena *arena, struct span *bytes, struct error *err)
 {
-    if (text.len < 2 || text.ptr[0] != '\\' || text.ptr[1] != 'x' || text.len % 2 != 0)
+    if (!span_starts_with(text, SPAN_LITERAL("\\x")) ||
+        !types_unhex((struct span){text.ptr + 2, text.len - 2}, arena, bytes))
         return types_bad_text(text, "a bytea in hexadecimal form", err);
-    const unsigned char *in = (const unsigned char *)text.ptr + 2;
-    size_t count = (text.len - 2) / 2;
-    char *out = arena_alloc_bytes(arena, count);
-    unsigned seen = 0;
-    for (size_t i = 0; i < count; i++) {
-        unsigned high = HEX_VALUE[in[2 * i]], low = HEX_VALUE[in[2 * i + 1]];
-        seen |= high | low;
-        out[i] = (char)(unsigned char)((high << 4 | low) & 0xFF);
-    }
-    if ((seen & BAD) != 0)
-        return types_bad_text(text, "a bytea in hexadecimal form", err);
-    *bytes = (struct span){out, count};
     return 0;
 }
 

@@ -56,6 +56,18 @@ static void expect(const char *type, const char *text, const char *wanted)
     expect_in(DEBEZIUM_MODES_DEFAULT, type, -1, text, wanted);
 }
 
+static void expect_counted(const char *type, const char *text, const char *wanted)
+{
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    struct buf out = BUF_EMPTY;
+    struct error err = ERROR_INIT;
+    struct cell cell = {CELL_TEXT, span_of(text)};
+    assert_int_equal(write_cell(type, -1, cell, &modes, &out, &err), 1);
+    assert_span(buf_span(&out), wanted);
+    buf_fini(&out);
+}
+
+/* wanted NULL: whatever the text. */
 static void refuse(const char *type, const char *text, const char *wanted)
 {
     struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
@@ -63,7 +75,9 @@ static void refuse(const char *type, const char *text, const char *wanted)
     struct error err = ERROR_INIT;
     struct cell cell = {CELL_TEXT, span_of(text)};
     assert_int_equal(write_cell(type, -1, cell, &modes, &out, &err), -1);
-    assert_error(err, ERROR_DATA, "bad_value", wanted);
+    if (wanted != NULL)
+        assert_error(err, ERROR_DATA, "bad_value", wanted);
+    assert_int_equal(err.kind, ERROR_DATA);
     buf_fini(&out);
 }
 
@@ -182,6 +196,124 @@ static void test_timestamps(void **state)
               "\"2019-07-09T02:28:57.123456Z\"");
 }
 
+#define NUMERIC(precision, scale) ((int32_t)((precision) << 16 | ((scale)&0x7FF)) + 4)
+
+static void test_numerics(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    expect_in(modes, "numeric", NUMERIC(5, 2), "1.10", "\"bg==\"");
+    expect_in(modes, "numeric", NUMERIC(10, 4), "22.2200", "\"A2P4\"");
+    expect_in(modes, "numeric", NUMERIC(10, 2), "0.00", "\"AA==\"");
+    expect_in(modes, "numeric", NUMERIC(10, 2), "-1.28", "\"gA==\"");
+    expect_in(modes, "numeric", NUMERIC(10, 2), "-1.29", "\"/38=\"");
+    expect_in(modes, "numeric", NUMERIC(10, 2), "1.28", "\"AIA=\"");
+    expect_in(modes, "numeric", NUMERIC(10, 2), "-0.01", "\"/w==\"");
+    expect_in(modes, "numeric", NUMERIC(3, -2), "12300", "\"ew==\"");
+    expect_in(modes, "numeric", NUMERIC(38, 0), "99999999999999999999999999999999999999",
+              "\"SztMqFqGxHoJiiI//////w==\"");
+    expect_in(modes, "numeric", NUMERIC(38, 0), "-99999999999999999999999999999999999999",
+              "\"tMSzV6V5O4X2dd3AAAAAAQ==\"");
+    expect("numeric", "10.1111", "{\"scale\":4,\"value\":\"AYr3\"}");
+    expect("numeric", "10", "{\"scale\":0,\"value\":\"Cg==\"}");
+    expect("numeric", "0.00", "{\"scale\":0,\"value\":\"AA==\"}");
+    expect("numeric", "1.500", "{\"scale\":1,\"value\":\"Dw==\"}");
+    expect("numeric", "100", "{\"scale\":0,\"value\":\"ZA==\"}");
+    expect("money", "$1,234.11", "\"AeIT\"");
+    expect("money", "-$1,234.11", "\"/h3t\"");
+    modes.money_fraction_digits = 1;
+    expect_in(modes, "money", -1, "$1.25", "\"DQ==\"");
+    expect_in(modes, "money", -1, "-$9.95", "\"nA==\"");
+    modes.money_fraction_digits = 0;
+    expect_in(modes, "money", -1, "$0.50", "\"AQ==\"");
+    expect_in(modes, "money", -1, "$0.49", "\"AA==\"");
+    expect_counted("numeric", "NaN", "null");
+    expect_counted("numeric", "-Infinity", "null");
+    refuse("numeric", "1.2.3", "\"1.2.3\" is not a number");
+    refuse("numeric", "", "\"\" is not a number");
+    refuse("money", "1 EUR", "\"1 EUR\" is not an amount of money");
+}
+
+static void test_numerics_in_modes(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    modes.decimal = DEBEZIUM_DECIMAL_STRING;
+    expect_in(modes, "numeric", NUMERIC(5, 2), "1.10", "\"1.10\"");
+    expect_in(modes, "numeric", -1, "NaN", "\"NAN\"");
+    expect_in(modes, "numeric", -1, "Infinity", "\"POSITIVE_INFINITY\"");
+    expect_in(modes, "numeric", -1, "-Infinity", "\"NEGATIVE_INFINITY\"");
+    expect_in(modes, "money", -1, "-$1,234.11", "\"-1234.11\"");
+    modes.decimal = DEBEZIUM_DECIMAL_DOUBLE;
+    expect_in(modes, "numeric", NUMERIC(5, 2), "1.10", "1.1");
+    expect_in(modes, "numeric", -1, "12345678901234567890.123", "1.2345678901234567E19");
+    expect_in(modes, "numeric", -1, "0", "0.0");
+    expect_in(modes, "numeric", -1, "NaN", "\"NaN\"");
+    expect_in(modes, "money", -1, "$1,234.11", "1234.11");
+}
+
+static void test_intervals(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    expect("interval", "1 year 2 mons 3 days 04:05:06.78", "37091106780000");
+    expect("interval", "00:00:00", "0");
+    expect("interval", "-00:00:00.000001", "-1");
+    expect("interval", "1 mon", "2629800000000");
+    expect("interval", "-1 days", "-86400000000");
+    expect("interval", "1 day -00:00:01", "86399000000");
+    modes.interval = DEBEZIUM_INTERVAL_STRING;
+    expect_in(modes, "interval", -1, "1 year 2 mons 3 days 04:05:06.78", "\"P1Y2M3DT4H5M6.78S\"");
+    expect_in(modes, "interval", -1, "00:00:00", "\"P0Y0M0DT0H0M0S\"");
+    expect_in(modes, "interval", -1, "-1 years -2 mons +3 days -04:05:06.7",
+              "\"P-1Y-2M3DT-4H-5M-6.7S\"");
+    expect_in(modes, "interval", -1, "00:00:01.008714", "\"P0Y0M0DT0H0M1.008713999S\"");
+    refuse("interval", "1 fortnight", "\"1 fortnight\" is not an interval");
+    refuse("interval", "04:05", "\"04:05\" is not an interval");
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    expect_in(modes, "bit", 1, "1", "true");
+    expect_in(modes, "bit", 1, "0", "false");
+    expect_in(modes, "bit", 2, "11", "\"Aw==\"");
+    expect_in(modes, "bit", 7, "1000000", "\"QA==\"");
+    expect_in(modes, "bit", 7, "0000000", "\"\"");
+    expect_in(modes, "bit", 20, "10000000000000000001", "\"AQAI\"");
+    expect("bytea", "\\x", "\"\"");
+    expect("bytea", "\\xfbefff", "\"++//\"");
+    modes.binary = DEBEZIUM_BINARY_BASE64_URL_SAFE;
+    expect_in(modes, "bytea", -1, "\\xfbefff", "\"--__\"");
+    modes.binary = DEBEZIUM_BINARY_HEX;
+    expect_in(modes, "bytea", -1, "\\xFBef00", "\"fbef00\"");
+    expect("point", "(1,1)",
+           "{\"x\":1.0,\"y\":1.0,\"wkb\":\"AQEAAAAAAAAAAADwPwAAAAAAAPA/\",\"srid\":null}");
+    refuse("bit", "12", "\"12\" is not a bit string");
+    refuse("point", "(1,1", "\"(1,1\" is not a point");
+}
+
+static void test_arrays(void **state)
+{
+    (void)state;
+    expect("_int4", "{1,NULL,2}", "[1,null,2]");
+    expect("_int4", "{}", "[]");
+    expect("_int4", "[0:1]={5,6}", "[5,6]");
+    expect("_int4", "{{1,2},{3,NULL}}", "[[1,2],[3,null]]");
+    expect("_text", "{a,\"b c\",\"NULL\",NULL,\"q\\\"\\\\\",\"\",\"{}\",\"a,b\"}",
+           "[\"a\",\"b c\",\"NULL\",null,\"q\\\"\\\\\",\"\",\"{}\",\"a,b\"]");
+    expect("_bool", "{t,f}", "[true,false]");
+    expect("_bytea", "{\"\\\\x6869\"}", "[\"aGk=\"]");
+    expect_counted("_box", "{(3,4),(1,2);(1,1),(0,0)}", "[\"(3,4),(1,2)\",\"(1,1),(0,0)\"]");
+    static const char *const broken[] = {
+        "",     "{",      "{1",    "{1,",   "{1,}",    "{,1}",
+        "{1}2", "{{1}",   "1",     "{\"1}", "{1}}",    "{{{{{{{1}}}}}}}",
+        "[0:1", "{1}{2}", "{\"\\", "}",     "{\"1\"2}"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
+        refuse("_text", broken[i], NULL);
+}
+
 static void test_no_value(void **state)
 {
     (void)state;
@@ -210,6 +342,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_timestamps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_numerics, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_numerics_in_modes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_intervals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_arrays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_value, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

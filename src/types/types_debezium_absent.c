@@ -1,0 +1,179 @@
+/* types_debezium_absent: what stands where there is no value: the placeholder of one that was not
+ * sent because it did not change, and the zero of a column that must have one. */
+#include "types/types_debezium_internal.h"
+
+#include "types/types_md5.h"
+
+#include <assert.h>
+
+/* ---- Unchanged ---- */
+
+static void write_codes(struct json_writer *w, struct span bytes)
+{
+    json_write_begin_array(w);
+    for (size_t i = 0; i < bytes.len; i++)
+        json_write_i64(w, (signed char)bytes.ptr[i]);
+    json_write_end_array(w);
+}
+
+/* The UUID of that name (RFC 4122, version 3, without a name space). */
+static void write_uuid(struct json_writer *w, struct span name)
+{
+    static const size_t groups[] = {4, 2, 2, 2, 6};
+    unsigned char digest[MD5_BYTES];
+    md5(name, digest);
+    digest[6] = (unsigned char)((digest[6] & 0x0F) | 0x30);
+    digest[8] = (unsigned char)((digest[8] & 0x3F) | 0x80);
+    char text[36], *at = text;
+    const char *from = (const char *)digest;
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; from += groups[i++]) {
+        if (i > 0)
+            *at++ = '-';
+        at = types_put_hex(at, from, groups[i]);
+    }
+    json_write_string(w, (struct span){text, sizeof text});
+}
+
+static void write_unchanged_array(struct json_writer *w, const struct type *element,
+                                  const struct debezium_modes *modes, struct arena *arena)
+{
+    switch (element->oid) {
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_DATE:
+        write_codes(w, modes->unavailable);
+        return;
+    case TYPE_UUID:
+        json_write_begin_array(w);
+        write_uuid(w, modes->unavailable);
+        json_write_end_array(w);
+        return;
+    case TYPE_BYTEA:
+        json_write_begin_array(w);
+        json_write_string(w, types_base64(modes->unavailable, BASE64_STANDARD, arena));
+        json_write_end_array(w);
+        return;
+    default:
+        json_write_begin_array(w);
+        json_write_string(w, modes->unavailable);
+        json_write_end_array(w);
+    }
+}
+
+void types_debezium_unchanged(struct json_writer *w, const struct type *base,
+                              const struct debezium_modes *modes, struct arena *arena)
+{
+    assert(w != NULL && base != NULL && arena != NULL);
+    struct span placeholder = modes->unavailable;
+    if (base->kind == TYPE_KIND_ARRAY && base->element != NULL) {
+        write_unchanged_array(w, base->element, modes, arena);
+    } else if (base->debezium_form == DEBEZIUM_FORM_BYTES && modes->binary != DEBEZIUM_BINARY_HEX) {
+        types_debezium_bytes(w, placeholder, modes->binary, arena);
+    } else if (base->debezium_form == DEBEZIUM_FORM_HSTORE) {
+        types_debezium_hstore_pair(w, placeholder, placeholder, modes->hstore, arena);
+    } else {
+        json_write_string(w, placeholder);
+    }
+}
+
+/* ---- Zeros ---- */
+
+static void write_zero_text(struct json_writer *w, bool text, const char *zero)
+{
+    if (text)
+        json_write_text(w, zero);
+    else
+        json_write_i64(w, 0);
+}
+
+static void write_zero_time(struct json_writer *w, enum debezium_form form,
+                            const struct debezium_modes *modes)
+{
+    bool iso = modes->time == DEBEZIUM_TIME_ISOSTRING;
+    switch (form) {
+    case DEBEZIUM_FORM_DATE:
+        write_zero_text(w, iso, "1970-01-01Z");
+        break;
+    case DEBEZIUM_FORM_TIME:
+        write_zero_text(w, iso, "00:00:00Z");
+        break;
+    case DEBEZIUM_FORM_TIMETZ:
+        json_write_text(w, "00:00:00Z");
+        break;
+    case DEBEZIUM_FORM_TIMESTAMP:
+        write_zero_text(w, iso, "1970-01-01T00:00:00Z");
+        break;
+    case DEBEZIUM_FORM_TIMESTAMPTZ:
+        json_write_text(w, "1970-01-01T00:00:00Z");
+        break;
+    default:
+        write_zero_text(w, modes->interval == DEBEZIUM_INTERVAL_STRING, "P0Y0M0DT0H0M0S");
+    }
+}
+
+/* 0 with as many digits behind the point as the column has. */
+static void write_zero_decimal(struct json_writer *w, enum debezium_form form, int32_t modifier,
+                               const struct debezium_modes *modes, struct arena *arena)
+{
+    struct error err = ERROR_INIT;
+    if (form == DEBEZIUM_FORM_NUMERIC) {
+        struct span zero = types_debezium_zero(types_debezium_scale(modifier), arena);
+        types_debezium_numeric(w, zero, modifier, modes->decimal, arena, &err);
+        return;
+    }
+    struct span zero = types_debezium_zero((int32_t)modes->money_fraction_digits, arena);
+    types_debezium_money(w, zero, modes->money_fraction_digits, modes->decimal, arena, &err);
+}
+
+void types_debezium_zero_of(struct json_writer *w, enum debezium_form form, int32_t modifier,
+                            const struct debezium_modes *modes, struct arena *arena)
+{
+    assert(w != NULL && modes != NULL && arena != NULL);
+    struct error err = ERROR_INIT;
+    switch (form) {
+    case DEBEZIUM_FORM_BOOLEAN:
+        json_write_bool(w, false);
+        return;
+    case DEBEZIUM_FORM_INTEGER:
+        json_write_i64(w, 0);
+        return;
+    case DEBEZIUM_FORM_FLOAT4:
+    case DEBEZIUM_FORM_FLOAT8:
+        json_write_raw(w, SPAN_LITERAL("0.0"));
+        return;
+    case DEBEZIUM_FORM_NUMERIC:
+    case DEBEZIUM_FORM_MONEY:
+        write_zero_decimal(w, form, modifier, modes, arena);
+        return;
+    case DEBEZIUM_FORM_BITS:
+        if (modifier == 1)
+            json_write_bool(w, false);
+        else
+            json_write_text(w, "");
+        return;
+    case DEBEZIUM_FORM_DATE:
+    case DEBEZIUM_FORM_TIME:
+    case DEBEZIUM_FORM_TIMETZ:
+    case DEBEZIUM_FORM_TIMESTAMP:
+    case DEBEZIUM_FORM_TIMESTAMPTZ:
+    case DEBEZIUM_FORM_INTERVAL:
+        write_zero_time(w, form, modes);
+        return;
+    case DEBEZIUM_FORM_POINT:
+        types_debezium_point(w, SPAN_LITERAL("(0,0)"), arena, &err);
+        return;
+    case DEBEZIUM_FORM_HSTORE:
+        types_debezium_hstore(w, SPAN_LITERAL(""), modes->hstore, arena, &err);
+        return;
+    case DEBEZIUM_FORM_GEOMETRY:
+        types_debezium_geometry(w, SPAN_LITERAL("010700000000000000"), arena, &err);
+        return;
+    case DEBEZIUM_FORM_VECTOR:
+    case DEBEZIUM_FORM_HALFVEC:
+    case DEBEZIUM_FORM_SPARSEVEC:
+        json_write_raw(w, SPAN_LITERAL("[]"));
+        return;
+    default:
+        json_write_text(w, "");
+    }
+}
