@@ -18,9 +18,9 @@
 --
 -- A second request at the same time
 --   - waits, where the first one's transaction is open, for its end. Then it is told done where that
---     committed, and started where it was rolled back. SET lock_timeout bounds the wait (55P03). Under
---     REPEATABLE READ and SERIALIZABLE it fails with 40001 instead of saying done; run again, it is
---     told so;
+--     committed, and started where it was rolled back. SET LOCAL lock_timeout bounds the wait
+--     (55P03). Under REPEATABLE READ and SERIALIZABLE it fails with 40001 instead of saying done;
+--     run again, it is told so;
 --   - is told running, where the first one committed between begin and finish, because it calls
 --     others in the middle and must not keep a transaction open meanwhile. After lease the first one
 --     is taken for dead and the next request is told started, with another token. Whoever finishes

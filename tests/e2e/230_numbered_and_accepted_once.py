@@ -112,11 +112,12 @@ def take(case, cursor, dice, event):
 
 
 def consume(case, threads, dice, again):
-    """From the beginning of all topics, and once more from there, some hundred events later."""
-    connection = case.pg.connect(case.db)
+    """From the beginning of all topics, again and again, each time twice as far and some more."""
+    connection, done = case.pg.connect(case.db), 0
     with connection.cursor() as cursor:
         while not threads.stopping.is_set():
-            tail, done, left = e2e.Tail(case.kafka.bootstrap, case.prefix), 0, dice.randint(200, 1500)
+            tail = e2e.Tail(case.kafka.bootstrap, case.prefix)
+            left, done = 2 * done + dice.randint(200, 1500), 0
             while not threads.stopping.is_set() and done < left:
                 tail.poll(0.1)
                 for event in tail.events[done:]:
@@ -161,7 +162,7 @@ with e2e.Case(sql=LEDGER) as case:
     writers.stop()
     want = case.drain(relay=relay)
     e2e.wait("not everything is accepted", lambda: consumers.check() and
-             case.one("SELECT count(*) FROM e2e.ledger") >= want, 40)
+             case.one("SELECT count(*) FROM e2e.ledger") >= want, 90)
     consumers.stop()
     case.stop(relay)
     events = case.judge()

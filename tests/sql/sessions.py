@@ -13,7 +13,14 @@ from lab import process
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 AGAIN = ("40001", "40P01")  # the transaction must be run again
 READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
-LEVELS = (READ_COMMITTED, REPEATABLE_READ)
+LEVELS = (READ_COMMITTED, REPEATABLE_READ, "SERIALIZABLE")
+
+FORGET = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    DROP SCHEMA IF EXISTS walferry CASCADE;
+    DROP TABLE IF EXISTS public.outbox, public.inbox, public.effect, public.sent CASCADE;
+    SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"""
 
 
 def apply(server, *names, times=2):
@@ -30,7 +37,11 @@ def with_files(*names):
         @functools.wraps(test)
         def run(server):
             apply(server, *(name + ".sql" for name in names), times=1)
-            test(server)
+            try:
+                test(server)
+            except Exception:
+                server.sql(FORGET)  # so that the tests behind it tell of themselves
+                raise
             apply(server, *(name + ".undo.sql" for name in reversed(names)), times=1)
         return run
     return wrap
