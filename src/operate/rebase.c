@@ -254,7 +254,7 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
     struct progress record;
     next_record(r, &taken, readable, &record);
     struct span note = published_sign(&r->published, &r->ends.arena, &record);
-    record.guard = r->published.now.id.lsn;
+    record.guard = r->published.now.behind_lsn;
     return relay_write_record(&r->ends.r, publisher, &record, note, err);
 }
 

@@ -13,6 +13,12 @@ const char *progress_key(const char *relay, uint32_t shard, char text[80])
     return text;
 }
 
+bool progress_is_lost(const struct progress_fingerprint *fingerprint)
+{
+    assert(fingerprint != NULL);
+    return span_starts_with(span_of(fingerprint->hash), SPAN_LITERAL(PROGRESS_LOST));
+}
+
 /* ---- Older versions ---- */
 
 static void line(struct buf *lines, const char *format, const char *what)
@@ -38,6 +44,8 @@ void progress_lost_in(const struct progress *p, uint32_t version, struct buf *li
             line(lines, "publication %s, which may not be asked for yet", p->publications[i].name);
     if (p->guard > p->position.lsn)
         line(lines, "a decision about what was published up to %s", lsn_format(p->guard, at));
+    if (progress_is_lost(&p->fingerprint))
+        line(lines, "%s", "that rows may be missing, about which nobody has decided");
     if (p->command.present)
         line(lines, "%s", "a command that is under way");
 }

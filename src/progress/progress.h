@@ -34,10 +34,15 @@ struct progress_publication {
     uint64_t from;
 };
 
-/* Of what decides which rows the server sends (recover/fingerprint.h). */
+/* Of what decides which rows the server sends (recover/fingerprint.h). A hash that begins with this
+ * is none: rows may be missing, and nobody has decided about them; the note says which. */
+#define PROGRESS_LOST "lost"
 struct progress_fingerprint {
     char hash[33]; /* empty: none was taken yet */
-    uint64_t lsn;  /* where it was last seen to hold */
+    uint64_t lsn;  /* whatever has changed it since was committed behind this */
+    /* Transactions below this id were over before anything that commits behind the position was:
+     * what they wrote last into the catalogue, nothing ahead has touched. 0: not known. */
+    uint64_t xid;
 };
 
 struct progress {
@@ -87,6 +92,8 @@ struct progress {
 };
 
 const char *progress_mode_name(enum progress_mode mode);
+/* Does it say that rows may be missing? */
+bool progress_is_lost(const struct progress_fingerprint *fingerprint);
 
 /* Appends the JSON. */
 void progress_encode(const struct progress *progress, struct buf *out);

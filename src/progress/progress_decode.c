@@ -245,6 +245,7 @@ static void read_publications(struct decoding *d)
         p->publication_count = (uint32_t)count;
 }
 
+/* xid came after the first records of version 2. */
 static void read_fingerprint(struct decoding *d)
 {
     const struct json_tree *node = json_tree_member(d->root, "fingerprint");
@@ -254,7 +255,9 @@ static void read_fingerprint(struct decoding *d)
         return;
     member(d, "fingerprint",
            json_tree_member_string(node, "hash", &hash) && hash.len == sizeof f->hash - 1 &&
-               copy_text(hash, f->hash, sizeof f->hash) && lsn_member(node, "lsn", &f->lsn));
+               copy_text(hash, f->hash, sizeof f->hash) && lsn_member(node, "lsn", &f->lsn) &&
+               (json_tree_member(node, "xid") == NULL ||
+                (json_tree_member_u64(node, "xid", &f->xid) && f->xid != 0)));
 }
 
 static void read_command(struct decoding *d)

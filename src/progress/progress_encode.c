@@ -111,6 +111,8 @@ static void write_fingerprint(struct json_writer *w, const struct progress_finge
     json_write_begin_object(w);
     json_write_member_text(w, "hash", f->hash);
     write_lsn(w, "lsn", f->lsn);
+    if (f->xid != 0)
+        json_write_member_u64(w, "xid", f->xid);
     json_write_end_object(w);
 }
 

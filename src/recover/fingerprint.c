@@ -4,6 +4,7 @@
 #include "recover/fingerprint.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,10 +15,9 @@
  *   member <oid> <xmin> <oid of the table>
  *   schema <oid> <xmin> <name>
  *   table <oid> <kind> <persistence> <replica identity> <oid of the root or 0> <sent> <name> */
-#define LINES_SQL                                                                                  \
+#define NEAR_SQL                                                                                   \
     "WITH RECURSIVE pub AS (SELECT p.*, p.xmin AS version FROM pg_catalog.pg_publication p "       \
     "WHERE p.pubname = $1), "                                                                      \
-    "spaces AS (%s), "                                                                             \
     "routed AS (SELECT DISTINCT c.oid FROM pg_catalog.pg_class c "                                 \
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
     "JOIN unnest($2::text[], $3::text[]) x(s, t) ON n.nspname LIKE x.s AND c.relname LIKE x.t "    \
@@ -26,7 +26,10 @@
     "below(id) AS (SELECT oid FROM routed UNION SELECT i.inhrelid FROM below "                     \
     "JOIN pg_catalog.pg_inherits i ON i.inhparent = id), "                                         \
     "above(id) AS (SELECT oid FROM routed UNION SELECT i.inhparent FROM above "                    \
-    "JOIN pg_catalog.pg_inherits i ON i.inhrelid = id), "                                          \
+    "JOIN pg_catalog.pg_inherits i ON i.inhrelid = id), "
+#define LINES_SQL                                                                                  \
+    NEAR_SQL                                                                                       \
+    "spaces AS (%s), "                                                                             \
     "near AS (SELECT c.oid, c.relkind, c.relpersistence, c.relreplident, c.relname, n.nspname, "   \
     "ARRAY[c.oid] || CASE WHEN c.relispartition THEN "                                             \
     "ARRAY(SELECT a.relid::oid FROM pg_catalog.pg_partition_ancestors(c.oid) a "                   \
@@ -58,7 +61,7 @@
     "SELECT text, substr(encode(sha256(convert_to(text, "                                          \
     "CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' "       \
     "END)), "                                                                                      \
-    "'hex'), 1, 32) FROM ("                                                                        \
+    "'hex'), 1, 32), %s FROM ("                                                                    \
     "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), '') AS text "           \
     "FROM (SELECT replace(line, E'\\n', '\\n') AS line FROM lines) x) y"
 #define NO_SPACES_SQL                                                                              \
@@ -68,22 +71,79 @@
     "JOIN pg_catalog.pg_publication_namespace s ON s.pnpubid = pub.oid "                           \
     "JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid"
 
-/* Both places are from before the look: what it sees may be newer than they, never older. */
+/* Where a command has written a row of the catalogue anew (most ALTER, CREATE INDEX, GRANT; not
+ * ANALYZE and VACUUM), its xmin is that command's. Ids go round, so ages are compared. A row that
+ * is older than half of all ids has a negative one. */
+#define IS_NEW "pg_catalog.age(%s) BETWEEN 0 AND pg_catalog.age($6::xid)"
+#define TOUCHED_SQL                                                                                \
+    NEAR_SQL                                                                                       \
+    "new(id, name) AS (SELECT c.oid, format('table %%I.%%I', n.nspname, c.relname) "               \
+    "FROM (SELECT id FROM below UNION SELECT id FROM above) x "                                    \
+    "JOIN pg_catalog.pg_class c ON c.oid = x.id "                                                  \
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
+    "WHERE " IS_NEW " OR " IS_NEW " OR EXISTS (SELECT FROM pg_catalog.pg_inherits i "              \
+    "WHERE i.inhrelid = c.oid AND " IS_NEW ") "                                                    \
+    "UNION ALL SELECT 0, format('publication %%I', pubname) FROM pub WHERE " IS_NEW ") "           \
+    "SELECT (SELECT count(*) FROM new), replace(string_agg(name, ', '), E'\n', '\n') FROM ("       \
+    "SELECT name FROM new WHERE $4::bool OR id = ANY ($5::oid[]) ORDER BY name LIMIT 3) x"
+
+/* Nothing that is written later stands before, and nothing that was written before stands behind.
+ * (pg_current_wal_lsn() is what was written, which is never beyond what was inserted.) */
+#define BEFORE_SQL                                                                                 \
+    "CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() "           \
+    "ELSE pg_catalog.pg_current_wal_lsn() END"
+#define BEHIND_SQL                                                                                 \
+    "CASE WHEN pg_catalog.pg_is_in_recovery() THEN greatest("                                      \
+    "pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()) "                  \
+    "ELSE pg_catalog.pg_current_wal_insert_lsn() END"
+
+bool fingerprint_next_number(struct span *rest, uint64_t *number)
+{
+    uint64_t value = 0;
+    size_t i = 0;
+    for (; i < rest->len && rest->ptr[i] >= '0' && rest->ptr[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(rest->ptr[i] - '0');
+    bool found = i > 0;
+    i += i < rest->len ? 1 : 0;
+    *rest = (struct span){rest->ptr + i, rest->len - i};
+    *number = value;
+    return found;
+}
+
+uint64_t fingerprint_oldest(struct span snapshot)
+{
+    uint64_t oldest;
+    return fingerprint_next_number(&snapshot, &oldest) ? oldest : 0;
+}
+
+uint64_t fingerprint_next_xid(struct span snapshot)
+{
+    uint64_t oldest, next;
+    return fingerprint_next_number(&snapshot, &oldest) && fingerprint_next_number(&snapshot, &next)
+               ? next
+               : 0;
+}
+
+/* One statement after the other: a place, a snapshot, the place behind that, and then the look. A
+ * statement's own snapshot is from before whatever it calls. */
 static int ask_place(struct pg_connection *sql, struct arena *arena, struct fingerprint *out,
                      bool *schemas, struct error *err)
 {
     struct pg_result *r = NULL;
-    if (pg_query(
-            sql,
-            "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() "
-            "THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END, "
-            "to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL, "
-            "pg_catalog.pg_current_snapshot()::text",
-            0, NULL, &r, err) < 0)
+    if (pg_query(sql,
+                 "SELECT " BEFORE_SQL ", "
+                 "to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL",
+                 0, NULL, &r, err) < 0)
         return -1;
     lsn_parse(pg_result_cell(r, 0, 0), &out->id.lsn);
     *schemas = span_equal_text(pg_result_cell(r, 0, 1), "t");
-    out->snapshot = arena_copy(arena, pg_result_cell(r, 0, 2));
+    pg_result_free(r);
+    if (pg_query(sql, "SELECT pg_catalog.pg_current_snapshot()::text, " BEHIND_SQL, 0, NULL, &r,
+                 err) < 0)
+        return -1;
+    out->snapshot = arena_copy(arena, pg_result_cell(r, 0, 0));
+    lsn_parse(pg_result_cell(r, 0, 1), &out->behind_lsn);
+    out->id.xid = fingerprint_oldest(out->snapshot);
     pg_result_free(r);
     return 0;
 }
@@ -136,8 +196,8 @@ int fingerprint_take(struct pg_connection *sql, const char *publication,
     struct buf schemas = BUF_EMPTY, tables = BUF_EMPTY;
     add_patterns(router, &schemas, &tables);
     char statement[6144];
-    int len =
-        snprintf(statement, sizeof statement, LINES_SQL, has_schemas ? SPACES_SQL : NO_SPACES_SQL);
+    int len = snprintf(statement, sizeof statement, LINES_SQL,
+                       has_schemas ? SPACES_SQL : NO_SPACES_SQL, BEHIND_SQL);
     assert(len > 0 && (size_t)len < sizeof statement);
     const char *params[] = {publication, buf_text(&schemas), buf_text(&tables)};
     struct pg_result *r = NULL;
@@ -145,10 +205,51 @@ int fingerprint_take(struct pg_connection *sql, const char *publication,
     if (result == 0) {
         out->text = arena_copy(arena, pg_result_cell(r, 0, 0));
         snprintf(out->id.hash, sizeof out->id.hash, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 1)));
+        lsn_parse(pg_result_cell(r, 0, 2), &out->end_lsn);
     }
     pg_result_free(r);
     buf_fini(&schemas);
     buf_fini(&tables);
+    return result;
+}
+
+static void add_oids(const struct fingerprint_suspects *suspects, struct buf *out)
+{
+    buf_add_char(out, '{');
+    /* The publication stands among the tables as 0. */
+    if (suspects->publication)
+        buf_add_char(out, '0');
+    for (uint32_t i = 0; i < suspects->count; i++)
+        buf_add_format(out, "%s%" PRIu32, out->len > 1 ? "," : "", suspects->oids[i]);
+    buf_add_char(out, '}');
+}
+
+int fingerprint_touched(struct pg_connection *sql, const char *publication,
+                        const struct router *router, const struct fingerprint_suspects *suspects,
+                        bool *any, struct buf *names, struct error *err)
+{
+    assert(sql != NULL && suspects->count <= FINGERPRINT_SUSPECTS_MAX);
+    struct buf schemas = BUF_EMPTY, tables = BUF_EMPTY, oids = BUF_EMPTY;
+    add_patterns(router, &schemas, &tables);
+    add_oids(suspects, &oids);
+    char statement[4096], xid[16];
+    int len =
+        snprintf(statement, sizeof statement, TOUCHED_SQL, "c.xmin", "n.xmin", "i.xmin", "version");
+    assert(len > 0 && (size_t)len < sizeof statement);
+    snprintf(xid, sizeof xid, "%" PRIu32, (uint32_t)suspects->xid);
+    const char *params[] = {publication,       buf_text(&schemas),
+                            buf_text(&tables), suspects->all ? "t" : "f",
+                            buf_text(&oids),   xid};
+    struct pg_result *r = NULL;
+    int result = pg_query(sql, statement, 6, params, &r, err);
+    if (result == 0) {
+        *any = !span_equal_text(pg_result_cell(r, 0, 0), "0");
+        buf_add(names, pg_result_cell(r, 0, 1));
+    }
+    pg_result_free(r);
+    buf_fini(&schemas);
+    buf_fini(&tables);
+    buf_fini(&oids);
     return result;
 }
 

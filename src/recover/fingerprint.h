@@ -5,8 +5,9 @@
  * lost rows all the same. So the rows of pg_publication, pg_publication_rel and
  * pg_publication_namespace go in with their oid and xmin, which no there-and-back restores and no
  * VACUUM FREEZE changes; the routed tables, their partitions and heirs go in with oid and name. The
- * xmin of pg_class does not: a GRANT changes it. Read from the catalogue's own tables, because the
- * view pg_publication_tables locks every table that it lists (PostgreSQL 18). */
+ * xmin of pg_class does not: a GRANT changes it. Where something says that a table was changed
+ * (a guard), it is asked for. Read from the catalogue's own tables, because the view
+ * pg_publication_tables locks every table that it lists (PostgreSQL 18). */
 #ifndef WALFERRY_RECOVER_FINGERPRINT_H
 #define WALFERRY_RECOVER_FINGERPRINT_H
 
@@ -18,15 +19,44 @@
 #include "route/route.h"
 
 struct fingerprint {
-    struct progress_fingerprint id; /* lsn: from before the look */
-    struct span text;               /* lines in the order of their bytes, in the arena */
-    struct span snapshot;           /* pg_current_snapshot() of before the look, in the arena */
+    /* lsn: from before the snapshot; xid: the oldest transaction that was under way in it. */
+    struct progress_fingerprint id;
+    struct span text;     /* lines in the order of their bytes, in the arena */
+    struct span snapshot; /* pg_current_snapshot() of before the look, in the arena */
+    /* Whatever ends in the log behind this was not over in the snapshot: from after it, and from
+     * before the look. */
+    uint64_t behind_lsn;
+    uint64_t end_lsn; /* from after the look: what it has seen ends before this */
+};
+
+/* The next number of a snapshot's text, "xmin:xmax:xid,xid", of which it takes it off. */
+bool fingerprint_next_number(struct span *rest, uint64_t *number);
+/* Of a snapshot's text, with their epochs: the oldest transaction that was under way, and the next
+ * that would begin. 0 where it cannot be read. */
+uint64_t fingerprint_oldest(struct span snapshot);
+uint64_t fingerprint_next_xid(struct span snapshot);
+
+/* What may have been changed and put back; since when. */
+#define FINGERPRINT_SUSPECTS_MAX 50
+struct fingerprint_suspects {
+    bool all;         /* whatever there is */
+    bool publication; /* the publication itself */
+    uint32_t count;
+    uint32_t oids[FINGERPRINT_SUSPECTS_MAX]; /* of tables */
+    uint64_t xid;                            /* transactions below it are over */
 };
 
 /* Takes no lock on a table. */
 int fingerprint_take(struct pg_connection *sql, const char *publication,
                      const struct router *router, struct arena *arena, struct fingerprint *out,
                      struct error *err);
+
+/* What among the suspects was written anew in the catalogue by a transaction from suspects->xid on:
+ * their first three, for a person, appended; nothing: none. *any: anything at all of what is routed
+ * was, suspect or not. */
+int fingerprint_touched(struct pg_connection *sql, const char *publication,
+                        const struct router *router, const struct fingerprint_suspects *suspects,
+                        bool *any, struct buf *names, struct error *err);
 
 /* fingerprint_compare() of what the routes take now, for tables that a changed file no longer
  * routes are no loss; and asks the server about partitions that are gone. */

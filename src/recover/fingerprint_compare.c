@@ -1,13 +1,18 @@
-/* recover/fingerprint_compare: see fingerprint_compare.h. It asks nobody.
+/* recover/fingerprint_compare: see fingerprint_compare.h. It asks nobody. Lines stand in the order
+ * of their bytes, so what is of one oid is found by halves; for the other words there are lists. It
+ * takes about as long as the texts are, and not their square: there may be thousands of tables.
  *
  * Harmless is only what leaves everything sent that was sent before: tables, partitions and schemas
  * that came in addition, a partition that was dropped, another owner, another replica identity
  * where only inserts go. Whatever is not known to be harmless is a loss. */
 #include "recover/fingerprint_compare.h"
 
+#include "base/arena.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A line's words; what they mean stands at the queries in fingerprint.c. The name, which may hold
@@ -23,6 +28,7 @@ struct line {
 enum { KIND, OID }; /* of every line */
 enum { PUB_XMIN = 2, PUB_OWNER, PUB_FLAGS, PUB_NAME, PUB_WORDS };
 enum { MEMBER_XMIN = 2, MEMBER_TABLE, MEMBER_WORDS };
+enum { LOST_WHAT = 1, LOST_WORDS };
 enum { SCHEMA_XMIN = 2, SCHEMA_NAME, SCHEMA_WORDS };
 enum {
     TABLE_KIND = 2,
@@ -43,6 +49,8 @@ static uint32_t word_limit(struct span whole)
         return MEMBER_WORDS;
     case 's':
         return SCHEMA_WORDS;
+    case 'l':
+        return LOST_WORDS;
     default:
         return TABLE_WORDS;
     }
@@ -83,14 +91,101 @@ static bool is_kind(const struct line *line, char kind)
     return line->count == word_limit(line->whole) && line->whole.ptr[0] == kind;
 }
 
-/* The line of that kind whose word at `at` is `word`. */
-static bool find(struct span text, char kind, int at, struct span word, struct line *line)
+static size_t line_start(struct span text, size_t at)
 {
-    while (next_line(&text, line))
-        if (is_kind(line, kind) && span_equal(line->words[at], word))
-            return true;
-    return false;
+    while (at > 0 && text.ptr[at - 1] != '\n')
+        at--;
+    return at;
 }
+
+/* The text from the first line on that does not stand before the prefix. */
+static struct span seek(struct span text, struct span prefix)
+{
+    size_t low = 0, high = text.len;
+    while (low < high) {
+        size_t middle = line_start(text, low + (high - low) / 2);
+        const char *end = memchr(text.ptr + middle, '\n', text.len - middle);
+        size_t len = (end != NULL ? (size_t)(end - text.ptr) : text.len) - middle;
+        int order = memcmp(text.ptr + middle, prefix.ptr, len < prefix.len ? len : prefix.len);
+        if (order < 0 || (order == 0 && len < prefix.len))
+            low = middle + len + (end != NULL ? 1 : 0);
+        else
+            high = middle;
+    }
+    return (struct span){text.ptr + low, text.len - low};
+}
+
+/* The line of that kind and oid. */
+static bool find(struct span text, const char *kind, struct span oid, struct line *line)
+{
+    char prefix[64];
+    int len = snprintf(prefix, sizeof prefix, "%s %.*s ", kind, SPAN_ARG(oid));
+    if (text.len == 0 || len >= (int)sizeof prefix)
+        return false;
+    struct span from = seek(text, (struct span){prefix, (size_t)len});
+    return next_line(&from, line) && is_kind(line, kind[0]) && span_equal(line->words[OID], oid);
+}
+
+/* Lines of one kind, by another word. */
+struct list {
+    struct entry {
+        struct span word, whole;
+    } * entries;
+    size_t count;
+};
+
+static int compare_spans(struct span a, struct span b)
+{
+    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return compare_spans(((const struct entry *)a)->word, ((const struct entry *)b)->word);
+}
+
+static struct list list_of(struct span text, char kind, int at, struct arena *arena)
+{
+    struct list list = {.count = 0};
+    struct line line;
+    for (struct span rest = text; next_line(&rest, &line);)
+        list.count += is_kind(&line, kind) ? 1 : 0;
+    list.entries = arena_alloc(arena, list.count * sizeof *list.entries);
+    size_t i = 0;
+    for (struct span rest = text; next_line(&rest, &line);)
+        if (is_kind(&line, kind))
+            list.entries[i++] = (struct entry){line.words[at], line.whole};
+    qsort(list.entries, list.count, sizeof *list.entries, compare_entries);
+    return list;
+}
+
+/* The first that does not stand before the word. */
+static const struct entry *list_seek(const struct list *list, struct span word)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_spans(list->entries[middle].word, word) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->count ? &list->entries[low] : NULL;
+}
+
+static bool list_has(const struct list *list, struct span word)
+{
+    const struct entry *entry = list_seek(list, word);
+    return entry != NULL && span_equal(entry->word, word);
+}
+
+/* What is compared with what; lists of words that are no oids. */
+struct texts {
+    struct span before, now;
+    struct list tables_before, tables_now; /* by name */
+    struct list members_now;               /* by the oid of the table */
+};
 
 static bool next_of(struct span *rest, char kind, struct line *line)
 {
@@ -120,14 +215,14 @@ static void compare_publication(const struct line *was, struct span now,
                                 struct fingerprint_change *change)
 {
     struct line is;
-    if (!find(now, 'p', OID, was->words[OID], &is)) {
-        bool anew = find(now, 'p', PUB_NAME, was->words[PUB_NAME], &is);
-        bool other = !anew && next_of(&now, 'p', &is);
+    if (!find(now, "publication", was->words[OID], &is)) {
+        bool other = next_of(&now, 'p', &is);
+        bool anew = other && span_equal(is.words[PUB_NAME], was->words[PUB_NAME]);
         say(change, FINGERPRINT_LOST, "publication %.*s %s%.*s", SPAN_ARG(was->words[PUB_NAME]),
             anew    ? "was dropped and made again"
             : other ? "was exchanged for "
                     : "was dropped",
-            SPAN_ARG(other ? is.words[PUB_NAME] : span_null()));
+            SPAN_ARG(other && !anew ? is.words[PUB_NAME] : span_null()));
         return;
     }
     if (span_equal(was->whole, is.whole))
@@ -142,50 +237,47 @@ static void compare_publication(const struct line *was, struct span now,
 struct span fingerprint_name_of(struct span text, struct span oid)
 {
     struct line line;
-    return find(text, 't', OID, oid, &line) ? line.words[TABLE_NAME] : span_null();
+    return find(text, "table", oid, &line) ? line.words[TABLE_NAME] : span_null();
 }
 
 /* What the publication says of one table. That the table itself is gone is told by its own line. */
-static void compare_member(const struct line *was, struct span now,
+static void compare_member(const struct line *was, const struct texts *texts,
                            struct fingerprint_change *change)
 {
     struct line is;
     struct span table = was->words[MEMBER_TABLE];
-    struct span name = fingerprint_name_of(now, table);
+    struct span name = fingerprint_name_of(texts->now, table);
     if (name.ptr == NULL)
         return;
-    if (find(now, 'm', OID, was->words[OID], &is)) {
+    if (find(texts->now, "member", was->words[OID], &is)) {
         if (!span_equal(was->whole, is.whole))
             say(change, FINGERPRINT_LOST,
                 "the row filter or column list of %.*s in the publication was changed",
                 SPAN_ARG(name));
         return;
     }
-    bool back = find(now, 'm', MEMBER_TABLE, table, &is);
+    bool back = list_has(&texts->members_now, table);
     say(change, FINGERPRINT_LOST, "%.*s was taken out of the publication%s", SPAN_ARG(name),
         back ? " and put back, or its row filter or column list was changed" : "");
 }
 
 /* Both are quoted where they must be. */
-static bool has_table_in(struct span text, struct span schema)
+static bool has_table_in(const struct texts *texts, struct span schema, struct arena *arena)
 {
-    struct line table;
-    while (next_of(&text, 't', &table)) {
-        struct span name = table.words[TABLE_NAME];
-        if (span_starts_with(name, schema) && name.len > schema.len && name.ptr[schema.len] == '.')
-            return true;
-    }
-    return false;
+    struct span prefix = span_of(arena_format(arena, "%.*s.", SPAN_ARG(schema)));
+    const struct entry *table = list_seek(&texts->tables_now, prefix);
+    return table != NULL && span_starts_with(table->word, prefix);
 }
 
 /* A schema of which nothing is routed any more is no loss; what became of its tables is told by
  * their own lines. */
-static void compare_schema(const struct line *was, struct span now,
+static void compare_schema(const struct line *was, const struct texts *texts, struct arena *arena,
                            struct fingerprint_change *change)
 {
     struct line is;
-    bool found = find(now, 's', OID, was->words[OID], &is);
-    if (found ? span_equal(was->whole, is.whole) : !has_table_in(now, was->words[SCHEMA_NAME]))
+    bool found = find(texts->now, "schema", was->words[OID], &is);
+    if (found ? span_equal(was->whole, is.whole)
+              : !has_table_in(texts, was->words[SCHEMA_NAME], arena))
         return;
     say(change, FINGERPRINT_LOST, "schema %.*s was taken out of the publication",
         SPAN_ARG(was->words[SCHEMA_NAME]));
@@ -196,12 +288,11 @@ static bool is_sent(const struct line *table)
     return span_equal_text(table->words[TABLE_SENT], "t");
 }
 
-static void compare_gone_table(const struct line *was, struct span now,
+static void compare_gone_table(const struct line *was, const struct texts *texts,
                                struct fingerprint_change *change)
 {
-    struct line is;
     struct span name = was->words[TABLE_NAME];
-    if (find(now, 't', TABLE_NAME, name, &is)) {
+    if (list_has(&texts->tables_now, name)) {
         say(change, FINGERPRINT_LOST, "table %.*s was dropped or renamed, and there is another one",
             SPAN_ARG(name));
         return;
@@ -215,14 +306,14 @@ static void compare_gone_table(const struct line *was, struct span now,
                    SPAN_ARG(was->words[OID]));
 }
 
-static void compare_table(const struct line *was, struct span now,
+static void compare_table(const struct line *was, const struct texts *texts,
                           struct fingerprint_change *change)
 {
     struct line is;
     if (!is_sent(was))
         return;
-    if (!find(now, 't', OID, was->words[OID], &is)) {
-        compare_gone_table(was, now, change);
+    if (!find(texts->now, "table", was->words[OID], &is)) {
+        compare_gone_table(was, texts, change);
         return;
     }
     struct span name = was->words[TABLE_NAME];
@@ -239,16 +330,17 @@ static void compare_table(const struct line *was, struct span now,
         say(change, FINGERPRINT_GREW, "table %.*s has another replica identity", SPAN_ARG(name));
 }
 
-static void tell_new(const struct line *is, struct span before, struct fingerprint_change *change)
+static void tell_new(const struct line *is, const struct texts *texts,
+                     struct fingerprint_change *change)
 {
     struct line was;
-    if (is_kind(is, 't') && !find(before, 't', OID, is->words[OID], &was) &&
-        !find(before, 't', TABLE_NAME, is->words[TABLE_NAME], &was))
+    bool known = (is_kind(is, 't') && find(texts->before, "table", is->words[OID], &was)) ||
+                 (is_kind(is, 's') && find(texts->before, "schema", is->words[OID], &was));
+    if (is_kind(is, 't') && !known && !list_has(&texts->tables_before, is->words[TABLE_NAME]))
         say(change, FINGERPRINT_GREW, "table %.*s is new", SPAN_ARG(is->words[TABLE_NAME]));
-    else if (is_kind(is, 't') && is_sent(is) && find(before, 't', OID, is->words[OID], &was) &&
-             !is_sent(&was))
+    else if (is_kind(is, 't') && known && is_sent(is) && !is_sent(&was))
         say(change, FINGERPRINT_GREW, "rows of %.*s are sent now", SPAN_ARG(is->words[TABLE_NAME]));
-    else if (is_kind(is, 's') && !find(before, 's', OID, is->words[OID], &was))
+    else if (is_kind(is, 's') && !known)
         say(change, FINGERPRINT_GREW, "schema %.*s is new in the publication",
             SPAN_ARG(is->words[SCHEMA_NAME]));
 }
@@ -268,29 +360,42 @@ bool fingerprint_next(struct span *rest, struct fingerprint_line *out)
     return true;
 }
 
+static void compare_line(const struct line *was, const struct texts *texts, struct arena *arena,
+                         struct fingerprint_change *change)
+{
+    if (is_kind(was, 'p'))
+        compare_publication(was, texts->now, change);
+    else if (is_kind(was, 'm'))
+        compare_member(was, texts, change);
+    else if (is_kind(was, 's'))
+        compare_schema(was, texts, arena, change);
+    else if (is_kind(was, 't'))
+        compare_table(was, texts, change);
+    else if (is_kind(was, 'l'))
+        say(change, FINGERPRINT_LOST, "%.*s", SPAN_ARG(was->words[LOST_WHAT]));
+    else
+        say(change, FINGERPRINT_LOST, "the record of what was sent is unreadable");
+}
+
 void fingerprint_compare(struct span before, struct span now, struct fingerprint_change *change)
 {
     assert(change->what.len == 0 && change->gone.len == 0);
     change->verdict = FINGERPRINT_SAME;
     if (span_equal(before, now))
         return;
-    struct span rest = before;
+    struct arena arena;
+    arena_init(&arena, 65536, 65536);
+    const struct texts texts = {.before = before,
+                                .now = now,
+                                .tables_before = list_of(before, 't', TABLE_NAME, &arena),
+                                .tables_now = list_of(now, 't', TABLE_NAME, &arena),
+                                .members_now = list_of(now, 'm', MEMBER_TABLE, &arena)};
     struct line line;
-    while (next_line(&rest, &line)) {
-        if (is_kind(&line, 'p'))
-            compare_publication(&line, now, change);
-        else if (is_kind(&line, 'm'))
-            compare_member(&line, now, change);
-        else if (is_kind(&line, 's'))
-            compare_schema(&line, now, change);
-        else if (is_kind(&line, 't'))
-            compare_table(&line, now, change);
-        else
-            say(change, FINGERPRINT_LOST, "the record of what was sent is unreadable");
-    }
-    rest = now;
-    while (next_line(&rest, &line))
-        tell_new(&line, before, change);
+    for (struct span rest = before; next_line(&rest, &line);)
+        compare_line(&line, &texts, &arena, change);
+    for (struct span rest = now; next_line(&rest, &line);)
+        tell_new(&line, &texts, change);
+    arena_fini(&arena);
     if (change->verdict == FINGERPRINT_SAME)
         say(change, FINGERPRINT_GREW, "other tables are routed, or more is published");
 }

@@ -12,6 +12,10 @@ enum fingerprint_verdict {
     FINGERPRINT_LOST  /* rows may have been written that were not sent */
 };
 
+/* A line of a text that begins so is no fingerprint's: it says what was lost before, about which
+ * nobody has decided. */
+#define FINGERPRINT_LOST_WORD "lost"
+
 struct fingerprint_change {
     enum fingerprint_verdict verdict;
     /* For a person: "table public.outbox was dropped and made again; …". */

@@ -79,6 +79,8 @@ static int check_published(struct opening *o, struct error *err)
     bool known = o->remembered_hash != NULL && strcmp(o->remembered_hash, recorded) == 0;
     const struct published_options options = {.router = o->router,
                                               .remembered = known ? o->remembered : span_null(),
+                                              .seen = known ? o->seen
+                                                            : (struct published_seen){.lsn = 0},
                                               .guard_lsn = o->guard_lsn};
     return relay_check_published(&o->ends, &options, &o->found, &o->published, err);
 }
@@ -96,9 +98,24 @@ int opening_look(struct opening *o, int64_t now_us, struct error *err)
         return -1;
     if (judge(o, true, err) < 0 || check_successor(o, err) < 0)
         return -1;
-    if (origin_check(o->ends.origin, &o->found.system, o->router, false, err) < 0)
-        return -1;
-    return check_published(o, err);
+    int fit = origin_check(o->ends.origin, &o->found.system, o->router, false, err);
+    if (fit == 0)
+        return check_published(o, err);
+    /* What makes it unfit may be mended, and is forgotten then; so what it has lost is found now.
+     */
+    struct error lost = ERROR_INIT;
+    if (err->kind == ERROR_STOP && o->claimant->claimed && check_published(o, &lost) < 0 &&
+        lost.kind == ERROR_RETRY)
+        *err = lost;
+    return -1;
+}
+
+static void sign_claim(const struct opening *o, int64_t wall_us, struct progress *p)
+{
+    p->generation++;
+    snprintf(p->instance, sizeof p->instance, "%s", o->claimant->instance);
+    p->rebased.present = false;
+    p->at_us = wall_us;
 }
 
 /* Step 3. Skips that are behind the position have done their work. */
@@ -106,15 +123,13 @@ static int claim(struct opening *o, int64_t wall_us, struct error *err)
 {
     struct progress *p = &o->found.progress;
     assert(o->publisher != NULL && o->found.have_progress); /* I2, I6: read under its own epoch */
-    p->generation++;
-    snprintf(p->instance, sizeof p->instance, "%s", o->claimant->instance);
+    sign_claim(o, wall_us, p);
     o->ends.origin->ops->sign(o->ends.origin, p);
     if (strcmp(p->config_hash, o->config->hash) != 0)
         p->last.lsn = 0; /* of what is sent to another configuration nothing is known */
     snprintf(p->config_hash, sizeof p->config_hash, "%s", o->config->hash);
     p->timeline = o->found.system.timeline;
-    p->rebased.present = false;
-    p->at_us = wall_us;
+    o->unversioned = p->fingerprint.hash[0] != '\0' && p->fingerprint.xid == 0;
     struct span note = published_sign(&o->published, o->ends.arena, p);
     if (relay_write_record(&o->ends, o->publisher, p, note, err) < 0)
         return error_wrap(err, "claiming the relay");
@@ -122,12 +137,9 @@ static int claim(struct opening *o, int64_t wall_us, struct error *err)
     return 0;
 }
 
-/* Whoever ran until now may have written more since we looked: the beginning of a split transaction
- * under another configuration, a teardown, a claim. So what was judged then is judged again, before
- * the claim says that it is ours. */
-int opening_take_over(struct opening *o, int64_t wall_us, struct error *err)
+/* As far as the claim: what was judged is judged again. */
+static int take_over(struct opening *o, struct error *err)
 {
-    assert(o->publisher == NULL);
     uint64_t seen = o->found.progress.generation;
     struct progress_fingerprint compared = o->found.progress.fingerprint;
     if (relay_take_over(&o->ends, &o->publisher, &o->found, err) < 0)
@@ -139,7 +151,31 @@ int opening_take_over(struct opening *o, int64_t wall_us, struct error *err)
         return -1;
     if (strcmp(compared.hash, o->found.progress.fingerprint.hash) != 0)
         return error_retry(err, REASON_PROGRESS_MOVED, "progress changed while it was looked at");
-    return claim(o, wall_us, err);
+    return 0;
+}
+
+/* Whoever ran until now may have written more since we looked: the beginning of a split transaction
+ * under another configuration, a teardown, a claim. So what was judged then is judged again, before
+ * the claim says that it is ours. */
+int opening_take_over(struct opening *o, int64_t wall_us, struct error *err)
+{
+    assert(o->publisher == NULL);
+    return take_over(o, err) < 0 ? -1 : claim(o, wall_us, err);
+}
+
+int opening_keep_loss(struct opening *o, int64_t wall_us, struct error *err)
+{
+    assert(o->publisher == NULL);
+    if (!o->published.lost || !o->claimant->claimed)
+        return 0;
+    if (take_over(o, err) < 0)
+        return -1;
+    struct progress *p = &o->found.progress;
+    sign_claim(o, wall_us, p);
+    struct span note = published_sign_lost(&o->published, o->ends.arena, p);
+    if (relay_write_record(&o->ends, o->publisher, p, note, err) < 0)
+        return error_wrap(err, "recording that rows may be missing");
+    return 0;
 }
 
 /* Ends the session that holds the origin, where it is one of ours and the claim is still ours: it

@@ -32,7 +32,9 @@ struct opening {
     struct published published;  /* what the server sends, compared with the record */
     struct span remembered;      /* as in published_options, for the hash beside it */
     const char *remembered_hash; /* NULL: nobody remembers one */
+    struct published_seen seen;  /* what was seen beside that one, as in published_options */
     uint64_t guard_lsn;          /* where a guard was met; 0: nowhere */
+    bool unversioned;            /* the record had a fingerprint without an xid */
     struct publisher *publisher; /* from step 1 on; the caller closes it */
     int64_t win_until_us;        /* of step 4 */
     int32_t ended_pid;
@@ -40,6 +42,10 @@ struct opening {
 
 /* Step 0. */
 int opening_look(struct opening *o, int64_t now_us, struct error *err);
+/* After a look that was refused: where rows may be missing, and this process holds the relay, the
+ * record says so from now on, so that no later start takes what was put back for what was never
+ * away. 0: it does, or need not. */
+int opening_keep_loss(struct opening *o, int64_t wall_us, struct error *err);
 /* Steps 1 to 3. What was judged is judged again before the claim. */
 int opening_take_over(struct opening *o, int64_t wall_us, struct error *err);
 /* Step 4. 0: the origin is ours. 1: not yet, to be called again after OPENING_WIN_US. */

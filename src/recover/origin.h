@@ -52,12 +52,15 @@ struct origin_ops {
     /* Does what the routes take come this way? before_setup: but for what setup mends. */
     int (*check)(struct origin *o, const struct pg_system *system, const struct router *router,
                  bool before_setup, struct error *err);
-    /* What decides which changes come, beyond the routes; and what a change of it means. Both NULL
-     * where nothing does. */
+    /* What decides which changes come, beyond the routes; what a change of it means; and what of it
+     * was written anew, although nothing is different. All NULL where nothing does. */
     int (*fingerprint)(struct origin *o, const struct router *router, struct arena *arena,
                        struct fingerprint *out, struct error *err);
     int (*compare)(struct origin *o, const struct router *router, struct span before,
                    struct span now, struct fingerprint_change *change, struct error *err);
+    int (*touched)(struct origin *o, const struct router *router,
+                   const struct fingerprint_suspects *suspects, bool *any, struct buf *names,
+                   struct error *err);
     /* Does as wished; idempotent. Looks again itself. *place: from where changes come now. May take
      * long: says for whom it waits, heeds the stop flag. */
     int (*prepare)(struct origin *o, enum origin_wish wish, const struct found *found,

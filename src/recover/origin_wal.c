@@ -181,6 +181,14 @@ static int compare_fingerprints(struct origin *base, const struct router *router
     return fingerprint_judge(base->sql, router, before, now, change, err);
 }
 
+static int find_touched(struct origin *base, const struct router *router,
+                        const struct fingerprint_suspects *suspects, bool *any, struct buf *names,
+                        struct error *err)
+{
+    return fingerprint_touched(base->sql, from_base(base)->o.config->source.publication.text,
+                               router, suspects, any, names, err);
+}
+
 /* ---- Taking and starting ---- */
 
 static int evict(struct origin *base, const struct found_holder *holder, bool *ended,
@@ -340,6 +348,7 @@ static const struct origin_ops wal_ops = {
     .check = check,
     .fingerprint = take_fingerprint,
     .compare = compare_fingerprints,
+    .touched = find_touched,
     .prepare = wal_prepare,
     .evict = evict,
     .start = start,

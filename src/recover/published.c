@@ -24,43 +24,87 @@ static int recall(const struct recovery *ends, const struct published_options *o
     return result;
 }
 
-static int refuse(const struct published_options *options, const struct found *found,
-                  const struct published *now, struct error *err)
+static int refuse(const struct published *now, struct error *err)
 {
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
-    uint64_t from_lsn = found->progress.fingerprint.lsn;
-    if (options->guard_lsn > from_lsn)
-        from_lsn = options->guard_lsn;
     error_stop(err, REASON_PUBLICATION_CHANGED,
                "what decides which rows the server sends has changed: %s; rows that were written "
                "between %s and %s may be missing",
-               now->what, lsn_format(from_lsn, from), lsn_format(now->now.id.lsn, to));
+               now->what, lsn_format(now->lost_lsn, from), lsn_format(now->now.end_lsn, to));
     error_hint(err, "find the rows of that time and write them again; then go on");
     return error_mend(err, "rebase --to guard --accept-loss");
 }
 
-static int judge(const struct recovery *ends, const struct published_options *options,
-                 const struct found *found, struct published *out, struct error *err)
+/* One comparison; adds to *verdict and *what, which says nothing twice. */
+static int compare(const struct recovery *ends, const struct published_options *options,
+                   struct span before, struct span after, enum fingerprint_verdict *verdict,
+                   struct buf *what, struct error *err)
 {
-    struct span before;
-    struct fingerprint_change change = {
-        .verdict = FINGERPRINT_LOST, .what = BUF_EMPTY, .gone = BUF_EMPTY};
-    int result = recall(ends, options, found->progress.fingerprint.hash, &before, err);
-    if (result == 0 && before.ptr != NULL)
-        result = ends->origin->ops->compare(ends->origin, options->router, before, out->now.text,
-                                            &change, err);
-    else
-        buf_add_text(&change.what, "the note that says what it was is gone");
-    if (result == 0)
-        snprintf(out->what, sizeof out->what, "%s", buf_text(&change.what));
-    bool lost = change.verdict == FINGERPRINT_LOST;
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    int result =
+        ends->origin->ops->compare(ends->origin, options->router, before, after, &change, err);
+    if (result == 0 && change.verdict > *verdict)
+        *verdict = change.verdict;
+    if (result == 0 && !span_equal(buf_span(&change.what), buf_span(what))) {
+        buf_add_text(what, what->len > 0 && change.what.len > 0 ? "; " : "");
+        buf_add(what, buf_span(&change.what));
+    }
     buf_fini(&change.what);
     buf_fini(&change.gone);
+    return result;
+}
+
+/* What there is now, and what was seen in between. */
+static int compare_all(const struct recovery *ends, const struct published_options *options,
+                       const struct published_seen *seen, struct published *out,
+                       enum fingerprint_verdict *verdict, struct buf *what, struct error *err)
+{
+    if (seen->touched.len > 0) {
+        *verdict = FINGERPRINT_LOST;
+        buf_add_format(what, "a guard tells that %.*s was changed, and it was put back",
+                       SPAN_ARG(seen->touched));
+    }
+    if (out->before.ptr == NULL) {
+        *verdict = FINGERPRINT_LOST;
+        buf_add_format(what, "%sthe note that says what it was is gone", what->len > 0 ? "; " : "");
+        return 0;
+    }
+    if (seen->text.ptr != NULL &&
+        compare(ends, options, out->before, seen->text, verdict, what, err) < 0)
+        return -1;
+    return compare(ends, options, out->before, out->now.text, verdict, what, err);
+}
+
+/* From where on rows may be missing: a guard may have been met before the last look that has found
+ * nothing. */
+static uint64_t lost_from(const struct published_options *options, const struct progress *p)
+{
+    bool earlier = options->guard_lsn != 0 && options->guard_lsn < p->fingerprint.lsn;
+    return earlier ? options->guard_lsn : p->fingerprint.lsn;
+}
+
+static int judge(const struct recovery *ends, const struct published_options *options,
+                 const struct published_seen *seen, const struct found *found,
+                 struct published *out, struct error *err)
+{
+    const struct progress_fingerprint *recorded = &found->progress.fingerprint;
+    enum fingerprint_verdict verdict = FINGERPRINT_SAME;
+    struct buf what = BUF_EMPTY;
+    int result = recall(ends, options, recorded->hash, &out->before, err);
+    if (result == 0)
+        result = compare_all(ends, options, seen, out, &verdict, &what, err);
+    if (result == 0)
+        snprintf(out->what, sizeof out->what, "%s", buf_text(&what));
+    buf_fini(&what);
     if (result < 0)
         return -1;
-    if (lost)
-        return refuse(options, found, out, err);
-    out->news = PUBLISHED_GREW;
+    if (verdict == FINGERPRINT_LOST) {
+        out->lost = !progress_is_lost(recorded);
+        out->lost_lsn = lost_from(options, &found->progress);
+        return refuse(out, err);
+    }
+    if (strcmp(recorded->hash, out->now.id.hash) != 0)
+        out->news = PUBLISHED_GREW;
     return 0;
 }
 
@@ -79,9 +123,13 @@ int relay_check_published(const struct recovery *ends, const struct published_op
         out->news = PUBLISHED_FIRST;
         return 0;
     }
-    if (strcmp(recorded, out->now.id.hash) == 0)
+    /* A person has decided about what was seen before. */
+    struct published_seen seen = options->seen;
+    if (seen.lsn <= found->progress.guard)
+        seen = (struct published_seen){.lsn = 0};
+    if (seen.lsn == 0 && strcmp(recorded, out->now.id.hash) == 0)
         return 0;
-    return judge(ends, options, found, out, err);
+    return judge(ends, options, &seen, found, out, err);
 }
 
 int relay_take_published(const struct recovery *ends, const struct router *router,
@@ -92,17 +140,51 @@ int relay_take_published(const struct recovery *ends, const struct router *route
     return relay_check_published(ends, &options, &none, out, err);
 }
 
+/* A note that the topic would not take can never be written; without its text a relay runs as well,
+ * but a start that finds a change cannot tell what it means. */
+static struct span note_of(const struct progress_fingerprint *f, struct span text,
+                           struct arena *arena)
+{
+    if (text.len > PUBLISHED_NOTE_MAX)
+        text = span_of(arena_format(arena,
+                                    FINGERPRINT_LOST_WORD
+                                    " what was sent takes %zu bytes, of which no note is kept; so "
+                                    "what changed is not known",
+                                    text.len));
+    return span_of(arena_format(arena, "%s\n%.*s", f->hash, SPAN_ARG(text)));
+}
+
 struct span published_sign(const struct published *published, struct arena *arena,
                            struct progress *record)
 {
     assert(record != NULL);
     const struct fingerprint *now = &published->now;
-    bool news = strcmp(record->fingerprint.hash, now->id.hash) != 0;
+    struct progress_fingerprint *f = &record->fingerprint;
     if (now->id.hash[0] == '\0')
         return span_null();
-    record->fingerprint = now->id;
-    if (!news)
-        return span_null();
-    const char *note = arena_format(arena, "%s\n%.*s", now->id.hash, SPAN_ARG(now->text));
-    return span_of(note);
+    if (f->hash[0] == '\0')
+        *f = now->id;
+    if (f->xid == 0)
+        f->xid = now->id.xid;
+    bool news = published->news == PUBLISHED_FIRST || strcmp(f->hash, now->id.hash) != 0;
+    memcpy(f->hash, now->id.hash, sizeof f->hash);
+    return news ? note_of(f, now->text, arena) : span_null();
+}
+
+/* A line that no comparison passes, before what is known of the time before. */
+struct span published_sign_lost(const struct published *published, struct arena *arena,
+                                struct progress *record)
+{
+    struct progress_fingerprint *f = &record->fingerprint;
+    assert(published->lost && !progress_is_lost(f));
+    memmove(f->hash + strlen(PROGRESS_LOST), f->hash, sizeof f->hash - sizeof PROGRESS_LOST);
+    memcpy(f->hash, PROGRESS_LOST, strlen(PROGRESS_LOST));
+    f->lsn = published->lost_lsn;
+    char *what = arena_text(arena, span_of(published->what));
+    for (char *at = strchr(what, '\n'); at != NULL; at = strchr(at, '\n'))
+        *at = ' ';
+    bool fits = published->before.len < PUBLISHED_NOTE_MAX - sizeof published->what;
+    const char *text = arena_format(arena, FINGERPRINT_LOST_WORD " %s\n%.*s", what,
+                                    SPAN_ARG(fits ? published->before : span_null()));
+    return note_of(f, span_of(text), arena);
 }

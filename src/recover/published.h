@@ -8,6 +8,10 @@
 
 #include "recover/look.h"
 
+/* Of a note's text: below what a topic takes where nobody has said otherwise (1 MB). Some 15,000
+ * tables. */
+#define PUBLISHED_NOTE_MAX 900000
+
 enum published_news {
     PUBLISHED_SAME,
     PUBLISHED_FIRST, /* the record has none: it is of an older version */
@@ -17,17 +21,29 @@ enum published_news {
 struct published {
     struct fingerprint now;
     enum published_news news;
+    bool lost;         /* rows may be missing, and the record does not say so yet */
+    uint64_t lost_lsn; /* from where on */
+    struct span
+        before;     /* the text of the fingerprint of the record; absent: it was not asked for */
     char what[480]; /* for a person */
+};
+
+/* What somebody has seen since the record's fingerprint was taken, and may be undone by now. */
+struct published_seen {
+    struct span text;    /* of another fingerprint; absent where `touched` is there */
+    struct span touched; /* what was changed and put back, for a person */
+    uint64_t lsn;        /* from before that look; 0: nothing was seen */
 };
 
 struct published_options {
     const struct router *router;
     struct span remembered; /* the text of the fingerprint of the record, where somebody knows it */
-    uint64_t guard_lsn;     /* where a guard was met; 0: nowhere */
+    struct published_seen seen;
+    uint64_t guard_lsn; /* where a guard was met; 0: nowhere */
 };
 
 /* Fills *out; its text lives in ends->arena. Asks the ledger for the text of the fingerprint of
- * found->progress only where another one stands there now. ERROR_STOP, EXIT_REFUSED,
+ * found->progress only where another one stands there now, or was seen. ERROR_STOP, EXIT_REFUSED,
  * publication_changed: rows may be missing; names what changed, and from where to where. */
 int relay_check_published(const struct recovery *ends, const struct published_options *options,
                           const struct found *found, struct published *out, struct error *err);
@@ -36,6 +52,10 @@ int relay_check_published(const struct recovery *ends, const struct published_op
  * from then on. */
 int relay_take_published(const struct recovery *ends, const struct router *router,
                          struct published *out, struct error *err);
+/* The record says that rows may be missing, whatever becomes of what has changed: nobody goes on
+ * from it but by `rebase`. Asserts published->lost. The note is as with published_sign(). */
+struct span published_sign_lost(const struct published *published, struct arena *arena,
+                                struct progress *record);
 /* The record takes it over. The note for relay_write_record(): in the arena; absent where it
  * is the one that stands there. */
 struct span published_sign(const struct published *published, struct arena *arena,

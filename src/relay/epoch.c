@@ -148,6 +148,15 @@ static void note_refusal(struct epoch *e, struct error *err)
         relay->suspect = suspect;
 }
 
+static void heed_looks(struct epoch *e)
+{
+    struct writer *w = &e->writer;
+    struct lookout_ahead ahead;
+    w->published_lsn = lookout_lsn(&e->relay->lookout, w->last.position.lsn, &w->next_xid, &ahead);
+    w->untouched_xid = ahead.xid;
+    w->untouched_lsn = ahead.lsn;
+}
+
 static void *writer_main(void *argument)
 {
     struct epoch *e = argument;
@@ -156,7 +165,7 @@ static void *writer_main(void *argument)
     while (result == 0 && !atomic_load(&e->writer_stop)) {
         struct wait wait;
         e->writer.wall_us = clock_wall_us();
-        e->writer.published_lsn = lookout_lsn(&e->relay->lookout, &e->writer.next_xid);
+        heed_looks(e);
         int64_t now_us = clock_monotonic_us();
         result = writer_step(&e->writer, now_us, &wait, &err);
         if (!writer_busy(&e->writer))
@@ -219,25 +228,48 @@ static void end_for_change(struct epoch *e)
     reader_end_with(&e->reader, &changed);
 }
 
-static void heed_lookout(struct epoch *e)
+static struct lookout_guard guard_at_hand(const struct epoch *e)
 {
-    struct lookout *lookout = &e->relay->lookout;
-    bool guarded = e->reader.phase == READER_GUARDED;
-    if (!lookout_news(lookout) && !guarded)
-        return;
-    if (lookout_changed(lookout))
-        end_for_change(e);
-    else if (guarded && lookout_passes(lookout, e->reader.guard.xid))
-        reader_pass_guard(&e->reader);
-    else if (guarded)
-        lookout_ask(lookout);
+    const struct reader_guard *met = &e->reader.guard;
+    assert(e->reader.phase == READER_GUARDED);
+    return (struct lookout_guard){.xid = met->xid, .id = met->id, .suspects = met->suspects};
 }
 
-/* The newest look may have answered before the reader asked: then nobody would wake it. */
+static void heed_guard(struct epoch *e)
+{
+    struct lookout *lookout = &e->relay->lookout;
+    struct lookout_guard guard = guard_at_hand(e);
+    switch (lookout_answer(lookout, &guard)) {
+    case LOOKOUT_UNANSWERED:
+        lookout_ask(lookout, &guard);
+        return;
+    case LOOKOUT_PASSES:
+        reader_pass_guard(&e->reader, false);
+        return;
+    case LOOKOUT_PASSES_ALL:
+        reader_pass_guard(&e->reader, true);
+        return;
+    }
+}
+
+static void heed_lookout(struct epoch *e)
+{
+    bool guarded = e->reader.phase == READER_GUARDED;
+    if (!lookout_news(&e->relay->lookout) && !guarded)
+        return;
+    if (lookout_changed(&e->relay->lookout))
+        end_for_change(e);
+    else if (guarded)
+        heed_guard(e);
+}
+
+/* A look may have answered before the reader asked: then nobody would wake it. */
 static bool is_answered(struct epoch *e)
 {
-    return e->reader.phase == READER_GUARDED &&
-           lookout_passes(&e->relay->lookout, e->reader.guard.xid);
+    if (e->reader.phase != READER_GUARDED)
+        return false;
+    struct lookout_guard guard = guard_at_hand(e);
+    return lookout_answer(&e->relay->lookout, &guard) != LOOKOUT_UNANSWERED;
 }
 
 static void heed_wishes(struct epoch *e)

@@ -1,4 +1,5 @@
-/* relay/lookout: see lookout.h. It compares hashes and nothing else. */
+/* relay/lookout: see lookout.h. It compares hashes, ids of transactions and places in the log, and
+ * nothing else. */
 #include "relay/lookout.h"
 
 #include "relay/wake.h"
@@ -22,54 +23,91 @@ void lookout_close(struct lookout *l)
     close(l->asked_fd);
     close(l->answered_fd);
     buf_fini(&l->text);
-    buf_fini(&l->snapshot);
+    buf_fini(&l->clean);
+    buf_fini(&l->seen);
+    buf_fini(&l->touched);
     pthread_mutex_destroy(&l->mutex);
 }
 
 /* ---- Snapshots ---- */
 
-/* The next number of "xmin:xmax:xid,xid". */
-static bool next_number(struct span *rest, uint64_t *number)
-{
-    uint64_t value = 0;
-    size_t i = 0;
-    for (; i < rest->len && rest->ptr[i] >= '0' && rest->ptr[i] <= '9'; i++)
-        value = value * 10 + (uint64_t)(rest->ptr[i] - '0');
-    bool found = i > 0;
-    i += i < rest->len ? 1 : 0;
-    *rest = (struct span){rest->ptr + i, rest->len - i};
-    *number = value;
-    return found;
-}
-
 /* Of which the stream carries the lower half. */
 static bool next_xid(struct span *rest, uint32_t *xid)
 {
     uint64_t number;
-    bool found = next_number(rest, &number);
+    bool found = fingerprint_next_number(rest, &number);
     *xid = (uint32_t)number;
     return found;
 }
 
-/* 0 where it cannot be read. */
-static uint64_t snapshot_xmax(struct span snapshot)
+/* Transaction ids go round, so only the sign of a difference means something. */
+bool lookout_is_over(struct span snapshot, uint32_t xid)
 {
-    uint64_t low, high;
-    return next_number(&snapshot, &low) && next_number(&snapshot, &high) ? high : 0;
+    uint32_t low, high, running;
+    if (!next_xid(&snapshot, &low) || !next_xid(&snapshot, &high))
+        return false;
+    if ((int32_t)(xid - low) < 0)
+        return true;
+    if ((int32_t)(xid - high) >= 0)
+        return false;
+    while (next_xid(&snapshot, &running))
+        if (running == xid)
+            return false;
+    return true;
+}
+
+/* A commit may stand in the log for long before others see it: it waits for a standby. What a look
+ * has not seen was under way in its snapshot, or begins later. So a place is safe once all that had
+ * begun there is over. */
+static void ripen(struct lookout *l, const struct fingerprint *same)
+{
+    if (l->ripening.next_xid == 0) {
+        l->ripening.lsn = same->id.lsn;
+        l->ripening.next_xid = fingerprint_next_xid(same->snapshot);
+    }
+    if (l->ripening.next_xid == 0 || same->id.xid < l->ripening.next_xid)
+        return;
+    if (l->ripening.lsn > l->recorded.lsn)
+        l->recorded.lsn = l->ripening.lsn;
+    l->ripening.next_xid = 0;
+    if (same->id.lsn > l->ripening.lsn)
+        ripen(l, same);
+}
+
+static void take_same(struct lookout *l, const struct fingerprint *same)
+{
+    l->next_xid = fingerprint_next_xid(same->snapshot);
+    if (l->ahead.xid == 0)
+        l->ahead = (struct lookout_ahead){.xid = same->id.xid, .lsn = same->behind_lsn};
+    ripen(l, same);
 }
 
 /* ---- The epoch ---- */
 
-void lookout_begin(struct lookout *l, const struct fingerprint *recorded)
+static void forget(struct lookout *l)
 {
-    pthread_mutex_lock(&l->mutex);
-    l->recorded = recorded->id;
     l->changed = false;
-    l->looked = false;
-    l->next_xid = snapshot_xmax(recorded->snapshot);
+    l->changed_lsn = 0;
+    buf_reset(&l->seen);
+    buf_reset(&l->touched);
+}
+
+void lookout_begin(struct lookout *l, const struct progress_fingerprint *recorded,
+                   const struct fingerprint *now)
+{
+    bool known = now->id.hash[0] != '\0';
+    assert(!known || strcmp(recorded->hash, now->id.hash) == 0);
+    pthread_mutex_lock(&l->mutex);
+    forget(l);
+    l->recorded = known ? *recorded : (struct progress_fingerprint){.lsn = 0};
+    l->asked = false;
+    l->looked_clean = false;
+    l->ahead.xid = 0;
+    l->ripening.next_xid = 0;
+    take_same(l, now);
     buf_reset(&l->text);
-    buf_add(&l->text, recorded->text);
-    memcpy(l->text_hash, recorded->id.hash, sizeof l->text_hash);
+    buf_add(&l->text, now->text);
+    memcpy(l->text_hash, now->id.hash, sizeof l->text_hash);
     pthread_mutex_unlock(&l->mutex);
 }
 
@@ -99,42 +137,59 @@ bool lookout_changed(struct lookout *l)
     return changed;
 }
 
-void lookout_ask(struct lookout *l)
+/* A place at which the guard's transaction was not over: where all that has been touched since is
+ * looked for. */
+static uint64_t since(const struct lookout *l, const struct lookout_guard *guard)
 {
+    bool passed = l->ahead.xid != 0 && guard->id.final_lsn >= l->ahead.lsn;
+    return passed ? l->ahead.xid : l->recorded.xid;
+}
+
+static bool is_asked(const struct lookout *l, const struct lookout_guard *guard)
+{
+    return l->asked && l->guard.xid == guard->xid && change_id_compare(l->guard.id, guard->id) == 0;
+}
+
+void lookout_ask(struct lookout *l, const struct lookout_guard *guard)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (!is_asked(l, guard)) {
+        l->guard = *guard;
+        l->guard.suspects.xid = since(l, guard);
+        l->passes = false;
+        l->asked = true;
+    }
+    pthread_mutex_unlock(&l->mutex);
     wake_raise(l->asked_fd);
 }
 
-/* Transaction ids go round, so only the sign of a difference means something. */
-bool lookout_is_over(struct span snapshot, uint32_t xid)
+enum lookout_answer lookout_answer(struct lookout *l, const struct lookout_guard *guard)
 {
-    uint32_t low, high, running;
-    if (!next_xid(&snapshot, &low) || !next_xid(&snapshot, &high))
-        return false;
-    if ((int32_t)(xid - low) < 0)
-        return true;
-    if ((int32_t)(xid - high) >= 0)
-        return false;
-    while (next_xid(&snapshot, &running))
-        if (running == xid)
-            return false;
-    return true;
-}
-
-bool lookout_passes(struct lookout *l, uint32_t xid)
-{
-    assert(xid != 0);
+    assert(guard->xid != 0);
+    enum lookout_answer answer = LOOKOUT_UNANSWERED;
     pthread_mutex_lock(&l->mutex);
-    bool passes = l->recorded.hash[0] == '\0' ||
-                  (l->looked && !l->changed && lookout_is_over(buf_span(&l->snapshot), xid));
+    if (l->recorded.hash[0] == '\0')
+        answer = LOOKOUT_PASSES_ALL;
+    else if (!l->changed && l->looked_clean && since(l, guard) >= l->clean_xid &&
+             lookout_is_over(buf_span(&l->clean), guard->xid))
+        answer = LOOKOUT_PASSES_ALL;
+    else if (!l->changed && is_asked(l, guard) && l->passes)
+        answer = LOOKOUT_PASSES;
     pthread_mutex_unlock(&l->mutex);
-    return passes;
+    return answer;
 }
 
-uint64_t lookout_lsn(struct lookout *l, uint64_t *near_xid)
+uint64_t lookout_lsn(struct lookout *l, uint64_t committed_lsn, uint64_t *near_xid,
+                     struct lookout_ahead *ahead)
 {
     pthread_mutex_lock(&l->mutex);
+    if (l->ahead.xid != 0 && committed_lsn >= l->ahead.lsn) {
+        l->recorded.xid = l->ahead.xid;
+        l->ahead.xid = 0;
+    }
     uint64_t lsn = l->recorded.lsn;
     *near_xid = l->next_xid;
+    *ahead = l->ahead.xid != 0 ? l->ahead : (struct lookout_ahead){.xid = l->recorded.xid};
     pthread_mutex_unlock(&l->mutex);
     return lsn;
 }
@@ -149,6 +204,18 @@ struct span lookout_recall(struct lookout *l, struct arena *arena, const char **
     return text;
 }
 
+void lookout_recall_seen(struct lookout *l, struct arena *arena, struct published_seen *seen)
+{
+    *seen = (struct published_seen){.lsn = 0};
+    pthread_mutex_lock(&l->mutex);
+    seen->lsn = l->changed_lsn;
+    if (l->touched.len > 0)
+        seen->touched = arena_copy(arena, buf_span(&l->touched));
+    else if (l->changed_lsn != 0)
+        seen->text = arena_copy(arena, buf_span(&l->seen));
+    pthread_mutex_unlock(&l->mutex);
+}
+
 /* ---- The watch ---- */
 
 bool lookout_wanted(struct lookout *l)
@@ -159,19 +226,55 @@ bool lookout_wanted(struct lookout *l)
     return wanted;
 }
 
-void lookout_tell(struct lookout *l, const struct fingerprint *seen)
+bool lookout_asked(struct lookout *l, const struct fingerprint *seen, struct lookout_guard *guard)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool asked = l->asked && !l->passes && strcmp(l->recorded.hash, seen->id.hash) == 0 &&
+                 lookout_is_over(seen->snapshot, l->guard.xid);
+    *guard = l->guard;
+    pthread_mutex_unlock(&l->mutex);
+    return asked;
+}
+
+static void note_change(struct lookout *l, const struct fingerprint *seen, struct span touched)
+{
+    l->changed = true;
+    l->changed_lsn = seen->id.lsn;
+    buf_reset(&l->seen);
+    buf_add(&l->seen, seen->text);
+    buf_reset(&l->touched);
+    buf_add(&l->touched, touched);
+}
+
+static void take_touched(struct lookout *l, const struct fingerprint *seen,
+                         const struct lookout_touched *touched)
+{
+    if (!is_asked(l, touched->guard))
+        return;
+    if (touched->names.len > 0) {
+        note_change(l, seen, touched->names);
+        return;
+    }
+    l->passes = true;
+    if (touched->any)
+        return;
+    l->looked_clean = true;
+    l->clean_xid = touched->guard->suspects.xid;
+    buf_reset(&l->clean);
+    buf_add(&l->clean, seen->snapshot);
+}
+
+void lookout_tell(struct lookout *l, const struct fingerprint *seen,
+                  const struct lookout_touched *touched)
 {
     pthread_mutex_lock(&l->mutex);
     bool known = l->recorded.hash[0] != '\0' && seen->id.hash[0] != '\0';
     if (known && strcmp(l->recorded.hash, seen->id.hash) != 0) {
-        l->changed = true;
+        note_change(l, seen, span_null());
     } else if (known) {
-        l->looked = true;
-        buf_reset(&l->snapshot);
-        buf_add(&l->snapshot, seen->snapshot);
-        l->next_xid = snapshot_xmax(seen->snapshot);
-        if (seen->id.lsn > l->recorded.lsn)
-            l->recorded.lsn = seen->id.lsn;
+        take_same(l, seen);
+        if (touched != NULL)
+            take_touched(l, seen, touched);
     }
     pthread_mutex_unlock(&l->mutex);
     wake_raise(l->answered_fd);

@@ -31,6 +31,7 @@ static int look(struct epoch *e, struct error *err)
         (struct recovery){.origin = make_origin(e), .ledger = &e->ledger.base, .arena = &e->arena};
     o->claimant = &e->relay->claimant;
     o->remembered = lookout_recall(&e->relay->lookout, &e->arena, &o->remembered_hash);
+    lookout_recall_seen(&e->relay->lookout, &e->arena, &o->seen);
     o->guard_lsn = e->relay->guard_lsn;
     o->config = e->config;
     o->router = e->router;
@@ -69,12 +70,15 @@ static int take_over(struct epoch *e, struct error *err)
 static void tell_published(const struct epoch *e)
 {
     const struct published *published = &e->opening.published;
+    bool first = published->news == PUBLISHED_FIRST;
     char lsn[LSN_TEXT_MAX];
     lsn_format(published->now.id.lsn, lsn);
-    if (published->news == PUBLISHED_FIRST)
+    if (first || e->opening.unversioned)
         log_event(e->relay->o.log, LOG_INFO, "publication.noted", "lsn", lsn, "detail",
-                  "what decides which rows the server sends is recorded from here on", NULL);
-    else if (published->news == PUBLISHED_GREW)
+                  first ? "what decides which rows the server sends is recorded from here on"
+                        : "what was changed and put back is told by guards from here on",
+                  NULL);
+    if (published->news == PUBLISHED_GREW)
         log_event(e->relay->o.log, LOG_INFO, "publication.grew", "lsn", lsn, "detail",
                   published->what, NULL);
 }
@@ -112,17 +116,30 @@ int epoch_look(struct epoch *e, struct error *err)
     return look(e, err) < 0 || check_gone(e, err) < 0 || prepare(e, err) < 0 ? -1 : 0;
 }
 
+/* The refusal itself is told, but where it could not be recorded. */
+static int refused(struct epoch *e, struct error *err)
+{
+    struct error unkept = ERROR_INIT;
+    if (err->kind == ERROR_STOP && err->exit_code != EXIT_FENCED &&
+        opening_keep_loss(&e->opening, clock_wall_us(), &unkept) < 0)
+        *err = unkept;
+    return -1;
+}
+
 int epoch_open(struct epoch *e, struct error *err)
 {
     assert(e->relay != NULL && e->opening.publisher == NULL);
-    if (epoch_look(e, err) < 0 || take_over(e, err) < 0 || win(e, err) < 0)
+    if (epoch_look(e, err) < 0)
+        return refused(e, err);
+    if (take_over(e, err) < 0 || win(e, err) < 0)
         return -1;
     if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
         e->relay->until_lsn = e->opening.found.system.flush_lsn;
     if (opening_start(&e->opening, clock_monotonic_us(), &e->source, err) < 0)
         return -1;
     tell_published(e);
-    lookout_begin(&e->relay->lookout, &e->opening.published.now);
+    lookout_begin(&e->relay->lookout, &e->opening.found.progress.fingerprint,
+                  &e->opening.published.now);
     e->relay->guard_lsn = 0;
     return 0;
 }

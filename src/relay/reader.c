@@ -216,7 +216,8 @@ static void take_row(struct reader *r, int64_t now_us, struct error *err)
 static void take_message(struct reader *r, int64_t now_us, struct error *err)
 {
     const struct change *change = &r->change;
-    enum guard_kind kind = guard_of(r->o.relay, change);
+    struct fingerprint_suspects suspects;
+    enum guard_kind kind = guard_of(r->o.relay, change, &suspects);
     if (kind == GUARD_NOT_OURS) {
         take_row(r, now_us, err);
         return;
@@ -226,15 +227,17 @@ static void take_message(struct reader *r, int64_t now_us, struct error *err)
     if (kind == GUARD_STOP && change->id.final_lsn > r->o.guard_lsn &&
         change->xid != r->passed_xid) {
         r->phase = READER_GUARDED;
-        r->guard = (struct reader_guard){.xid = change->xid, .id = change->id, .since_us = now_us};
+        r->guard = (struct reader_guard){
+            .xid = change->xid, .id = change->id, .since_us = now_us, .suspects = suspects};
     }
 }
 
-void reader_pass_guard(struct reader *r)
+void reader_pass_guard(struct reader *r, bool all)
 {
     assert(r->phase == READER_GUARDED);
     r->phase = r->batch != NULL ? READER_TAKING : READER_STARVED;
-    r->passed_xid = r->guard.xid;
+    if (all)
+        r->passed_xid = r->guard.xid;
 }
 
 void reader_end_with(struct reader *r, const struct error *failure)

@@ -7,6 +7,7 @@
 #ifndef WALFERRY_RELAY_READER_H
 #define WALFERRY_RELAY_READER_H
 
+#include "recover/recover.h"
 #include "relay/circuit.h"
 #include "relay/fill.h"
 #include "relay/seal.h"
@@ -47,6 +48,7 @@ struct reader_guard {
     uint32_t xid;
     struct change_id id;
     int64_t since_us; /* monotonic */
+    struct fingerprint_suspects suspects;
 };
 
 struct reader {
@@ -70,7 +72,7 @@ struct reader {
     bool part_out;            /* the last batch that was sent ends in mid-transaction */
     int64_t last_change_us;
     struct reader_guard guard; /* GUARDED: that it stopped at */
-    uint32_t passed_xid;       /* of the last guard that was passed; 0: none */
+    uint32_t passed_xid;       /* whose guards are passed; 0: nobody's */
     struct error failure;      /* returned once what precedes it is committed; kind NONE: none */
 };
 
@@ -80,8 +82,9 @@ void reader_fini(struct reader *reader);
 /* 0: call again as *wait says. 1: finished in order (all that was sealed is committed or dropped).
  * -1: the epoch must be closed; the writer's error arrives here, too. */
 int reader_step(struct reader *reader, int64_t now_us, struct wait *wait, struct error *err);
-/* GUARDED: what is published is what was; on behind the guard. */
-void reader_pass_guard(struct reader *reader);
+/* GUARDED: what is published is what was; on behind the guard. all: the same is known of whatever
+ * else its transaction tells. */
+void reader_pass_guard(struct reader *reader, bool all);
 /* Ends the epoch with that error, once what precedes the change at hand is committed. */
 void reader_end_with(struct reader *reader, const struct error *failure);
 /* Asks for an end; takes effect at the next step. A stronger wish wins (STOP over STOP_WHOLE). */

@@ -15,6 +15,8 @@
 #define WATCH_TICK_MS 250
 #define WATCH_QUERY_US (INT64_C(2) * 1000000)
 #define WATCH_RETRY_US (INT64_C(5) * 1000000)
+/* Who stands at a guard asks anew until the guard's transaction is over; not back to back. */
+#define WATCH_ASKED_US (INT64_C(100) * 1000)
 
 struct watch {
     struct relay *relay;
@@ -22,6 +24,7 @@ struct watch {
     struct router *router; /* of the same configuration */
     char application[80];
     int64_t next_us;
+    int64_t looked_us; /* when it looked last */
     bool failed;
     char state[16]; /* of the origin, as it was logged last */
 };
@@ -59,10 +62,20 @@ static int look_out(struct watch *w, struct error *err)
         return 0;
     struct arena arena;
     struct fingerprint seen;
+    struct lookout_guard guard;
+    struct lookout_touched touched = {.guard = NULL};
+    struct buf names = BUF_EMPTY;
     arena_init(&arena, 4096, 4096);
     int result = origin->ops->fingerprint(origin, w->router, &arena, &seen, err);
+    if (result == 0 && lookout_asked(lookout, &seen, &guard)) {
+        touched.guard = &guard;
+        result =
+            origin->ops->touched(origin, w->router, &guard.suspects, &touched.any, &names, err);
+        touched.names = buf_span(&names);
+    }
     if (result == 0)
-        lookout_tell(lookout, &seen);
+        lookout_tell(lookout, &seen, touched.guard != NULL ? &touched : NULL);
+    buf_fini(&names);
     arena_fini(&arena);
     return result;
 }
@@ -88,6 +101,7 @@ static void look_if_due(struct watch *w, int64_t now_us)
     if (now_us < w->next_us)
         return;
     struct error err = ERROR_INIT;
+    w->looked_us = now_us;
     if (look(w, &err) == 0) {
         w->failed = false;
         w->next_us = now_us + WATCH_QUERY_US;
@@ -101,17 +115,25 @@ static void look_if_due(struct watch *w, int64_t now_us)
     w->failed = true;
 }
 
-/* Who asks is answered at once, but where the session has just failed. */
+static int tick_ms(const struct watch *w)
+{
+    int64_t left_ms = (w->next_us - clock_monotonic_us()) / 1000 + 1;
+    return left_ms < 0 ? 0 : left_ms < WATCH_TICK_MS ? (int)left_ms : WATCH_TICK_MS;
+}
+
+/* Who asks is answered at once, but where the session has just failed, or has just looked. */
 static void wait(struct watch *w)
 {
     struct relay *relay = w->relay;
     struct pollfd fds[] = {{.fd = relay->stop_fd, .events = POLLIN},
                            {.fd = relay->lookout.asked_fd, .events = POLLIN}};
-    poll(fds, w->failed ? 1 : 2, WATCH_TICK_MS);
+    bool up = atomic_load(&relay->source_up_us) != 0;
+    poll(fds, w->failed ? 1 : 2, up ? tick_ms(w) : WATCH_TICK_MS);
     if (fds[1].revents == 0)
         return;
     wake_lower(relay->lookout.asked_fd);
-    w->next_us = 0;
+    if (w->next_us > w->looked_us + WATCH_ASKED_US)
+        w->next_us = w->looked_us + WATCH_ASKED_US;
 }
 
 void *watch_main(void *argument)

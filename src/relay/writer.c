@@ -117,6 +117,17 @@ static void keep_cut(struct writer *w)
     w->txn_transactions++;
 }
 
+static void note_looks(const struct writer *w, struct progress *record)
+{
+    struct progress_fingerprint *f = &record->fingerprint;
+    if (f->hash[0] == '\0')
+        return;
+    if (w->published_lsn > f->lsn)
+        f->lsn = w->published_lsn;
+    if (w->untouched_xid > f->xid && record->position.lsn >= w->untouched_lsn)
+        f->xid = w->untouched_xid;
+}
+
 static void begin_commit(struct writer *w, int64_t now_us)
 {
     assert(w->phase != WRITER_COMMITTING);
@@ -125,8 +136,7 @@ static void begin_commit(struct writer *w, int64_t now_us)
         w->tail.partial.part = same ? w->last.partial.part + 1 : 1;
     }
     progress_advance(&w->last, &w->tail, w->wall_us, &w->record);
-    if (w->record.fingerprint.hash[0] != '\0' && w->published_lsn > w->record.fingerprint.lsn)
-        w->record.fingerprint.lsn = w->published_lsn;
+    note_looks(w, &w->record);
     if (w->record.last.xid8 == 0)
         w->record.last.xid8 = progress_xid8(w->record.last.xid, w->next_xid);
     buf_reset(&w->record_json);

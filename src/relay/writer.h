@@ -52,8 +52,11 @@ struct writer {
     uint32_t cut_transactions; /* of the newest batch, those counted at a cut inside it */
     bool committed_uncounted;  /* metrics of the last commit wait for the time of the next step */
     int64_t wall_us;           /* set by the loop before each step */
-    uint64_t published_lsn;    /* the same: where the fingerprint was last seen to hold */
-    uint64_t next_xid;         /* the same: near the server's next transaction id; 0: not known */
+    uint64_t published_lsn;    /* the same: behind it is what changes the fingerprint */
+    uint64_t untouched_xid; /* the same: of the fingerprint of a record from untouched_lsn on; 0: of
+                               none */
+    uint64_t untouched_lsn;
+    uint64_t next_xid; /* the same: near the server's next transaction id; 0: not known */
 
     uint64_t txn_events[CONFIG_ROUTES_MAX]; /* of the open Kafka transaction, by route */
     uint64_t txn_bytes[CONFIG_ROUTES_MAX];

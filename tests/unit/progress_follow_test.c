@@ -162,7 +162,7 @@ static void what_an_older_version_cannot_hold_is_named(void **state)
     (void)state;
     struct progress p = at(3, 0x100);
     p.last.xid = 5;
-    p.fingerprint = (struct progress_fingerprint){"0123456789abcdef0123456789abcdef", 0x100};
+    p.fingerprint = (struct progress_fingerprint){"0123456789abcdef0123456789abcdef", 0x100, 9};
     p.guard = 0x100;
     p.publication_count = 1;
     p.publications[0] = (struct progress_publication){"pub", 0x100};
@@ -176,8 +176,10 @@ static void what_an_older_version_cannot_hold_is_named(void **state)
     p.publications[0].from = 0x101;
     p.guard = 0x102;
     p.command.present = true;
+    memcpy(p.fingerprint.hash, PROGRESS_LOST, strlen(PROGRESS_LOST));
     is_lost(&p, "publication pub, which may not be asked for yet\n"
                 "a decision about what was published up to 0/102\n"
+                "that rows may be missing, about which nobody has decided\n"
                 "a command that is under way\n");
 }
 

@@ -160,8 +160,8 @@ static void a_full_record_round_trips(void **state)
     progress.publication_count = 2;
     progress.publications[0] = (struct progress_publication){"wal \"x\"", 0};
     progress.publications[1] = (struct progress_publication){"wal_changes", UINT64_MAX};
-    progress.fingerprint =
-        (struct progress_fingerprint){"0123456789abcdef0123456789abcdef", UINT64_C(0x16B374D848)};
+    progress.fingerprint = (struct progress_fingerprint){
+        "0123456789abcdef0123456789abcdef", UINT64_C(0x16B374D848), (UINT64_C(7) << 32) - 1};
     progress.guard = 5;
     progress.command.present = true;
     progress.command.id = 7;
@@ -384,6 +384,9 @@ static void every_member_must_be_right(void **state)
          "\"fingerprint\":{\"hash\":\"0123456789abcdef\",\"lsn\":\"0/1\"}"},
         {"fingerprint", "\"fingerprint\":null",
          "\"fingerprint\":{\"hash\":\"0123456789abcdef0123456789abcdef\"}"},
+        {"fingerprint", "\"fingerprint\":null",
+         "\"fingerprint\":{\"hash\":\"0123456789abcdef0123456789abcdef\",\"lsn\":\"0/1\","
+         "\"xid\":0}"},
         {"guard", "\"guard\":null,", ""},
         {"guard", "\"guard\":null", "\"guard\":1"},
         {"command", "\"command\":null,", ""},

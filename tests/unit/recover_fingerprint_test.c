@@ -183,6 +183,132 @@ static void what_was_put_back(void **state)
          "ALTER PUBLICATION p ADD TABLE shop.outbox");
 }
 
+/* ---- What was touched since ---- */
+
+static char *touched(struct fingerprint_suspects suspects, uint64_t xid, bool *any)
+{
+    struct buf names = BUF_EMPTY;
+    struct error err = ERROR_INIT;
+    suspects.xid = xid;
+    if (fingerprint_touched(sql, "p", routes.router, &suspects, any, &names, &err) < 0)
+        fail_msg("%s", err.text);
+    char *text = arena_text(&arena, buf_span(&names));
+    buf_fini(&names);
+    return text;
+}
+
+static uint32_t oid_of(const char *table)
+{
+    struct pg_result *r = NULL;
+    struct error err = ERROR_INIT;
+    if (pg_query(sql, "SELECT $1::regclass::oid", 1, &table, &r, &err) < 0)
+        fail_msg("%s", err.text);
+    uint32_t oid = (uint32_t)strtoul(arena_text(&arena, pg_result_cell(r, 0, 0)), NULL, 10);
+    pg_result_free(r);
+    return oid;
+}
+
+/* With nothing different before and after, what a guard that names all, or the table, is told. */
+static void expect_touched(const char *const *statements, const char *table, const char *all,
+                           const char *named)
+{
+    new_world(NULL);
+    struct fingerprint before = take();
+    struct fingerprint_suspects everything = {.all = true};
+    struct fingerprint_suspects one = {.count = 1, .oids = {oid_of(table)}};
+    bool any;
+    for (int i = 0; statements[i] != NULL; i++)
+        private_postgres_sql(&server, statements[i]);
+    struct fingerprint now = take();
+    assert_string_equal(before.id.hash, now.id.hash);
+    assert_true(before.id.xid > 0 && before.id.lsn <= before.behind_lsn &&
+                before.behind_lsn <= before.end_lsn && before.end_lsn <= now.end_lsn);
+    assert_string_equal(touched(everything, before.id.xid, &any), all);
+    assert_int_equal(any, all[0] != '\0');
+    assert_string_equal(touched(one, before.id.xid, &any), named);
+    assert_int_equal(any, all[0] != '\0');
+    assert_string_equal(touched(everything, now.id.xid, &any), ""); /* not since then */
+    assert_false(any);
+}
+
+#define TOUCHED(table, all, named, ...)                                                            \
+    do {                                                                                           \
+        const char *const statements[] = {__VA_ARGS__, NULL};                                      \
+        expect_touched(statements, table, all, named);                                             \
+    } while (0)
+
+static void what_was_put_back_is_touched(void **state)
+{
+    (void)state;
+    TOUCHED("shop.outbox", "table shop.outbox", "table shop.outbox",
+            "ALTER TABLE shop.outbox RENAME TO old", "ALTER TABLE shop.old RENAME TO outbox");
+    TOUCHED("shop.part_1", "table shop.part_1", "table shop.part_1",
+            "ALTER TABLE shop.part DETACH PARTITION shop.part_1",
+            "ALTER TABLE shop.part ATTACH PARTITION shop.part_1 FOR VALUES FROM (1) TO (10)");
+    TOUCHED("shop.outbox", "table shop.outbox", "table shop.outbox",
+            "ALTER TABLE shop.outbox SET SCHEMA public",
+            "ALTER TABLE public.outbox SET SCHEMA shop");
+    TOUCHED("shop.outbox", "table shop.\"glob_1%\", table shop.outbox, table shop.part",
+            "table shop.outbox", "ALTER SCHEMA shop RENAME TO mall",
+            "ALTER SCHEMA mall RENAME TO shop");
+    TOUCHED("shop.part", "table shop.part", "table shop.part", "CREATE TABLE shop.heir (id int)",
+            "ALTER TABLE shop.part RENAME TO whole", "ALTER TABLE shop.whole RENAME TO part");
+}
+
+/* Nothing of which a guard tells; so a guard that names another table lets it pass. */
+static void what_does_no_harm_is_touched_and_not_named(void **state)
+{
+    (void)state;
+    TOUCHED("shop.part", "table shop.outbox", "", "ALTER TABLE shop.outbox ADD COLUMN note text");
+    TOUCHED("shop.part", "table shop.outbox", "", "GRANT SELECT ON shop.outbox TO PUBLIC");
+    TOUCHED("shop.outbox", "", "", "ANALYZE", "VACUUM FREEZE", "VACUUM FREEZE pg_class",
+            "VACUUM FREEZE pg_namespace", "INSERT INTO shop.outbox VALUES (1)");
+    TOUCHED("shop.outbox", "", "", "CREATE TABLE shop.unrelated (id int)",
+            "ALTER TABLE shop.unrelated RENAME TO stranger", "DROP TABLE shop.other");
+}
+
+/* The publication stands in the fingerprint with its version, which a new owner explains. */
+static void a_publication_is_touched(void **state)
+{
+    (void)state;
+    bool any;
+    struct fingerprint_suspects it = {.publication = true}, outbox = {.count = 1};
+    new_world(NULL);
+    outbox.oids[0] = oid_of("shop.outbox");
+    struct fingerprint before = take();
+    private_postgres_sql(&server, "ALTER PUBLICATION p SET (publish = 'insert')");
+    assert_string_equal(touched(it, before.id.xid, &any), "publication p");
+    assert_true(any);
+    assert_string_equal(touched(outbox, before.id.xid, &any), "");
+    assert_true(any);
+}
+
+static void what_a_snapshot_begins_with(void **state)
+{
+    (void)state;
+    struct span text = SPAN_LITERAL("4294967301:4294967303:4294967302");
+    assert_int_equal(fingerprint_oldest(text), UINT64_C(4294967301));
+    assert_int_equal(fingerprint_next_xid(text), UINT64_C(4294967303));
+    assert_int_equal(fingerprint_oldest(SPAN_LITERAL("nonsense")), 0);
+    assert_int_equal(fingerprint_next_xid(SPAN_LITERAL("5")), 0);
+}
+
+/* What was lost before stays lost, whatever there is now. */
+static void a_loss_that_was_recorded(void **state)
+{
+    (void)state;
+    struct fingerprint now = take();
+    const char *text = arena_format(&arena, "lost table x was renamed\n%.*s", SPAN_ARG(now.text));
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    assert_int_equal(fingerprint_judge(sql, routes.router, span_of(text), now.text, &change, &err),
+                     0);
+    assert_int_equal(change.verdict, FINGERPRINT_LOST);
+    assert_string_equal(buf_text(&change.what), "table x was renamed");
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+}
+
 static void a_publication_of_all_tables(void **state)
 {
     (void)state;
@@ -274,6 +400,52 @@ static void a_text_that_is_no_fingerprint_is_a_loss(void **state)
     buf_fini(&change.gone);
 }
 
+/* As many tables as the number says, each a partition of the first, none of which is there now. */
+static int64_t shortest_comparison_us(int tables)
+{
+    struct buf before = BUF_EMPTY, now = BUF_EMPTY;
+    int64_t shortest_us = INT64_MAX;
+    for (int i = 0; i < tables; i++)
+        buf_add_format(&before, "%smember %d 5 %d", i > 0 ? "\n" : "", 100000 + i, 200000 + i);
+    for (int i = 0; i < tables; i++) {
+        buf_add_format(&before, "\ntable %d r p d %d t shop.t%d", 200000 + i, i > 0 ? 200000 : 0,
+                       i);
+        buf_add_format(&now, "%stable %d r p d %d t shop.n%d", i > 0 ? "\n" : "", 400000 + i,
+                       i > 0 ? 400000 : 0, i);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+        int64_t began_us = clock_monotonic_us();
+        fingerprint_compare(buf_span(&before), buf_span(&now), &change);
+        for (struct span rest = buf_span(&before); rest.len > 0;) {
+            struct fingerprint_line line;
+            assert_true(fingerprint_next(&rest, &line));
+            if (line.root.ptr != NULL)
+                assert_non_null(fingerprint_name_of(buf_span(&before), line.root).ptr);
+        }
+        int64_t took_us = clock_monotonic_us() - began_us;
+        shortest_us = took_us < shortest_us ? took_us : shortest_us;
+        assert_int_equal(change.verdict, FINGERPRINT_LOST);
+        assert_non_null(strstr(buf_text(&change.what), "table shop.t0 was dropped or renamed"));
+        assert_non_null(strstr(buf_text(&change.what), "table shop.n1 is new"));
+        buf_fini(&change.what);
+        buf_fini(&change.gone);
+    }
+    buf_fini(&before);
+    buf_fini(&now);
+    return shortest_us;
+}
+
+static void a_comparison_costs_what_the_tables_are(void **state)
+{
+    (void)state;
+    int64_t few_us = shortest_comparison_us(1000);
+    int64_t many_us = shortest_comparison_us(16000);
+    print_message("1,000 tables: %.1f ms, 16,000: %.1f ms\n", (double)few_us / 1e3,
+                  (double)many_us / 1e3);
+    assert_true(many_us < 64 * few_us);
+}
+
 static void publish_tables(int from, int to)
 {
     char text[512];
@@ -320,10 +492,16 @@ int main(void)
         cmocka_unit_test_setup(what_only_adds, new_world),
         cmocka_unit_test_setup(what_takes_rows_away, new_world),
         cmocka_unit_test_setup(what_was_put_back, new_world),
+        cmocka_unit_test(what_was_put_back_is_touched),
+        cmocka_unit_test(what_does_no_harm_is_touched_and_not_named),
+        cmocka_unit_test(a_publication_is_touched),
+        cmocka_unit_test(what_a_snapshot_begins_with),
+        cmocka_unit_test_setup(a_loss_that_was_recorded, new_world),
         cmocka_unit_test(a_publication_of_all_tables),
         cmocka_unit_test(what_is_no_longer_routed),
         cmocka_unit_test(schemas_of_what_is_no_longer_routed),
         cmocka_unit_test(a_text_that_is_no_fingerprint_is_a_loss),
+        cmocka_unit_test(a_comparison_costs_what_the_tables_are),
         cmocka_unit_test_setup(a_look_costs_what_the_tables_are, new_world),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -171,7 +171,7 @@ static int origin_model_fingerprint(struct origin *base, const struct router *ro
 {
     struct model_origin *o = (struct model_origin *)base;
     (void)router, (void)err;
-    *out = (struct fingerprint){.id.lsn = 0x2500};
+    *out = (struct fingerprint){.id = {.lsn = 0x2500, .xid = 700}, .end_lsn = 0x2700};
     if (o->sends == NULL)
         return 0;
     memset(out->id.hash, o->sends[0], sizeof out->id.hash - 1);
@@ -548,6 +548,7 @@ static void an_older_record_takes_the_fingerprint_over(void **state)
     struct progress claim = newest_record(f);
     assert_string_equal(claim.fingerprint.hash, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     assert_int_equal(claim.fingerprint.lsn, 0x2500);
+    assert_int_equal(claim.fingerprint.xid, 700);
     assert_string_equal(buf_text(&f->ledger.note), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\napples");
 }
 
@@ -582,7 +583,7 @@ static void what_may_have_lost_rows_is_refused_before_anything_is_taken(void **s
     fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
     assert_int_equal(f->err.exit_code, EXIT_REFUSED);
     assert_non_null(strstr(f->err.text, "apples became bananas"));
-    assert_non_null(strstr(f->err.text, "between 0/2600 and 0/2500"));
+    assert_non_null(strstr(f->err.text, "between 0/2500 and 0/2700"));
     assert_int_equal(f->ledger.taken_over, taken_over);
 }
 
@@ -600,6 +601,149 @@ static void what_is_remembered_is_not_read_and_a_strange_note_is_none(void **sta
     f->ledger.note.len = 5;
     fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
     assert_non_null(strstr(f->err.text, "is gone"));
+}
+
+/* A look of an older transaction stands before more of what is ahead. */
+static void what_was_recorded_of_versions_stays(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "bananas");
+    struct progress before = newest_record(f);
+    before.generation++;
+    before.fingerprint.xid = 500;
+    before.fingerprint.lsn = 0x2400;
+    add(&f->ledger, &before);
+    opens(f);
+    assert_false(f->opening.unversioned);
+    assert_int_equal(newest_record(f).fingerprint.xid, 500);
+    assert_int_equal(newest_record(f).fingerprint.lsn, 0x2400);
+    new_epoch(f);
+    before = newest_record(f);
+    before.generation++;
+    before.fingerprint.xid = 0; /* of a version that did not know it */
+    add(&f->ledger, &before);
+    f->claimant.claimed = false;
+    opens(f);
+    assert_true(f->opening.unversioned);
+    assert_int_equal(newest_record(f).fingerprint.xid, 700);
+}
+
+/* An epoch of this process recorded "a"; what was seen since is undone. */
+static void seen_and_undone(struct fixture *f, struct published_seen seen)
+{
+    second_look(f, "apples");
+    f->claimant.claimed = true;
+    f->origin.lossy = true;
+    f->opening.remembered = SPAN_LITERAL("apples");
+    f->opening.remembered_hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    f->opening.seen = seen;
+}
+
+static void what_was_seen_is_refused_though_it_is_undone(void **state)
+{
+    struct fixture *f = *state;
+    seen_and_undone(f, (struct published_seen){.text = SPAN_LITERAL("bananas"), .lsn = 0x2600});
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_non_null(strstr(f->err.text, "apples became bananas"));
+    assert_int_equal(opening_keep_loss(&f->opening, SECOND_US, &f->err), 0);
+    struct progress kept = newest_record(f);
+    assert_string_equal(kept.fingerprint.hash, "lostaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    assert_true(progress_is_lost(&kept.fingerprint));
+    assert_int_equal(kept.position.lsn, 0x2000);
+    assert_non_null(strstr(buf_text(&f->ledger.note),
+                           "lostaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nlost apples became bananas"));
+    /* Another process knows it, too, and writes nothing again. */
+    f->claimant.claimed = false;
+    new_epoch(f);
+    uint32_t count = f->ledger.count;
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    f->claimant.claimed = true;
+    assert_int_equal(opening_keep_loss(&f->opening, SECOND_US, &f->err), 0);
+    assert_int_equal(f->ledger.count, count);
+}
+
+static void what_a_guard_tells_is_refused_and_a_person_decides(void **state)
+{
+    struct fixture *f = *state;
+    seen_and_undone(f,
+                    (struct published_seen){.touched = SPAN_LITERAL("table a.b"), .lsn = 0x2600});
+    f->opening.guard_lsn = 0x2100;
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_non_null(strstr(f->err.text, "table a.b was changed, and it was put back"));
+    assert_non_null(strstr(f->err.text, "between 0/2100 and"));
+    struct published_seen seen = f->opening.seen;
+    struct progress decided = newest_record(f);
+    decided.generation++;
+    decided.guard = 0x2600;
+    add(&f->ledger, &decided);
+    new_epoch(f);
+    f->opening.remembered_hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    f->opening.seen = seen;
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+}
+
+/* What makes it unfit is told; what was lost by it stands in the record. */
+static void what_is_unfit_may_have_lost_rows(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "bananas");
+    f->claimant.claimed = true;
+    f->origin.lossy = true;
+    (void)error_stop(&f->origin.unfit, REASON_PUBLICATION_MISSING, "there is none");
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_missing");
+    assert_int_equal(opening_keep_loss(&f->opening, SECOND_US, &f->err), 0);
+    struct progress kept = newest_record(f);
+    assert_true(progress_is_lost(&kept.fingerprint));
+}
+
+/* A note that no topic takes was tried for ever. */
+static void a_long_text_has_no_note(void **state)
+{
+    struct fixture *f = *state;
+    char *text = malloc(PUBLISHED_NOTE_MAX + 2);
+    memset(text, 'a', PUBLISHED_NOTE_MAX + 1);
+    text[PUBLISHED_NOTE_MAX + 1] = '\0';
+    f->origin.sends = text;
+    opens(f);
+    assert_true(f->ledger.note.len < 1000);
+    f->claimant.claimed = false;
+    new_epoch(f);
+    opens(f); /* nothing has changed */
+    f->claimant.claimed = false;
+    new_epoch(f);
+    f->origin.sends = "bananas";
+    f->origin.lossy = true;
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_non_null(strstr(f->err.text, "lost what was sent takes 900001 bytes"));
+    /* Whoever remembers it does not need the note. */
+    new_epoch(f);
+    f->origin.lossy = false;
+    f->opening.remembered = span_of(text);
+    f->opening.remembered_hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    assert_int_equal(opening_look(&f->opening, SECOND_US, &f->err), 0);
+    assert_int_equal(f->opening.published.news, PUBLISHED_GREW);
+    /* Nor is a loss kept with such a text. */
+    new_epoch(f);
+    f->origin.lossy = true;
+    f->claimant.claimed = true;
+    f->opening.remembered = span_of(text);
+    f->opening.remembered_hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_int_equal(opening_keep_loss(&f->opening, SECOND_US, &f->err), 0);
+    assert_true(f->ledger.note.len < 1000);
+    free(text);
+}
+
+/* Who holds nothing fences nobody to say so. */
+static void a_loss_found_at_the_first_look_takes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    second_look(f, "bananas");
+    f->origin.lossy = true;
+    uint32_t taken_over = f->ledger.taken_over;
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
+    assert_int_equal(opening_keep_loss(&f->opening, SECOND_US, &f->err), 0);
+    assert_int_equal(f->ledger.taken_over, taken_over);
 }
 
 /* Whoever ran until now may have recorded another fingerprint since we compared. */
@@ -640,6 +784,12 @@ int main(void)
         TEST(what_only_grew_is_recorded_and_gone_on_from),
         TEST(what_may_have_lost_rows_is_refused_before_anything_is_taken),
         TEST(what_is_remembered_is_not_read_and_a_strange_note_is_none),
+        TEST(what_was_recorded_of_versions_stays),
+        TEST(what_was_seen_is_refused_though_it_is_undone),
+        TEST(what_a_guard_tells_is_refused_and_a_person_decides),
+        TEST(what_is_unfit_may_have_lost_rows),
+        TEST(a_long_text_has_no_note),
+        TEST(a_loss_found_at_the_first_look_takes_nothing),
         TEST(what_was_compared_must_still_be_recorded),
         TEST(a_regression_is_refused_in_the_origins_words),
     };

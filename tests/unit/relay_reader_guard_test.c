@@ -67,7 +67,7 @@ static void passed_it_goes_on_as_if_nothing_had_been(void **state)
     bench_start(b);
     script_guarded(b);
     step(b);
-    reader_pass_guard(&b->reader);
+    reader_pass_guard(&b->reader, true);
     step(b);
     step(b);
     struct batch *batch = bench_take(b);
@@ -106,8 +106,33 @@ static void guards_of_one_transaction_are_one(void **state)
     script_insert(&b->source, "row");
     script_commit(&b->source);
     step(b);
-    reader_pass_guard(&b->reader);
+    reader_pass_guard(&b->reader, true);
     step(b);
+    step(b);
+    assert_int_equal(b->reader.phase, READER_TAKING);
+    struct batch *batch = bench_take(b);
+    assert_non_null(batch);
+    assert_int_equal(batch->count, 1);
+}
+
+/* Passed for what it names alone, the next one of its transaction is asked about, too. */
+static void each_of_one_transaction_may_name_another_table(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_begin(&b->source, 0x1200);
+    script_message(&b->source, "walferry:orders", "{\"guard\":1,\"gone\":[\"table 5 a.b\"]}", true);
+    script_message(&b->source, "walferry:orders", "{\"guard\":1,\"gone\":[\"table 6 a.c\"]}", true);
+    script_insert(&b->source, "row");
+    script_commit(&b->source);
+    step(b);
+    for (uint32_t oid = 5; oid <= 6; oid++) {
+        assert_int_equal(b->reader.phase, READER_GUARDED);
+        assert_int_equal(b->reader.guard.suspects.count, 1);
+        assert_int_equal(b->reader.guard.suspects.oids[0], oid);
+        reader_pass_guard(&b->reader, false);
+        step(b);
+    }
     step(b);
     assert_int_equal(b->reader.phase, READER_TAKING);
     struct batch *batch = bench_take(b);
@@ -166,6 +191,7 @@ int main(void)
         TEST(passed_it_goes_on_as_if_nothing_had_been),
         TEST(told_to_end_it_commits_what_precedes),
         TEST(guards_of_one_transaction_are_one),
+        TEST(each_of_one_transaction_may_name_another_table),
         TEST(what_a_person_has_decided_is_no_guard),
         TEST(others_messages_stop_nobody),
         TEST(unanswered_it_ends_the_epoch),

@@ -1,0 +1,121 @@
+"""A table is renamed, or a partition detached, rows are written, and it is put back before anybody has looked.
+
+Nothing is different then but the versions of catalogue rows. With the guard the relay stops at its place
+all the same, although it was down at the time, and so it does where the publication got another owner
+meanwhile; what was changed by harmless DDL, or is told by nobody but a forger, is passed. Without the guard
+a relay that has seen the change, and then found no way to open an epoch, still knows it when it is undone,
+and so does the next process."""
+
+import ddl_loss
+import e2e
+
+WRITE = "INSERT INTO public.%s (aggregatetype, aggregateid, type, payload)" \
+        " SELECT 'order', 'k', 'Put', to_jsonb(i) FROM generate_series(1, 3) AS i"
+PARTED = """
+    CREATE TABLE public.parted (id uuid NOT NULL DEFAULT gen_random_uuid(), aggregatetype text NOT NULL,
+        aggregateid text NOT NULL, type text NOT NULL, payload jsonb) PARTITION BY LIST (aggregatetype);
+    CREATE TABLE public.parted_order PARTITION OF public.parted FOR VALUES IN ('order')"""
+
+
+def guard(case):
+    case.apply("004_guard.sql")
+    case.sql("INSERT INTO walferry.guarded (relay, publication) VALUES (%s, %s)", (case.name, case.slot_name))
+
+
+def down(case, relay, statements, says):
+    """While the relay is down: there, three rows that are not sent, and back. Refused, again and again."""
+    case.put(rows=1)
+    case.drain(relay=relay)
+    case.wait_confirmed(case.position())
+    case.stop(relay)
+    placed = []
+    for statement in statements:
+        case.sql(statement.replace("{p}", '"%s"' % case.slot_name))
+        placed.append(case.current_lsn())
+    case.put(rows=2)
+    for met in ("guard.met.*", ""):  # at its place, then by the record
+        text = case.refused(relay, 3, (met + "publication_changed", says))
+        low, high = ddl_loss.window(text)
+        assert low < placed[-2] and high >= placed[-1], (low, placed, high)
+        assert case.confirmed_lsn() <= placed[-2]
+    return text
+
+
+def accepted(case, relay, text):
+    case.mend(relay, text, "--yes")
+    case.start(relay)
+    case.put(rows=2)
+    case.drain(relay=relay)
+    assert not ddl_loss.lost_rows(case)
+
+
+def harmless(case, relay):
+    """DDL of the table, a guard that names another one, forged ones: no epoch ends."""
+    case.stop(relay)
+    case.sql("ALTER TABLE public.outbox ADD COLUMN note text; CREATE INDEX ON public.outbox (type);"
+             "GRANT SELECT ON public.outbox TO PUBLIC; ANALYZE public.outbox")
+    case.sql("CREATE TABLE public.other (id int); ALTER PUBLICATION {p} ADD TABLE public.other"
+             .replace("{p}", '"%s"' % case.slot_name))
+    case.sql("DROP TABLE public.other")
+    case.put(rows=2)
+    case.start(relay)
+    case.drain(relay=relay)
+    opened = len(relay.events("epoch.opened"))
+    for body in ('{"guard": "x"}', "no JSON", "", "{"):
+        case.sql("SELECT pg_logical_emit_message(true, %s, %s)", ("walferry:" + case.name, body))
+    case.put(rows=2)
+    case.drain(relay=relay)
+    assert len(relay.events("epoch.opened")) == opened
+    assert not relay.events("guard.met")
+
+
+def guarded(case):
+    case.sql(PARTED)
+    guard(case)
+    relay = case.up({"routes": case.config()["routes"] + [{
+        "name": "parted", "from": "public.parted", "as": "outbox",
+        "topic": case.prefix + "{aggregatetype}", "headers": {"id": "{id}"}}]})
+    harmless(case, relay)
+    accepted(case, relay, down(case, relay, (
+        "ALTER TABLE public.outbox RENAME TO elsewhere", WRITE % "elsewhere",
+        "ALTER TABLE public.elsewhere RENAME TO outbox"), "public.outbox.*put back"))
+    accepted(case, relay, down(case, relay, (
+        "ALTER TABLE public.parted DETACH PARTITION public.parted_order", WRITE % "parted_order",
+        "ALTER TABLE public.parted ATTACH PARTITION public.parted_order FOR VALUES IN ('order')"),
+        "public.parted_order.*put back"))
+    accepted(case, relay, down(case, relay, (
+        "CREATE ROLE \"%s_heir\" SUPERUSER" % case.name,
+        "ALTER PUBLICATION {p} OWNER TO \"%s_heir\"" % case.name,
+        "ALTER PUBLICATION {p} SET (publish = 'delete')", WRITE % "outbox",
+        "ALTER PUBLICATION {p} SET (publish = 'insert')"), "publication.*put back"))
+    case.stop(relay)
+    case.judge()
+
+
+def remembered(case):
+    """No guard. The watch sees the change; it is undone while the relay waits for its next open."""
+    relay = case.up({"retry": {"min_ms": 4000, "max_ms": 4000}})
+    case.put(rows=1)
+    case.drain(relay=relay)
+    case.sql("ALTER TABLE public.outbox RENAME TO elsewhere")
+    placed = case.current_lsn()
+    case.sql(WRITE % "elsewhere")
+    relay.wait_log("epoch.backoff")
+    case.sql("ALTER TABLE public.elsewhere RENAME TO outbox")
+    last = case.current_lsn()
+    assert len(relay.events("epoch.opened")) == 1 and relay.running()
+    assert relay.wait(60) == 3, relay.log_text()[-3000:]
+    text = relay.log_text()
+    assert len(relay.events("epoch.failed")) == 1, text[-3000:]
+    for _ in range(2):  # by what was seen, then by the record
+        case._says(text, ("publication_changed", "public.outbox was dropped or renamed"))
+        low, high = ddl_loss.window(text)
+        assert low < placed and high >= last, (low, placed, high, last)
+        text = case.refused(relay, 3)
+    accepted(case, relay, text)
+    case.stop(relay)
+    case.judge()
+
+
+e2e.on_each_major(guarded)
+e2e.on_each_major(remembered)
