@@ -376,7 +376,9 @@ void pg_close(struct pg_connection *connection)
 
 const char *pg_library_version(void)
 {
-    static _Thread_local char text[24];
+    /* Aligned like what is linked behind it: mold (1.10) else protects a page in which nothing is,
+     * now and then, and the program does not start. */
+    static _Alignas(16) _Thread_local char text[24];
     int version = PQlibVersion();
     snprintf(text, sizeof text, "%d.%d", version / 10000, version % 10000);
     return text;
