@@ -4,7 +4,12 @@ Nothing is different then but the versions of catalogue rows. With the guard the
 all the same, although it was down at the time, and so it does where the publication got another owner
 meanwhile; what was changed by harmless DDL, or is told by nobody but a forger, is passed. Without the guard
 a relay that has seen the change, and then found no way to open an epoch, still knows it when it is undone,
-and so does the next process."""
+and so does the next process.
+
+A commit that waits for a synchronous standby is in the log before anybody sees it: at its guard the relay
+asks now and then until it does, and the range that is named begins before it."""
+
+import threading
 
 import ddl_loss
 import e2e
@@ -117,5 +122,49 @@ def remembered(case):
     case.judge()
 
 
+def queries(case):
+    return case.one("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+
+
+def awaited(case):
+    """DDL whose commit waits for a standby that does not come, and then no longer."""
+    guard(case)
+    relay = case.up()
+    case.put(rows=2)
+    case.drain(relay=relay)
+    other = case.pg.connect(case.db)
+    case.sql("SET synchronous_commit = local")
+    case.pg.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    case.pg.sql("SELECT pg_reload_conf()")
+    thread = threading.Thread(target=lambda: other.cursor().execute(
+        "ALTER TABLE public.outbox RENAME TO elsewhere"))
+    thread.start()
+    e2e.wait("nobody waits", lambda: case.one(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1, 20)
+    placed = case.current_lsn()
+    case.sql("SELECT pg_logical_emit_message(true, 'else', 'x')")
+    e2e.time.sleep(2)
+    before = queries(case)
+    e2e.time.sleep(4)
+    asked = queries(case) - before
+    print("%d transactions in 4 s at a guard" % asked)
+    assert 20 < asked < 800, asked
+    assert relay.running() and not relay.events("guard.met")
+    assert case.confirmed_lsn() <= placed
+    case.pg.sql("ALTER SYSTEM RESET synchronous_standby_names")
+    case.pg.sql("SELECT pg_reload_conf()")
+    thread.join(20)
+    assert relay.wait(20) in (2, 3), relay.log_text()[-3000:]
+    assert relay.events("guard.met")
+    case.sql("ALTER TABLE public.elsewhere RENAME TO outbox")
+    text = case.refused(relay, 3, ("publication_changed", "public.outbox was dropped or renamed"))
+    assert ddl_loss.window(text)[0] < placed, (ddl_loss.window(text), placed)
+    accepted(case, relay, text)
+    case.stop(relay)
+    case.judge()
+
+
 e2e.on_each_major(guarded)
 e2e.on_each_major(remembered)
+with e2e.own_postgres() as postgres, e2e.Case(postgres=postgres, label="_awaited") as one:
+    awaited(one)

@@ -321,6 +321,14 @@ static void a_publication_of_all_tables(void **state)
     const char *const anew[] = {"DROP TABLE shop.outbox", "CREATE TABLE shop.outbox (id int)",
                                 NULL};
     expect(anew, FINGERPRINT_LOST, "and there is another one");
+    /* Of one by table it is refused by the server. */
+    struct fingerprint before = take();
+    struct fingerprint_suspects outbox = {.count = 1, .oids = {oid_of("shop.outbox")}};
+    bool any;
+    private_postgres_sql(&server, "ALTER TABLE shop.outbox SET UNLOGGED");
+    private_postgres_sql(&server, "ALTER TABLE shop.outbox SET LOGGED");
+    assert_string_equal(take().id.hash, before.id.hash);
+    assert_string_equal(touched(outbox, before.id.xid, &any), "table shop.outbox");
 }
 
 /* A table that a changed file no longer routes is no loss, whatever became of it. */
