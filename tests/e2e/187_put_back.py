@@ -165,6 +165,7 @@ def awaited(case):
 
 
 e2e.on_each_major(guarded)
-e2e.on_each_major(remembered)
+with e2e.Case(label="_seen") as one:
+    remembered(one)
 with e2e.own_postgres() as postgres, e2e.Case(postgres=postgres, label="_awaited") as one:
     awaited(one)
