@@ -77,6 +77,12 @@ static void undelivered(const struct kafka_txn *txn, const struct kafka_client *
         if (named || report->err == code)
             txn->failure->denied = topic;
         kafka_denied(&err, &client->health, "topic", topic, KAFKA_USE_OPERATIONS);
+    } else if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        /* Of ours: what comes of it is the same the next time. */
+        error_stop(&err, REASON_PROGRESS_TOPIC_SMALL,
+                   "progress topic %s does not take a record of ours: %s", topic,
+                   rd_kafka_err2str(code));
+        error_hint(&err, "raise max.message.bytes of topic %s", topic);
     } else if (kafka_is_fenced(code) || kafka_is_denied(code) || client->health.auth_failed) {
         kafka_failed(&err, &client->health, code, cause, "producing");
     } else {

@@ -334,6 +334,24 @@ static void others_may_stand_before_the_first_commit(void **state)
     assert_string_equal(fixture_reopen(f), "two");
 }
 
+/* Its length is the same the next time, so nobody tries for ever. */
+static void a_note_that_the_topic_does_not_take_is_told(void **state)
+{
+    struct fixture *f = *state;
+    size_t size = 1100000;
+    char *text = malloc(size);
+    memset(text, 'n', size);
+    fixture_open(f);
+    fixture_must_commit(f, "one");
+    kafka_publisher_note(f->publisher, (struct span){text, size});
+    free(text);
+    assert_int_equal(fixture_commit(f, "two"), -1);
+    assert_int_equal(f->err.kind, ERROR_STOP);
+    assert_string_equal(reason_slug(f->err.reason), "progress_topic_small");
+    assert_non_null(strstr(f->err.hint, "raise max.message.bytes of topic"));
+    assert_string_equal(fixture_reopen(f), "one");
+}
+
 /* ---- at_least_once ---- */
 
 static void at_least_once_events_are_seen_before_the_commit(void **state)
@@ -756,6 +774,7 @@ int main(void)
         T(without_strict_a_taint_is_passed_over),
         T(nothing_is_committed_behind_progress_that_was_not_read),
         T(others_may_stand_before_the_first_commit),
+        T(a_note_that_the_topic_does_not_take_is_told),
         T(at_least_once_events_are_seen_before_the_commit),
         T(at_least_once_is_fenced_at_its_progress),
         T(at_least_once_asks_after_a_pause_whether_it_was_succeeded),

@@ -117,7 +117,9 @@ static void a_record_refused_alone_has_its_verdict(void **state)
 static void a_refused_progress_record_is_nobodys_verdict(void **state)
 {
     struct fixture *f = *state;
-    assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), "delivery_failed");
+    assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE),
+                        "progress_topic_small");
+    assert_int_equal(f->failure.error.kind, ERROR_STOP);
     assert_non_null(strstr(f->failure.error.text, "topic walferry.orders.progress "));
     assert_nobody_blamed(f);
 }
