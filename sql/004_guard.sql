@@ -38,7 +38,7 @@ BEGIN
             UNION ALL
             SELECT 3, format('FUNCTION %s', oid::regprocedure), proowner
             FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('walferry')
-            AND proname IN ('published', 'unpublished', 'guard')) o
+            AND proname IN ('published', 'unpublished', 'detaches_concurrently', 'guard')) o
         JOIN pg_catalog.pg_roles r ON r.oid = o.owner
         WHERE r.rolname <> current_user AND NOT r.rolsuper
         ORDER BY o.first LIMIT 1;
@@ -117,7 +117,9 @@ COMMENT ON FUNCTION walferry.published(name) IS
     'What decides which rows a publication sends, a line for each thing.';
 
 -- The lines that were there before and are not any more, but for what was dropped below a root
--- that is still published: nobody can write into that.
+-- that is still published (nobody can write into that), and for what is below one now and is
+-- published by itself only because everything is. A table that is published by name may be routed
+-- by name, and is sent under its root's from now on.
 CREATE OR REPLACE FUNCTION walferry.unpublished(before text[], after text[])
 RETURNS text[]
 LANGUAGE sql STABLE
@@ -127,12 +129,36 @@ AS $$
     FROM (SELECT unnest(before) EXCEPT SELECT unnest(after)) AS gone (line)
     WHERE NOT (line ~ '^table .* of [0-9]+$' AND NOT EXISTS (
         SELECT FROM pg_class c WHERE c.oid = split_part(line, ' ', 2)::oid))
+    AND NOT (line LIKE 'table %'
+        AND EXISTS (SELECT FROM unnest(after) k WHERE starts_with(k, line || ' of '))
+        AND NOT EXISTS (SELECT FROM unnest(after) k WHERE k LIKE 'member %'
+            AND substr(k, 8)::jsonb ->> 'prrelid' = split_part(line, ' ', 2)))
 $$;
 
 COMMENT ON FUNCTION walferry.unpublished(text[], text[]) IS
     'Which lines of walferry.published() are gone in a way that may lose rows.';
 
--- At the start of a command: remember. At its end: compare, and tell or refuse.
+-- Does the session run DETACH PARTITION CONCURRENTLY of one of these partitions? That commits in its
+-- middle, where rows become unsent, so only its start can refuse it. It stands alone in its query.
+CREATE OR REPLACE FUNCTION walferry.detaches_concurrently(lines text[])
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM regexp_match(current_query(),
+            'detach\s+partition\s+(\S.*?)\s+concurrently\s*;?\s*$', 'i') found (name)
+        JOIN pg_class c ON c.relname = (parse_ident(name[1]))[array_upper(parse_ident(name[1]), 1)]
+        JOIN unnest(lines) line ON line ~ '^table .* of [0-9]+$'
+            AND split_part(line, ' ', 2) = c.oid::text)
+$$;
+
+COMMENT ON FUNCTION walferry.detaches_concurrently(text[]) IS
+    'Whether the session''s query detaches one of these partitions CONCURRENTLY.';
+
+-- At the start of a command: remember. At its end: compare, and tell or refuse. The lines are
+-- remembered by the session, because a command may commit in its middle; where it has
+-- (walferry.guarding is of its first transaction), it is too late to refuse.
 CREATE OR REPLACE FUNCTION walferry.guard()
 RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -143,18 +169,28 @@ DECLARE
     lines   text[];
     gone    text[];
     key     text;
+    refuses boolean;
 BEGIN
+    IF tg_event = 'ddl_command_start' THEN
+        PERFORM set_config('walferry.guarding', 'on', true);
+    END IF;
     FOR watched IN SELECT * FROM walferry.guarded LOOP
         key := 'walferry.g' || substr(encode(sha256(convert_to(
             watched.relay || '/' || watched.publication, 'UTF8')), 'hex'), 1, 24);
         lines := ARRAY(SELECT walferry.published(watched.publication));
-        IF tg_event = 'ddl_command_end' THEN
-            gone := walferry.unpublished(
-                nullif(current_setting(key, true), '')::text[], lines);
+        refuses := watched.mode = 'refuse'
+            AND current_setting('walferry.guarding', true) = 'on'
+            AND lower(coalesce(current_setting('walferry.unguarded', true), ''))
+                NOT IN ('on', 'true', '1');
+        IF tg_event = 'ddl_command_end' OR refuses AND tg_tag = 'ALTER TABLE' THEN
+            gone := CASE
+                WHEN tg_event = 'ddl_command_end' THEN walferry.unpublished(
+                    nullif(current_setting(key, true), '')::text[], lines)
+                WHEN walferry.detaches_concurrently(lines) THEN
+                    ARRAY['a partition is detached CONCURRENTLY']
+                ELSE '{}' END;
             IF gone <> '{}' THEN
-                IF watched.mode = 'refuse' AND lower(coalesce(
-                    current_setting('walferry.unguarded', true), '')) NOT IN ('on', 'true', '1')
-                THEN
+                IF refuses THEN
                     RAISE EXCEPTION USING ERRCODE = 'WF001',
                         MESSAGE = format('%s would keep rows from relay %s: %s', tg_tag,
                                          watched.relay, array_to_string(gone[1:2], '; ')),
@@ -170,7 +206,7 @@ BEGIN
                 PERFORM pg_logical_emit_message(true, 'walferry', '');
             END IF;
         END IF;
-        PERFORM set_config(key, lines::text, true);
+        PERFORM set_config(key, lines::text, false);
     END LOOP;
 EXCEPTION
     WHEN SQLSTATE 'WF001' THEN
@@ -188,7 +224,7 @@ COMMENT ON FUNCTION walferry.guard() IS
     'Tells relays, at its place in the log, of DDL that keeps rows from them, or refuses it.';
 
 REVOKE ALL ON FUNCTION walferry.guard(), walferry.published(name),
-    walferry.unpublished(text[], text[]) FROM PUBLIC;
+    walferry.unpublished(text[], text[]), walferry.detaches_concurrently(text[]) FROM PUBLIC;
 
 DROP EVENT TRIGGER IF EXISTS walferry_guard_start;
 DROP EVENT TRIGGER IF EXISTS walferry_guard_end;

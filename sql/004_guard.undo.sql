@@ -6,6 +6,7 @@ SET LOCAL client_min_messages = warning;
 DROP EVENT TRIGGER IF EXISTS walferry_guard_start;
 DROP EVENT TRIGGER IF EXISTS walferry_guard_end;
 DROP FUNCTION IF EXISTS walferry.guard();
+DROP FUNCTION IF EXISTS walferry.detaches_concurrently(text[]);
 DROP FUNCTION IF EXISTS walferry.unpublished(text[], text[]);
 DROP FUNCTION IF EXISTS walferry.published(name);
 DROP TABLE IF EXISTS walferry.guarded;

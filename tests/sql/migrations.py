@@ -185,6 +185,17 @@ def guarded_world(server):
     assert code == 0, output
 
 
+def remove_guarded_world(server):
+    guarded_world(server)
+    server.sql("SELECT pg_drop_replication_slot('guard_test')")
+    apply(server, "004_guard.undo.sql")
+    server.sql("DROP PUBLICATION guarded")
+    for table in ("outbox", "days"):
+        server.sql("DROP TABLE public.%s" % table)
+    server.sql("DROP SCHEMA heirs")
+    server.sql("DROP ROLE heir, owner")
+
+
 def told(server):
     """The messages since the last call, by a slot of test_decoding's kind: prefix and body."""
     rows = server.sql("SELECT data FROM pg_logical_slot_get_changes('guard_test', NULL, NULL)")
@@ -236,14 +247,75 @@ def guard(server):
         code, output = run_session(server, "SET walferry.unguarded = on; " + statement)
         assert code == 0, (statement, output)
         assert len(told(server)) == 1, statement
-    guarded_world(server)
-    server.sql("SELECT pg_drop_replication_slot('guard_test')")
-    apply(server, "004_guard.undo.sql")
-    server.sql("DROP PUBLICATION guarded")
-    for table in ("outbox", "days"):
-        server.sql("DROP TABLE public.%s" % table)
-    server.sql("DROP SCHEMA heirs")
-    server.sql("DROP ROLE heir, owner")
+    remove_guarded_world(server)
+
+
+DETACH = "ALTER TABLE public.days DETACH PARTITION public.days_1 CONCURRENTLY"
+
+
+def a_detach_that_commits_in_its_middle(server):
+    """CONCURRENTLY: what was remembered at its start outlives its first transaction. Refused, it has not even
+    begun; of what cannot be refused any more a relay is told."""
+    server.sql("CREATE ROLE heir SUPERUSER")
+    server.sql("CREATE ROLE owner")
+    apply(server, "004_guard.sql")
+    server.sql("INSERT INTO walferry.guarded (relay, publication) VALUES ('orders', 'guarded')")
+    server.sql("SELECT pg_create_logical_replication_slot('guard_test', 'test_decoding')")
+    pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending"
+    for mode, statement in (("tell", DETACH), ("refuse", DETACH.replace("TION p", "TION/**/p"))):
+        guarded_world(server)
+        server.sql("UPDATE walferry.guarded SET mode = %s", (mode,))
+        told(server)
+        code, output = run_session(server, statement)
+        assert code == 0, output
+        lines = told(server)
+        assert len(lines) == 1 and "public.days_1 rp of" in lines[0], lines
+        assert server.sql(pending) == [(0,)]
+    for statement in (DETACH, DETACH.replace("public.days_1 C", "\n  \"days_1\"\tc").lower() + " ;\n"):
+        guarded_world(server)
+        before = server.sql("SELECT walferry.published('guarded') ORDER BY 1")
+        told(server)
+        code, output = run_session(server, statement)
+        assert "would keep rows from relay orders" in output and "walferry.unguarded" in output, output
+        assert server.sql("SELECT walferry.published('guarded') ORDER BY 1") == before
+        assert server.sql(pending) == [(0,)] and not told(server)
+        code, output = run_session(server, "SET walferry.unguarded = on; " + statement)
+        assert code == 0 and len(told(server)) == 1, output
+    for statement in ("CREATE TABLE public.unrelated (id int) PARTITION BY LIST (id)",
+                      "CREATE TABLE public.days_9 PARTITION OF public.unrelated FOR VALUES IN (9)",
+                      "ALTER TABLE public.unrelated DETACH PARTITION days_9 CONCURRENTLY",
+                      "DROP TABLE public.days_9"):
+        code, output = run_session(server, statement)
+        assert code == 0 and not told(server), output
+    remove_guarded_world(server)
+
+
+def a_table_that_becomes_a_partition(server):
+    """Of all tables one is published before it is attached. It is sent as before, or as its root is; what is
+    detached afterwards is told. One that was published by name is sent under another name."""
+    server.sql("CREATE ROLE heir SUPERUSER")
+    server.sql("CREATE ROLE owner")
+    apply(server, "004_guard.sql")
+    server.sql("INSERT INTO walferry.guarded VALUES ('orders', 'guarded', 'refuse')")
+    server.sql("SELECT pg_create_logical_replication_slot('guard_test', 'test_decoding')")
+    attach = "ALTER TABLE public.days ATTACH PARTITION public.days_1 FOR VALUES IN (1)"
+    every = ["FOR ALL TABLES"]
+    if int(server.sql("SHOW server_version_num")[0][0]) >= 150000:
+        every.append("FOR TABLES IN SCHEMA public")
+    for what in every + ["FOR TABLE public.days, public.days_1"]:
+        guarded_world(server)
+        code, output = run_session(
+            server, "SET walferry.unguarded = on; DROP PUBLICATION guarded; DROP TABLE public.days_1;"
+                    " CREATE TABLE public.days_1 (LIKE public.days); CREATE PUBLICATION guarded " + what)
+        assert code == 0, output
+        told(server)
+        code, output = run_session(server, attach)
+        if what in every:
+            assert code == 0, output
+            code, output = run_session(server, DETACH.replace(" CONCURRENTLY", ""))
+        assert "would keep rows from relay orders" in output, (what, output)
+        assert not told(server)
+    remove_guarded_world(server)
 
 
 def a_guard_that_fails(server):
@@ -293,8 +365,8 @@ def title(test):
 
 
 TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard,
-         a_guard_that_fails, a_schema_of_another, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS,
-         *saga.TESTS)
+         a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
+         a_schema_of_another, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS, *saga.TESTS)
 
 
 def main():
