@@ -83,14 +83,20 @@ static int check_target(struct rebase *r, struct error *err)
     return 0;
 }
 
+static bool is_other_history(const struct rebase *r)
+{
+    const struct progress *before = &r->found.progress;
+    const struct pg_system *system = &r->found.system;
+    return r->known && (before->system_identifier != system->system_identifier ||
+                        before->timeline != system->timeline);
+}
+
 /* What going on at the target means. */
 static void consequences(const struct rebase *r, bool *loss, bool *repeat)
 {
     const struct progress *before = &r->found.progress;
-    const struct pg_system *system = &r->found.system;
     bool anew = r->wish->target == REBASE_ANEW;
-    bool other = r->known && (before->system_identifier != system->system_identifier ||
-                              before->timeline != system->timeline);
+    bool other = is_other_history(r);
     bool guard = r->wish->target == REBASE_GUARD;
     *loss = other || anew || guard || (r->known && r->target_lsn > before->position.lsn);
     /* What is done of a split transaction is done behind the position. */
@@ -162,6 +168,15 @@ static void keep_place(const struct progress *before, struct progress *record)
         record->last.lsn = 0; /* as in a claim */
     record->skip_count = before->skip_count;
     memcpy(record->skips, before->skips, sizeof record->skips);
+}
+
+/* Only who says `guard`, or begins anew, decides about what was sent in between. On another history
+ * nothing that is known of the catalogue counts. */
+static bool keeps_published(const struct rebase *r)
+{
+    bool decides = r->wish->target == REBASE_GUARD || r->wish->target == REBASE_ANEW;
+    return r->known && !decides && !is_other_history(r) &&
+           r->found.progress.fingerprint.hash[0] != '\0';
 }
 
 /* The generation must outgrow a record that cannot be read: seconds since 1970 do. taken: what was
@@ -253,8 +268,14 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
         return -1;
     struct progress record;
     next_record(r, &taken, readable, &record);
-    struct span note = published_sign(&r->published, &r->ends.arena, &record);
-    record.guard = r->published.now.behind_lsn;
+    struct span note = span_null();
+    if (keeps_published(r)) {
+        record.fingerprint = r->found.progress.fingerprint;
+        record.guard = r->found.progress.guard;
+    } else {
+        note = published_sign(&r->published, &r->ends.arena, &record);
+        record.guard = r->published.now.behind_lsn;
+    }
     return relay_write_record(&r->ends.r, publisher, &record, note, err);
 }
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "routed" are the tables that routes take ($2 and $3: patterns of schema and table), "near" those
@@ -71,21 +72,31 @@
     "JOIN pg_catalog.pg_publication_namespace s ON s.pnpubid = pub.oid "                           \
     "JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid"
 
-/* Where a command has written a row of the catalogue anew (most ALTER, CREATE INDEX, GRANT; not
- * ANALYZE and VACUUM), its xmin is that command's. Ids go round, so ages are compared. A row that
- * is older than half of all ids has a negative one. */
-#define IS_NEW "pg_catalog.age(%s) BETWEEN 0 AND pg_catalog.age($6::xid)"
+/* Where a command has written a row of the catalogue anew (most ALTER, GRANT; not CREATE INDEX,
+ * ANALYZE and VACUUM), its xmin is that command's. Ids go round, and below 3 they are nobody's, so
+ * it is new where it stands between the first and the next of this very snapshot. */
+#define IS_NEW(row)                                                                                \
+    "(" row ".xmin::text::bigint >= 3 AND (SELECT $6::bigint > x OR "                              \
+    "((" row ".xmin::text::bigint - $6::bigint) & 4294967295) < x - $6::bigint FROM till))"
 #define TOUCHED_SQL                                                                                \
     NEAR_SQL                                                                                       \
+    "till(x) AS (SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"             \
+    "::text::bigint), "                                                                            \
     "new(id, name) AS (SELECT c.oid, format('table %%I.%%I', n.nspname, c.relname) "               \
     "FROM (SELECT id FROM below UNION SELECT id FROM above) x "                                    \
     "JOIN pg_catalog.pg_class c ON c.oid = x.id "                                                  \
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
-    "WHERE " IS_NEW " OR " IS_NEW " OR EXISTS (SELECT FROM pg_catalog.pg_inherits i "              \
-    "WHERE i.inhrelid = c.oid AND " IS_NEW ") "                                                    \
-    "UNION ALL SELECT 0, format('publication %%I', pubname) FROM pub WHERE " IS_NEW ") "           \
-    "SELECT (SELECT count(*) FROM new), replace(string_agg(name, ', '), E'\n', '\n') FROM ("       \
-    "SELECT name FROM new WHERE $4::bool OR id = ANY ($5::oid[]) ORDER BY name LIMIT 3) x"
+    "WHERE " IS_NEW("c") " OR " IS_NEW(                                                            \
+        "n") " OR EXISTS (SELECT FROM pg_catalog.pg_inherits i "                                   \
+             "WHERE i.inhrelid = c.oid AND " IS_NEW(                                               \
+                 "i") ") "                                                                         \
+                      "UNION ALL SELECT 0, format('publication %%I', p.pubname) "                  \
+                      "FROM pg_catalog.pg_publication p WHERE p.pubname = $1 AND " IS_NEW(         \
+                          "p") ") "                                                                \
+                               "SELECT (SELECT count(*) FROM new), replace(string_agg(name, ', "   \
+                               "'), E'\\n', '\\n') FROM ("                                         \
+                               "SELECT name FROM new WHERE $4::bool OR id = ANY ($5::oid[]) "      \
+                               "ORDER BY name LIMIT 3) x"
 
 /* Nothing that is written later stands before, and nothing that was written before stands behind.
  * (pg_current_wal_lsn() is what was written, which is never beyond what was inserted.) */
@@ -116,12 +127,24 @@ uint64_t fingerprint_oldest(struct span snapshot)
     return fingerprint_next_number(&snapshot, &oldest) ? oldest : 0;
 }
 
-uint64_t fingerprint_next_xid(struct span snapshot)
+uint64_t fingerprint_next_xid(struct span snapshot, struct span age_of_3)
 {
-    uint64_t oldest, next;
-    return fingerprint_next_number(&snapshot, &oldest) && fingerprint_next_number(&snapshot, &next)
-               ? next
-               : 0;
+    uint64_t oldest, behind;
+    int32_t age = (int32_t)strtol(age_of_3.ptr, NULL, 10);
+    if (!fingerprint_next_number(&snapshot, &oldest) ||
+        !fingerprint_next_number(&snapshot, &behind))
+        return 0;
+    int32_t ahead = (int32_t)((uint32_t)age + 3 - (uint32_t)behind);
+    return ahead > 0 ? behind + (uint64_t)ahead : behind;
+}
+
+/* A standby's snapshot does not name those that are under way, so all from the oldest on may be. */
+static struct span snapshot_of(struct arena *arena, struct span text, bool in_recovery)
+{
+    if (!in_recovery)
+        return arena_copy(arena, text);
+    uint64_t oldest = fingerprint_oldest(text);
+    return span_of(arena_format(arena, "%" PRIu64 ":%" PRIu64 ":", oldest, oldest));
 }
 
 /* One statement after the other: a place, a snapshot, the place behind that, and then the look. A
@@ -138,10 +161,14 @@ static int ask_place(struct pg_connection *sql, struct arena *arena, struct fing
     lsn_parse(pg_result_cell(r, 0, 0), &out->id.lsn);
     *schemas = span_equal_text(pg_result_cell(r, 0, 1), "t");
     pg_result_free(r);
-    if (pg_query(sql, "SELECT pg_catalog.pg_current_snapshot()::text, " BEHIND_SQL, 0, NULL, &r,
-                 err) < 0)
+    if (pg_query(sql,
+                 "SELECT pg_catalog.pg_current_snapshot()::text, " BEHIND_SQL ", "
+                 "pg_catalog.age('3'::xid), pg_catalog.pg_is_in_recovery()",
+                 0, NULL, &r, err) < 0)
         return -1;
-    out->snapshot = arena_copy(arena, pg_result_cell(r, 0, 0));
+    struct span snapshot = pg_result_cell(r, 0, 0);
+    out->snapshot = snapshot_of(arena, snapshot, span_equal_text(pg_result_cell(r, 0, 3), "t"));
+    out->next_xid = fingerprint_next_xid(snapshot, pg_result_cell(r, 0, 2));
     lsn_parse(pg_result_cell(r, 0, 1), &out->behind_lsn);
     out->id.xid = fingerprint_oldest(out->snapshot);
     pg_result_free(r);
@@ -232,11 +259,10 @@ int fingerprint_touched(struct pg_connection *sql, const char *publication,
     struct buf schemas = BUF_EMPTY, tables = BUF_EMPTY, oids = BUF_EMPTY;
     add_patterns(router, &schemas, &tables);
     add_oids(suspects, &oids);
-    char statement[4096], xid[16];
-    int len =
-        snprintf(statement, sizeof statement, TOUCHED_SQL, "c.xmin", "n.xmin", "i.xmin", "version");
+    char statement[4096], xid[24];
+    int len = snprintf(statement, sizeof statement, TOUCHED_SQL);
     assert(len > 0 && (size_t)len < sizeof statement);
-    snprintf(xid, sizeof xid, "%" PRIu32, (uint32_t)suspects->xid);
+    snprintf(xid, sizeof xid, "%" PRIu64, suspects->xid);
     const char *params[] = {publication,       buf_text(&schemas),
                             buf_text(&tables), suspects->all ? "t" : "f",
                             buf_text(&oids),   xid};

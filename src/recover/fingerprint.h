@@ -22,7 +22,9 @@ struct fingerprint {
     /* lsn: from before the snapshot; xid: the oldest transaction that was under way in it. */
     struct progress_fingerprint id;
     struct span text;     /* lines in the order of their bytes, in the arena */
-    struct span snapshot; /* pg_current_snapshot() of before the look, in the arena */
+    struct span snapshot; /* pg_current_snapshot() of before the look, in the arena; of a standby
+                             all from the oldest that is under way on count as such */
+    uint64_t next_xid;    /* whatever begins behind it gets this id or a later one; 0: not known */
     /* Whatever ends in the log behind this was not over in the snapshot: from after it, and from
      * before the look. */
     uint64_t behind_lsn;
@@ -31,10 +33,13 @@ struct fingerprint {
 
 /* The next number of a snapshot's text, "xmin:xmax:xid,xid", of which it takes it off. */
 bool fingerprint_next_number(struct span *rest, uint64_t *number);
-/* Of a snapshot's text, with their epochs: the oldest transaction that was under way, and the next
- * that would begin. 0 where it cannot be read. */
+/* Of a snapshot's text, with its epoch: the oldest transaction that was under way. 0 where it
+ * cannot be read. */
 uint64_t fingerprint_oldest(struct span snapshot);
-uint64_t fingerprint_next_xid(struct span snapshot);
+/* The next that would begin, with its epoch: a snapshot ends behind the newest that is over, and
+ * those that wait with their commit may stand behind that. age_of_3: age('3'), a cell of its
+ * statement. 0 where the snapshot cannot be read. */
+uint64_t fingerprint_next_xid(struct span snapshot, struct span age_of_3);
 
 /* What may have been changed and put back; since when. */
 #define FINGERPRINT_SUSPECTS_MAX 50
@@ -43,7 +48,7 @@ struct fingerprint_suspects {
     bool publication; /* the publication itself */
     uint32_t count;
     uint32_t oids[FINGERPRINT_SUSPECTS_MAX]; /* of tables */
-    uint64_t xid;                            /* transactions below it are over */
+    uint64_t xid;                            /* with its epoch; transactions below it are over */
 };
 
 /* Takes no lock on a table. */

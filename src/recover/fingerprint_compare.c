@@ -383,6 +383,12 @@ void fingerprint_compare(struct span before, struct span now, struct fingerprint
     change->verdict = FINGERPRINT_SAME;
     if (span_equal(before, now))
         return;
+    struct line line;
+    struct span rest = now;
+    if (next_of(&rest, 'l', &line)) {
+        say(change, FINGERPRINT_LOST, "%.*s", SPAN_ARG(line.words[LOST_WHAT]));
+        return;
+    }
     struct arena arena;
     arena_init(&arena, 65536, 65536);
     const struct texts texts = {.before = before,
@@ -390,10 +396,9 @@ void fingerprint_compare(struct span before, struct span now, struct fingerprint
                                 .tables_before = list_of(before, 't', TABLE_NAME, &arena),
                                 .tables_now = list_of(now, 't', TABLE_NAME, &arena),
                                 .members_now = list_of(now, 'm', MEMBER_TABLE, &arena)};
-    struct line line;
-    for (struct span rest = before; next_line(&rest, &line);)
+    for (rest = before; next_line(&rest, &line);)
         compare_line(&line, &texts, &arena, change);
-    for (struct span rest = now; next_line(&rest, &line);)
+    for (rest = now; next_line(&rest, &line);)
         tell_new(&line, &texts, change);
     arena_fini(&arena);
     if (change->verdict == FINGERPRINT_SAME)

@@ -13,7 +13,7 @@ enum fingerprint_verdict {
 };
 
 /* A line of a text that begins so is no fingerprint's: it says what was lost before, about which
- * nobody has decided. */
+ * nobody has decided. Where it is the text of now, it is what somebody has judged already. */
 #define FINGERPRINT_LOST_WORD "lost"
 
 struct fingerprint_change {

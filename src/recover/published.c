@@ -35,20 +35,32 @@ static int refuse(const struct published *now, struct error *err)
     return error_mend(err, "rebase --to guard --accept-loss");
 }
 
-/* One comparison; adds to *verdict and *what, which says nothing twice. */
+struct outcome {
+    enum fingerprint_verdict verdict;
+    struct buf what; /* for a person */
+    struct buf gone; /* oids of partitions, with commas */
+};
+
+static void add(struct buf *list, const char *comma, struct span what)
+{
+    buf_add_text(list, list->len > 0 && what.len > 0 ? comma : "");
+    buf_add(list, what);
+}
+
+/* One comparison; says nothing twice. */
 static int compare(const struct recovery *ends, const struct published_options *options,
-                   struct span before, struct span after, enum fingerprint_verdict *verdict,
-                   struct buf *what, struct error *err)
+                   struct span before, struct span after, struct outcome *outcome,
+                   struct error *err)
 {
     struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
     int result =
         ends->origin->ops->compare(ends->origin, options->router, before, after, &change, err);
-    if (result == 0 && change.verdict > *verdict)
-        *verdict = change.verdict;
-    if (result == 0 && !span_equal(buf_span(&change.what), buf_span(what))) {
-        buf_add_text(what, what->len > 0 && change.what.len > 0 ? "; " : "");
-        buf_add(what, buf_span(&change.what));
-    }
+    if (result == 0 && change.verdict > outcome->verdict)
+        outcome->verdict = change.verdict;
+    if (result == 0 && !span_equal(buf_span(&change.what), buf_span(&outcome->what)))
+        add(&outcome->what, "; ", buf_span(&change.what));
+    if (result == 0)
+        add(&outcome->gone, ",", buf_span(&change.gone));
     buf_fini(&change.what);
     buf_fini(&change.gone);
     return result;
@@ -56,23 +68,23 @@ static int compare(const struct recovery *ends, const struct published_options *
 
 /* What there is now, and what was seen in between. */
 static int compare_all(const struct recovery *ends, const struct published_options *options,
-                       const struct published_seen *seen, struct published *out,
-                       enum fingerprint_verdict *verdict, struct buf *what, struct error *err)
+                       const struct published_seen *seen, const struct published *out,
+                       struct outcome *outcome, struct error *err)
 {
     if (seen->touched.len > 0) {
-        *verdict = FINGERPRINT_LOST;
-        buf_add_format(what, "a guard tells that %.*s was changed, and it was put back",
+        outcome->verdict = FINGERPRINT_LOST;
+        buf_add_format(&outcome->what,
+                       "a guard tells that %.*s was changed, and it was put back or dropped",
                        SPAN_ARG(seen->touched));
     }
     if (out->before.ptr == NULL) {
-        *verdict = FINGERPRINT_LOST;
-        buf_add_format(what, "%sthe note that says what it was is gone", what->len > 0 ? "; " : "");
+        outcome->verdict = FINGERPRINT_LOST;
+        add(&outcome->what, "; ", SPAN_LITERAL("the note that says what it was is gone"));
         return 0;
     }
-    if (seen->text.ptr != NULL &&
-        compare(ends, options, out->before, seen->text, verdict, what, err) < 0)
+    if (seen->text.ptr != NULL && compare(ends, options, out->before, seen->text, outcome, err) < 0)
         return -1;
-    return compare(ends, options, out->before, out->now.text, verdict, what, err);
+    return compare(ends, options, out->before, out->now.text, outcome, err);
 }
 
 /* From where on rows may be missing: a guard may have been met before the last look that has found
@@ -88,17 +100,19 @@ static int judge(const struct recovery *ends, const struct published_options *op
                  struct published *out, struct error *err)
 {
     const struct progress_fingerprint *recorded = &found->progress.fingerprint;
-    enum fingerprint_verdict verdict = FINGERPRINT_SAME;
-    struct buf what = BUF_EMPTY;
+    struct outcome outcome = {.verdict = FINGERPRINT_SAME};
     int result = recall(ends, options, recorded->hash, &out->before, err);
     if (result == 0)
-        result = compare_all(ends, options, seen, out, &verdict, &what, err);
-    if (result == 0)
-        snprintf(out->what, sizeof out->what, "%s", buf_text(&what));
-    buf_fini(&what);
+        result = compare_all(ends, options, seen, out, &outcome, err);
+    if (result == 0) {
+        snprintf(out->what, sizeof out->what, "%s", buf_text(&outcome.what));
+        out->gone = arena_copy(ends->arena, buf_span(&outcome.gone));
+    }
+    buf_fini(&outcome.what);
+    buf_fini(&outcome.gone);
     if (result < 0)
         return -1;
-    if (verdict == FINGERPRINT_LOST) {
+    if (outcome.verdict == FINGERPRINT_LOST) {
         out->lost = !progress_is_lost(recorded);
         out->lost_lsn = lost_from(options, &found->progress);
         return refuse(out, err);

@@ -24,15 +24,16 @@ struct published {
     bool lost;         /* rows may be missing, and the record does not say so yet */
     uint64_t lost_lsn; /* from where on */
     struct span
-        before;     /* the text of the fingerprint of the record; absent: it was not asked for */
-    char what[480]; /* for a person */
+        before;       /* the text of the fingerprint of the record; absent: it was not asked for */
+    char what[480];   /* for a person */
+    struct span gone; /* oids of partitions that are gone, with commas; may be empty */
 };
 
 /* What somebody has seen since the record's fingerprint was taken, and may be undone by now. */
 struct published_seen {
     struct span text;    /* of another fingerprint; absent where `touched` is there */
     struct span touched; /* what was changed and put back, for a person */
-    uint64_t lsn;        /* from before that look; 0: nothing was seen */
+    uint64_t lsn;        /* from behind that look; 0: nothing was seen */
 };
 
 struct published_options {

@@ -29,18 +29,20 @@ static bool take_line(struct span line, struct fingerprint_suspects *suspects)
     return true;
 }
 
-/* The guard names so many lines and no more, so as many may not be all. */
+/* The guard names so many lines and no more, so as many may not be all. What can be read of them is
+ * taken all the same. */
 static bool take_gone(const struct json_tree *gone, struct fingerprint_suspects *suspects)
 {
     size_t count = json_tree_count(gone);
-    if (json_tree_kind(gone) != JSON_TREE_ARRAY || count == 0 || count >= FINGERPRINT_SUSPECTS_MAX)
+    if (json_tree_kind(gone) != JSON_TREE_ARRAY || count == 0)
         return false;
-    for (size_t i = 0; i < count; i++) {
+    bool all_read = count < FINGERPRINT_SUSPECTS_MAX;
+    for (size_t i = 0; i < count && i < FINGERPRINT_SUSPECTS_MAX; i++) {
         struct span line;
         if (!json_tree_string(json_tree_at(gone, i), &line) || !take_line(line, suspects))
-            return false;
+            all_read = false;
     }
-    return true;
+    return all_read;
 }
 
 static bool is_guard(struct span body, struct fingerprint_suspects *suspects)

@@ -26,6 +26,7 @@ void lookout_close(struct lookout *l)
     buf_fini(&l->clean);
     buf_fini(&l->seen);
     buf_fini(&l->touched);
+    buf_fini(&l->gone);
     pthread_mutex_destroy(&l->mutex);
 }
 
@@ -58,12 +59,12 @@ bool lookout_is_over(struct span snapshot, uint32_t xid)
 
 /* A commit may stand in the log for long before others see it: it waits for a standby. What a look
  * has not seen was under way in its snapshot, or begins later. So a place is safe once all that had
- * begun there is over. */
+ * begun there is over; what waits may have a later id than the snapshot ends with. */
 static void ripen(struct lookout *l, const struct fingerprint *same)
 {
     if (l->ripening.next_xid == 0) {
         l->ripening.lsn = same->id.lsn;
-        l->ripening.next_xid = fingerprint_next_xid(same->snapshot);
+        l->ripening.next_xid = same->next_xid;
     }
     if (l->ripening.next_xid == 0 || same->id.xid < l->ripening.next_xid)
         return;
@@ -76,7 +77,7 @@ static void ripen(struct lookout *l, const struct fingerprint *same)
 
 static void take_same(struct lookout *l, const struct fingerprint *same)
 {
-    l->next_xid = fingerprint_next_xid(same->snapshot);
+    l->next_xid = same->next_xid;
     if (l->ahead.xid == 0)
         l->ahead = (struct lookout_ahead){.xid = same->id.xid, .lsn = same->behind_lsn};
     ripen(l, same);
@@ -99,6 +100,7 @@ void lookout_begin(struct lookout *l, const struct progress_fingerprint *recorde
     assert(!known || strcmp(recorded->hash, now->id.hash) == 0);
     pthread_mutex_lock(&l->mutex);
     forget(l);
+    l->epoch++;
     l->recorded = known ? *recorded : (struct progress_fingerprint){.lsn = 0};
     l->asked = false;
     l->looked_clean = false;
@@ -145,6 +147,46 @@ static uint64_t since(const struct lookout *l, const struct lookout_guard *guard
     return passed ? l->ahead.xid : l->recorded.xid;
 }
 
+/* Was a partition that it names dropped behind it? Nothing of that is left to be found. */
+static bool names_gone(const struct lookout *l, const struct lookout_guard *guard)
+{
+    uint64_t oid;
+    if (guard->id.final_lsn >= l->gone_lsn)
+        return false;
+    for (struct span rest = buf_span(&l->gone); fingerprint_next_number(&rest, &oid);)
+        for (uint32_t i = 0; i < guard->suspects.count; i++)
+            if (guard->suspects.oids[i] == oid)
+                return true;
+    return false;
+}
+
+void lookout_gone(struct lookout *l, struct span oids, uint64_t lsn)
+{
+    if (oids.len == 0)
+        return;
+    pthread_mutex_lock(&l->mutex);
+    buf_add_text(&l->gone, l->gone.len > 0 ? "," : "");
+    buf_add(&l->gone, oids);
+    l->gone_lsn = lsn;
+    pthread_mutex_unlock(&l->mutex);
+}
+
+static void note_change(struct lookout *l, uint64_t lsn, struct span text, struct span touched)
+{
+    l->changed = true;
+    l->changed_lsn = lsn;
+    buf_reset(&l->seen);
+    buf_add(&l->seen, text);
+    buf_reset(&l->touched);
+    buf_add(&l->touched, touched);
+}
+
+static void raise_news(struct lookout *l)
+{
+    wake_raise(l->answered_fd);
+    atomic_store(&l->news, true);
+}
+
 static bool is_asked(const struct lookout *l, const struct lookout_guard *guard)
 {
     return l->asked && l->guard.xid == guard->xid && change_id_compare(l->guard.id, guard->id) == 0;
@@ -153,14 +195,20 @@ static bool is_asked(const struct lookout *l, const struct lookout_guard *guard)
 void lookout_ask(struct lookout *l, const struct lookout_guard *guard)
 {
     pthread_mutex_lock(&l->mutex);
-    if (!is_asked(l, guard)) {
+    bool gone = names_gone(l, guard);
+    if (gone) {
+        note_change(l, l->gone_lsn, span_null(), SPAN_LITERAL("a partition that is gone"));
+    } else if (!is_asked(l, guard)) {
         l->guard = *guard;
         l->guard.suspects.xid = since(l, guard);
         l->passes = false;
         l->asked = true;
     }
     pthread_mutex_unlock(&l->mutex);
-    wake_raise(l->asked_fd);
+    if (gone)
+        raise_news(l);
+    else
+        wake_raise(l->asked_fd);
 }
 
 enum lookout_answer lookout_answer(struct lookout *l, const struct lookout_guard *guard)
@@ -170,6 +218,8 @@ enum lookout_answer lookout_answer(struct lookout *l, const struct lookout_guard
     pthread_mutex_lock(&l->mutex);
     if (l->recorded.hash[0] == '\0')
         answer = LOOKOUT_PASSES_ALL;
+    else if (names_gone(l, guard))
+        answer = LOOKOUT_UNANSWERED;
     else if (!l->changed && l->looked_clean && since(l, guard) >= l->clean_xid &&
              lookout_is_over(buf_span(&l->clean), guard->xid))
         answer = LOOKOUT_PASSES_ALL;
@@ -218,9 +268,10 @@ void lookout_recall_seen(struct lookout *l, struct arena *arena, struct publishe
 
 /* ---- The watch ---- */
 
-bool lookout_wanted(struct lookout *l)
+bool lookout_wanted(struct lookout *l, uint64_t *epoch)
 {
     pthread_mutex_lock(&l->mutex);
+    *epoch = l->epoch;
     bool wanted = l->recorded.hash[0] != '\0' && !l->changed;
     pthread_mutex_unlock(&l->mutex);
     return wanted;
@@ -236,23 +287,13 @@ bool lookout_asked(struct lookout *l, const struct fingerprint *seen, struct loo
     return asked;
 }
 
-static void note_change(struct lookout *l, const struct fingerprint *seen, struct span touched)
-{
-    l->changed = true;
-    l->changed_lsn = seen->id.lsn;
-    buf_reset(&l->seen);
-    buf_add(&l->seen, seen->text);
-    buf_reset(&l->touched);
-    buf_add(&l->touched, touched);
-}
-
 static void take_touched(struct lookout *l, const struct fingerprint *seen,
                          const struct lookout_touched *touched)
 {
     if (!is_asked(l, touched->guard))
         return;
     if (touched->names.len > 0) {
-        note_change(l, seen, touched->names);
+        note_change(l, seen->end_lsn, seen->text, touched->names);
         return;
     }
     l->passes = true;
@@ -264,21 +305,29 @@ static void take_touched(struct lookout *l, const struct fingerprint *seen,
     buf_add(&l->clean, seen->snapshot);
 }
 
-void lookout_tell(struct lookout *l, const struct fingerprint *seen,
+bool lookout_is_other(struct lookout *l, const struct fingerprint *seen)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool other = strcmp(l->recorded.hash, seen->id.hash) != 0;
+    pthread_mutex_unlock(&l->mutex);
+    return other;
+}
+
+void lookout_tell(struct lookout *l, uint64_t epoch, const struct fingerprint *seen,
                   const struct lookout_touched *touched)
 {
     pthread_mutex_lock(&l->mutex);
-    bool known = l->recorded.hash[0] != '\0' && seen->id.hash[0] != '\0';
+    /* A look for another epoch is older than this one's open, or of other routes. */
+    bool known = epoch == l->epoch && l->recorded.hash[0] != '\0' && seen->id.hash[0] != '\0';
     if (known && strcmp(l->recorded.hash, seen->id.hash) != 0) {
-        note_change(l, seen, span_null());
+        note_change(l, seen->end_lsn, seen->text, span_null());
     } else if (known) {
         take_same(l, seen);
         if (touched != NULL)
             take_touched(l, seen, touched);
     }
     pthread_mutex_unlock(&l->mutex);
-    wake_raise(l->answered_fd);
-    atomic_store(&l->news, true);
+    raise_news(l);
 }
 
 void lookout_blind(struct lookout *l)

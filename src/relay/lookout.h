@@ -33,6 +33,7 @@ struct lookout_ahead {
 
 struct lookout {
     pthread_mutex_t mutex;
+    uint64_t epoch;                       /* grows with each */
     int asked_fd;                         /* readable: the watch is to look now */
     int answered_fd;                      /* readable: something is new for the epoch */
     struct progress_fingerprint recorded; /* of the epoch; hash empty: there is none */
@@ -54,12 +55,14 @@ struct lookout {
     struct buf clean;   /* snapshot of the newest look at which nothing had been touched */
     uint64_t clean_xid; /* by a transaction from this on */
     bool looked_clean;  /* there was one in this epoch */
+    struct buf gone;    /* oids of partitions that opens have found gone, with commas */
+    uint64_t gone_lsn;  /* guards before this may tell that one was detached before */
 
     /* ---- What was seen; kept until an open has judged it ---- */
     bool changed;         /* another fingerprint was seen, or a guard that does not pass */
     struct buf seen;      /* that fingerprint's text */
     struct buf touched;   /* what was changed and put back, for a person */
-    uint64_t changed_lsn; /* a place before the look that saw it; 0: nothing was seen */
+    uint64_t changed_lsn; /* a place behind the look that saw it; 0: nothing was seen */
 };
 
 int lookout_open(struct lookout *lookout, struct error *err);
@@ -75,7 +78,10 @@ void lookout_end(struct lookout *lookout);
 /* Has the watch told anything since the last call? Costs a load where it has not. */
 bool lookout_news(struct lookout *lookout);
 bool lookout_changed(struct lookout *lookout);
-/* Asks for a look because of a guard. */
+/* Partitions that an open has found gone, and passed; lsn: fingerprint.behind_lsn of its look.
+ * Before a record is written that no longer knows them. */
+void lookout_gone(struct lookout *lookout, struct span oids, uint64_t lsn);
+/* Asks for a look because of a guard; one that names what is gone is a change without one. */
 void lookout_ask(struct lookout *lookout, const struct lookout_guard *guard);
 /* Has a look after the end of its transaction found the recorded fingerprint, and nothing of what
  * it names touched since before that transaction? */
@@ -94,8 +100,10 @@ void lookout_recall_seen(struct lookout *lookout, struct arena *arena, struct pu
 
 /* ---- The watch ---- */
 
-/* Is there an epoch to look for? */
-bool lookout_wanted(struct lookout *lookout);
+/* Is there an epoch to look for? *epoch: for lookout_tell(). */
+bool lookout_wanted(struct lookout *lookout, uint64_t *epoch);
+/* Is what was seen not what is recorded? */
+bool lookout_is_other(struct lookout *lookout, const struct fingerprint *seen);
 /* Is there a guard that this look can answer, but for what was touched? Fills *guard. */
 bool lookout_asked(struct lookout *lookout, const struct fingerprint *seen,
                    struct lookout_guard *guard);
@@ -106,7 +114,7 @@ struct lookout_touched {
     bool any;
     struct span names;
 };
-void lookout_tell(struct lookout *lookout, const struct fingerprint *seen,
+void lookout_tell(struct lookout *lookout, uint64_t epoch, const struct fingerprint *seen,
                   const struct lookout_touched *touched);
 /* It cannot look. */
 void lookout_blind(struct lookout *lookout);

@@ -59,6 +59,8 @@ static int prepare(struct epoch *e, struct error *err)
 
 static int take_over(struct epoch *e, struct error *err)
 {
+    const struct published *published = &e->opening.published;
+    lookout_gone(&e->relay->lookout, published->gone, published->now.behind_lsn);
     if (opening_take_over(&e->opening, clock_wall_us(), err) < 0)
         return -1;
     pthread_mutex_lock(&e->relay->mutex);

@@ -212,7 +212,7 @@ static void take_row(struct reader *r, int64_t now_us, struct error *err)
 
 /* walferry's own messages are no row's business. At a guard nothing more is taken until somebody
  * has looked whether what is published is still what was; the position stays before its
- * transaction. */
+ * transaction. One that names tables is asked about by itself: a partition of them may be gone. */
 static void take_message(struct reader *r, int64_t now_us, struct error *err)
 {
     const struct change *change = &r->change;
@@ -225,7 +225,7 @@ static void take_message(struct reader *r, int64_t now_us, struct error *err)
     r->cursor = change->position;
     metrics_add(r->o.fill.verdicts->metrics, METRIC_IGNORED_OWN, 1);
     if (kind == GUARD_STOP && change->id.final_lsn > r->o.guard_lsn &&
-        change->xid != r->passed_xid) {
+        (change->xid != r->passed_xid || suspects.count > 0)) {
         r->phase = READER_GUARDED;
         r->guard = (struct reader_guard){
             .xid = change->xid, .id = change->id, .since_us = now_us, .suspects = suspects};

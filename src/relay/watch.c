@@ -54,11 +54,31 @@ static int connect_origin(struct watch *w, struct error *err)
     return origin_connect(w->origin, err);
 }
 
+/* A partition that was detached may be dropped by the time an open can judge; so what differs is
+ * judged now, and that is what was seen. */
+static int judge_detached(struct watch *w, struct arena *arena, struct fingerprint *seen,
+                          struct error *err)
+{
+    const char *hash;
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct span before = lookout_recall(&w->relay->lookout, arena, &hash);
+    if (before.ptr == NULL)
+        return 0;
+    int result = w->origin->ops->compare(w->origin, w->router, before, seen->text, &change, err);
+    if (result == 0 && change.gone.len > 0 && change.verdict == FINGERPRINT_LOST)
+        seen->text =
+            span_of(arena_format(arena, FINGERPRINT_LOST_WORD " %s", buf_text(&change.what)));
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+    return result;
+}
+
 static int look_out(struct watch *w, struct error *err)
 {
+    uint64_t epoch;
     struct lookout *lookout = &w->relay->lookout;
     struct origin *origin = w->origin;
-    if (origin->ops->fingerprint == NULL || !lookout_wanted(lookout))
+    if (origin->ops->fingerprint == NULL || !lookout_wanted(lookout, &epoch))
         return 0;
     struct arena arena;
     struct fingerprint seen;
@@ -67,6 +87,8 @@ static int look_out(struct watch *w, struct error *err)
     struct buf names = BUF_EMPTY;
     arena_init(&arena, 4096, 4096);
     int result = origin->ops->fingerprint(origin, w->router, &arena, &seen, err);
+    if (result == 0 && lookout_is_other(lookout, &seen))
+        result = judge_detached(w, &arena, &seen, err);
     if (result == 0 && lookout_asked(lookout, &seen, &guard)) {
         touched.guard = &guard;
         result =
@@ -74,7 +96,7 @@ static int look_out(struct watch *w, struct error *err)
         touched.names = buf_span(&names);
     }
     if (result == 0)
-        lookout_tell(lookout, &seen, touched.guard != NULL ? &touched : NULL);
+        lookout_tell(lookout, epoch, &seen, touched.guard != NULL ? &touched : NULL);
     buf_fini(&names);
     arena_fini(&arena);
     return result;

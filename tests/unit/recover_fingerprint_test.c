@@ -229,6 +229,9 @@ static void expect_touched(const char *const *statements, const char *table, con
     assert_int_equal(any, all[0] != '\0');
     assert_string_equal(touched(everything, now.id.xid, &any), ""); /* not since then */
     assert_false(any);
+    /* Of another server, or longer ago than ids go round: of no row it is known. */
+    touched(everything, now.id.xid + 1000000, &any);
+    assert_true(any);
 }
 
 #define TOUCHED(table, all, named, ...)                                                            \
@@ -283,14 +286,48 @@ static void a_publication_is_touched(void **state)
     assert_true(any);
 }
 
+static void run(struct pg_connection *session, const char *statement)
+{
+    struct pg_result *r = NULL;
+    struct error err = ERROR_INIT;
+    if (pg_query(session, statement, 0, NULL, &r, &err) < 0)
+        fail_msg("%s", err.text);
+    pg_result_free(r);
+}
+
+/* Its id is behind the snapshot's end, as that of a commit that waits for a standby. */
+static void what_is_under_way_is_before_the_next(void **state)
+{
+    (void)state;
+    struct pg_connection *other = NULL;
+    struct error err = ERROR_INIT;
+    struct pg_options options = {.connection = private_postgres_dsn(&server, "postgres", ""),
+                                 .application_name = "walferry:other"};
+    if (pg_open(&options, &other, &err) < 0)
+        fail_msg("%s", err.text);
+    struct fingerprint before = take();
+    run(other, "BEGIN");
+    run(other, "SELECT pg_current_xact_id()");
+    struct fingerprint now = take();
+    assert_int_equal(now.id.xid, before.next_xid);
+    assert_int_equal(now.next_xid, before.next_xid + 1);
+    pg_close(other);
+}
+
 static void what_a_snapshot_begins_with(void **state)
 {
     (void)state;
     struct span text = SPAN_LITERAL("4294967301:4294967303:4294967302");
     assert_int_equal(fingerprint_oldest(text), UINT64_C(4294967301));
-    assert_int_equal(fingerprint_next_xid(text), UINT64_C(4294967303));
+    assert_int_equal(fingerprint_next_xid(text, span_of("4")), UINT64_C(4294967303));
+    assert_int_equal(fingerprint_next_xid(text, span_of("7")), UINT64_C(4294967306));
+    assert_int_equal(fingerprint_next_xid(text, span_of("-4")), UINT64_C(4294967303));
+    struct span old = SPAN_LITERAL("2147483660:2147483660:"); /* an age has 31 bits and a sign */
+    assert_int_equal(fingerprint_next_xid(old, span_of("-2147483637")), UINT64_C(2147483662));
+    struct span end = SPAN_LITERAL("4294967294:4294967294:");
+    assert_int_equal(fingerprint_next_xid(end, span_of("1")), UINT64_C(4294967300));
     assert_int_equal(fingerprint_oldest(SPAN_LITERAL("nonsense")), 0);
-    assert_int_equal(fingerprint_next_xid(SPAN_LITERAL("5")), 0);
+    assert_int_equal(fingerprint_next_xid(SPAN_LITERAL("5"), span_of("4")), 0);
 }
 
 /* What was lost before stays lost, whatever there is now. */
@@ -305,6 +342,14 @@ static void a_loss_that_was_recorded(void **state)
                      0);
     assert_int_equal(change.verdict, FINGERPRINT_LOST);
     assert_string_equal(buf_text(&change.what), "table x was renamed");
+    buf_reset(&change.what);
+    /* A look that has judged says nothing but that. */
+    assert_int_equal(fingerprint_judge(sql, routes.router, now.text,
+                                       SPAN_LITERAL("lost detached: shop.part_1"), &change, &err),
+                     0);
+    assert_int_equal(change.verdict, FINGERPRINT_LOST);
+    assert_string_equal(buf_text(&change.what), "detached: shop.part_1");
+    assert_int_equal(change.gone.len, 0);
     buf_fini(&change.what);
     buf_fini(&change.gone);
 }
@@ -503,6 +548,7 @@ int main(void)
         cmocka_unit_test(what_was_put_back_is_touched),
         cmocka_unit_test(what_does_no_harm_is_touched_and_not_named),
         cmocka_unit_test(a_publication_is_touched),
+        cmocka_unit_test(what_is_under_way_is_before_the_next),
         cmocka_unit_test(what_a_snapshot_begins_with),
         cmocka_unit_test_setup(a_loss_that_was_recorded, new_world),
         cmocka_unit_test(a_publication_of_all_tables),

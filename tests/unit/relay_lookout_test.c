@@ -47,11 +47,21 @@ static struct lookout l;
 static uint64_t near_xid;
 static struct lookout_ahead ahead;
 
+static uint64_t next_of(const char *snapshot)
+{
+    struct span rest = span_of(snapshot);
+    uint64_t next = 0;
+    fingerprint_next_number(&rest, &next);
+    fingerprint_next_number(&rest, &next);
+    return next;
+}
+
 static struct fingerprint look(const char *hash, uint64_t lsn, const char *snapshot)
 {
     struct fingerprint f = {.id = {.lsn = lsn, .xid = fingerprint_oldest(span_of(snapshot))},
                             .text = span_of(hash),
                             .snapshot = span_of(snapshot),
+                            .next_xid = next_of(snapshot),
                             .behind_lsn = lsn + 5,
                             .end_lsn = lsn + 9};
     snprintf(f.id.hash, sizeof f.id.hash, "%s", hash);
@@ -61,7 +71,7 @@ static struct fingerprint look(const char *hash, uint64_t lsn, const char *snaps
 static void tell(const char *hash, uint64_t lsn, const char *snapshot)
 {
     struct fingerprint f = look(hash, lsn, snapshot);
-    lookout_tell(&l, &f, NULL);
+    lookout_tell(&l, l.epoch, &f, NULL);
 }
 
 /* As the watch does: `touched` is what the server answers, if it is asked. */
@@ -70,11 +80,11 @@ static bool tell_touched(uint64_t lsn, const char *snapshot, bool any, const cha
     struct fingerprint f = look("aa", lsn, snapshot);
     struct lookout_guard guard;
     if (!lookout_asked(&l, &f, &guard)) {
-        lookout_tell(&l, &f, NULL);
+        lookout_tell(&l, l.epoch, &f, NULL);
         return false;
     }
     struct lookout_touched answer = {.guard = &guard, .any = any, .names = span_of(touched)};
-    lookout_tell(&l, &f, &answer);
+    lookout_tell(&l, l.epoch, &f, &answer);
     return true;
 }
 
@@ -107,11 +117,17 @@ static uint64_t lsn(void)
     return lookout_lsn(&l, 0, &near_xid, &ahead);
 }
 
+static bool wanted(void)
+{
+    uint64_t epoch;
+    return lookout_wanted(&l, &epoch);
+}
+
 static void what_a_look_answers(void **state)
 {
     (void)state;
     struct lookout_guard guard = guard_of_xid(200, 1000), other = guard_of_xid(190, 990);
-    assert_true(lookout_wanted(&l));
+    assert_true(wanted());
     assert_int_equal(lookout_answer(&l, &guard), LOOKOUT_UNANSWERED);
     lookout_ask(&l, &guard);
     assert_false(tell_touched(900, "200:200:", false, "")); /* still under way at that look */
@@ -126,7 +142,7 @@ static void what_a_look_answers(void **state)
     lsn();
     assert_int_equal(near_xid, 0);
     lookout_end(&l);
-    assert_false(lookout_wanted(&l));
+    assert_false(wanted());
     assert_int_equal(lookout_answer(&l, &other), LOOKOUT_PASSES_ALL); /* nothing is recorded */
 }
 
@@ -160,7 +176,7 @@ static void what_was_put_back_is_a_change(void **state)
     assert_int_equal(lookout_answer(&l, &guard), LOOKOUT_UNANSWERED);
     lookout_end(&l);
     lookout_recall_seen(&l, &arena, &seen);
-    assert_int_equal(seen.lsn, 1100);
+    assert_int_equal(seen.lsn, 1109);
     assert_true(span_equal_text(seen.touched, "table a.b"));
     assert_null(seen.text.ptr);
     arena_fini(&arena);
@@ -186,7 +202,7 @@ static void since_when_it_matters(void **state)
     assert_int_equal(ahead.xid, 100);
     assert_int_equal(ahead.lsn, 0);
     lookout_ask(&l, &before); /* which was answered by then, or never comes */
-    lookout_tell(&l, &f, NULL);
+    lookout_tell(&l, l.epoch, &f, NULL);
     lookout_lsn(&l, 105, &near_xid, &ahead);
     assert_int_equal(ahead.xid, 500);
     assert_int_equal(ahead.lsn, 2005);
@@ -212,8 +228,78 @@ static void from_where_on_rows_may_be_missing(void **state)
     assert_int_equal(near_xid, 150);
     tell("bb", 600, "160:160:");
     assert_true(lookout_changed(&l));
-    assert_false(lookout_wanted(&l));
+    assert_false(wanted());
     assert_int_equal(lsn(), 500);
+}
+
+/* A snapshot ends behind the newest that is over: what waits may have a later id. */
+static void what_waits_stands_behind_the_snapshot(void **state)
+{
+    (void)state;
+    struct fingerprint f = look("aa", 200, "105:105:");
+    f.next_xid = 108; /* 105 and 107 wait with their commit */
+    lookout_tell(&l, l.epoch, &f, NULL);
+    assert_int_equal(lsn(), 100);
+    f.id.lsn = 300;
+    lookout_tell(&l, l.epoch, &f, NULL);
+    assert_int_equal(lsn(), 100);
+    tell("aa", 400, "107:107:");
+    assert_int_equal(lsn(), 100);
+    tell("aa", 500, "108:108:");
+    assert_int_equal(lsn(), 500);
+}
+
+/* It was on its way while one epoch ended and the next began. */
+static void a_look_for_another_epoch_says_nothing(void **state)
+{
+    (void)state;
+    uint64_t epoch;
+    struct progress_fingerprint recorded = {.hash = "bb", .lsn = 60, .xid = 40};
+    struct fingerprint late = look("aa", 600, "160:160:"), now = look("bb", 700, "170:170:");
+    struct lookout_guard guard = guard_of_xid(165, 650), asked;
+    assert_true(lookout_wanted(&l, &epoch));
+    lookout_end(&l);
+    lookout_begin(&l, &recorded, &now);
+    lookout_tell(&l, epoch, &late, NULL);
+    assert_false(lookout_changed(&l));
+    late = look("bb", 800, "180:180:"); /* of other routes, which say that nothing was touched */
+    lookout_ask(&l, &guard);
+    assert_true(lookout_asked(&l, &late, &asked));
+    lookout_tell(&l, epoch, &late, &(struct lookout_touched){.guard = &asked});
+    assert_int_equal(lookout_answer(&l, &guard), LOOKOUT_UNANSWERED);
+    assert_true(lookout_wanted(&l, &epoch));
+    lookout_tell(&l, epoch, &late, &(struct lookout_touched){.guard = &asked});
+    assert_int_equal(lookout_answer(&l, &guard), LOOKOUT_PASSES_ALL);
+}
+
+/* Detached, written by its name, and dropped: an open finds it gone, which alone is harmless. */
+static void a_guard_that_names_what_is_gone_is_a_change(void **state)
+{
+    (void)state;
+    struct lookout_guard guard = guard_of_xid(90, 800), other = guard, behind = guard;
+    guard.suspects.count = other.suspects.count = behind.suspects.count = 2;
+    guard.suspects.oids[1] = behind.suspects.oids[1] = 16500;
+    behind.id.final_lsn = 1000; /* it was dropped by then: so this one is forged */
+    lookout_gone(&l, SPAN_LITERAL("16400"), 900);
+    lookout_gone(&l, SPAN_LITERAL("16500,16600"), 1000);
+    lookout_gone(&l, span_null(), 2000);
+    lookout_ask(&l, &other);
+    assert_true(tell_touched(1100, "201:201:", false, ""));
+    assert_int_equal(lookout_answer(&l, &other), LOOKOUT_PASSES_ALL);
+    assert_int_equal(lookout_answer(&l, &behind), LOOKOUT_PASSES_ALL);
+    assert_int_equal(lookout_answer(&l, &guard), LOOKOUT_UNANSWERED);
+    assert_false(lookout_changed(&l));
+    lookout_news(&l);
+    lookout_ask(&l, &guard);
+    assert_true(lookout_changed(&l));
+    assert_true(lookout_news(&l));
+    struct arena arena;
+    struct published_seen seen;
+    arena_init(&arena, 256, 256);
+    lookout_recall_seen(&l, &arena, &seen);
+    assert_true(span_equal_text(seen.touched, "a partition that is gone"));
+    assert_int_equal(seen.lsn, 1000);
+    arena_fini(&arena);
 }
 
 static void what_was_seen_is_kept_until_an_epoch_begins(void **state)
@@ -231,7 +317,7 @@ static void what_was_seen_is_kept_until_an_epoch_begins(void **state)
     assert_string_equal(hash, "aa");
     lookout_recall_seen(&l, &arena, &seen);
     assert_true(span_equal_text(seen.text, "bb"));
-    assert_int_equal(seen.lsn, 600);
+    assert_int_equal(seen.lsn, 609);
     struct progress_fingerprint recorded = {.hash = "bb", .lsn = 50, .xid = 40};
     struct fingerprint now = look("bb", 800, "180:180:");
     lookout_begin(&l, &recorded, &now);
@@ -254,6 +340,9 @@ int main(void)
         TEST(what_was_put_back_is_a_change),
         TEST(since_when_it_matters),
         TEST(from_where_on_rows_may_be_missing),
+        TEST(what_waits_stands_behind_the_snapshot),
+        TEST(a_look_for_another_epoch_says_nothing),
+        TEST(a_guard_that_names_what_is_gone_is_a_change),
         TEST(what_was_seen_is_kept_until_an_epoch_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
