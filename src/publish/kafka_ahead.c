@@ -81,8 +81,8 @@ static void take_answers(struct kafka_in_use *topics, const struct asking *askin
     }
 }
 
-int kafka_look_ahead(struct kafka_in_use *topics, const struct message *messages, uint32_t count,
-                     struct error *err)
+enum step kafka_look_ahead(struct kafka_in_use *topics, const struct message *messages,
+                           uint32_t count, struct error *err)
 {
     assert(topics->session->events->rk != NULL && count > 0);
     struct asking asking = {.count = 0};
@@ -91,16 +91,16 @@ int kafka_look_ahead(struct kafka_in_use *topics, const struct message *messages
     ask_for_unknown(topics, &asking, messages, count);
     if (first && asking.count > 0)
         ask_for_remembered(topics, &asking);
-    int result = 0;
+    enum step result = STEP_DONE;
     if (asking.count > 0) {
         struct kafka_lookup lookup = {.options = topics->session->options,
                                       .topics = asking.items,
                                       .count = asking.count,
                                       .how = &topics->session->options->delivery->topics,
                                       .deadline_us = kafka_deadline_us(topics->session->options)};
-        result = kafka_look_up(&lookup, err);
+        result = kafka_look_up(&lookup, err) < 0 ? STEP_FAILED : STEP_WAIT;
     }
-    if (result == 0)
+    if (result == STEP_WAIT)
         take_answers(topics, &asking);
     free(asking.items);
     return result;

@@ -217,28 +217,28 @@ void kafka_find_take(struct kafka_in_use *topics, struct kafka_topic *topic,
 
 /* ---- The topic of a message ---- */
 
-static int use(struct kafka_in_use *topics, struct kafka_topic *topic, bool of_row,
-               struct error *err)
+static enum step use(struct kafka_in_use *topics, struct kafka_topic *topic, bool of_row,
+                     struct error *err)
 {
     if (topic->partitions > 0)
-        return kafka_in_use_open_handle(topics, topic, err);
+        return kafka_in_use_open_handle(topics, topic, err) < 0 ? STEP_FAILED : STEP_DONE;
     if (clock_monotonic_us() - topic->checked_us < KAFKA_REFUSED_US ||
         (topic->refused_ahead != 0 && topic->refused_ahead == topics->aheads))
         return refuse(topics, topic, of_row, err);
     if (look_up(topics, topic, err) == 0)
-        return 0;
+        return STEP_WAIT;
     return topic->denied != NULL ? refuse(topics, topic, of_row, err) : -1;
 }
 
-int kafka_find(struct kafka_in_use *topics, const struct message *message,
-               struct kafka_topic **topic, struct error *err)
+enum step kafka_find(struct kafka_in_use *topics, const struct message *message,
+                     struct kafka_topic **topic, struct error *err)
 {
     struct kafka_topic *last = topics->last;
     if (last != NULL && last->rkt != NULL && last->partitions > 0 &&
         !(message->topic_of_row && last->weak != NULL) &&
         span_equal_text(message->topic, last->name)) {
         *topic = last;
-        return 0;
+        return STEP_DONE;
     }
     bool of_row = message->topic_of_row;
     assert(message->topic.len > 0);
@@ -248,10 +248,11 @@ int kafka_find(struct kafka_in_use *topics, const struct message *message,
     if (of_row && kafka_memory_is_denied(topics->session->options->memory, message->topic,
                                          clock_monotonic_us()))
         return denied(topics, (*topic)->name, KAFKA_USE_OPERATIONS, true, err);
-    if (use(topics, *topic, of_row, err) < 0)
-        return -1;
+    enum step used = use(topics, *topic, of_row, err);
+    if (used != STEP_DONE)
+        return used;
     if (of_row && (*topic)->weak != NULL && judge_weak(topics, *topic, err) < 0)
         return -1;
     topics->last = *topic;
-    return 0;
+    return STEP_DONE;
 }

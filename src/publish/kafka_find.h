@@ -7,9 +7,10 @@
 #include "publish/kafka_lookup.h"
 
 /* The message's topic, looked up or created at its first use. Illegal, missing, a relay's own, and
- * denied or too weakly replicated where a row chose it: ERROR_DATA. */
-int kafka_find(struct kafka_in_use *topics, const struct message *message,
-               struct kafka_topic **topic, struct error *err);
+ * denied or too weakly replicated where a row chose it: ERROR_DATA. STEP_WAIT: it was asked for by
+ * itself, which takes time; it is known at the next call. */
+enum step kafka_find(struct kafka_in_use *topics, const struct message *message,
+                     struct kafka_topic **topic, struct error *err);
 /* A message is too large for what is known of the topic: its configuration is read again, where
  * that was not done just now. */
 int kafka_find_limit(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err);

@@ -17,7 +17,9 @@
 /* For the list of all topics at most; meanwhile nobody looks whether to stop. */
 #define LIST_WAIT_MAX_MS (4 * KAFKA_SLICE_MS)
 #define ASK_AGAIN_US (50 * US_PER_MS)
-/* New topics have their leaders soon; what takes longer is waited for topic by topic. */
+/* New topics have their leaders soon. A busy cluster takes longer for hundreds of them: while
+ * others come they are waited for together, because by itself each would cost a question of a Kafka
+ * transaction's time. */
 #define SETTLE_US (5 * US_PER_S)
 /* Topics of one request at most. A controller refuses a request that makes too many partitions. */
 #define CREATE_MAX 100
@@ -168,24 +170,29 @@ static int create(struct kafka_lookup *l, struct error *err)
     return 0;
 }
 
-static bool all_came(const struct kafka_lookup *l)
+static uint32_t count_to_come(const struct kafka_lookup *l)
 {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < l->count; i++)
-        if (l->topics[i].coming && l->topics[i].found != KAFKA_ASKED_THERE)
-            return false;
-    return true;
+        count += l->topics[i].coming && l->topics[i].found != KAFKA_ASKED_THERE ? 1 : 0;
+    return count;
 }
 
 static int await_created(struct kafka_lookup *l, struct error *err)
 {
-    int64_t until_us = clock_monotonic_us() + SETTLE_US;
-    while (!all_came(l) && clock_monotonic_us() < until_us) {
+    uint32_t to_come = count_to_come(l);
+    int64_t came_us = clock_monotonic_us();
+    while (to_come > 0 && clock_monotonic_us() - came_us < SETTLE_US) {
         int listed = 0;
         if (kafka_keep_waiting(l->client, l->deadline_us, "waiting for new topics", err) < 0)
             return -1;
         clock_sleep_us(ASK_AGAIN_US);
         if (ask_until_answered(l, &listed, err) < 0)
             return -1;
+        uint32_t left = count_to_come(l);
+        if (left < to_come)
+            came_us = clock_monotonic_us();
+        to_come = left;
     }
     leave_missing_open(l);
     return 0;

@@ -149,8 +149,9 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
     assert(p->txn.phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
-    if (kafka_find(&p->topics, message, &topic, err) < 0)
-        return -1;
+    enum step found = kafka_find(&p->topics, message, &topic, err);
+    if (found != STEP_DONE)
+        return found;
     struct kafka_stamp stamp;
     kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
     if (check_size(p, topic, message, &stamp, err) < 0 ||

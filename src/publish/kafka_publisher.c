@@ -134,15 +134,16 @@ static int open_if_idle(struct kafka_publisher *p, struct error *err)
 }
 
 /* Topics are looked up before the transaction that needs them begins, together; those of its later
- * batches when the batch comes. */
-static int look_ahead(struct kafka_publisher *p, const struct batch *batch,
-                      const struct message *message, struct error *err)
+ * batches when the batch comes. Where that takes time the transaction is not to be older for it:
+ * STEP_WAIT, and the next call goes on. */
+static enum step look_ahead(struct kafka_publisher *p, const struct batch *batch,
+                            const struct message *message, struct error *err)
 {
     bool idle = p->txn.phase == KAFKA_IDLE;
     if ((!idle && message != batch->messages) || message == p->ahead)
-        return 0;
+        return STEP_DONE;
     if (idle && kafka_between(&p->txn, &p->topics, err) < 0)
-        return -1;
+        return STEP_FAILED;
     uint32_t count = batch->count - (uint32_t)(message - batch->messages);
     p->ahead = message;
     return kafka_look_ahead(&p->topics, message, count, err);
@@ -159,13 +160,11 @@ static enum step op_put(struct publisher *base, struct batch *batch, const struc
         return kafka_fail_again(&p->failure, err);
     stay_awake(p, BETWEEN_CALLS_MS);
     /* What is learnt may want smaller batches. */
-    int result = look_ahead(p, batch, message, err);
+    enum step result = look_ahead(p, batch, message, err);
     stay_awake(p, WITHIN_CALL_MS);
-    if (result == 0)
-        result = open_if_idle(p, err);
-    if (result == 0)
-        result = check_claim_if_slept(p, err);
-    if (result == 0)
+    if (result == STEP_DONE && (open_if_idle(p, err) < 0 || check_claim_if_slept(p, err) < 0))
+        result = STEP_FAILED;
+    if (result == STEP_DONE)
         result = kafka_put(p, batch, message, err);
     if (result != STEP_WAIT)
         p->ahead = NULL;

@@ -330,13 +330,14 @@ static bool prepare(struct writer *w, struct batch *batch, struct message *messa
     return true;
 }
 
+/* What the publisher asks before a transaction begins does not make it older. */
 static enum step put(struct writer *w, struct batch *batch, const struct message *message,
                      int64_t now_us, struct error *err)
 {
-    if (w->txn_opened_us == 0)
-        w->txn_opened_us = now_us;
     uint32_t handed = batch->handed;
     enum step result = publisher_put(w->o.publisher, batch, message, err);
+    if (w->txn_opened_us == 0 && (result != STEP_WAIT || batch->handed != handed))
+        w->txn_opened_us = now_us;
     if (batch->handed != handed)
         pace_handed(w->o.pace, in_flight(w), message->bytes, now_us);
     w->flagged = result == STEP_WAIT;
@@ -344,23 +345,25 @@ static enum step put(struct writer *w, struct batch *batch, const struct message
     return result;
 }
 
-/* Done: the batch is out. Wait: the publisher's queue is full, enough is on its way, or the time is
- * to be looked at. */
+/* Done: the batch is out. Wait: the publisher's queue is full or it has asked a question, enough is
+ * on its way, or the time is to be looked at. */
 static enum step produce(struct writer *w, int64_t now_us, struct error *err)
 {
     struct batch *batch = newest(w);
+    bool refused = false; /* that may have cost a question */
     for (uint32_t i = 0; w->next < batch->count; i++) {
         struct message *message = &batch->messages[w->next];
         if (verdict_unit_equal(unit_of(message), w->passed_over)) {
             w->next++;
             continue;
         }
-        if (i == MESSAGES_PER_STEP || !prepare(w, batch, message))
+        if (i == MESSAGES_PER_STEP || refused || !prepare(w, batch, message))
             return STEP_WAIT;
         enum step result = put(w, batch, message, now_us, err);
         if (result == STEP_WAIT)
             return STEP_WAIT;
-        if (result < 0 && on_refused(w, message, err) < 0)
+        refused = result < 0;
+        if (refused && on_refused(w, message, err) < 0)
             return STEP_FAILED;
         if (result == STEP_DONE) {
             w->produced = unit_of(message);

@@ -26,7 +26,11 @@ struct slow_publisher {
     struct batch *batches[64];
     size_t bytes[64];
     uint32_t handed, reported;
-    bool full; /* its queue */
+    bool full;           /* its queue */
+    uint32_t questions;  /* so many puts only ask one */
+    uint64_t refuse_to;  /* the rows from the second to this one are refused after a question */
+    int64_t question_us; /* how long that takes */
+    int64_t *now_us;
     struct progress record;
     struct arena arena;
 };
@@ -49,10 +53,18 @@ static void report(struct slow_publisher *p, uint32_t count)
 static enum step slow_put(struct publisher *base, struct batch *batch,
                           const struct message *message, struct error *err)
 {
-    (void)err;
     struct slow_publisher *p = (struct slow_publisher *)base;
     if (p->full)
         return STEP_WAIT;
+    if (p->questions > 0) {
+        p->questions--;
+        *p->now_us += p->question_us;
+        return STEP_WAIT;
+    }
+    if (message->id.ordinal > 1 && message->id.ordinal <= p->refuse_to) {
+        *p->now_us += p->question_us;
+        return error_data(err, REASON_TOPIC_MISSING, "there is no such topic");
+    }
     char text[64];
     snprintf(text, sizeof text, "%llu", (unsigned long long)message->id.ordinal);
     note(p, text);
@@ -306,6 +318,41 @@ static void it_is_cut_before_a_batch_that_has_not_begun(void **state)
 }
 
 /* After trouble transactions are shorter. */
+/* A refusal may have cost a question to the brokers, and a row's topic as long as that. */
+static void refusals_that_take_time_are_cut_between(void **state)
+{
+    struct fixture *f = *state;
+    f->route.on_error = ON_ERROR_SKIP;
+    f->publisher.refuse_to = 5;
+    f->publisher.question_us = SPLIT_US / 2;
+    f->publisher.now_us = &f->now_us;
+    struct batch *batch = channel_take(f->circuit.empty);
+    for (uint64_t i = 1; i <= 6; i++)
+        put_row(f, batch, 0x1000, 0x1100, i);
+    send_whole(f, batch, 0x1110);
+    for (int i = 0; i < 4; i++)
+        run(f);
+    journal_is(f, "1 [1000/4] 6/2 [1110/0] ");
+}
+
+static void what_is_asked_before_it_begins_does_not_make_it_older(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.questions = 1;
+    f->publisher.question_us = SPLIT_US;
+    f->publisher.now_us = &f->now_us;
+    struct batch *batch = channel_take(f->circuit.empty);
+    for (uint64_t i = 1; i <= 3; i++)
+        put_row(f, batch, 0x1000, 0x1100, i);
+    send_whole(f, batch, 0x1110);
+    run(f);
+    run(f);
+    journal_is(f, "1 2 ");
+    report(&f->publisher, 2);
+    run(f);
+    journal_is(f, "1 2 3 [1110/0] ");
+}
+
 static void trouble_cuts_earlier(void **state)
 {
     struct fixture *f = *state;
@@ -331,6 +378,8 @@ int main(void)
         TEST(it_is_never_cut_inside_a_change),
         TEST(what_met_a_full_queue_belongs_to_the_next_part),
         TEST(it_is_cut_before_a_batch_that_has_not_begun),
+        TEST(refusals_that_take_time_are_cut_between),
+        TEST(what_is_asked_before_it_begins_does_not_make_it_older),
         TEST(trouble_cuts_earlier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

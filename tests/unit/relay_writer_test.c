@@ -31,6 +31,7 @@ struct fake_publisher {
     struct batch *unreported[64];
     uint32_t unreported_count;
     bool hold_reports;
+    uint32_t room;          /* puts before the queue is full */
     uint32_t queue_full;    /* puts that find the queue full */
     uint32_t slices;        /* commits that are not done yet */
     const char *refuse;     /* value of the message that is refused */
@@ -62,7 +63,9 @@ static enum step fake_put(struct publisher *base, struct batch *batch,
 {
     struct fake_publisher *p = (struct fake_publisher *)base;
     p->calls++;
-    if (p->queue_full > 0) {
+    if (p->room > 0) {
+        p->room--;
+    } else if (p->queue_full > 0) {
         p->queue_full--;
         return STEP_WAIT;
     }
@@ -423,7 +426,8 @@ static void a_long_transaction_is_split(void **state)
 static void an_old_batch_is_cut_at_its_end(void **state)
 {
     struct fixture *f = *state;
-    f->publisher.queue_full = 1;
+    f->publisher.room = 1;
+    f->publisher.queue_full = 2;
     struct batch *batch = take(f);
     put_text(batch, 0, 0x1100, 1, "a");
     put_text(batch, 0, 0x1100, 2, "b");

@@ -25,6 +25,11 @@ API_KEYS = {
 }
 API_NAMES = {number: name for name, number in API_KEYS.items()}
 
+# What a limited link carries in one go, and for how long it may have had nothing to do and makes up
+# for it: a machine that lets the proxy wait does not make the link slower than it is said to be.
+RATED_BYTES = 16384
+RATED_SLACK_S = 0.5
+
 REQUEST, RESPONSE = "request", "response"
 DROP, CUT, DELAY, HOLD = "drop", "cut", "delay", "hold"
 
@@ -78,6 +83,8 @@ class Proxy:
         self.bytes_down = 0  # to the client
         self.connections = 0
         self.slow_chunk = None  # (bytes, seconds): so many, then that pause, in each direction
+        self.rate = None        # bytes a second, of all connections and both directions together
+        self._free_at = 0.0     # when what was let through by that is through
         threading.Thread(target=self._accept, name="proxy-accept", daemon=True).start()
 
     # ---- the script's side ----
@@ -178,12 +185,24 @@ class Proxy:
 
     def _send(self, sink, data):
         self.flowing.wait()
+        while self.rate and data:
+            self._take_turn(min(len(data), RATED_BYTES))
+            sink.sendall(data[:RATED_BYTES])
+            data = data[RATED_BYTES:]
         while self.slow_chunk and data:
             size, pause = self.slow_chunk
             sink.sendall(data[:size])
             data = data[size:]
             time.sleep(pause)
         sink.sendall(data)
+
+    def _take_turn(self, size):
+        """Wait until the link has carried what went before, and these bytes."""
+        with self.lock:
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now - RATED_SLACK_S) + size / self.rate
+            wait = self._free_at - now
+        time.sleep(max(wait, 0))
 
     def _connection_state(self):
         return None
