@@ -49,6 +49,22 @@ static uint32_t find(const struct kafka_away *away, struct span address)
     return i;
 }
 
+/* Of connections that end later it says "Disconnected", and what state they were in. Where a name
+ * has addresses of both families, and nobody listens at that of version 6, the other one is taken
+ * next. */
+static bool is_not_made(struct span address, const char *why)
+{
+    if (strncmp(why, "Connect to ipv6#", 16) == 0 && !span_starts_with(address, SPAN_LITERAL("[")))
+        return false;
+    static const char *const texts[] = {"Connect to ",       "Connection setup timed out",
+                                        "Failed to resolve", "ApiVersion",
+                                        "APIVERSION",        "in state CONNECT"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strstr(why, texts[i]) != NULL)
+            return true;
+    return false;
+}
+
 void kafka_away_note(struct kafka_away *away, const char *text)
 {
     assert(away != NULL && text != NULL);
@@ -64,6 +80,16 @@ void kafka_away_note(struct kafka_away *away, const char *text)
     struct kafka_away_broker *broker = &away->brokers[i];
     snprintf(broker->address, sizeof broker->address, "%.*s", SPAN_ARG(address));
     snprintf(broker->why, sizeof broker->why, "%s", why);
+    broker->unreachable |= is_not_made(address, why);
+}
+
+bool kafka_away_unreachable(const struct kafka_away *away)
+{
+    assert(away->count <= KAFKA_AWAY_MAX);
+    for (uint32_t i = 0; i < away->count; i++)
+        if (away->brokers[i].unreachable)
+            return true;
+    return false;
 }
 
 static bool is_away(const struct kafka_away *away, const struct rd_kafka_metadata_broker *broker)

@@ -17,6 +17,7 @@
 struct kafka_away_broker {
     char address[128]; /* "host:port", as it is advertised */
     char why[160];
+    bool unreachable; /* some connection to it was not made, not only one that ended */
 };
 
 /* Since a handle was opened; what comes later is counted no more than that. */
@@ -29,6 +30,8 @@ struct kafka_away {
  * "TxnCoordinator: host:9092: …". Takes no note of what is about anything else, such as
  * bootstrap.servers. */
 void kafka_away_note(struct kafka_away *away, const char *text);
+/* Was some broker unreachable for a while? One that only ends connections never is. */
+bool kafka_away_unreachable(const struct kafka_away *away);
 /* Is each broker that the cluster names now among them? Asks it, for wait_ms at most. */
 bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms);
 

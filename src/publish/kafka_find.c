@@ -75,7 +75,7 @@ static void note_weak(struct kafka_in_use *topics, struct kafka_topic *topic, in
 {
     struct buf weak = BUF_EMPTY;
     kafka_destination_weak(topic->name, replicas, settings, &weak);
-    topic->weak = weak.len > 0 ? arena_text(&topics->arena, buf_span(&weak)) : NULL;
+    kafka_in_use_set_weak(topics, topic, buf_span(&weak));
     buf_fini(&weak);
 }
 

@@ -67,6 +67,7 @@ void kafka_in_use_forget_handles(struct kafka_in_use *topics)
     for (struct kafka_topic *topic = topics->newest; topic != NULL; topic = topic->next)
         kafka_in_use_forget_handle(topic);
     topics->small = false; /* until the next handles are known to have batches too large */
+    topics->counting = false;
 }
 
 int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *topic,
@@ -104,6 +105,16 @@ void kafka_in_use_set(struct kafka_in_use *topics, struct kafka_topic *topic,
     topic->settings_us = learnt_us;
     topic->clamp = clamp_limits_of(&settings->clamp);
     note_limit(topics, topic, settings->max_message_bytes);
+}
+
+void kafka_in_use_set_weak(struct kafka_in_use *topics, struct kafka_topic *topic, struct span weak)
+{
+    topic->weak = NULL;
+    if (weak.len == 0)
+        return;
+    if (topic->weak_text == NULL || !span_equal_text(weak, topic->weak_text))
+        topic->weak_text = arena_text(&topics->arena, weak);
+    topic->weak = topic->weak_text;
 }
 
 static struct kafka_topic *add_topic(struct kafka_in_use *topics, struct span name)
@@ -153,8 +164,9 @@ static void keep_topic(struct kafka_in_use *topics, const struct kafka_topic *to
     kept->next = next;
     kept->name = name;
     kept->illegal = NULL;
+    kept->weak = kept->weak_text = NULL;
     if (topic->weak != NULL)
-        kept->weak = arena_text(&topics->arena, span_of(topic->weak));
+        kafka_in_use_set_weak(topics, kept, span_of(topic->weak));
 }
 
 void kafka_in_use_drop_missing(struct kafka_in_use *topics)
@@ -230,22 +242,35 @@ int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topi
 bool kafka_in_use_is_full(const struct kafka_in_use *topics, const struct kafka_topic *topic,
                           const struct message *message)
 {
-    assert(topics->small);
+    if (!topics->small)
+        return false;
+    if (!topics->counting)
+        return true;
     if (topic->unreported_bytes == 0 || topic->max_message_bytes >= topics->session->batch_bytes)
         return false;
     return topic->unreported_bytes + kafka_message_bytes_max(message) > topic->max_message_bytes;
 }
 
-void kafka_in_use_sent(struct kafka_topic *topic, const struct message *message)
+void kafka_in_use_count(struct kafka_in_use *topics)
 {
-    topic->unreported_bytes += kafka_message_bytes_max(message);
+    topics->counting = topics->small;
+}
+
+void kafka_in_use_sent(const struct kafka_in_use *topics, struct kafka_topic *topic,
+                       const struct message *message)
+{
+    if (topics->counting)
+        topic->unreported_bytes += kafka_message_bytes_max(message);
 }
 
 void kafka_in_use_reported(struct kafka_in_use *topics, const struct message *message)
 {
+    if (!topics->counting)
+        return;
     struct kafka_topic *topic = table_get(&topics->table, message->topic);
     assert(topic != NULL); /* it has a message under way, so nobody dropped it */
     topic->unreported_bytes -= kafka_message_bytes_max(message);
+    assert(topic->unreported_bytes >= 0);
 }
 
 bool kafka_in_use_wants_smaller_batches(const struct kafka_in_use *topics)

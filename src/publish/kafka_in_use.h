@@ -21,7 +21,8 @@ struct kafka_topic {
     const char *denied;       /* operations that the ACLs deny; NULL: none */
     const char *illegal;      /* what the brokers say of its name; NULL: nothing */
     const char *weak;         /* how weakly it is replicated; NULL: it is not, or that was told */
-    int64_t unreported_bytes; /* counted only where some topic takes less than a batch */
+    const char *weak_text;    /* what was said of that last, kept because it is said again */
+    int64_t unreported_bytes; /* while it is counted */
     int32_t sticky_partition; /* where null keys go, -1: choose */
     int64_t sticky_bytes;
     struct kafka_topic *next; /* all topics, newest first */
@@ -37,6 +38,7 @@ struct kafka_in_use {
     struct kafka_topic *refresh; /* the next whose partition count is looked at */
     int64_t refreshed_us;
     bool small;         /* some topic takes less than a batch of the session */
+    bool counting;      /* so what is under way is counted, all of it */
     int smallest_bytes; /* what the smallest topic takes, at most KAFKA_BATCH_BYTES */
     uint64_t random;
     uint64_t aheads; /* looks ahead so far */
@@ -61,6 +63,9 @@ void kafka_in_use_forget_handle(struct kafka_topic *topic);
 /* Before a batch: rows can name topics without end, so that those that are not there are forgotten
  * now and then; nothing is under way to them. No pointer to a topic stays good. */
 void kafka_in_use_drop_missing(struct kafka_in_use *topics);
+/* What is found out of its replication; absent: it is not weak. */
+void kafka_in_use_set_weak(struct kafka_in_use *topics, struct kafka_topic *topic,
+                           struct span weak);
 /* Takes its configuration over. */
 void kafka_in_use_set(struct kafka_in_use *topics, struct kafka_topic *topic,
                       const struct kafka_topic_settings *settings, int64_t learnt_us);
@@ -71,11 +76,14 @@ bool kafka_in_use_is_of_row(const struct kafka_in_use *topics, const char *name)
 int kafka_in_use_partition(struct kafka_in_use *topics, struct kafka_topic *topic,
                            const struct message *message, int32_t *partition, struct error *err);
 
-/* What is under way is counted only while `small`. is_full: the topic has so much of it that the
- * message must wait for reports. */
+/* Nothing is under way: from here on it is counted, where some topic is small. */
+void kafka_in_use_count(struct kafka_in_use *topics);
+/* The topic has so much under way that the message must wait for reports. Also where something is
+ * that was not counted: what is subtracted at its report must have been added. */
 bool kafka_in_use_is_full(const struct kafka_in_use *topics, const struct kafka_topic *topic,
                           const struct message *message);
-void kafka_in_use_sent(struct kafka_topic *topic, const struct message *message);
+void kafka_in_use_sent(const struct kafka_in_use *topics, struct kafka_topic *topic,
+                       const struct message *message);
 void kafka_in_use_reported(struct kafka_in_use *topics, const struct message *message);
 
 /* Between transactions: whether the session's batches are larger than some topic takes. */

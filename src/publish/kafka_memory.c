@@ -157,9 +157,10 @@ unsigned kafka_memory_lost(const struct kafka_memory *memory, const struct messa
     return is_of(memory, alone) ? memory->lost : 0;
 }
 
-void kafka_memory_came_through(struct kafka_memory *memory)
+void kafka_memory_came_through(struct kafka_memory *memory, const struct message *message)
 {
-    memory->lost = 0;
+    if (change_id_is_none(memory->lost_of) || is_of(memory, message))
+        memory->lost = 0;
 }
 
 void kafka_memory_keep_smallest(struct kafka_memory *memory, int bytes, int64_t now_us)

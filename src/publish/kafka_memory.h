@@ -58,8 +58,9 @@ void kafka_memory_keep_lost(struct kafka_memory *memory, unsigned lost,
                             const struct message *alone);
 /* How many there were before this epoch, of the same kind. */
 unsigned kafka_memory_lost(const struct kafka_memory *memory, const struct message *alone);
-/* An event came through: those before it were not in a row. */
-void kafka_memory_came_through(struct kafka_memory *memory);
+/* An event came through: connections that ended on several, or on this one, were not in a row.
+ * Those that ended on another one by itself are counted on: each record's progress is its own. */
+void kafka_memory_came_through(struct kafka_memory *memory, const struct message *message);
 /* 0: no less than a batch. */
 int kafka_memory_smallest(const struct kafka_memory *memory, int64_t now_us);
 

@@ -158,18 +158,18 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
         kafka_in_use_partition(&p->topics, topic, message, &partition, err) < 0)
         return -1;
     bool alone = is_suspect(&p->options.suspect, message);
-    if ((alone && p->flight.outstanding > 0) ||
-        (p->topics.small && kafka_in_use_is_full(&p->topics, topic, message))) {
+    if (p->flight.outstanding > 0 && (alone || kafka_in_use_is_full(&p->topics, topic, message))) {
         enum step drained = kafka_txn_drain(&p->txn, err);
         if (drained != STEP_DONE)
             return drained;
     }
+    if (p->flight.outstanding == 0)
+        kafka_in_use_count(&p->topics);
     enum step result = produce(p, topic, message, partition, &stamp, err);
     if (result != STEP_DONE)
         return result;
     kafka_flight_sent(&p->flight, batch, message);
-    if (p->topics.small)
-        kafka_in_use_sent(topic, message);
+    kafka_in_use_sent(&p->topics, topic, message);
     if (p->txn.claimed)
         CRASH_POINT("C2");
     if (!alone)

@@ -15,8 +15,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Between two calls, and inside one, no more time passes but where the process sleeps, or a busy
- * machine lets it wait (in milliseconds). The writer asks for reports twice a second. */
+/* Between two calls, and inside one, no more time passes but where the process or the whole machine
+ * sleeps, or a busy one lets it wait (in milliseconds). The writer asks for reports twice a second.
+ */
 #define BETWEEN_CALLS_MS 750
 #define WITHIN_CALL_MS (KAFKA_SLICE_MS + 500)
 
@@ -58,11 +59,10 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
         const struct message *message = report->_private;
         kafka_flight_reported(&p->flight, message);
         if (delivered)
-            kafka_memory_came_through(p->options.memory);
+            kafka_memory_came_through(p->options.memory, message);
         if (delivered && message->bytes >= KAFKA_LARGE_BYTES)
             kafka_memory_took(p->options.memory, message->bytes, clock_monotonic_us());
-        if (p->topics.small)
-            kafka_in_use_reported(&p->topics, message);
+        kafka_in_use_reported(&p->topics, message);
     }
     if (!delivered && !p->failure.failed && !is_behind_gap(p, report)) {
         kafka_report_failed(&p->txn, report);
@@ -89,7 +89,7 @@ static void stay_awake(struct kafka_publisher *p, int64_t most_ms)
 {
     if (!kafka_session_is_apart(&p->session))
         return;
-    int64_t now_us = clock_monotonic_us();
+    int64_t now_us = clock_boot_us();
     if (p->awake_us != 0 && now_us - p->awake_us > most_ms * US_PER_MS)
         p->slept = true;
     p->awake_us = now_us;
@@ -102,7 +102,7 @@ static int check_claim_if_slept(struct kafka_publisher *p, struct error *err)
     p->slept = false;
     if (kafka_check_claim(&p->txn, err) < 0)
         return -1;
-    p->awake_us = clock_monotonic_us(); /* the question is no sleep, however long it took */
+    p->awake_us = clock_boot_us(); /* the question is no sleep, however long it took */
     return 0;
 }
 

@@ -14,6 +14,9 @@
 
 /* Connections in a row; some end by chance. */
 #define LOST_MAX 5
+/* The same for one record by itself, where larger ones came through: what a broker takes is not
+ * told by the size before compression. */
+#define LOST_ALONE_MAX 15
 
 static bool can_be_the_records_fault(rd_kafka_resp_err_t code)
 {
@@ -116,6 +119,23 @@ static unsigned count_lost(const struct kafka_txn *txn)
     return atomic_load(&kafka_session_events_watch(txn->session)->produce_lost);
 }
 
+/* A broker that ends the connection on a request goes on taking others. One that was not reachable
+ * meanwhile is ill, whatever it was sent, and no record is to blame for it. */
+static bool is_broker_ill(const struct kafka_txn *txn)
+{
+    return kafka_away_unreachable(&txn->session->events->health.away);
+}
+
+static bool has_its_verdict(const struct kafka_txn *txn, const struct message *message,
+                            unsigned lost)
+{
+    if (is_broker_ill(txn))
+        return false;
+    const struct kafka_memory *memory = txn->session->options->memory;
+    return lost >= LOST_ALONE_MAX ||
+           message->bytes > kafka_memory_largest(memory, clock_monotonic_us());
+}
+
 void kafka_report_lost(const struct kafka_txn *txn)
 {
     const struct kafka_memory *memory = txn->session->options->memory;
@@ -135,7 +155,7 @@ void kafka_report_lost(const struct kafka_txn *txn)
                     "a broker ended the connection %u times in a row on requests with records of "
                     "up to %zu bytes, without an answer",
                     lost, flight->largest);
-    } else if (message->bytes > kafka_memory_largest(memory, clock_monotonic_us())) {
+    } else if (has_its_verdict(txn, message, lost)) {
         txn->failure->verdict = message->id;
         txn->failure->verdict_route = message->route;
         error_retry(&err, REASON_RECORD_REFUSED,
@@ -152,7 +172,8 @@ void kafka_report_keep_lost(const struct kafka_txn *txn)
 {
     const struct kafka_failure *failure = txn->failure;
     bool judged = !change_id_is_none(failure->verdict) || !change_id_is_none(failure->suspect.from);
-    kafka_memory_keep_lost(txn->session->options->memory, judged ? 0 : count_lost(txn),
+    bool counts = !judged && !is_broker_ill(txn);
+    kafka_memory_keep_lost(txn->session->options->memory, counts ? count_lost(txn) : 0,
                            txn->flight->awaited);
 }
 

@@ -29,9 +29,8 @@ struct publisher_ops {
      * is none. Once, before the first put. Blocks until known or failed; heeds the stop flag. */
     int (*recover)(struct publisher *p, struct buf *record, struct error *err);
     /* Hands one message of `batch` over and raises what it counts of them. STEP_WAIT: queue full,
-     * or a question was asked that took time; call again. A message that can be seen to be
-     * unpublishable (topic illegal or missing, too large) is ERROR_DATA; the transaction and the
-     * publisher go on. */
+     * or a question took time. A message that can be seen to be unpublishable (topic illegal or
+     * missing, too large) is ERROR_DATA; the transaction and the publisher go on. */
     enum step (*put)(struct publisher *p, struct batch *batch, const struct message *message,
                      struct error *err);
     /* Serves reports: lowers what is outstanding. Waits at most wait_ms (0: not at all) for one. */

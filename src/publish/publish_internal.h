@@ -24,7 +24,7 @@ struct kafka_publisher {
     struct buf previous;             /* the record before the one that recover gave */
     bool forged;                     /* that one lacks the header which this one has */
     /* Only where events go out beside the transaction: */
-    int64_t awake_us; /* monotonic time of the last call's beginning or end; 0: none yet */
+    int64_t awake_us; /* clock_boot_us() at the last call's beginning or end; 0: none yet */
     bool slept;       /* the process did, and the claim has not been looked at since */
     bool gap;         /* a record was not taken, so nothing behind it is; its report says why */
 };

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,12 +72,35 @@ static void test_each_once(void **state)
     assert_string_equal(away.brokers[2].why, "round 1");
 }
 
+static void expect_unreachable(const char *text, bool unreachable)
+{
+    struct kafka_away away = {.count = 0};
+    kafka_away_note(&away, text);
+    kafka_away_note(&away, "h:1/1: Disconnected (after 20ms in state UP)");
+    assert_int_equal(kafka_away_unreachable(&away), unreachable);
+}
+
+static void test_unreachable(void **state)
+{
+    (void)state;
+    expect_unreachable("h:1/1: Connect to ipv4#127.0.0.1:1 failed: Connection refused", true);
+    expect_unreachable("h:1/1: Connection setup timed out in state CONNECT", true);
+    expect_unreachable("h:1/1: Failed to resolve 'h:1': Name or service not known", true);
+    expect_unreachable("h:1/1: Disconnected while requesting ApiVersion: might be caused by", true);
+    expect_unreachable("h:1/1: Disconnected (after 1ms in state APIVERSION_QUERY)", true);
+    expect_unreachable("[::1]:1/1: Connect to ipv6#[::1]:1 failed: Connection refused", true);
+    expect_unreachable("localhost:1/1: Connect to ipv6#[::1]:1 failed: Connection refused", false);
+    expect_unreachable("h:1/1: Disconnected (after 20ms in state UP)", false);
+    expect_unreachable("h:1/1: 1 request(s) timed out: disconnect (after 9ms in state UP)", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_brokers),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_each_once),
+        cmocka_unit_test(test_unreachable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

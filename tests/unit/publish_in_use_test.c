@@ -156,10 +156,11 @@ static void a_small_topic_is_full_at_its_limit_and_free_again(void **state)
     struct message message = message_of("k");
     int64_t bytes = kafka_message_bytes_max(&message);
     f->topics.small = true;
+    kafka_in_use_count(&f->topics);
     f->topic.max_message_bytes = LIMIT;
     int64_t sent = 0;
     while (!kafka_in_use_is_full(&f->topics, &f->topic, &message)) {
-        kafka_in_use_sent(&f->topic, &message);
+        kafka_in_use_sent(&f->topics, &f->topic, &message);
         sent++;
         assert_true(sent * bytes <= LIMIT);
     }
@@ -174,9 +175,10 @@ static void a_message_beyond_the_limit_goes_out_alone(void **state)
     struct fixture *f = *state;
     struct message message = message_of("k");
     f->topics.small = true;
+    kafka_in_use_count(&f->topics);
     f->topic.max_message_bytes = 50;
     assert_false(kafka_in_use_is_full(&f->topics, &f->topic, &message));
-    kafka_in_use_sent(&f->topic, &message);
+    kafka_in_use_sent(&f->topics, &f->topic, &message);
     assert_true(kafka_in_use_is_full(&f->topics, &f->topic, &message));
 }
 
@@ -185,12 +187,56 @@ static void a_topic_that_takes_a_whole_batch_is_never_full(void **state)
     struct fixture *f = *state;
     struct message message = message_of("k");
     f->topics.small = true; /* because of another one */
+    kafka_in_use_count(&f->topics);
     f->topic.max_message_bytes = KAFKA_BATCH_BYTES;
     f->topic.unreported_bytes = 10 * KAFKA_BATCH_BYTES;
     assert_false(kafka_in_use_is_full(&f->topics, &f->topic, &message));
 }
 
-/* ---- Names without end ---- */
+/* A topic may turn out to take little while messages are under way. */
+static void what_was_not_counted_when_it_went_out_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    struct message message = message_of("k");
+    struct kafka_topic *topic;
+    message.topic = SPAN_LITERAL("orders");
+    assert_int_equal(kafka_in_use_get(&f->topics, message.topic, &topic, &f->err), 0);
+    kafka_in_use_count(&f->topics);
+    kafka_in_use_sent(&f->topics, topic, &message);
+    struct kafka_topic_settings settings = {.max_message_bytes = LIMIT};
+    kafka_in_use_set(&f->topics, topic, &settings, 1);
+    assert_true(f->topics.small);
+    assert_true(kafka_in_use_is_full(&f->topics, topic, &message));
+    kafka_in_use_reported(&f->topics, &message);
+    assert_int_equal(topic->unreported_bytes, 0);
+    kafka_in_use_count(&f->topics);
+    assert_false(kafka_in_use_is_full(&f->topics, topic, &message));
+    kafka_in_use_sent(&f->topics, topic, &message);
+    assert_int_equal(topic->unreported_bytes, kafka_message_bytes_max(&message));
+    kafka_in_use_reported(&f->topics, &message);
+    assert_int_equal(topic->unreported_bytes, 0);
+}
+
+/* ---- What grows ---- */
+
+/* Looked at every ten seconds, for as long as the epoch lasts. */
+static void how_weakly_a_topic_is_replicated_is_kept_once(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_topic *topic;
+    assert_int_equal(kafka_in_use_get(&f->topics, SPAN_LITERAL("orders"), &topic, &f->err), 0);
+    kafka_in_use_set_weak(&f->topics, topic, SPAN_LITERAL("topic orders has factor 1"));
+    size_t used = f->topics.arena.used_bytes;
+    for (int i = 0; i < 1000; i++) {
+        kafka_in_use_set_weak(&f->topics, topic, span_null());
+        assert_null(topic->weak);
+        kafka_in_use_set_weak(&f->topics, topic, SPAN_LITERAL("topic orders has factor 1"));
+        assert_string_equal(topic->weak, "topic orders has factor 1");
+    }
+    assert_int_equal(f->topics.arena.used_bytes, used);
+    kafka_in_use_set_weak(&f->topics, topic, SPAN_LITERAL("topic orders has factor 2"));
+    assert_string_equal(topic->weak, "topic orders has factor 2");
+}
 
 static void names_that_are_no_topics_are_dropped(void **state)
 {
@@ -230,6 +276,8 @@ int main(void)
         T(a_small_topic_is_full_at_its_limit_and_free_again),
         T(a_message_beyond_the_limit_goes_out_alone),
         T(a_topic_that_takes_a_whole_batch_is_never_full),
+        T(what_was_not_counted_when_it_went_out_is_waited_for),
+        T(how_weakly_a_topic_is_replicated_is_kept_once),
         T(names_that_are_no_topics_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,9 +193,48 @@ static void what_was_lost_is_counted_for_one_record(void **state)
     other.route++;
     assert_int_equal(kafka_memory_lost(&f->memory, &other), 0);
     lose(f, 0, 3000000);
-    kafka_memory_came_through(&f->memory);
+    kafka_memory_came_through(&f->memory, &f->message);
     lose(f, 1, 3000000);
     assert_false(f->failure.failed);
+}
+
+/* A record in front of it that compresses well is larger, and comes through in each epoch. */
+static void a_record_that_is_lost_again_and_again_is_shielded_by_none(void **state)
+{
+    struct fixture *f = *state;
+    struct message large = {.id = change_id_wal(f->message.id.final_lsn, 1), .bytes = 9000000};
+    f->flight.awaited = &f->message;
+    for (int epoch = 0; epoch < 3; epoch++) {
+        assert_false(f->failure.failed);
+        kafka_memory_took(&f->memory, large.bytes, clock_monotonic_us());
+        kafka_memory_came_through(&f->memory, &large);
+        lose(f, 5, 3000000);
+        kafka_report_keep_lost(&f->txn);
+    }
+    assert_true(f->failure.failed);
+    assert_string_equal(reason_slug(f->failure.error.reason), "record_refused");
+    assert_true(change_id_equal(f->failure.verdict, f->message.id));
+}
+
+/* It dies at each append, and is started again each time. */
+static void a_broker_that_is_ill_condemns_no_record(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_away *away = &f->session.transactional.health.away;
+    kafka_away_note(away, "127.0.0.1:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection "
+                          "refused (after 0ms in state CONNECT)");
+    kafka_away_note(away, "127.0.0.1:9092/1: Disconnected (after 12ms in state UP)");
+    f->flight.awaited = &f->message;
+    for (int epoch = 0; epoch < 9; epoch++) {
+        lose(f, 5, 3000000);
+        kafka_report_keep_lost(&f->txn);
+    }
+    assert_false(f->failure.failed);
+    *away = (struct kafka_away){.count = 0};
+    lose(f, 4, 3000000);
+    assert_false(f->failure.failed); /* what it was lost in before does not count */
+    lose(f, 5, 3000000);
+    assert_true(change_id_equal(f->failure.verdict, f->message.id));
 }
 
 /* Connections end for other reasons, too. */
@@ -206,7 +245,7 @@ static void what_is_no_matter_of_size_blames_nobody(void **state)
     f->flight.awaited = &f->message;
     lose(f, 100, 65535);
     kafka_memory_took(&f->memory, 3000000, clock_monotonic_us());
-    lose(f, 100, 3000000);
+    lose(f, 14, 3000000);
     f->flight.awaited = NULL;
     f->flight.outstanding = 0;
     kafka_report_lost(&f->txn);
@@ -300,6 +339,8 @@ int main(void)
         T(one_that_is_lost_alone_has_its_verdict),
         T(what_was_lost_is_counted_over_epochs),
         T(what_was_lost_is_counted_for_one_record),
+        T(a_record_that_is_lost_again_and_again_is_shielded_by_none),
+        T(a_broker_that_is_ill_condemns_no_record),
         T(what_is_no_matter_of_size_blames_nobody),
         T(time_outs_and_missing_topics_blame_no_record),
         T(a_missing_acl_names_the_topic_that_librdkafka_named),
