@@ -8,6 +8,10 @@
 #
 # Nothing but make and a shell is assumed: a compiler or library that is not there is installed by
 # tools/deps.sh, which says so first.
+#
+# librdkafka is one that we chose, built once by tools/librdkafka/build and linked statically:
+#   SYSTEM_LIBRDKAFKA=1       link the system's instead; everything is then below build/system
+#   LIBRDKAFKA_TARBALL=FILE   take its source from a file, not from the network
 
 CC ?= cc
 PREFIX ?= /usr/local
@@ -17,8 +21,11 @@ PKG_CONFIG ?= pkg-config
 WERROR ?=
 KEEP ?=
 V ?=
+SYSTEM_LIBRDKAFKA ?=
+LIBRDKAFKA_TARBALL ?=
 VERSION := 0.1.0
-B := build
+system_librdkafka := $(filter-out 0,$(SYSTEM_LIBRDKAFKA))
+B := build$(if $(system_librdkafka),/system)
 
 # V=1 shows the commands, otherwise a line says what is being made.
 Q := $(if $(filter-out 0,$(V)),,@)
@@ -27,14 +34,36 @@ all: $(B)/walferry ## build the relay: build/walferry
 
 # Asked for when the first recipe needs it, not at every start of make, and only once.
 # jq 1.6 has no file for pkg-config.
-PKGS := libpq rdkafka jansson yaml-0.1 libmicrohttpd
+PKGS := libpq jansson yaml-0.1 libmicrohttpd
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) | \
                sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -ljq -lpthread -lm)$(PKG_LIBS)
 
+# A variant's librdkafka: two files with what its compiler and its linker are told. Variants that are
+# not linked take the headers of the release. It is asked at every start which one it has to be; what
+# the files say changes only with the answer, and then all that was made with them is made again.
+rdkafka_variant = $(or $(filter asan tsan,$(1)),release)
+RDKAFKA_CFLAGS = $$(cat $(B)/$(call rdkafka_variant,$(1))/librdkafka.cflags)
+RDKAFKA_LIBS = $$(cat $(B)/$(call rdkafka_variant,$(1))/librdkafka.libs)
+ifneq ($(system_librdkafka),)
+RDKAFKA_NEEDS := rdkafka
+RDKAFKA_FROM := system
+else
+RDKAFKA_NEEDS := libssl libcurl libzstd liblz4 zlib
+RDKAFKA_FROM := pinned, static
+endif
+
+$(B)/%/librdkafka.cflags: FORCE | toolchain
+	@mkdir -p $(@D)
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE_COMMAND)' LIBRDKAFKA_TARBALL='$(LIBRDKAFKA_TARBALL)' \
+	    tools/librdkafka/flags $(if $(system_librdkafka),system,$*) $(@D)/librdkafka
+
+FORCE:
+
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla $(if $(WERROR),-Werror)
-BASE_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DWALFERRY_VERSION='"$(VERSION)"' -Isrc \
+BASE_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DWALFERRY_VERSION='"$(VERSION)"' \
+              -DWALFERRY_LIBRDKAFKA='"$(RDKAFKA_FROM)"' -Isrc \
               $(PKG_CFLAGS) -g -MMD -MP
 
 CFLAGS_release := -O2 -fPIE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
@@ -59,10 +88,11 @@ LIB_SRCS := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 define variant
 LIB_OBJS_$(1) := $$(patsubst src/%.c,$(B)/$(1)/obj/%.o,$$(LIB_SRCS))
 
-$(B)/$(1)/obj/%.o: src/%.c | toolchain
+$(B)/$(1)/obj/%.o: src/%.c $(B)/$(call rdkafka_variant,$(1))/librdkafka.cflags | toolchain
 	@mkdir -p $$(@D)
 	$(if $(Q),@echo "  CC  $$@")
-	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(call RDKAFKA_CFLAGS,$(1)) $$(CFLAGS_$(1)) $$(CFLAGS) \
+	    -c -o $$@ $$<
 
 $(B)/$(1)/libwalferry.a: $$(LIB_OBJS_$(1))
 	@rm -f $$@
@@ -70,7 +100,8 @@ $(B)/$(1)/libwalferry.a: $$(LIB_OBJS_$(1))
 
 $(2): $(B)/$(1)/obj/main.o $(B)/$(1)/libwalferry.a
 	$(if $(Q),@echo "  LD  $$@")
-	$(Q)$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) $$(LDFLAGS_$(1)) $$(LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+	$(Q)$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) $$(LDFLAGS_$(1)) $$(LDFLAGS) -o $$@ $$^ \
+	    $$(call RDKAFKA_LIBS,$(1)) $$(PKG_LIBS)
 
 -include $$(LIB_OBJS_$(1):.o=.d) $(B)/$(1)/obj/main.d
 endef
@@ -85,8 +116,9 @@ asan: $(B)/asan/walferry ## build it with AddressSanitizer, UBSan and crash poin
 tsan: $(B)/tsan/walferry ## build it with ThreadSanitizer and crash points
 
 toolchain:
-	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS) && \
-	    echo '#include <jq.h>' | $(CC) -E -; } >/dev/null 2>&1 || tools/deps.sh build
+	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS) $(RDKAFKA_NEEDS) && \
+	    echo '#include <jq.h>' | $(CC) -E -; } >/dev/null 2>&1 || \
+	    tools/deps.sh $(if $(system_librdkafka),system,build)
 
 include tests/tests.mk
 -include src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
@@ -114,6 +146,7 @@ deps: ## install everything that building, testing and developing needs
 bindir = $(PREFIX)/bin
 mandir = $(PREFIX)/share/man
 datadir = $(PREFIX)/share/walferry
+docdir = $(PREFIX)/share/doc/walferry
 unitdir = $(PREFIX)/lib/systemd/system
 INSTALL ?= install
 
@@ -124,6 +157,8 @@ install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local)
 	$(INSTALL) -d -m 755 "$(DESTDIR)$(datadir)/sql" "$(DESTDIR)$(unitdir)"
 	$(INSTALL) -m 644 config/walferry.yaml config/walferry.schema.json "$(DESTDIR)$(datadir)"
 	$(INSTALL) -m 644 sql/*.sql "$(DESTDIR)$(datadir)/sql"
+	$(if $(system_librdkafka),,$(INSTALL) -D -m 644 $(B)/release/librdkafka.licences \
+	    "$(DESTDIR)$(docdir)/librdkafka-LICENSES.txt")
 	for unit in walferry.service walferry@.service; do \
 	    sed 's|^\(Exec[A-Za-z]*=\)[^ ]*/walferry|\1$(bindir)/walferry|' "config/$$unit" \
 	        >"$(DESTDIR)$(unitdir)/$$unit" && chmod 644 "$(DESTDIR)$(unitdir)/$$unit" || exit 1; \
@@ -133,7 +168,7 @@ uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(bindir)/walferry" "$(DESTDIR)$(mandir)/man1/walferry.1" \
 	    "$(DESTDIR)$(mandir)/man5/walferry.yaml.5" "$(DESTDIR)$(unitdir)/walferry.service" \
 	    "$(DESTDIR)$(unitdir)/walferry@.service"
-	rm -rf "$(DESTDIR)$(datadir)"
+	rm -rf "$(DESTDIR)$(datadir)" "$(DESTDIR)$(docdir)"
 
 clean: ## remove build/ (downloads live elsewhere and stay)
 	rm -rf $(B)
@@ -146,5 +181,5 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort -u | \
 	    while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 
-.PHONY: all asan tsan toolchain demo bench deps install uninstall clean distclean help
+.PHONY: all asan tsan toolchain demo bench deps install uninstall clean distclean help FORCE
 .SECONDARY:

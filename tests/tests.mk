@@ -10,17 +10,18 @@ UNIT_OBJS := $(addsuffix .o,$(UNIT_BINS))
 
 # $(1): variant
 define test_objects
-$(B)/$(1)/tests/%.o: tests/%.c | toolchain
+$(B)/$(1)/tests/%.o: tests/%.c $(B)/$(call rdkafka_variant,$(1))/librdkafka.cflags | toolchain
 	@mkdir -p $$(@D)
 	$(if $(Q),@echo "  CC  $$@")
-	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) -Itests/lib $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(call RDKAFKA_CFLAGS,$(1)) -Itests/lib \
+	    $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
 endef
 
 $(foreach v,asan gcc clang,$(eval $(call test_objects,$(v))))
 
 $(UNIT_BINS): $(B)/asan/tests/%: $(B)/asan/tests/%.o $(TEST_LIB_OBJS) $(B)/asan/libwalferry.a
 	$(if $(Q),@echo "  LD  $@")
-	$(Q)$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(call RDKAFKA_LIBS,asan) $(PKG_LIBS) -lcmocka
 
 -include $(UNIT_OBJS:.o=.d) $(TEST_LIB_OBJS:.o=.d)
 
@@ -69,10 +70,10 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 format: ## clang-format over all C
 	clang-format -i $(LIB_SRCS) $(wildcard src/*.c src/*/*.h tests/*/*.c tests/*/*.h bench/*.c)
 
-tidy: ## the rules of the codebase, and clang-tidy
+tidy: $(B)/release/librdkafka.cflags ## the rules of the codebase, and clang-tidy
 	@tools/deps.sh test
 	tests/tidy.sh
-	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS)
+	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS) $(call RDKAFKA_CFLAGS,release)
 
 .PHONY: test test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
 .PHONY: mutants mutants-all

@@ -102,7 +102,8 @@ run_in() {
     local dir=$1 name
     shift
     local keep=()
-    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI; do
+    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI \
+        npm_config_registry NPM_CONFIG_REGISTRY; do
         if [ -n "${!name:-}" ]; then
             keep+=("$name=${!name}")
         fi

@@ -3,9 +3,10 @@
 # it takes.
 #
 #   tools/deps.sh LEVEL [--check]
-#     build   compiler and libraries of the relay
+#     build   compiler and libraries of the relay, and what its librdkafka is built with
+#     system  build, and the system's librdkafka
 #     demo    build, and the servers that `make demo` starts
-#     test    demo, and the test tools
+#     test    demo, the system's librdkafka, and the test tools
 #     docker  test, and what runs containers
 #     all     test, and what only developers use
 #
@@ -32,8 +33,10 @@ case $release in
         ;;
 esac
 
-build="gcc libc6-dev make pkg-config libpq-dev librdkafka-dev libjansson-dev libyaml-dev
-       libmicrohttpd-dev libjq-dev"
+build="gcc libc6-dev make pkg-config libpq-dev libjansson-dev libyaml-dev libmicrohttpd-dev
+       libssl-dev libcurl4-openssl-dev libsasl2-dev libzstd-dev liblz4-dev zlib1g-dev
+       libjq-dev curl ca-certificates"
+system=librdkafka-dev
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
@@ -43,12 +46,13 @@ all="valgrind git"
 
 case $level in
     build) want=$build ;;
+    system) want="$build $system" ;;
     demo) want="$build $demo" ;;
-    test) want="$build $demo $test" ;;
-    docker) want="$build $demo $test $docker" ;;
-    all) want="$build $demo $test $all" ;;
+    test) want="$build $demo $system $test" ;;
+    docker) want="$build $demo $system $test $docker" ;;
+    all) want="$build $demo $system $test $all" ;;
     *)
-        echo "usage: tools/deps.sh build|demo|test|docker|all [--check]" >&2
+        echo "usage: tools/deps.sh build|system|demo|test|docker|all [--check]" >&2
         exit 2
         ;;
 esac
@@ -71,13 +75,16 @@ $package
 
 # Elsewhere the same things have other names; the tools themselves are what counts there.
 elsewhere() {
-    needed="a C11 compiler, GNU make, pkg-config, libpq, librdkafka (2.0.2 or newer), jansson,"
-    needed="$needed libyaml, libmicrohttpd, libjq (jq 1.6 or newer)"
-    if [ "$level" != build ]; then
+    needed="a C11 compiler, GNU make, pkg-config, libpq, jansson, libyaml, libmicrohttpd, OpenSSL,"
+    needed="$needed libcurl, zstd, lz4, zlib, libsasl2 (for GSSAPI), curl or npm"
+    if [ "$level" = system ] || [ "$level" = test ] || [ "$level" = all ]; then
+        needed="$needed, librdkafka (2.0.2 or newer)"
+    fi
+    if [ "$level" != build ] && [ "$level" != system ]; then
         needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer,"
         needed="$needed JDK 17 or newer, Maven, kcat"
     fi
-    if [ "$level" != build ] && [ "$level" != demo ]; then
+    if [ "$level" != build ] && [ "$level" != system ] && [ "$level" != demo ]; then
         needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2,"
         needed="$needed promtool"
     fi

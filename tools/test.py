@@ -172,6 +172,7 @@ class Runner:
             test -s "$dir"/usr/share/man/man1/walferry.1
             test -s "$dir"/usr/share/walferry/walferry.yaml
             test -s "$dir"/usr/share/walferry/sql/001_outbox.sql
+            grep -q Edenhill "$dir"/usr/share/doc/walferry/librdkafka-LICENSES.txt
             for unit in walferry walferry@; do
                 grep -q '^ExecStart=/usr/bin/walferry' "$dir/usr/lib/systemd/system/$unit.service"
             done

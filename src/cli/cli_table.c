@@ -100,7 +100,8 @@ const struct command command_table[] = {
      .run = command_teardown},
     {.name = "version",
      .summary = "versions of walferry, libpq and librdkafka",
-     .text = "Prints the versions in use, and which known defects of librdkafka this one has.",
+     .text = "Prints the versions in use, where librdkafka comes from (pinned, static: built with "
+             "walferry; system), and which known defects this one has.",
      .options = {2, {OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry version", "what to put into a bug report"}},
      .run = command_version},

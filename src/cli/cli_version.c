@@ -21,8 +21,8 @@ static bool next_line(struct span *text, struct span *line)
 
 static void write_text(struct buf *out, const struct buf *defects)
 {
-    buf_add_format(out, "walferry %s\nlibrdkafka %s\nlibpq %s\n", WALFERRY_VERSION,
-                   relay_kafka_version(), relay_pg_version());
+    buf_add_format(out, "walferry %s\nlibrdkafka %s (%s)\nlibpq %s\n", WALFERRY_VERSION,
+                   relay_kafka_version(), WALFERRY_LIBRDKAFKA, relay_pg_version());
     struct span left = buf_span(defects);
     struct span line;
     while (next_line(&left, &line)) {
@@ -38,6 +38,7 @@ static void write_json(struct buf *out, const struct buf *defects)
     json_write_begin_object(&w);
     json_write_member_text(&w, "walferry", WALFERRY_VERSION);
     json_write_member_text(&w, "librdkafka", relay_kafka_version());
+    json_write_member_text(&w, "librdkafka_from", WALFERRY_LIBRDKAFKA);
     json_write_member_text(&w, "libpq", relay_pg_version());
     json_write_name(&w, "librdkafka_defects");
     json_write_begin_array(&w);

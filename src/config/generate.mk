@@ -1,7 +1,8 @@
 # `make generate` writes what comes from src/config/config.def: schema, sample, keys of the man page;
 # and the list of reasons in docs/OPERATIONS.md, from src/base/reason.def.
 $(B)/config_gen: tools/config_gen.c $(B)/release/libwalferry.a
-	$(CC) $(BASE_CFLAGS) $(CFLAGS_release) $(CFLAGS) $(LDFLAGS_release) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS_release) $(CFLAGS) $(LDFLAGS_release) -o $@ $^ \
+	    $(call RDKAFKA_LIBS,release) $(PKG_LIBS)
 
 generate: $(B)/config_gen
 	$(B)/config_gen schema > $(B)/generated && cp $(B)/generated config/walferry.schema.json

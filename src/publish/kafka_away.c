@@ -92,10 +92,15 @@ bool kafka_away_unreachable(const struct kafka_away *away)
     return false;
 }
 
-static bool is_away(const struct kafka_away *away, const struct rd_kafka_metadata_broker *broker)
+/* An IPv6 address has brackets in texts from librdkafka 2.15.1 on, and none in older ones. */
+bool kafka_away_has(const struct kafka_away *away, const char *host, int port)
 {
+    assert(away != NULL && host != NULL);
     char address[300];
-    snprintf(address, sizeof address, "%s:%d", broker->host, broker->port);
+    snprintf(address, sizeof address, "%s:%d", host, port);
+    if (find(away, span_of(address)) < away->count)
+        return true;
+    snprintf(address, sizeof address, "[%s]:%d", host, port);
     return find(away, span_of(address)) < away->count;
 }
 
@@ -108,7 +113,7 @@ bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms)
         return false;
     bool all = metadata->broker_cnt > 0;
     for (int i = 0; i < metadata->broker_cnt; i++)
-        all = all && is_away(away, &metadata->brokers[i]);
+        all = all && kafka_away_has(away, metadata->brokers[i].host, metadata->brokers[i].port);
     rd_kafka_metadata_destroy(metadata);
     return all;
 }

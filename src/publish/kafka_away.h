@@ -32,6 +32,8 @@ struct kafka_away {
 void kafka_away_note(struct kafka_away *away, const char *text);
 /* Was some broker unreachable for a while? One that only ends connections never is. */
 bool kafka_away_unreachable(const struct kafka_away *away);
+/* Is the broker among them that advertises this host, without brackets, and port? */
+bool kafka_away_has(const struct kafka_away *away, const char *host, int port);
 /* Is each broker that the cluster names now among them? Asks it, for wait_ms at most. */
 bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms);
 

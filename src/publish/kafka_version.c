@@ -1,7 +1,7 @@
 /* publish/kafka_version: which librdkafka runs, and which of its defects matter to a transactional
- * producer. The library is found at run time and may be newer than the one built against. From its
- * CHANGELOG.md; defects that this program works around are listed too, because they explain
- * restarts. */
+ * producer. One of the system is found at run time and may be newer than the one built against.
+ * From its CHANGELOG.md; defects that this program works around are listed too, because they
+ * explain restarts. */
 #include "publish/publish.h"
 
 #include <librdkafka/rdkafka.h>
@@ -18,12 +18,20 @@ static const struct defect defects[] = {
     {0, 0x020300,
      "a produce request that times out after it was stored can end the producer (the "
      "epoch is opened again)"},
+    {0, 0x020400, "it computes for the millisecond before each of its timers, instead of sleeping"},
     {0x020200, 0x020500, "large batches can fail to be retried"},
     {0, 0x020500, "a crash when a buffer segment is erased (compression, long client.id)"},
     {0, 0x020a00,
      "metadata refresh can stay with a dead broker, so that the transaction coordinator "
      "is not found until the epoch is opened again"},
     {0x020a00, 0x020a01, "re-bootstrapping can loop"},
+    {0, 0x020a01,
+     "the first message to a topic can wait for a second (topics are asked for before)"},
+    {0, 0x020b01, "all brokers are said to be down though one of them was not tried again"},
+    {0, 0x020c00,
+     "headers are freed twice where a message cannot be taken (they are handed over in a way that "
+     "avoids it)"},
+    {0, 0x020e02, "a timer's callback is read without a lock"},
     {0, 0,
      "aborting a transaction of which a response was lost can fail an assertion (such a one is "
      "left "

@@ -4,7 +4,7 @@ SIM_OBJS := $(patsubst tests/%.c,$(B)/asan/tests/%.o,$(SIM_SRCS))
 SIM_SEEDS ?= 2000
 
 $(B)/asan/tests/sim/sim: $(SIM_OBJS) $(B)/asan/libwalferry.a
-	$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(call RDKAFKA_LIBS,asan) $(PKG_LIBS)
 
 -include $(SIM_OBJS:.o=.d)
 

@@ -94,6 +94,23 @@ static void test_unreachable(void **state)
     expect_unreachable("h:1/1: 1 request(s) timed out: disconnect (after 9ms in state UP)", false);
 }
 
+/* The cluster names hosts without brackets; texts of librdkafka 2.15.1 have them, older ones not.
+ */
+static void test_found_again(void **state)
+{
+    (void)state;
+    struct kafka_away away = {.count = 0};
+    kafka_away_note(&away, "[fd00::1]:9092/3: Connect to ipv6#[fd00::1]:9092 failed: refused");
+    kafka_away_note(&away, "fd00::2:9092/4: Connect to ipv6#[fd00::2]:9092 failed: refused");
+    kafka_away_note(&away, "kafka:9092/5: Disconnected");
+    assert_true(kafka_away_has(&away, "fd00::1", 9092));
+    assert_true(kafka_away_has(&away, "fd00::2", 9092));
+    assert_true(kafka_away_has(&away, "kafka", 9092));
+    assert_false(kafka_away_has(&away, "fd00::1", 9093));
+    assert_false(kafka_away_has(&away, "fd00::3", 9092));
+    assert_false(kafka_away_has(&away, "kafk", 9092));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +118,7 @@ int main(void)
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_each_once),
         cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

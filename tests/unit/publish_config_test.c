@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <librdkafka/rdkafka.h>
 
 #define PROPERTIES_MAX 4
 
@@ -149,6 +150,27 @@ static void defects_come_one_a_line(void **state)
     buf_fini(&out);
 }
 
+/* The one that is built with the program is what its headers say, and can what the manual says. */
+static void the_pinned_one_is_whole(void **state)
+{
+    (void)state;
+    if (strcmp(WALFERRY_LIBRDKAFKA, "system") == 0)
+        skip();
+    assert_string_equal(WALFERRY_LIBRDKAFKA, "pinned, static");
+    assert_int_equal(rd_kafka_version(), RD_KAFKA_VERSION);
+    char features[512];
+    size_t size = sizeof features;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    assert_int_equal(rd_kafka_conf_get(conf, "builtin.features", features, &size),
+                     RD_KAFKA_CONF_OK);
+    rd_kafka_conf_destroy(conf);
+    static const char *const wanted[] = {"ssl",   "sasl_plain", "sasl_scram", "sasl_oauthbearer",
+                                         "oidc",  "gzip",       "lz4",        "zstd",
+                                         "snappy"};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        assert_non_null(strstr(features, wanted[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +182,7 @@ int main(void)
         cmocka_unit_test(bootstrap_servers_must_be_there),
         cmocka_unit_test(the_shortest_and_longest_time_outs_are_taken),
         cmocka_unit_test(defects_come_one_a_line),
+        cmocka_unit_test(the_pinned_one_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
