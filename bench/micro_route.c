@@ -130,7 +130,7 @@ static void run(const struct shape *shape, uint64_t rows)
     struct config_routes routes = {1, &route};
     struct router_options options = {
         .routes = &routes, .relay = "orders", .progress_topic = "walferry.orders.progress"};
-    struct encoders_options encoding = {&routes, 7318349394477056000, shape->id_header};
+    struct encoders_options encoding = {&routes, 7318349394477056000, shape->id_header, NULL};
     struct bench b = {.encoders = NULL};
     struct error err = ERROR_INIT;
     char payload[256];

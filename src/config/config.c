@@ -126,6 +126,8 @@ static int read_routes(struct config_reader *reader, const struct config_key *ke
         config_defaults(reader, &inner);
         if (read_mapping(reader, below, child->value, &inner, err) < 0)
             return -1;
+        if (route->as == ROUTE_CHANGE && find_child(child->value, "format") == NULL)
+            route->format = FORMAT_DEBEZIUM;
         config_derive(reader, &inner);
         route->has_headers = route->headers.items != NULL;
         reader->item++;
@@ -227,6 +229,9 @@ static int read_tree(struct config *config, const struct node *root, struct erro
     if (read_mapping(&reader, "", root, &target, err) < 0)
         return -1;
     config_derive(&reader, &target);
+    relay->source.changes = relay->source.publication;
+    relay->source.changes.text =
+        arena_format(&config->arena, "%s_changes", relay->source.publication.text);
     if (config_check(&reader, config, root, err) < 0)
         return -1;
     config_hash(relay);

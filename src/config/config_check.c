@@ -3,6 +3,8 @@
  * that use them check them, with the line. */
 #include "config/config_check.h"
 
+#include "config/config_same.h"
+
 #include "model/header_name.h"
 
 #include <assert.h>
@@ -49,10 +51,22 @@ static const char *derived_name(struct span name, const struct config_target *ta
     if (span_equal_text(name, "relay"))
         return target->relay->name.text;
     assert(target->route != NULL);
+    if (span_equal_text(name, "topic_prefix"))
+        return target->route->debezium.topic_prefix.text;
     if (span_equal_text(name, "aggregate_type"))
         return name_in_template(arena, target->route->columns.aggregate_type.text);
     assert(span_equal_text(name, "aggregate_id"));
     return name_in_template(arena, target->route->columns.aggregate_id.text);
+}
+
+/* The topic of a route depends on what it is. */
+static const char *fallback_of(const struct config_key *key, const struct config_route *route)
+{
+    if (route == NULL || route->as != ROUTE_CHANGE || strcmp(key->path, "routes[].topic") != 0)
+        return key->fallback;
+    bool of_message =
+        strncmp(route->from.text, CONFIG_FROM_MESSAGE, sizeof CONFIG_FROM_MESSAGE - 1) == 0;
+    return of_message ? "<topic_prefix>.message" : "<topic_prefix>.{@schema}.{@table}";
 }
 
 static void derive(const struct config_reader *reader, const struct config_key *key,
@@ -62,10 +76,11 @@ static void derive(const struct config_reader *reader, const struct config_key *
     const struct config_text *text = (const void *)((char *)base + key->offset);
     if (text->text != NULL)
         return;
-    const char *open = strchr(key->fallback, '<'), *close = strchr(key->fallback, '>');
+    const char *fallback = fallback_of(key, target->route);
+    const char *open = strchr(fallback, '<'), *close = strchr(fallback, '>');
     assert(open != NULL && close != NULL && open < close);
     struct span name = {open + 1, (size_t)(close - open) - 1};
-    char *made = arena_format(reader->arena, "%.*s%s%s", (int)(open - key->fallback), key->fallback,
+    char *made = arena_format(reader->arena, "%.*s%s%s", (int)(open - fallback), fallback,
                               derived_name(name, target, reader->arena), close + 1);
     config_value_default(reader, key, made, base);
 }
@@ -74,7 +89,8 @@ void config_derive(const struct config_reader *reader, const struct config_targe
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++)
+    /* Backwards: what others are derived from stands behind them. */
+    for (size_t i = count; i-- > 0;)
         if (keys[i].kind == KEY_KIND_TEXT && keys[i].fallback != NULL && is_ours(&keys[i], target))
             derive(reader, &keys[i], target);
 }
@@ -139,9 +155,87 @@ static int check_headers(const struct config_reader *reader, const struct config
     return 0;
 }
 
-static int check_route(const struct config_reader *reader, const struct config_routes *routes,
+/* What an outbox has and a whole row has not. */
+static int check_of_outbox(const struct config_reader *reader, const struct config_route *route,
+                           struct error *err)
+{
+    const struct config_columns *c = &route->columns;
+    const struct {
+        const struct config_text *text;
+        const char *path;
+    } keys[] = {
+        {&route->key, "routes[].key"},
+        {&c->id, "routes[].columns.id"},
+        {&c->aggregate_type, "routes[].columns.aggregate_type"},
+        {&c->aggregate_id, "routes[].columns.aggregate_id"},
+        {&c->type, "routes[].columns.type"},
+        {&c->payload, "routes[].columns.payload"},
+        {&c->headers, "routes[].columns.headers"},
+        {&c->timestamp, "routes[].columns.timestamp"},
+        {&c->partition, "routes[].columns.partition"},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].text->text == NULL || keys[i].text->line == 0)
+            continue;
+        config_fail(err, reader, keys[i].text->line, keys[i].path, REASON_CONFIG_VALUE,
+                    "as: change takes whole rows: it has no such key");
+        return error_hint(err, "delete the line");
+    }
+    if (route->headers.count == 0)
+        return 0;
+    config_fail(err, reader, route->headers.items[0].name.line, "routes[].headers",
+                REASON_CONFIG_VALUE, "as: change sets its headers itself");
+    return error_hint(err, "delete the headers");
+}
+
+#define DEBEZIUM_KEYS "routes[].debezium"
+
+/* The first of Debezium's keys that has another value than where nothing is said; NULL: none. */
+static const char *debezium_key(const struct config_reader *reader,
+                                const struct config_relay *relay, const struct config_route *route)
+{
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    struct config_route bare = {.from = route->from, .as = route->as};
+    const struct config_target target = {.relay = (struct config_relay *)relay, .route = &bare};
+    config_defaults(reader, &target);
+    config_derive(reader, &target);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(keys[i].path, DEBEZIUM_KEYS, sizeof DEBEZIUM_KEYS - 1) == 0 &&
+            keys[i].kind >= KEY_KIND_TEXT && !config_same_value(&keys[i], route, &bare))
+            return keys[i].path;
+    return NULL;
+}
+
+/* What goes together. The lines of words are not kept, so the name's is given. */
+static int check_kind(const struct config_reader *reader, const struct config_relay *relay,
+                      const struct config_route *route, struct error *err)
+{
+    uint32_t line = route->name.line;
+    bool change = route->as == ROUTE_CHANGE;
+    if (change != (route->format == FORMAT_DEBEZIUM)) {
+        config_fail(err, reader, line, "routes[].format", REASON_CONFIG_VALUE,
+                    change ? "as: change wants format: debezium"
+                           : "format: debezium is for as: change");
+        return error_hint(err, "delete the line with the format");
+    }
+    const char *of_change = change ? NULL : debezium_key(reader, relay, route);
+    if (of_change != NULL) {
+        config_fail(err, reader, line, of_change, REASON_CONFIG_VALUE, "it is for as: change");
+        return error_hint(err, "delete it, or say as: change");
+    }
+    if (change && route->value_encoding == VALUE_BYTES) {
+        config_fail(err, reader, line, "routes[].value_encoding", REASON_CONFIG_VALUE,
+                    "as: change is JSON, which is UTF-8");
+        return error_hint(err, "delete the line with the encoding");
+    }
+    return change ? check_of_outbox(reader, route, err) : 0;
+}
+
+static int check_route(const struct config_reader *reader, const struct config_relay *relay,
                        struct error *err)
 {
+    const struct config_routes *routes = &relay->routes;
     const struct config_route *route = &routes->items[reader->item];
     for (uint32_t i = 0; i < reader->item; i++) {
         const struct config_text *other = &routes->items[i].name;
@@ -152,7 +246,7 @@ static int check_route(const struct config_reader *reader, const struct config_r
                     route->name.secret ? "…" : route->name.text, other->line);
         return error_hint(err, "give one of them another name");
     }
-    return check_headers(reader, route, err);
+    return check_kind(reader, relay, route, err) < 0 ? -1 : check_headers(reader, route, err);
 }
 
 int config_check(struct config_reader *reader, const struct config *config, const struct node *root,
@@ -165,7 +259,7 @@ int config_check(struct config_reader *reader, const struct config *config, cons
         check_listen(reader, &config->admin.listen, err) < 0)
         return -1;
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)
-        if (check_route(reader, &relay->routes, err) < 0)
+        if (check_route(reader, relay, err) < 0)
             return -1;
     return 0;
 }

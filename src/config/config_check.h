@@ -15,7 +15,5 @@ int config_check(struct config_reader *reader, const struct config *config, cons
                  struct error *err);
 /* Fills relay->hash. */
 void config_hash(struct config_relay *relay);
-/* Do both connection strings lead to a database of the same name? */
-bool config_same_database(const char *a, const char *b);
 
 #endif

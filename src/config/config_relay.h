@@ -3,34 +3,7 @@
 #ifndef WALFERRY_CONFIG_RELAY_H
 #define WALFERRY_CONFIG_RELAY_H
 
-#include "base/span.h"
-
-#include <stdint.h>
-
-/* A string of the file. text is NUL-terminated, after expansion of ${env:} and ${file:}; NULL where
- * the key is absent and has no default. line is 0 for a default. */
-struct config_text {
-    const char *text;
-    const char *file;
-    uint32_t line;
-    bool secret; /* part of it came from ${env:} or ${file:}, or the key is a secret: never print */
-};
-
-/* A list of them. */
-struct config_texts {
-    uint32_t count;
-    const struct config_text *items;
-};
-
-struct config_pair {
-    struct config_text name;
-    struct config_text value;
-};
-
-struct config_pairs {
-    uint32_t count;
-    const struct config_pair *items;
-};
+#include "config/config_debezium.h"
 
 enum source_mode { SOURCE_WAL };
 enum source_snapshot { SNAPSHOT_NEVER };
@@ -39,7 +12,8 @@ struct config_source {
     enum source_mode mode;
     struct config_text connection; /* libpq conninfo or URI; "": all from libpq's environment */
     struct config_text slot;
-    struct config_text publication;
+    struct config_text publication; /* of routes as: outbox */
+    struct config_text changes;     /* of all others: the same name with _changes behind it */
     enum source_snapshot snapshot;
 };
 
@@ -79,8 +53,8 @@ struct config_retry {
     int64_t auth_grace_ms; /* how long refused credentials are retried once they have worked */
 };
 
-enum route_as { ROUTE_OUTBOX };
-enum route_format { FORMAT_RAW };
+enum route_as { ROUTE_OUTBOX, ROUTE_CHANGE };
+enum route_format { FORMAT_RAW, FORMAT_DEBEZIUM };
 enum value_encoding { VALUE_UTF8, VALUE_BYTES };
 enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
 
@@ -100,6 +74,8 @@ struct config_route {
     bool has_headers;            /* false: the default, id only */
     struct config_pairs headers; /* name and template */
     enum route_format format;
+    bool debezium_compatible;
+    struct config_debezium debezium;
     enum value_encoding value_encoding;
     enum on_error on_error;
     bool continue_matching; /* continue: true */

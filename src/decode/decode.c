@@ -80,6 +80,13 @@ struct type_registry *decoder_types(struct decoder *d)
     return d->types;
 }
 
+void decoder_learn_relation(struct decoder *d, const struct relation *relation,
+                            const struct relation_facts *facts)
+{
+    assert(d != NULL && relation != NULL);
+    relations_learn(&d->relations, relation->oid, facts);
+}
+
 bool decoder_in_transaction(const struct decoder *d)
 {
     assert(d != NULL);

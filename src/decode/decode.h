@@ -29,6 +29,17 @@ void decoder_close(struct decoder *decoder); /* NULL is legal */
  * must not be read on. */
 int decoder_next(struct decoder *decoder, struct span message, struct change *change,
                  struct error *err);
+/* What the catalogue says of a relation that this decoder gave: names of columns, copied where they
+ * are new. A relation that is known otherwise has a new version from then on. Names that it does
+ * not have are passed over. */
+struct relation_facts {
+    uint32_t key_count;
+    const struct span *key; /* in the order of the index */
+    uint32_t not_null_count;
+    const struct span *not_null;
+};
+void decoder_learn_relation(struct decoder *decoder, const struct relation *relation,
+                            const struct relation_facts *facts);
 /* The types of the columns, to be looked up where the catalogue can be asked. */
 struct type_registry *decoder_types(struct decoder *decoder);
 bool decoder_in_transaction(const struct decoder *decoder);

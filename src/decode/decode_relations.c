@@ -2,6 +2,8 @@
  * copied whole into the epoch arena; the names of the relation point into that copy. */
 #include "decode/decode_relations.h"
 
+#include "decode/decode.h"
+
 #include <assert.h>
 
 /* Bit 0 of a column's flags: part of the replica identity. */
@@ -11,6 +13,8 @@ struct entry {
     struct relation relation; /* first: a pointer to it is a pointer to the entry */
     struct span description;  /* the message behind the oid, in the epoch arena */
     uint32_t capacity;        /* of relation.columns */
+    uint32_t *key[2];         /* room for the numbers of so many columns; one of them is the key */
+    bool *not_null;           /* and for what is said of each */
 };
 
 void relations_init(struct relations *relations, struct type_registry *types,
@@ -99,6 +103,8 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
         relation->columns =
             arena_alloc(relations->epoch, relation->column_count * sizeof *relation->columns);
         entry->capacity = relation->column_count;
+        entry->key[0] = entry->key[1] = NULL;
+        entry->not_null = NULL;
     }
     for (uint32_t i = 0; i < relation->column_count; i++) {
         struct column *column = &relation->columns[i];
@@ -108,6 +114,7 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
     }
     assert(!r.failed && reader_left(&r) == 0);
     entry->description = description;
+    relation->key = (struct relation_key){.asked = false};
     relation->version++;
     if (relations->columns_max < relation->column_count)
         relations->columns_max = relation->column_count;
@@ -120,9 +127,90 @@ void relations_read(struct relations *relations, struct reader *r)
     if (r->failed || !check_description(r))
         return;
     struct entry *entry = table_get(&relations->by_oid, oid_key(&oid));
-    if (entry != NULL && span_equal(entry->description, description))
+    if (entry != NULL && span_equal(entry->description, description)) {
+        entry->relation.key.asked = false; /* it may have another key all the same */
         return;
+    }
     if (entry == NULL)
         entry = new_entry(relations, oid);
     fill_entry(relations, entry, arena_copy(relations->epoch, description));
+}
+
+/* ---- What the catalogue says ---- */
+
+static bool has_name(const struct span *names, uint32_t count, struct span name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (span_equal(names[i], name))
+            return true;
+    return false;
+}
+
+static bool learn_not_null(struct entry *entry, const struct relation_facts *facts)
+{
+    const struct relation *relation = &entry->relation;
+    bool news = relation->key.not_null == NULL;
+    for (uint32_t i = 0; i < relation->column_count; i++) {
+        bool not_null = has_name(facts->not_null, facts->not_null_count, relation->columns[i].name);
+        news |= entry->not_null[i] != not_null;
+        entry->not_null[i] = not_null;
+    }
+    return news;
+}
+
+/* The catalogue may be newer than the rows. What the stream says of a key is of their time: the
+ * columns of the replica identity, of which the catalogue then only tells the order. */
+static uint32_t find_key(const struct relation *relation, const struct relation_facts *facts,
+                         uint32_t *columns)
+{
+    uint32_t count = 0, flagged = 0;
+    for (uint32_t k = 0; k < facts->key_count; k++)
+        for (uint32_t i = 0; i < relation->column_count; i++)
+            if (count < relation->column_count &&
+                span_equal(relation->columns[i].name, facts->key[k]))
+                columns[count++] = i;
+    bool sent = relation->identity == 'd';
+    bool same = true;
+    for (uint32_t i = 0; i < relation->column_count; i++)
+        flagged += relation->columns[i].key ? 1 : 0;
+    for (uint32_t k = 0; k < count; k++)
+        same &= relation->columns[columns[k]].key;
+    if (!sent || flagged == 0 || (same && count == flagged))
+        return count;
+    count = 0;
+    for (uint32_t i = 0; i < relation->column_count; i++)
+        if (relation->columns[i].key)
+            columns[count++] = i;
+    return count;
+}
+
+/* The array that does not hold the key. */
+static uint32_t *spare(struct relations *relations, struct entry *entry)
+{
+    size_t count = (size_t)entry->capacity + 1;
+    if (entry->not_null == NULL) {
+        for (int i = 0; i < 2; i++)
+            entry->key[i] = arena_alloc(relations->epoch, count * sizeof **entry->key);
+        entry->not_null = arena_alloc_zero(relations->epoch, count * sizeof *entry->not_null);
+    }
+    return entry->key[entry->relation.key.columns == entry->key[0] ? 1 : 0];
+}
+
+void relations_learn(struct relations *relations, uint32_t oid, const struct relation_facts *facts)
+{
+    struct entry *entry = table_get(&relations->by_oid, oid_key(&oid));
+    assert(entry != NULL && facts != NULL);
+    struct relation *relation = &entry->relation;
+    struct relation_key *key = &relation->key;
+    uint32_t *found = spare(relations, entry);
+    uint32_t count = find_key(relation, facts, found);
+    bool news = learn_not_null(entry, facts);
+    key->asked = true;
+    news |= count != key->count ||
+            (count > 0 && memcmp(found, key->columns, count * sizeof *found) != 0);
+    if (!news)
+        return;
+    *key = (struct relation_key){
+        .asked = true, .count = count, .columns = found, .not_null = entry->not_null};
+    relation->version++;
 }

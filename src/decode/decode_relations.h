@@ -29,6 +29,10 @@ void relations_init(struct relations *relations, struct type_registry *types,
 /* Reads the Relation message behind its type byte. On failure (in r) the cache is as before. */
 void relations_read(struct relations *relations, struct reader *r);
 
+/* See decoder_learn_relation(). */
+struct relation_facts;
+void relations_learn(struct relations *relations, uint32_t oid, const struct relation_facts *facts);
+
 const struct relation *relations_search(struct relations *relations, uint32_t oid);
 
 /* NULL where the oid was never described. */

@@ -2,17 +2,24 @@
  * encoders'. */
 #include "encode/encode.h"
 
+#include "encode/encode_debezium.h"
 #include "encode/encode_raw.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-int encoder_open(enum route_format format, struct encoder **encoder, struct error *err)
+int encoder_open(enum route_format format, const struct encoder_options *options,
+                 struct encoder **encoder, struct error *err)
 {
     assert(encoder != NULL && err != NULL);
+    assert(options->route != NULL);
     switch (format) {
     case FORMAT_RAW:
         *encoder = encoder_raw();
+        return 0;
+    case FORMAT_DEBEZIUM:
+        *encoder =
+            encoder_debezium(options->route, options->database != NULL ? options->database : "");
         return 0;
     }
     return error_stop(err, REASON_UNKNOWN_FORMAT, "there is no encoder for format %d", (int)format);
@@ -33,8 +40,11 @@ int encoders_open(const struct encoders_options *options, struct encoders **enco
         abort();
     for (uint32_t i = 0; i < count; i++) {
         struct route_encoders *of = &made->of_route[i];
-        if (encoder_open(FORMAT_RAW, &of->key, err) < 0 ||
-            encoder_open(options->routes->items[i].format, &of->value, err) < 0) {
+        const struct encoder_options one = {&options->routes->items[i], options->database};
+        enum route_format format = one.route->format;
+        if (encoder_open(format == FORMAT_DEBEZIUM ? format : FORMAT_RAW, &one, &of->key, err) <
+                0 ||
+            encoder_open(format, &one, &of->value, err) < 0) {
             encoders_close(made);
             return -1;
         }
@@ -71,26 +81,36 @@ static struct span format_id(const struct encoders_options *options, const struc
     return arena_copy(arena, (struct span){text, length});
 }
 
-/* The route's headers in their order, then ours. */
-static void encode_headers(const struct encoders_options *options, const struct event *event,
-                           struct arena *arena, struct message *message)
+/* The route's headers in their order, the one that is a key, then ours. */
+static int encode_headers(const struct encoders_options *options, const struct route_encoders *of,
+                          const struct event *event, struct arena *arena, struct message *message,
+                          struct error *err)
 {
     bool with_id = options->id_header[0] != '\0';
-    uint32_t count = event->header_count + (with_id ? 1 : 0);
+    bool with_key = event->other_key.name.ptr != NULL;
+    uint32_t count = event->header_count + (with_key ? 1 : 0) + (with_id ? 1 : 0);
     message->header_count = count;
     message->headers = NULL;
     if (count == 0)
-        return;
+        return 0;
     struct header *headers = arena_alloc(arena, count * sizeof *headers);
     for (uint32_t i = 0; i < event->header_count; i++) {
         headers[i].name = arena_copy(arena, event->headers[i].name);
         headers[i].value = arena_copy(arena, event->headers[i].value);
+    }
+    if (with_key) {
+        struct header *header = &headers[event->header_count];
+        header->name = arena_copy(arena, event->other_key.name);
+        int got = of->key->ops->encode(of->key, &event->other_key.key, arena, &header->value, err);
+        if (got != 0)
+            return got < 0 ? error_wrap(err, "header %.*s", SPAN_ARG(event->other_key.name)) : got;
     }
     if (with_id) {
         headers[count - 1].name = arena_copy(arena, span_of(options->id_header));
         headers[count - 1].value = format_id(options, event, arena);
     }
     message->headers = headers;
+    return 0;
 }
 
 /* Towards the past also before 1970, so that time never runs backwards by rounding. */
@@ -122,7 +142,8 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     assert(encoders != NULL && event->route < encoders->o.routes->count);
     assert(event->change != NULL && event->index >= 1);
     const struct change *change = event->change;
-    int got = encode_contents(&encoders->of_route[event->route], event, arena, message, err);
+    const struct route_encoders *of = &encoders->of_route[event->route];
+    int got = encode_contents(of, event, arena, message, err);
     if (got != 0)
         return got;
     message->topic = copy_topic(arena, event->topic);
@@ -132,6 +153,5 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     message->timestamp_ms = ms_from_us(event->timestamp_us);
     message->id = change->id;
     message->position = change->position;
-    encode_headers(&encoders->o, event, arena, message);
-    return 0;
+    return encode_headers(&encoders->o, of, event, arena, message, err);
 }

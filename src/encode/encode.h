@@ -30,8 +30,14 @@ struct encoder {
     const struct encoder_ops *ops;
 };
 
-/* raw: a value byte for byte (bytea as its bytes), NULL is no bytes. */
-int encoder_open(enum route_format format, struct encoder **encoder, struct error *err);
+/* raw: a value byte for byte (bytea as its bytes), NULL is no bytes. debezium: a change in its
+ * envelope, a key as the object of its columns. The route is kept. */
+struct encoder_options {
+    const struct config_route *route;
+    const char *database; /* the name of it; NULL: "" */
+};
+int encoder_open(enum route_format format, const struct encoder_options *options,
+                 struct encoder **encoder, struct error *err);
 static inline void encoder_close(struct encoder *encoder)
 {
     if (encoder != NULL)
@@ -42,6 +48,7 @@ struct encoders_options {
     const struct config_routes *routes;
     uint64_t system_identifier;
     const char *id_header; /* "" leaves it out */
+    const char *database;  /* the name of it; NULL: "" */
 };
 
 struct route_encoders {
@@ -55,7 +62,7 @@ struct encoders {
     struct route_encoders *of_route;
 };
 
-/* Keys are raw: a key is what the route's template gives. */
+/* Keys are raw, what the route's template gives, but for debezium: there a key is columns. */
 int encoders_open(const struct encoders_options *options, struct encoders **encoders,
                   struct error *err);
 void encoders_close(struct encoders *encoders); /* NULL is legal */

@@ -57,6 +57,7 @@ static int raw_encode(struct encoder *e, const struct content *content, struct a
         *bytes = arena_copy(arena, content->json);
         return 0;
     case CONTENT_ROW:
+    case CONTENT_CHANGE:
         break;
     }
     return error_data(err, REASON_BAD_VALUE,

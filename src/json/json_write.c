@@ -149,6 +149,10 @@ void json_write_u64(struct json_writer *w, uint64_t value)
 
 void json_write_i64(struct json_writer *w, int64_t value)
 {
+    if (value >= 0) {
+        json_write_u64(w, (uint64_t)value);
+        return;
+    }
     separate(w);
     buf_add_format(w->out, "%" PRId64, value);
 }

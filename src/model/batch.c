@@ -33,6 +33,19 @@ void batch_reset(struct batch *batch)
         (struct batch){.arena = arena, .messages = batch->messages, .capacity = batch->capacity};
 }
 
+void batch_widen(struct batch *batch, uint32_t more)
+{
+    uint32_t capacity = batch->capacity;
+    if (capacity - batch->count >= more)
+        return;
+    capacity += more > capacity ? more : capacity;
+    struct message *grown = realloc(batch->messages, capacity * sizeof *grown);
+    if (grown == NULL)
+        abort();
+    batch->messages = grown;
+    batch->capacity = capacity;
+}
+
 struct message *batch_next(struct batch *batch)
 {
     assert(batch->count < batch->capacity);

@@ -55,6 +55,8 @@ struct batch {
 void batch_init(struct batch *batch, uint32_t capacity, size_t arena_keep_bytes);
 void batch_fini(struct batch *batch);
 void batch_reset(struct batch *batch);
+/* Makes room for so many more. What batch_next() gave before may have moved. */
+void batch_widen(struct batch *batch, uint32_t more);
 
 /* The next free message, cleared; the caller fills it and then calls batch_add(). Never when count
  * is capacity. */

@@ -57,6 +57,7 @@ struct change {
     uint32_t xid;           /* 0 outside a transaction */
     int64_t commit_time_us; /* of the transaction, Unix epoch; 0 where unknown */
     int64_t sent_time_us;   /* the server's clock when it sent the change, Unix epoch; 0: unknown */
+    uint64_t lsn;           /* of its own record in the WAL; 0: unknown */
     const struct relation *relation; /* rows; of TRUNCATE the first relation */
     struct row before;               /* old row or key, where the server sent it */
     struct row after;

@@ -10,9 +10,10 @@
 #include "model/change.h"
 
 enum content_kind {
-    CONTENT_CELL, /* one value of the database; a NULL gives no key, or a tombstone */
-    CONTENT_ROW,  /* all columns of a row */
-    CONTENT_JSON  /* one JSON text, ready as it stands */
+    CONTENT_CELL,  /* one value of the database; a NULL gives no key, or a tombstone */
+    CONTENT_ROW,   /* columns of a row */
+    CONTENT_JSON,  /* one JSON text, ready as it stands */
+    CONTENT_CHANGE /* what happened to a row, or a message, with where and when */
 };
 
 struct content_cell {
@@ -23,6 +24,17 @@ struct content_cell {
 struct content_row {
     const struct relation *relation; /* says what the cells are */
     const struct row *cells;         /* as many as the relation has columns */
+    uint32_t count;                  /* of columns; not where columns is NULL */
+    const uint32_t *columns;         /* which of them, in this order; NULL: all */
+};
+
+/* A change of the key is three events of one change, so an event says what it is itself. */
+struct content_change {
+    const struct change *change;     /* where and when */
+    enum change_op op;               /* INSERT, UPDATE, DELETE, TRUNCATE, READ or MESSAGE */
+    const struct relation *relation; /* NULL: of MESSAGE */
+    const struct row *before;        /* count 0: there is none */
+    const struct row *after;
 };
 
 struct content {
@@ -30,6 +42,7 @@ struct content {
     union {
         struct content_cell cell;
         struct content_row row;
+        struct content_change change;
         struct span json;
     };
 };

@@ -12,6 +12,12 @@ struct header {
     struct span value; /* absent: a null header value */
 };
 
+/* A header whose value is a content, and is written as keys are. */
+struct key_header {
+    struct span name; /* absent: there is none */
+    struct content key;
+};
+
 struct event {
     const struct change *change;
     uint32_t route;    /* index into the configured routes */
@@ -20,10 +26,11 @@ struct event {
     bool topic_of_row; /* the row chose it: the route's topic is no plain text */
     struct content key;
     struct content value;
-    struct span id;       /* text of the mapped id column; absent where there is none */
-    struct span type;     /* text of the mapped type column; absent where there is none */
-    int32_t partition;    /* a mapped partition column, or -1 */
-    int64_t timestamp_us; /* mapped timestamp column or commit time, Unix epoch, unclamped */
+    struct span id;              /* text of the mapped id column; absent where there is none */
+    struct span type;            /* text of the mapped type column; absent where there is none */
+    int32_t partition;           /* a mapped partition column, or -1 */
+    int64_t timestamp_us;        /* mapped timestamp column or commit time, Unix epoch, unclamped */
+    struct key_header other_key; /* of an event that is one half of a change of the key */
     uint32_t header_count;
     const struct header *headers; /* in the order in which they go on the wire */
 };

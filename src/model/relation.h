@@ -18,6 +18,16 @@ struct column {
     const struct type *type; /* of what the stream described never NULL; NULL: oid alone is known */
 };
 
+/* What the stream does not say of a table: what identifies its rows, and which columns are never
+ * NULL. From the catalogue, once for each version, where somebody wants it. */
+struct relation_key {
+    bool asked;              /* since the table was described last */
+    uint32_t count;          /* 0: nothing identifies a row, or nobody asked */
+    const uint32_t *columns; /* of the primary key, else of the first unique index that may; in the
+                                order of the index */
+    const bool *not_null;    /* of each column of the table; NULL: nobody asked */
+};
+
 struct relation {
     uint32_t oid;
     struct span schema; /* never empty: pg_catalog comes as an empty string and is put here */
@@ -27,6 +37,13 @@ struct relation {
     struct column *columns;
     uint64_t version; /* from 1 */
     bool not_utf8;    /* schema or name cannot be made UTF-8: they are the database's bytes */
+    struct relation_key key;
 };
+
+/* Does an old row, where the server sends one, have the value of the column? */
+static inline bool relation_tells_old(const struct relation *relation, uint32_t column)
+{
+    return relation->identity == 'f' || relation->columns[column].key;
+}
 
 #endif

@@ -179,6 +179,18 @@ static bool keeps_published(const struct rebase *r)
            r->found.progress.fingerprint.hash[0] != '\0';
 }
 
+/* From where on the server can read through a publication stays, unless all begins anew. */
+static void keep_publications(const struct progress *before, struct progress *record)
+{
+    for (uint32_t i = 0; i < before->publication_count; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < record->publication_count; k++)
+            known |= strcmp(before->publications[i].name, record->publications[k].name) == 0;
+        if (!known && record->publication_count < PROGRESS_PUBLICATIONS_MAX)
+            record->publications[record->publication_count++] = before->publications[i];
+    }
+}
+
 /* The generation must outgrow a record that cannot be read: seconds since 1970 do. taken: what was
  * taken over; its progress counts where it is readable. */
 static void next_record(const struct rebase *r, const struct found *taken, bool readable,
@@ -193,6 +205,8 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
     if (!readable)
         record->generation = (uint64_t)(clock_wall_us() / US_PER_S);
     command_place_record(origin, r->target_lsn, record);
+    if (r->wish->target != REBASE_ANEW && readable)
+        keep_publications(&taken->progress, record);
     if (r->wish->target == REBASE_GUARD)
         keep_place(&taken->progress, record);
     record->rebased.present = true;

@@ -21,33 +21,37 @@ static int one_answer(struct pg_connection *sql, const char *statement, const ch
 static int check_owner(const struct command_options *o, struct pg_connection *sql,
                        struct error *err)
 {
-    const char *name = o->config->source.publication.text;
-    bool may = false;
-    if (one_answer(sql,
-                   "SELECT pg_catalog.pg_has_role(pubowner, 'USAGE')"
-                   " FROM pg_catalog.pg_publication WHERE pubname = $1",
-                   name, &may, err) < 0)
-        return -1;
-    if (may)
-        return 0;
-    error_stop(err, REASON_NO_PRIVILEGE,
-               "publication %s belongs to another role; nothing was changed", name);
-    return error_hint(err, "add --admin-connection with a conninfo of its owner, as in "
-                           "--admin-connection 'host=db dbname=shop user=owner'");
+    const char *const names[] = {o->config->source.publication.text,
+                                 o->config->source.changes.text};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool may = false;
+        if (one_answer(sql,
+                       "SELECT pg_catalog.pg_has_role(pubowner, 'USAGE')"
+                       " FROM pg_catalog.pg_publication WHERE pubname = $1",
+                       names[i], &may, err) < 0)
+            return -1;
+        if (may)
+            continue;
+        error_stop(err, REASON_NO_PRIVILEGE,
+                   "publication %s belongs to another role; nothing was changed", names[i]);
+        return error_hint(err, "add --admin-connection with a conninfo of its owner, as in "
+                               "--admin-connection 'host=db dbname=shop user=owner'");
+    }
+    return 0;
 }
 
-static int drop_publication(const struct command_options *o, struct pg_connection *sql,
-                            struct error *err)
+static int drop_publication(const struct command_options *o, const char *name,
+                            struct pg_connection *sql, struct error *err)
 {
     struct buf statement = BUF_EMPTY;
     buf_add_text(&statement, "DROP PUBLICATION IF EXISTS ");
-    pg_quote_identifier(&statement, span_of(o->config->source.publication.text));
+    pg_quote_identifier(&statement, span_of(name));
     int result = pg_exec(sql, buf_text(&statement), err);
     if (result < 0 && err->reason == REASON_NO_PRIVILEGE) {
         error_hint(err, "let its owner run");
         error_mend_sql(err, "%s", buf_text(&statement));
     } else if (result == 0)
-        command_say(o->out, "publication %s: dropped", o->config->source.publication.text);
+        command_say(o->out, "publication %s: dropped", name);
     buf_fini(&statement);
     return result;
 }
@@ -89,7 +93,9 @@ static int apply(const struct command_options *o, const struct recovery *ends, s
     if (result == 0)
         result = origin_prepare(ends->origin, ORIGIN_GONE, found, &place, err);
     if (result == 0)
-        result = drop_publication(o, admin, err);
+        result = drop_publication(o, o->config->source.changes.text, admin, err);
+    if (result == 0)
+        result = drop_publication(o, o->config->source.publication.text, admin, err);
     if (result == 0)
         result = write_closed(o, ends, publisher, found, err);
     publisher_close(publisher, 0);
@@ -123,10 +129,10 @@ int relay_teardown(const struct command_options *o, const char *admin_connection
         result = tear_down(o, &ends.r, admin_connection, err);
     else
         command_say(o->out,
-                    "would end relay %s, drop %s and publication %s, and close its progress in "
-                    "topic %s",
+                    "would end relay %s, drop %s and the publications %s and %s, and close its "
+                    "progress in topic %s",
                     o->config->name.text, ends.r.origin->name, o->config->source.publication.text,
-                    o->config->delivery.progress_topic.text);
+                    o->config->source.changes.text, o->config->delivery.progress_topic.text);
     command_ends_close(&ends);
     return result;
 }

@@ -112,9 +112,11 @@ void pg_replication_close(struct pg_replication *replication); /* NULL is legal 
  * with *consistent_lsn. */
 int pg_replication_create_slot(struct pg_replication *replication, const char *slot,
                                int64_t wait_ms, uint64_t *consistent_lsn, struct error *err);
-/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages). */
+/* START_REPLICATION SLOT … LOGICAL <lsn> (proto_version '1', publication_names, messages). more:
+ * another publication to be read, too; NULL: none. */
 int pg_replication_start(struct pg_replication *replication, const char *slot,
-                         const char *publication, uint64_t start_lsn, struct error *err);
+                         const char *publication, const char *more, uint64_t start_lsn,
+                         struct error *err);
 /* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered;
  * call pg_replication_fill when the descriptor is readable. -1: error or end of the stream
  * (ERROR_RETRY). */

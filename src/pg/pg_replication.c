@@ -147,13 +147,17 @@ int pg_replication_create_slot(struct pg_replication *replication, const char *s
     return take_created(replication, consistent_lsn, err);
 }
 
-/* The publication's name stands in a list of identifiers inside a literal. */
+/* The publications' names stand in a list of identifiers inside a literal. */
 static void build_start(struct buf *out, const char *slot, const char *publication,
-                        uint64_t start_lsn)
+                        const char *more, uint64_t start_lsn)
 {
     char lsn[LSN_TEXT_MAX];
     struct buf list = BUF_EMPTY;
     pg_quote_identifier(&list, span_of(publication));
+    if (more != NULL) {
+        buf_add_char(&list, ',');
+        pg_quote_identifier(&list, span_of(more));
+    }
     buf_add_text(out, "START_REPLICATION SLOT ");
     add_quoted(out, slot, '"');
     buf_add_format(out, " LOGICAL %s (proto_version '1', publication_names ",
@@ -164,12 +168,13 @@ static void build_start(struct buf *out, const char *slot, const char *publicati
 }
 
 int pg_replication_start(struct pg_replication *replication, const char *slot,
-                         const char *publication, uint64_t start_lsn, struct error *err)
+                         const char *publication, const char *more, uint64_t start_lsn,
+                         struct error *err)
 {
     assert(replication != NULL && replication->state == IDLE);
     assert(slot != NULL && publication != NULL);
     struct buf command = BUF_EMPTY;
-    build_start(&command, slot, publication, start_lsn);
+    build_start(&command, slot, publication, more, start_lsn);
     PGresult *result = NULL;
     int done = pg_run(&replication->sql, buf_text(&command), &result, err);
     buf_fini(&command);

@@ -18,7 +18,7 @@
  *   table <oid> <kind> <persistence> <replica identity> <oid of the root or 0> <sent> <name> */
 #define NEAR_SQL                                                                                   \
     "WITH RECURSIVE pub AS (SELECT p.*, p.xmin AS version FROM pg_catalog.pg_publication p "       \
-    "WHERE p.pubname = $1), "                                                                      \
+    "WHERE p.pubname IN ($1, $4)), "                                                               \
     "routed AS (SELECT DISTINCT c.oid FROM pg_catalog.pg_class c "                                 \
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
     "JOIN unnest($2::text[], $3::text[]) x(s, t) ON n.nspname LIKE x.s AND c.relname LIKE x.t "    \
@@ -76,8 +76,8 @@
  * ANALYZE and VACUUM), its xmin is that command's. Ids go round, and below 3 they are nobody's, so
  * it is new where it stands between the first and the next of this very snapshot. */
 #define IS_NEW(row)                                                                                \
-    "(" row ".xmin::text::bigint >= 3 AND (SELECT $6::bigint > x OR "                              \
-    "((" row ".xmin::text::bigint - $6::bigint) & 4294967295) < x - $6::bigint FROM till))"
+    "(" row ".xmin::text::bigint >= 3 AND (SELECT $7::bigint > x OR "                              \
+    "((" row ".xmin::text::bigint - $7::bigint) & 4294967295) < x - $7::bigint FROM till))"
 #define TOUCHED_SQL                                                                                \
     NEAR_SQL                                                                                       \
     "till(x) AS (SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"             \
@@ -91,11 +91,11 @@
              "WHERE i.inhrelid = c.oid AND " IS_NEW(                                               \
                  "i") ") "                                                                         \
                       "UNION ALL SELECT 0, format('publication %%I', p.pubname) "                  \
-                      "FROM pg_catalog.pg_publication p WHERE p.pubname = $1 AND " IS_NEW(         \
+                      "FROM pg_catalog.pg_publication p WHERE p.pubname IN ($1, $4) AND " IS_NEW(  \
                           "p") ") "                                                                \
                                "SELECT (SELECT count(*) FROM new), replace(string_agg(name, ', "   \
                                "'), E'\\n', '\\n') FROM ("                                         \
-                               "SELECT name FROM new WHERE $4::bool OR id = ANY ($5::oid[]) "      \
+                               "SELECT name FROM new WHERE $5::bool OR id = ANY ($6::oid[]) "      \
                                "ORDER BY name LIMIT 3) x"
 
 /* Nothing that is written later stands before, and nothing that was written before stands behind.
@@ -211,7 +211,7 @@ static void add_patterns(const struct router *router, struct buf *schemas, struc
     buf_add_char(tables, '}');
 }
 
-int fingerprint_take(struct pg_connection *sql, const char *publication,
+int fingerprint_take(struct pg_connection *sql, const char *publication, const char *changes,
                      const struct router *router, struct arena *arena, struct fingerprint *out,
                      struct error *err)
 {
@@ -226,9 +226,9 @@ int fingerprint_take(struct pg_connection *sql, const char *publication,
     int len = snprintf(statement, sizeof statement, LINES_SQL,
                        has_schemas ? SPACES_SQL : NO_SPACES_SQL, BEHIND_SQL);
     assert(len > 0 && (size_t)len < sizeof statement);
-    const char *params[] = {publication, buf_text(&schemas), buf_text(&tables)};
+    const char *params[] = {publication, buf_text(&schemas), buf_text(&tables), changes};
     struct pg_result *r = NULL;
-    int result = pg_query(sql, statement, 3, params, &r, err);
+    int result = pg_query(sql, statement, 4, params, &r, err);
     if (result == 0) {
         out->text = arena_copy(arena, pg_result_cell(r, 0, 0));
         snprintf(out->id.hash, sizeof out->id.hash, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 1)));
@@ -251,7 +251,7 @@ static void add_oids(const struct fingerprint_suspects *suspects, struct buf *ou
     buf_add_char(out, '}');
 }
 
-int fingerprint_touched(struct pg_connection *sql, const char *publication,
+int fingerprint_touched(struct pg_connection *sql, const char *publication, const char *changes,
                         const struct router *router, const struct fingerprint_suspects *suspects,
                         bool *any, struct buf *names, struct error *err)
 {
@@ -263,11 +263,11 @@ int fingerprint_touched(struct pg_connection *sql, const char *publication,
     int len = snprintf(statement, sizeof statement, TOUCHED_SQL);
     assert(len > 0 && (size_t)len < sizeof statement);
     snprintf(xid, sizeof xid, "%" PRIu64, suspects->xid);
-    const char *params[] = {publication,       buf_text(&schemas),
-                            buf_text(&tables), suspects->all ? "t" : "f",
-                            buf_text(&oids),   xid};
+    const char *params[] = {publication, buf_text(&schemas),        buf_text(&tables),
+                            changes,     suspects->all ? "t" : "f", buf_text(&oids),
+                            xid};
     struct pg_result *r = NULL;
-    int result = pg_query(sql, statement, 6, params, &r, err);
+    int result = pg_query(sql, statement, 7, params, &r, err);
     if (result == 0) {
         *any = !span_equal_text(pg_result_cell(r, 0, 0), "0");
         buf_add(names, pg_result_cell(r, 0, 1));

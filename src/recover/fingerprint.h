@@ -51,15 +51,15 @@ struct fingerprint_suspects {
     uint64_t xid;                            /* with its epoch; transactions below it are over */
 };
 
-/* Takes no lock on a table. */
-int fingerprint_take(struct pg_connection *sql, const char *publication,
+/* Of both publications, where they exist. Takes no lock on a table. */
+int fingerprint_take(struct pg_connection *sql, const char *publication, const char *changes,
                      const struct router *router, struct arena *arena, struct fingerprint *out,
                      struct error *err);
 
 /* What among the suspects was written anew in the catalogue by a transaction from suspects->xid on:
  * their first three, for a person, appended; nothing: none. *any: anything at all of what is routed
  * was, suspect or not. */
-int fingerprint_touched(struct pg_connection *sql, const char *publication,
+int fingerprint_touched(struct pg_connection *sql, const char *publication, const char *changes,
                         const struct router *router, const struct fingerprint_suspects *suspects,
                         bool *any, struct buf *names, struct error *err);
 

@@ -211,13 +211,32 @@ static void say(struct fingerprint_change *change, enum fingerprint_verdict verd
     buf_add_format(&change->what, "%s%s", change->what.len > 0 ? "; " : "", text);
 }
 
-static void compare_publication(const struct line *was, struct span now,
+/* One that was not there before. */
+static bool find_new_publication(struct span before, struct span now, struct line *is)
+{
+    struct line was;
+    while (next_of(&now, 'p', is))
+        if (!find(before, "publication", is->words[OID], &was))
+            return true;
+    return false;
+}
+
+/* There are two publications at most, so they are looked at one after the other. */
+static bool find_publication(struct span text, struct span name, struct line *line)
+{
+    while (next_of(&text, 'p', line))
+        if (span_equal(line->words[PUB_NAME], name))
+            return true;
+    return false;
+}
+
+static void compare_publication(const struct line *was, struct span before, struct span now,
                                 struct fingerprint_change *change)
 {
     struct line is;
     if (!find(now, "publication", was->words[OID], &is)) {
-        bool other = next_of(&now, 'p', &is);
-        bool anew = other && span_equal(is.words[PUB_NAME], was->words[PUB_NAME]);
+        bool anew = find_publication(now, was->words[PUB_NAME], &is);
+        bool other = !anew && find_new_publication(before, now, &is);
         say(change, FINGERPRINT_LOST, "publication %.*s %s%.*s", SPAN_ARG(was->words[PUB_NAME]),
             anew    ? "was dropped and made again"
             : other ? "was exchanged for "
@@ -340,6 +359,9 @@ static void tell_new(const struct line *is, const struct texts *texts,
         say(change, FINGERPRINT_GREW, "table %.*s is new", SPAN_ARG(is->words[TABLE_NAME]));
     else if (is_kind(is, 't') && known && is_sent(is) && !is_sent(&was))
         say(change, FINGERPRINT_GREW, "rows of %.*s are sent now", SPAN_ARG(is->words[TABLE_NAME]));
+    else if (is_kind(is, 'p') && !find(texts->before, "publication", is->words[OID], &was) &&
+             !find_publication(texts->before, is->words[PUB_NAME], &was))
+        say(change, FINGERPRINT_GREW, "publication %.*s is new", SPAN_ARG(is->words[PUB_NAME]));
     else if (is_kind(is, 's') && !known)
         say(change, FINGERPRINT_GREW, "schema %.*s is new in the publication",
             SPAN_ARG(is->words[SCHEMA_NAME]));
@@ -364,7 +386,7 @@ static void compare_line(const struct line *was, const struct texts *texts, stru
                          struct fingerprint_change *change)
 {
     if (is_kind(was, 'p'))
-        compare_publication(was, texts->now, change);
+        compare_publication(was, texts->before, texts->now, change);
     else if (is_kind(was, 'm'))
         compare_member(was, texts, change);
     else if (is_kind(was, 's'))

@@ -60,11 +60,27 @@ static int identify(struct origin *base, struct pg_system *system, struct error 
     return pg_identify(base->sql, system, err);
 }
 
+static int look_for_changes(struct origin_wal *o, struct error *err)
+{
+    struct pg_result *r = NULL;
+    const char *name = o->o.config->source.changes.text;
+    if (pg_query(o->base.sql, "SELECT FROM pg_catalog.pg_publication WHERE pubname = $1", 1, &name,
+                 &r, err) < 0)
+        return -1;
+    o->changes.exists = pg_result_rows(r) > 0;
+    if (!o->changes.looked)
+        o->changes.at_first = o->changes.exists;
+    o->changes.looked = true;
+    pg_result_free(r);
+    return 0;
+}
+
 static int look(struct origin *base, struct found_origin *state, struct error *err)
 {
     assert(base->sql != NULL && state != NULL);
     struct pg_slot slot;
-    if (pg_slot_state(base->sql, base->label, &slot, err) < 0)
+    if (pg_slot_state(base->sql, base->label, &slot, err) < 0 ||
+        look_for_changes(from_base(base), err) < 0)
         return -1;
     *state = (struct found_origin){.present = slot.state == SLOT_PRESENT,
                                    .lost = strcmp(slot.wal_status, "lost") == 0,
@@ -170,7 +186,8 @@ static int check(struct origin *base, const struct pg_system *system, const stru
 static int take_fingerprint(struct origin *base, const struct router *router, struct arena *arena,
                             struct fingerprint *out, struct error *err)
 {
-    return fingerprint_take(base->sql, from_base(base)->o.config->source.publication.text, router,
+    const struct config_source *source = &from_base(base)->o.config->source;
+    return fingerprint_take(base->sql, source->publication.text, source->changes.text, router,
                             arena, out, err);
 }
 
@@ -185,8 +202,9 @@ static int find_touched(struct origin *base, const struct router *router,
                         const struct fingerprint_suspects *suspects, bool *any, struct buf *names,
                         struct error *err)
 {
-    return fingerprint_touched(base->sql, from_base(base)->o.config->source.publication.text,
-                               router, suspects, any, names, err);
+    const struct config_source *source = &from_base(base)->o.config->source;
+    return fingerprint_touched(base->sql, source->publication.text, source->changes.text, router,
+                               suspects, any, names, err);
 }
 
 /* ---- Taking and starting ---- */
@@ -206,24 +224,49 @@ static int evict(struct origin *base, const struct found_holder *holder, bool *e
     return 0;
 }
 
-/* Rows come in the database's own encoding where it can be read here, and so must the name of the
- * publication; one that the encoding does not have is no publication's. */
-static int start_stream(struct origin_wal *o, const char *encoding_name, uint64_t lsn,
-                        struct error *err)
+static bool takes_changes(const struct config_relay *config)
+{
+    for (uint32_t i = 0; i < config->routes.count; i++)
+        if (config->routes.items[i].as != ROUTE_OUTBOX)
+            return true;
+    return false;
+}
+
+/* The publication of change routes, where it may be read from there; NULL: not. */
+static const char *changes_from(const struct origin_wal *o, const struct progress *p, uint64_t lsn)
+{
+    const char *name = o->o.config->source.changes.text;
+    if (!takes_changes(o->o.config))
+        return NULL;
+    for (uint32_t i = 0; i < p->publication_count; i++)
+        if (strcmp(p->publications[i].name, name) == 0 && p->publications[i].from <= lsn)
+            return name;
+    return NULL;
+}
+
+/* Rows come in the database's own encoding where it can be read here, and so must the names of the
+ * publications; one that the encoding does not have is no publication's. */
+static int start_stream(struct origin_wal *o, const char *encoding_name, const char *changes,
+                        uint64_t lsn, struct error *err)
 {
     const char *publication = o->o.config->source.publication.text;
     struct text_encoding *encoding = text_encoding_open(encoding_name);
-    struct buf name = BUF_EMPTY;
+    struct buf name = BUF_EMPTY, more = BUF_EMPTY;
     int result = 0;
-    if (!text_encoding_reads(encoding) || !text_encoding_from_utf8(encoding, publication, &name)) {
+    if (!text_encoding_reads(encoding) || !text_encoding_from_utf8(encoding, publication, &name) ||
+        (changes != NULL && !text_encoding_from_utf8(encoding, changes, &more))) {
         buf_reset(&name);
+        buf_reset(&more);
         buf_add_text(&name, publication);
+        buf_add_text(&more, changes != NULL ? changes : "");
     } else {
         result = pg_speak_server_encoding(o->base.sql, err);
     }
     if (result == 0)
-        result = pg_replication_start(o->replication, o->base.label, buf_text(&name), lsn, err);
+        result = pg_replication_start(o->replication, o->base.label, buf_text(&name),
+                                      changes != NULL ? buf_text(&more) : NULL, lsn, err);
     buf_fini(&name);
+    buf_fini(&more);
     text_encoding_close(encoding);
     return result;
 }
@@ -237,7 +280,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     const char *encoding = found->system.encoding;
     struct stream_witness witness = wal_witness(p, found->origin.confirmed_lsn);
     uint64_t from_lsn = witness.from_lsn != 0 ? witness.from_lsn : p->position.lsn;
-    if (start_stream(o, encoding, from_lsn, err) < 0)
+    if (start_stream(o, encoding, changes_from(o, p, from_lsn), from_lsn, err) < 0)
         return -1;
     struct stream_options options = {.start = p->position,
                                      .witness = witness,
@@ -248,6 +291,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                      .now_us = now_us,
                                      .connection = o->o.config->source.connection.text,
                                      .application = o->o.application,
+                                     .keys = takes_changes(o->o.config),
                                      .encoding = encoding};
     struct pg_replication *replication = o->replication;
     o->replication = NULL; /* the source's, even where it fails */
@@ -255,21 +299,38 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     return stream_source_open(replication, &options, source, err);
 }
 
+static bool knows(const struct progress *record, const char *publication)
+{
+    for (uint32_t i = 0; i < record->publication_count; i++)
+        if (strcmp(record->publications[i].name, publication) == 0)
+            return true;
+    return false;
+}
+
+static void add_publication(struct progress *record, const char *name, uint64_t from)
+{
+    if (record->publication_count == PROGRESS_PUBLICATIONS_MAX || knows(record, name))
+        return;
+    struct progress_publication *added = &record->publications[record->publication_count++];
+    *added = (struct progress_publication){.from = from};
+    snprintf(added->name, sizeof added->name, "%s", name);
+}
+
 /* The publication is asked for from the position at which it was first written down: there is one,
- * and a file that names another is met by the fingerprint. */
+ * and a file that names another is met by the fingerprint. That of change routes comes with it
+ * where it is as old as the slot. */
 static void sign(const struct origin *base, struct progress *record)
 {
-    const char *publication = from_const(base)->o.config->source.publication.text;
+    const struct origin_wal *o = from_const(base);
+    const struct config_source *source = &o->o.config->source;
     snprintf(record->slot, sizeof record->slot, "%s", base->label);
-    bool known = false;
-    for (uint32_t i = 0; i < record->publication_count; i++)
-        known |= strcmp(record->publications[i].name, publication) == 0;
-    if (known || record->position.lsn == 0)
+    if (record->position.lsn == 0)
         return;
-    struct progress_publication *first = &record->publications[0];
-    *first = (struct progress_publication){.from = record->position.lsn};
-    snprintf(first->name, sizeof first->name, "%s", publication);
-    record->publication_count = 1;
+    if (!knows(record, source->publication.text))
+        record->publication_count = 0;
+    add_publication(record, source->publication.text, record->position.lsn);
+    if (o->changes.of_slot && o->changes.exists)
+        add_publication(record, source->changes.text, record->position.lsn);
 }
 
 static bool signed_by(const struct origin *base, const struct progress *record)

@@ -16,6 +16,13 @@ struct origin_wal {
     char relay_application[80];         /* of the stream of any instance of this relay */
     char command_application[88];       /* of the sessions that a command opens besides */
     struct pg_replication *replication; /* ORIGIN_STREAM: base.sql belongs to it */
+    struct {
+        bool looked;
+        bool at_first; /* it was there at the first look */
+        bool exists;
+        bool of_slot; /* it is older than the slot, so that the slot can be read through it from
+                         wherever that begins */
+    } changes;        /* the publication of change routes */
 };
 
 struct origin *origin_wal_open(const struct origin_options *options);

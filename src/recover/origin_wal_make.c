@@ -66,9 +66,10 @@ static int drop(const struct origin_wal *o, struct error *err)
 
 /* ---- As wished ---- */
 
-static int make_first(const struct origin_wal *o, const struct found *found, uint64_t *place,
+static int make_first(struct origin_wal *o, const struct found *found, uint64_t *place,
                       struct error *err)
 {
+    o->changes.of_slot = !found->origin.present || o->changes.at_first;
     if (!found->origin.present)
         return create(o, place, err);
     struct wal_facts facts = {
@@ -80,11 +81,12 @@ static int make_first(const struct origin_wal *o, const struct found *found, uin
     return 0;
 }
 
-static int make_anew(const struct origin_wal *o, const struct found *found, uint64_t *place,
+static int make_anew(struct origin_wal *o, const struct found *found, uint64_t *place,
                      struct error *err)
 {
     if (found->origin.present && drop(o, err) < 0)
         return -1;
+    o->changes.of_slot = true;
     return create(o, place, err);
 }
 
@@ -103,7 +105,7 @@ static int remove_it(const struct origin_wal *o, const struct found *found, stru
 int wal_prepare(struct origin *base, enum origin_wish wish, const struct found *found,
                 uint64_t *place, struct error *err)
 {
-    const struct origin_wal *o = (const struct origin_wal *)base;
+    struct origin_wal *o = (struct origin_wal *)base;
     assert(o->o.out != NULL && base->sql != NULL);
     struct found now = *found;
     if (base->ops->look(base, &now.origin, err) < 0)

@@ -1,17 +1,21 @@
-/* recover/publication: how the publication is made and completed. What is wrong with one stands in
- * tables.c. Nothing is ever taken out of a publication: it may be somebody else's, too. */
+/* recover/publication: how the two publications are made and completed. What is wrong with one
+ * stands in tables.c. Nothing is ever taken out of a publication: it may be somebody else's, too.
+ *
+ * Both are always made, before there is an origin, though one may be empty: a publication that is
+ * made later cannot be asked for from before it was. */
 #include "recover/recover.h"
 #include "recover/tables.h"
 
 #include <assert.h>
 
-static int check(struct pg_connection *sql, const struct config_relay *config,
-                 const struct router *router, bool before_setup, struct error *err)
+static int check_share(struct pg_connection *sql, const struct config_relay *config,
+                       const struct router *router, enum router_share share, bool before_setup,
+                       struct error *err)
 {
     struct arena arena;
     struct tables tables;
     arena_init(&arena, 4096, 4096);
-    int result = tables_load(sql, config, router, &arena, &tables, err);
+    int result = tables_load(sql, config, router, share, &arena, &tables, err);
     if (result == 0)
         result = tables_check(sql, config, router, &tables, &arena, err);
     if (result == 0)
@@ -19,6 +23,15 @@ static int check(struct pg_connection *sql, const struct config_relay *config,
                               : tables_check_published(sql, config, router, &tables, &arena, err);
     arena_fini(&arena);
     return result;
+}
+
+static int check(struct pg_connection *sql, const struct config_relay *config,
+                 const struct router *router, bool before_setup, struct error *err)
+{
+    for (enum router_share share = 0; share < ROUTER_SHARES; share++)
+        if (check_share(sql, config, router, share, before_setup, err) < 0)
+            return -1;
+    return 0;
 }
 
 int relay_check_publication(struct pg_connection *sql, const struct config_relay *config,
@@ -35,29 +48,12 @@ int relay_check_before_setup(struct pg_connection *sql, const struct config_rela
 
 /* ---- Making it ---- */
 
-/* What no route takes need not be sent. Messages need no publication's leave: where nothing else is
- * routed, it is made ready for the first outbox. */
-static void add_options(struct buf *statement, const struct router *router)
+/* What no route takes need not be sent; but what change routes take is a matter of their file, and
+ * a publication that is altered is a loss to whoever reads it. */
+static void add_options(struct buf *statement, enum router_share share)
 {
-    static const struct {
-        enum change_op op;
-        const char *name;
-    } sent[] = {{CHANGE_INSERT, "insert"},
-                {CHANGE_UPDATE, "update"},
-                {CHANGE_DELETE, "delete"},
-                {CHANGE_TRUNCATE, "truncate"}};
-    uint32_t operations = router_operations(router);
-    if (operations == 0)
-        operations = change_bit(CHANGE_INSERT);
-    const char *before = " WITH (publish = '";
-    for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
-        if ((operations & change_bit(sent[i].op)) == 0)
-            continue;
-        buf_add_text(statement, before);
-        buf_add_text(statement, sent[i].name);
-        before = ", ";
-    }
-    buf_add_text(statement, "', publish_via_partition_root = true)");
+    buf_add_format(statement, " WITH (publish = '%s', publish_via_partition_root = true)",
+                   share == ROUTER_INSERTS ? "insert" : "insert, update, delete, truncate");
 }
 
 /* Partitions come with their root, unless a route names one. */
@@ -68,13 +64,12 @@ static bool is_to_be_added(const struct routed_table *t)
 }
 
 /* The statement that is missing; nothing where all is there. *added counts the tables. */
-static void build_statement(const struct config_relay *config, const struct router *router,
-                            const struct tables *tables, struct buf *statement, uint32_t *added)
+static void build_statement(const struct tables *tables, struct buf *statement, uint32_t *added)
 {
     bool exists = tables->publication.exists;
     *added = 0;
     buf_add_text(statement, exists ? "ALTER PUBLICATION " : "CREATE PUBLICATION ");
-    pg_quote_identifier(statement, span_of(config->source.publication.text));
+    pg_quote_identifier(statement, span_of(tables->name->text));
     for (uint32_t i = 0; i < tables->count; i++) {
         const struct routed_table *t = &tables->items[i];
         if (!is_to_be_added(t))
@@ -86,7 +81,7 @@ static void build_statement(const struct config_relay *config, const struct rout
         tables_add_name(statement, t->schema, t->name);
     }
     if (!exists)
-        add_options(statement, router);
+        add_options(statement, tables->share);
 }
 
 /* Beside progress changes come already, and of a transaction that wrote into a table before it was
@@ -143,15 +138,14 @@ static int publish_tables(struct pg_connection *sql, const struct tables *tables
     return error_mend_sql(err, "%s", statement);
 }
 
-static int complete(struct pg_connection *sql, const struct config_relay *config,
-                    const struct router *router, const struct tables *tables, bool beside,
+static int complete(struct pg_connection *sql, const struct tables *tables, bool beside,
                     struct buf *out, struct error *err)
 {
-    const char *publication = config->source.publication.text;
+    const char *publication = tables->name->text;
     bool exists = tables->publication.exists;
     struct buf statement = BUF_EMPTY;
     uint32_t added;
-    build_statement(config, router, tables, &statement, &added);
+    build_statement(tables, &statement, &added);
     int result = 0;
     bool in_place = exists && added == 0;
     if (in_place)
@@ -167,54 +161,75 @@ static int complete(struct pg_connection *sql, const struct config_relay *config
     return result;
 }
 
-int relay_ensure_publication(struct pg_connection *sql, const struct config_relay *config,
-                             const struct router *router, bool beside, struct buf *out,
-                             struct error *err)
+static int ensure_share(struct pg_connection *sql, const struct config_relay *config,
+                        const struct router *router, enum router_share share, bool beside,
+                        struct buf *out, struct error *err)
 {
     struct arena arena;
     struct tables tables;
     arena_init(&arena, 4096, 4096);
-    int result = tables_load(sql, config, router, &arena, &tables, err);
+    int result = tables_load(sql, config, router, share, &arena, &tables, err);
     if (result == 0)
-        result = complete(sql, config, router, &tables, beside, out, err);
+        result = complete(sql, &tables, beside, out, err);
     arena_fini(&arena);
-    if (result == 0)
-        result = relay_check_publication(sql, config, router, err);
     return result;
 }
 
-int relay_publication_sql(struct pg_connection *sql, const struct config_relay *config,
-                          const struct router *router, struct buf *out, struct error *err)
+int relay_ensure_publication(struct pg_connection *sql, const struct config_relay *config,
+                             const struct router *router, bool beside, struct buf *out,
+                             struct error *err)
+{
+    for (enum router_share share = 0; share < ROUTER_SHARES; share++)
+        if (ensure_share(sql, config, router, share, beside, out, err) < 0)
+            return -1;
+    return relay_check_publication(sql, config, router, err);
+}
+
+static int share_sql(struct pg_connection *sql, const struct config_relay *config,
+                     const struct router *router, enum router_share share, struct buf *out,
+                     struct error *err)
 {
     struct arena arena;
     struct tables tables;
     uint32_t added;
     arena_init(&arena, 4096, 4096);
-    int result = tables_load(sql, config, router, &arena, &tables, err);
+    int result = tables_load(sql, config, router, share, &arena, &tables, err);
     if (result == 0) {
         tables.publication.exists = false;
         for (uint32_t i = 0; i < tables.count; i++)
             tables.items[i].published = false;
-        build_statement(config, router, &tables, out, &added);
+        build_statement(&tables, out, &added);
         buf_add_text(out, ";\n");
     }
     arena_fini(&arena);
     return result;
 }
 
+int relay_publication_sql(struct pg_connection *sql, const struct config_relay *config,
+                          const struct router *router, struct buf *out, struct error *err)
+{
+    for (enum router_share share = 0; share < ROUTER_SHARES; share++)
+        if (share_sql(sql, config, router, share, out, err) < 0)
+            return -1;
+    return 0;
+}
+
 void relay_publication_sql_unasked(const struct config_relay *config, const struct router *router,
                                    struct buf *out)
 {
-    uint32_t count = 0;
-    buf_add_text(out, "CREATE PUBLICATION ");
-    pg_quote_identifier(out, span_of(config->source.publication.text));
-    for (uint32_t i = 0; i < config->routes.count; i++) {
-        struct span schema, table;
-        if (!router_table_of_route(router, i, &schema, &table))
-            continue;
-        buf_add_text(out, count++ == 0 ? " FOR TABLE " : ", ");
-        tables_add_name(out, schema, table);
+    for (enum router_share share = 0; share < ROUTER_SHARES; share++) {
+        uint32_t count = 0;
+        buf_add_text(out, "CREATE PUBLICATION ");
+        pg_quote_identifier(out, span_of(tables_publication(config, share)->text));
+        for (uint32_t i = 0; i < config->routes.count; i++) {
+            struct span schema, table;
+            if (router_share_of_route(router, i) != share ||
+                !router_table_of_route(router, i, &schema, &table))
+                continue;
+            buf_add_text(out, count++ == 0 ? " FOR TABLE " : ", ");
+            tables_add_name(out, schema, table);
+        }
+        add_options(out, share);
+        buf_add_text(out, ";\n");
     }
-    add_options(out, router);
-    buf_add_text(out, ";\n");
 }

@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct config_text *tables_publication(const struct config_relay *config,
+                                             enum router_share share)
+{
+    return share == ROUTER_CHANGES ? &config->source.changes : &config->source.publication;
+}
+
 void tables_add_name(struct buf *out, struct span schema, struct span name)
 {
     pg_quote_identifier(out, schema);
@@ -42,7 +48,7 @@ static int load_publication(struct pg_connection *sql, const char *name, struct 
 {
     struct pg_result *r = NULL;
     if (pg_query(sql,
-                 "SELECT pubviaroot, pubinsert, "
+                 "SELECT pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, "
                  "coalesce(to_jsonb(p)->>'pubgencols', 'n') = 's', "
                  "concat_ws(', ', CASE WHEN pubinsert THEN 'insert' END, "
                  "CASE WHEN pubupdate THEN 'update' END, CASE WHEN pubdelete THEN 'delete' END, "
@@ -52,10 +58,13 @@ static int load_publication(struct pg_connection *sql, const char *name, struct 
         return -1;
     *out = (struct publication){.exists = pg_result_rows(r) > 0};
     if (out->exists) {
+        static const enum change_op ops[] = {CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE,
+                                             CHANGE_TRUNCATE};
         out->via_root = is_true(r, 0, 0);
-        out->inserts = is_true(r, 0, 1);
-        out->stored_generated = is_true(r, 0, 2);
-        out->publishes = keep(arena, pg_result_cell(r, 0, 3));
+        for (int i = 0; i < 4; i++)
+            out->operations |= is_true(r, 0, i + 1) ? change_bit(ops[i]) : 0;
+        out->stored_generated = is_true(r, 0, 5);
+        out->publishes = keep(arena, pg_result_cell(r, 0, 6));
     }
     pg_result_free(r);
     return 0;
@@ -72,13 +81,25 @@ static int server_has_schemas(struct pg_connection *sql, bool *has, struct error
     return 0;
 }
 
+/* Which of the tables that hold rows, itself or the leaves below it, lack a replica identity: the
+ * server refuses their UPDATE and DELETE where these are published. */
+#define UNIDENTIFIED_SQL                                                                           \
+    "LEFT JOIN LATERAL (SELECT ln.nspname, l.relname FROM pg_catalog.pg_class l "                  \
+    "JOIN pg_catalog.pg_namespace ln ON ln.oid = l.relnamespace WHERE l.relkind = 'r' AND "        \
+    "l.oid IN (SELECT c.oid UNION ALL SELECT x.relid FROM pg_catalog.pg_partition_tree(c.oid) x "  \
+    "WHERE c.relkind = 'p' AND x.isleaf) AND l.relreplident <> 'f' AND NOT EXISTS ("               \
+    "SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = l.oid AND i.indisvalid "                 \
+    "AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident "         \
+    "ELSE false END) ORDER BY 1, 2 LIMIT 1) u ON true "
+
 /* "top" is the table, or the outermost one that it is a partition of, that the publication holds.
  * %s: whether it holds the schema (15 and later). */
 #define RELATIONS_SQL                                                                              \
     "SELECT n.nspname, c.relname, c.oid, c.relkind, c.relpersistence, c.relispartition, "          \
     "c.relhassubclass AND c.relkind = 'r', top.oid IS NOT NULL, "                                  \
     "EXISTS (SELECT FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid "                 \
-    "AND r.prrelid = top.oid AND to_jsonb(r)->>'prqual' IS NOT NULL), tn.nspname, tc.relname "     \
+    "AND r.prrelid = top.oid AND to_jsonb(r)->>'prqual' IS NOT NULL), tn.nspname, tc.relname, "    \
+    "u.nspname, u.relname "                                                                        \
     "FROM pg_catalog.pg_class c "                                                                  \
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "                                    \
     "LEFT JOIN pg_catalog.pg_publication p ON p.pubname = $1 "                                     \
@@ -91,7 +112,7 @@ static int server_has_schemas(struct pg_connection *sql, bool *has, struct error
     "ORDER BY x.depth DESC LIMIT 1) top ON true "                                                  \
     "LEFT JOIN pg_catalog.pg_class tc ON tc.oid = CASE WHEN p.pubviaroot THEN top.oid "            \
     "WHEN top.oid IS NOT NULL THEN c.oid END "                                                     \
-    "LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace "                            \
+    "LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace " UNIDENTIFIED_SQL           \
     "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%%' "               \
     "AND n.nspname <> 'information_schema' ORDER BY 1, 2"
 #define HOLDS_SCHEMA_SQL                                                                           \
@@ -99,12 +120,12 @@ static int server_has_schemas(struct pg_connection *sql, bool *has, struct error
     "AND s.pnnspid = xc.relnamespace)"
 
 static bool named_plainly(const struct config_relay *config, const struct router *router,
-                          struct span schema, struct span name)
+                          enum router_share share, struct span schema, struct span name)
 {
     struct span s, n;
     for (uint32_t i = 0; i < config->routes.count; i++)
-        if (router_table_of_route(router, i, &s, &n) && span_equal(s, schema) &&
-            span_equal(n, name))
+        if (router_share_of_route(router, i) == share && router_table_of_route(router, i, &s, &n) &&
+            span_equal(s, schema) && span_equal(n, name))
             return true;
     return false;
 }
@@ -124,19 +145,22 @@ static void fill_table(const struct pg_result *r, int row, struct arena *arena,
     t->filtered = is_true(r, row, 8);
     t->sent_schema = keep(arena, pg_result_cell(r, row, 9));
     t->sent_name = keep(arena, pg_result_cell(r, row, 10));
+    t->unidentified_schema = keep(arena, pg_result_cell(r, row, 11));
+    t->unidentified_name = keep(arena, pg_result_cell(r, row, 12));
+    t->identified = t->unidentified_name.ptr == NULL;
 }
 
 int tables_load(struct pg_connection *sql, const struct config_relay *config,
-                const struct router *router, struct arena *arena, struct tables *tables,
-                struct error *err)
+                const struct router *router, enum router_share share, struct arena *arena,
+                struct tables *tables, struct error *err)
 {
-    const char *publication = config->source.publication.text;
     bool schemas = false;
-    *tables = (struct tables){.count = 0};
+    *tables = (struct tables){.share = share, .name = tables_publication(config, share)};
+    const char *publication = tables->name->text;
     if (load_publication(sql, publication, arena, &tables->publication, err) < 0 ||
         server_has_schemas(sql, &schemas, err) < 0)
         return -1;
-    char statement[4096];
+    char statement[6144];
     snprintf(statement, sizeof statement, RELATIONS_SQL, schemas ? HOLDS_SCHEMA_SQL : "false");
     struct pg_result *r = NULL;
     if (pg_query(sql, statement, 1, &publication, &r, err) < 0)
@@ -145,12 +169,12 @@ int tables_load(struct pg_connection *sql, const struct config_relay *config,
     tables->items = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof *tables->items);
     for (int i = 0; i < rows; i++) {
         struct span schema = pg_result_cell(r, i, 0), name = pg_result_cell(r, i, 1);
-        int route = router_route_of_table(router, schema, name);
+        int route = router_route_of_share(router, share, schema, name);
         if (route < 0)
             continue;
         struct routed_table *t = &tables->items[tables->count++];
         t->route = (uint32_t)route;
-        t->plain = named_plainly(config, router, schema, name);
+        t->plain = named_plainly(config, router, share, schema, name);
         fill_table(r, i, arena, t);
     }
     pg_result_free(r);
@@ -185,10 +209,10 @@ static const char *quoted(struct arena *arena, const struct routed_table *t)
     return text;
 }
 
-static const char *quoted_publication(struct arena *arena, const struct config_relay *config)
+static const char *quoted_publication(struct arena *arena, const struct tables *tables)
 {
     struct buf name = BUF_EMPTY;
-    pg_quote_identifier(&name, span_of(config->source.publication.text));
+    pg_quote_identifier(&name, span_of(tables->name->text));
     const char *text = arena_format(arena, "%s", buf_text(&name));
     buf_fini(&name);
     return text;
@@ -222,7 +246,8 @@ static int refuse_missing(const struct config_relay *config, const struct router
 {
     struct span schema, name;
     for (uint32_t i = 0; i < config->routes.count; i++) {
-        if (!router_table_of_route(router, i, &schema, &name))
+        if (router_share_of_route(router, i) != tables->share ||
+            !router_table_of_route(router, i, &schema, &name))
             continue;
         bool found = false;
         for (uint32_t k = 0; k < tables->count && !found; k++)
@@ -251,14 +276,14 @@ struct sent_column {
     "SELECT t.oid FROM b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd')"
 
 /* The columns of which the server sends values, as a relation; the others are in `unsent`. */
-static int load_relation(struct pg_connection *sql, const struct config_relay *config,
-                         const struct tables *tables, const struct routed_table *t, bool published,
-                         struct arena *arena, struct relation *relation, struct relation *unsent,
+static int load_relation(struct pg_connection *sql, const struct tables *tables,
+                         const struct routed_table *t, bool published, struct arena *arena,
+                         struct relation *relation, struct relation *unsent,
                          struct sent_column **why, struct error *err)
 {
     char oid[16];
     snprintf(oid, sizeof oid, "%" PRIu32, t->oid);
-    const char *parameters[] = {oid, config->source.publication.text};
+    const char *parameters[] = {oid, tables->name->text};
     struct pg_result *r = NULL;
     if (pg_query(sql,
                  "SELECT a.attname, " BASE_OF_TYPE ", a.attgenerated <> '', a.attgenerated = 's', "
@@ -300,9 +325,9 @@ static int load_relation(struct pg_connection *sql, const struct config_relay *c
     return 0;
 }
 
-static int refuse_unsent(const struct config_relay *config, const struct routed_table *t,
-                         struct span column, const struct sent_column *why, struct arena *arena,
-                         struct error *err)
+static int refuse_unsent(const struct config_relay *config, const struct tables *tables,
+                         const struct routed_table *t, struct span column,
+                         const struct sent_column *why, struct arena *arena, struct error *err)
 {
     if (why->generated) {
         refuse(config, t, REASON_COLUMN_MISSING, err,
@@ -312,12 +337,12 @@ static int refuse_unsent(const struct config_relay *config, const struct routed_
                    "let a trigger fill an ordinary column; on PostgreSQL 18 a stored one is sent "
                    "after");
         return error_mend_sql(err, "ALTER PUBLICATION %s SET (publish_generated_columns = stored)",
-                              quoted_publication(arena, config));
+                              quoted_publication(arena, tables));
     }
     refuse(config, t, REASON_PUBLICATION_COLUMN, err,
            "needs column %.*s, which is not in the column list of publication %s", SPAN_ARG(column),
-           config->source.publication.text);
-    const char *publication = quoted_publication(arena, config);
+           tables->name->text);
+    const char *publication = quoted_publication(arena, tables);
     return error_mend_sql(err,
                           "ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
                           publication, quoted(arena, t), publication, quoted(arena, t));
@@ -331,7 +356,7 @@ static int check_columns(struct pg_connection *sql, const struct config_relay *c
     struct relation relation, unsent;
     struct sent_column *why;
     struct router_lack lack;
-    if (load_relation(sql, config, tables, t, published, arena, &relation, &unsent, &why, err) < 0)
+    if (load_relation(sql, tables, t, published, arena, &relation, &unsent, &why, err) < 0)
         return -1;
     if (!router_lacks(router, &relation, &lack))
         return 0;
@@ -339,7 +364,7 @@ static int check_columns(struct pg_connection *sql, const struct config_relay *c
     at.route = lack.route;
     for (uint32_t i = 0; i < unsent.column_count; i++)
         if (lack.must_be == NULL && span_equal(unsent.columns[i].name, lack.column))
-            return refuse_unsent(config, &at, lack.column, &why[i], arena, err);
+            return refuse_unsent(config, tables, &at, lack.column, &why[i], arena, err);
     if (lack.must_be != NULL) {
         refuse(config, &at, REASON_COLUMN_TYPE, err, "needs %s in column %.*s", lack.must_be,
                SPAN_ARG(lack.column));
@@ -348,6 +373,21 @@ static int check_columns(struct pg_connection *sql, const struct config_relay *c
     refuse(config, &at, REASON_COLUMN_MISSING, err, "has no column %.*s", SPAN_ARG(lack.column));
     return error_hint(err,
                       "map the column that it has under routes[].columns, or mend the template");
+}
+
+/* Asked before the table is published: from then on its UPDATE and DELETE would fail. */
+static int check_identity(const struct config_relay *config, const struct tables *tables,
+                          const struct routed_table *t, struct arena *arena, struct error *err)
+{
+    if (tables->share != ROUTER_CHANGES || t->identified)
+        return 0;
+    struct routed_table at = *t;
+    at.schema = t->unidentified_schema;
+    at.name = t->unidentified_name;
+    refuse(config, &at, REASON_REPLICA_IDENTITY, err,
+           "has no replica identity: published, its UPDATE and DELETE would fail");
+    error_hint(err, "give it a primary key, or");
+    return error_mend_sql(err, "ALTER TABLE %s REPLICA IDENTITY FULL", quoted(arena, &at));
 }
 
 static int check_partitions(struct pg_connection *sql, const struct config_relay *config,
@@ -373,6 +413,7 @@ int tables_check(struct pg_connection *sql, const struct config_relay *config,
             if (t->plain || t->persistence == 'u')
                 return refuse_kind(config, t, arena, err);
         } else if (check_partitions(sql, config, t, err) < 0 ||
+                   check_identity(config, tables, t, arena, err) < 0 ||
                    check_columns(sql, config, router, tables, t, t->published, arena, err) < 0) {
             return -1;
         }
@@ -382,48 +423,64 @@ int tables_check(struct pg_connection *sql, const struct config_relay *config,
 
 /* ---- Judging: the publication ---- */
 
-static int check_inserts(const struct config_relay *config, const struct tables *tables,
-                         struct arena *arena, struct error *err)
+static const struct {
+    enum change_op op;
+    const char *name;
+} published_ops[] = {{CHANGE_INSERT, "insert"},
+                     {CHANGE_UPDATE, "update"},
+                     {CHANGE_DELETE, "delete"},
+                     {CHANGE_TRUNCATE, "truncate"}};
+
+static int check_operations(const struct router *router, const struct tables *tables,
+                            struct arena *arena, struct error *err)
 {
     const struct publication *p = &tables->publication;
-    if (p->inserts || tables->count == 0)
+    uint32_t wanted = router_operations(router, tables->share);
+    size_t at = 0;
+    while (at < 4 && ((wanted & ~p->operations) & change_bit(published_ops[at].op)) == 0)
+        at++;
+    if (at == 4 || tables->count == 0)
         return 0;
-    const struct config_text *publication = &config->source.publication;
-    config_error(err, publication, REASON_PUBLICATION_INSERTS,
-                 "publication %s does not publish inserts: no event would ever come",
-                 publication->text);
-    return error_mend_sql(err, "ALTER PUBLICATION %s SET (publish = 'insert%s%.*s')",
-                          quoted_publication(arena, config), p->publishes.len > 0 ? ", " : "",
-                          SPAN_ARG(p->publishes));
+    config_error(err, tables->name, REASON_PUBLICATION_INSERTS,
+                 "publication %s does not publish %ss: no event of one would ever come",
+                 tables->name->text, published_ops[at].name);
+    struct buf list = BUF_EMPTY;
+    for (size_t i = 0; i < 4; i++)
+        if (((wanted | p->operations) & change_bit(published_ops[i].op)) != 0)
+            buf_add_format(&list, "%s%s", list.len > 0 ? ", " : "", published_ops[i].name);
+    error_mend_sql(err, "ALTER PUBLICATION %s SET (publish = '%s')",
+                   quoted_publication(arena, tables), buf_text(&list));
+    buf_fini(&list);
+    return -1;
 }
 
-static int refuse_root(const struct config_relay *config, const struct routed_table *t,
-                       struct arena *arena, struct error *err)
+static int refuse_root(const struct config_relay *config, const struct tables *tables,
+                       const struct routed_table *t, struct arena *arena, struct error *err)
 {
     refuse(config, t, REASON_PUBLICATION_ROOT, err,
            "is partitioned, and publication %s sends such rows under the names of the partitions",
-           config->source.publication.text);
+           tables->name->text);
     return error_mend_sql(err, "ALTER PUBLICATION %s SET (publish_via_partition_root = true)",
-                          quoted_publication(arena, config));
+                          quoted_publication(arena, tables));
 }
 
 /* Under which name do the rows come, and does a route take that? */
 static int check_name(const struct config_relay *config, const struct router *router,
-                      const struct routed_table *t, struct error *err)
+                      const struct tables *tables, const struct routed_table *t, struct error *err)
 {
-    if (router_route_of_table(router, t->sent_schema, t->sent_name) >= 0)
+    if (router_route_of_share(router, tables->share, t->sent_schema, t->sent_name) >= 0)
         return 0;
     refuse(config, t, REASON_PUBLICATION_ROOT, err,
            "is a partition, and publication %s sends its rows under the name of %.*s.%.*s",
-           config->source.publication.text, SPAN_ARG(t->sent_schema), SPAN_ARG(t->sent_name));
+           tables->name->text, SPAN_ARG(t->sent_schema), SPAN_ARG(t->sent_name));
     return error_hint(err, "mend routes[].from: name %.*s.%.*s", SPAN_ARG(t->sent_schema),
                       SPAN_ARG(t->sent_name));
 }
 
 /* FOR TABLE of a parent takes its children of that day in, each under its own name. */
 static int check_children(struct pg_connection *sql, const struct config_relay *config,
-                          const struct router *router, const struct routed_table *t,
-                          struct error *err)
+                          const struct router *router, const struct tables *tables,
+                          const struct routed_table *t, struct error *err)
 {
     char oid[16];
     snprintf(oid, sizeof oid, "%" PRIu32, t->oid);
@@ -442,7 +499,7 @@ static int check_children(struct pg_connection *sql, const struct config_relay *
     int result = 0;
     for (int i = 0; i < pg_result_rows(r) && result == 0; i++) {
         struct span schema = pg_result_cell(r, i, 0), name = pg_result_cell(r, i, 1);
-        if (router_route_of_table(router, schema, name) >= 0)
+        if (router_route_of_share(router, tables->share, schema, name) >= 0)
             continue;
         result = refuse(config, t, REASON_INHERITED_TABLE, err,
                         "has the child %.*s.%.*s, whose rows no route takes: they come under its "
@@ -461,16 +518,15 @@ static int check_published(struct pg_connection *sql, const struct config_relay 
                            const struct routed_table *t, bool before_setup, struct arena *arena,
                            struct error *err)
 {
-    const char *publication = quoted_publication(arena, config);
+    const char *publication = quoted_publication(arena, tables);
     /* First, because to be added to such a publication does not help the table. */
     if (t->kind == 'p' && !tables->publication.via_root)
-        return refuse_root(config, t, arena, err);
+        return refuse_root(config, tables, t, arena, err);
     if (!t->published && before_setup)
         return 0;
     if (!t->published) {
         refuse(config, t, REASON_PUBLICATION_TABLE, err,
-               "is not in publication %s: its events would never come",
-               config->source.publication.text);
+               "is not in publication %s: its events would never come", tables->name->text);
         error_mend(err, "setup");
         return error_mend_sql(err, "ALTER PUBLICATION %s ADD TABLE %s", publication,
                               quoted(arena, t));
@@ -478,12 +534,13 @@ static int check_published(struct pg_connection *sql, const struct config_relay 
     if (t->filtered) {
         refuse(config, t, REASON_PUBLICATION_FILTER, err,
                "has a row filter in publication %s: the rows that it leaves out would never come",
-               config->source.publication.text);
+               tables->name->text);
         return error_mend_sql(
             err, "ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %s ADD TABLE %s",
             publication, quoted(arena, t), publication, quoted(arena, t));
     }
-    if (check_name(config, router, t, err) < 0 || check_children(sql, config, router, t, err) < 0)
+    if (check_name(config, router, tables, t, err) < 0 ||
+        check_children(sql, config, router, tables, t, err) < 0)
         return -1;
     return check_columns(sql, config, router, tables, t, true, arena, err);
 }
@@ -492,7 +549,7 @@ static int check_all(struct pg_connection *sql, const struct config_relay *confi
                      const struct router *router, const struct tables *tables, bool before_setup,
                      struct arena *arena, struct error *err)
 {
-    if (check_inserts(config, tables, arena, err) < 0)
+    if (check_operations(router, tables, arena, err) < 0)
         return -1;
     for (uint32_t i = 0; i < tables->count; i++) {
         const struct routed_table *t = &tables->items[i];
@@ -501,7 +558,7 @@ static int check_all(struct pg_connection *sql, const struct config_relay *confi
         /* A partition that only a glob matches comes and goes with its root. */
         int result =
             t->partition && !t->plain
-                ? (t->published ? check_name(config, router, t, err) : 0)
+                ? (t->published ? check_name(config, router, tables, t, err) : 0)
                 : check_published(sql, config, router, tables, t, before_setup, arena, err);
         if (result < 0)
             return -1;
@@ -514,8 +571,10 @@ int tables_check_published(struct pg_connection *sql, const struct config_relay 
                            struct arena *arena, struct error *err)
 {
     if (!tables->publication.exists) {
+        if (tables->share == ROUTER_CHANGES && !router_has_share(router, tables->share))
+            return 0; /* nobody asks for it */
         error_stop(err, REASON_PUBLICATION_MISSING, "publication \"%s\" does not exist",
-                   config->source.publication.text);
+                   tables->name->text);
         return error_mend(err, "setup");
     }
     return check_all(sql, config, router, tables, false, arena, err);

@@ -13,11 +13,15 @@
 #include "pg/pg.h"
 #include "route/route.h"
 
+/* The publication of the routes of a share: `<name>` of inserts, `<name>_changes` of changes. */
+const struct config_text *tables_publication(const struct config_relay *config,
+                                             enum router_share share);
+
 /* pg_publication, as far as it decides about rows. */
 struct publication {
     bool exists;
     bool via_root;
-    bool inserts;
+    uint32_t operations;   /* what it publishes: a set of change_bit() */
     bool stored_generated; /* 18: publish_generated_columns = stored */
     struct span publishes; /* what publish lists: "update, delete" */
 };
@@ -32,24 +36,31 @@ struct routed_table {
     char kind;        /* pg_class.relkind */
     char persistence; /* pg_class.relpersistence */
     bool partition;
-    bool has_children;       /* by INHERITS */
-    bool published;          /* itself, or what it is a partition of */
-    bool filtered;           /* by a WHERE of the publication */
+    bool has_children; /* by INHERITS */
+    bool published;    /* itself, or what it is a partition of */
+    bool filtered;     /* by a WHERE of the publication */
+    bool identified;   /* it has a replica identity, and each of its partitions has one */
+    struct span unidentified_schema; /* where not: it, or the first such partition */
+    struct span unidentified_name;
     struct span sent_schema; /* the name under which its rows come; absent where not published */
     struct span sent_name;
 };
 
+/* Those of one share. */
 struct tables {
+    enum router_share share;
+    const struct config_text *name; /* of the publication */
     struct publication publication;
     uint32_t count;
     struct routed_table *items;
 };
 
 int tables_load(struct pg_connection *sql, const struct config_relay *config,
-                const struct router *router, struct arena *arena, struct tables *tables,
-                struct error *err);
+                const struct router *router, enum router_share share, struct arena *arena,
+                struct tables *tables, struct error *err);
 /* What needs no publication: the tables exist, are of a kind that is replicated, and have what the
- * routes need. ERROR_STOP, EXIT_USAGE: table_missing, table_kind, column_missing, column_type. */
+ * routes need. ERROR_STOP, EXIT_USAGE: table_missing, table_kind, column_missing, column_type,
+ * replica_identity. */
 int tables_check(struct pg_connection *sql, const struct config_relay *config,
                  const struct router *router, const struct tables *tables, struct arena *arena,
                  struct error *err);

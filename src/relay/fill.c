@@ -1,5 +1,5 @@
-/* relay/fill: see fill.h. A batch is wider than its limit by one event of each route, so the last
- * change that it takes always fits. */
+/* relay/fill: see fill.h. A batch is wider than its limit by one event of each route, so that the
+ * last change that it takes nearly always fits; where it does not, the batch grows. */
 #include "relay/fill.h"
 
 #include <assert.h>
@@ -22,9 +22,12 @@ void filler_fini(struct filler *filler)
 
 /* ---- Events ---- */
 
-/* A message that was begun is gone on with. */
+/* A message that was begun is gone on with. A change of the key is several events, and a TRUNCATE
+ * one of each table, so the slack of a batch may not do. */
 static int put_event(struct filler *f, struct batch *batch, struct error *err)
 {
+    if (!f->holding)
+        batch_widen(batch, 1);
     struct message *message = f->holding ? &batch->messages[batch->count] : batch_next(batch);
     int got = encode_message(f->o.encoders, &f->event, &batch->arena, message, err);
     f->holding = got == ENCODE_AGAIN;

@@ -43,7 +43,8 @@ static int prepare(struct epoch *e, struct error *err)
     struct encoders_options encoding = {.routes = &e->config->routes,
                                         .system_identifier =
                                             e->opening.found.system.system_identifier,
-                                        .id_header = e->config->delivery.id_header.text};
+                                        .id_header = e->config->delivery.id_header.text,
+                                        .database = e->opening.found.system.database};
     if (encoders_open(&encoding, &e->encoders, err) < 0)
         return -1;
     struct buf weak = BUF_EMPTY;

@@ -21,9 +21,10 @@ struct router {
     struct arena *scratch;
     const struct plan *plan;
     uint32_t operation; /* change_bit() of the change */
-    uint32_t next;      /* match of the plan, or route to try on the message */
-    uint32_t nth;       /* how many events the route at hand has made of the change */
-    uint32_t events;    /* and all routes; those that failed too: an id must not depend on them */
+    uint32_t next;   /* match of the plan, or route to try on the message or the truncated tables */
+    uint32_t table;  /* of those truncated */
+    uint32_t nth;    /* how many events the route at hand has made of the change */
+    uint32_t events; /* and all routes; those that failed too: an id must not depend on them */
     struct route *message_route; /* the route at hand, of a message */
     enum router_answer answer;
 };
@@ -46,6 +47,30 @@ static int refuse_unreachable(const struct router_options *options, const struct
     return 0;
 }
 
+/* One change in one topic twice is meant by nobody. Whether two templates give one name is only
+ * known of two that are the same. */
+static int refuse_twice(const struct router_options *options, const struct router *router,
+                        uint32_t item, struct error *err)
+{
+    const struct route *route = &router->routes[item];
+    const struct config_route *config = &options->routes->items[item];
+    for (uint32_t i = 0; i < item; i++) {
+        const struct route *earlier = &router->routes[i];
+        if (earlier->as != ROUTE_CHANGE || route->as != ROUTE_CHANGE ||
+            !earlier->continue_matching || (earlier->operations & route->operations) == 0 ||
+            strcmp(options->routes->items[i].topic.text, config->topic.text) != 0 ||
+            (!route_match_covers(&earlier->match, &route->match) &&
+             !route_match_covers(&route->match, &earlier->match)))
+            continue;
+        config_error(err, &config->from, REASON_CONFIG_VALUE,
+                     "routes[%u] (%s) and routes[%u] (%s) would write one change to topic %s twice",
+                     i, earlier->name, item, route->name, config->topic.text);
+        return error_hint(err, "give one of them another topic, or take continue out of routes[%u]",
+                          i);
+    }
+    return 0;
+}
+
 int router_open(const struct router_options *options, struct router **router, struct error *err)
 {
     assert(options->routes != NULL && options->relay != NULL && options->progress_topic != NULL);
@@ -58,7 +83,8 @@ int router_open(const struct router_options *options, struct router **router, st
     made->routes = arena_alloc_zero(&made->arena, made->route_count * sizeof *made->routes);
     for (uint32_t i = 0; i < made->route_count; i++) {
         if (route_compile(options, i, &made->arena, &made->routes[i], err) < 0 ||
-            refuse_unreachable(options, made, i, err) < 0) {
+            refuse_unreachable(options, made, i, err) < 0 ||
+            refuse_twice(options, made, i, err) < 0) {
             router_close(made);
             return -1;
         }
@@ -111,6 +137,20 @@ static enum router_answer begin_message(struct router *router)
     return taken ? ROUTER_TAKEN : ROUTER_NO_ROUTE;
 }
 
+static enum router_answer begin_truncate(struct router *router)
+{
+    const struct change *change = router->change;
+    enum router_answer answer = ROUTER_NO_ROUTE;
+    for (uint32_t i = 0; i < change->truncate.count; i++) {
+        enum router_answer one = begin_row(router, change->truncate.relations[i]);
+        if (one == ROUTER_TAKEN)
+            return one;
+        if (one == ROUTER_NOT_THIS_OPERATION)
+            answer = one;
+    }
+    return answer;
+}
+
 enum router_answer router_begin(struct router *router, const struct change *change,
                                 struct arena *scratch)
 {
@@ -122,26 +162,39 @@ enum router_answer router_begin(struct router *router, const struct change *chan
     router->message_route = NULL;
     router->operation = change_bit(change->op);
     router->next = 0;
+    router->table = 0;
     router->nth = 0;
     router->events = 0;
     if (change->op == CHANGE_MESSAGE) {
         router->answer = begin_message(router);
+    } else if (change->op == CHANGE_TRUNCATE) {
+        router->answer = begin_truncate(router);
     } else {
         router->answer = begin_row(router, change->relation);
     }
     return router->answer;
 }
 
-static enum route_made make_event(struct router *router, struct route *route,
-                                  const struct cell *cells, const struct field_slot *slots,
+static enum route_made make_event(struct router *router, struct route *route, struct route_row *row,
                                   struct event *event, struct error *err)
 {
-    struct route_row row = {.change = router->change,
-                            .cells = cells,
-                            .slots = slots,
-                            .fields = &route->fields,
-                            .route = route->name};
-    return route_event(route, &row, router->nth, router->scratch, event, err);
+    row->change = router->change;
+    row->fields = &route->fields;
+    row->route = route->name;
+    event->other_key.name = span_null();
+    return route_event(route, row, router->nth, router->scratch, event, err);
+}
+
+/* What templates see: the new row, of a deleted one the old, of a truncated table nothing. */
+static const struct cell *visible_cells(const struct router *router,
+                                        const struct relation *relation)
+{
+    const struct change *change = router->change;
+    const struct row *row = change->op == CHANGE_DELETE ? &change->before : &change->after;
+    if (change->op == CHANGE_TRUNCATE)
+        return arena_alloc_zero(router->scratch, relation->column_count * sizeof(struct cell));
+    assert(row->count == relation->column_count);
+    return row->cells;
 }
 
 /* An error names the route, too. */
@@ -153,14 +206,18 @@ static void start_event(struct router *router, const struct route *route, struct
 }
 
 static enum route_made event_of_row(struct router *router, const struct plan_match *match,
-                                    struct event *event, struct error *err)
+                                    const struct relation *relation, struct event *event,
+                                    struct error *err)
 {
     const struct change *change = router->change;
     char name[ROW_NAME_MAX];
     start_event(router, match->route, event);
     if (match->missing == FIELD_NONE) {
-        assert(change->after.count == change->relation->column_count);
-        return make_event(router, match->route, change->after.cells, match->slots, event, err);
+        struct route_row row = {.relation = relation,
+                                .key = &match->key,
+                                .cells = visible_cells(router, relation),
+                                .slots = match->slots};
+        return make_event(router, match->route, &row, event, err);
     }
     error_data(err, REASON_COLUMN_MISSING, "%s has no column %.*s, which route %s needs",
                route_row_name(change, name), SPAN_ARG(match->route->fields.names[match->missing]),
@@ -173,9 +230,11 @@ static enum route_made event_of_message(struct router *router, struct event *eve
 {
     struct route *route = router->message_route;
     start_event(router, route, event);
-    if (router->nth == 0 && route_message_read(route, router->change, router->scratch, err) < 0)
+    if (router->nth == 0 && route_reads_messages(route) &&
+        route_message_read(route, router->change, router->scratch, err) < 0)
         return ROUTE_FAILED;
-    return make_event(router, route, route->message_cells, route->message_slots, event, err);
+    struct route_row row = {.cells = route->message_cells, .slots = route->message_slots};
+    return make_event(router, route, &row, event, err);
 }
 
 /* Counts what was made; true: the route at hand makes nothing more of the change. */
@@ -192,12 +251,41 @@ static int next_of_row(struct router *router, struct event *event, struct error 
         const struct plan_match *match = &router->plan->matches[router->next];
         enum route_made made = ROUTE_NOTHING;
         if ((match->operations & router->operation) != 0)
-            made = event_of_row(router, match, event, err);
+            made = event_of_row(router, match, router->change->relation, event, err);
         if (is_done(router, made))
             router->next++;
         if (made != ROUTE_NOTHING)
             return made == ROUTE_FAILED ? -1 : 1;
     }
+    return 0;
+}
+
+/* What the route makes of a table that is truncated; NULL: nothing. */
+static const struct plan_match *truncates(struct router *router, const struct relation *relation,
+                                          uint32_t route)
+{
+    const struct plan *plan = plan_of(&router->plans, relation);
+    for (uint32_t i = 0; i < plan->match_count; i++)
+        if (plan->matches[i].route->index == route &&
+            (plan->matches[i].operations & router->operation) != 0)
+            return &plan->matches[i];
+    return NULL;
+}
+
+/* Table by table, but a route after the other: what one route makes of a change stands together. */
+static int next_of_truncate(struct router *router, struct event *event, struct error *err)
+{
+    const struct change *change = router->change;
+    for (; router->next < router->route_count; router->next++, router->table = 0)
+        while (router->table < change->truncate.count) {
+            const struct relation *relation = change->truncate.relations[router->table++];
+            const struct plan_match *match = truncates(router, relation, router->next);
+            if (match == NULL)
+                continue;
+            enum route_made made = event_of_row(router, match, relation, event, err);
+            router->events++;
+            return made == ROUTE_FAILED ? -1 : 1;
+        }
     return 0;
 }
 
@@ -220,14 +308,37 @@ int router_next(struct router *router, struct event *event, struct error *err)
     assert(event != NULL && err != NULL);
     if (router->answer != ROUTER_TAKEN)
         return 0;
+    if (router->change->op == CHANGE_TRUNCATE)
+        return next_of_truncate(router, event, err);
     return router->plan != NULL ? next_of_row(router, event, err)
                                 : next_of_message(router, event, err);
 }
 
-uint32_t router_operations(const struct router *router)
+static enum router_share share_of(const struct route *route)
+{
+    return route->as == ROUTE_OUTBOX ? ROUTER_INSERTS : ROUTER_CHANGES;
+}
+
+enum router_share router_share_of_route(const struct router *router, uint32_t route)
+{
+    assert(route < router->route_count);
+    return share_of(&router->routes[route]);
+}
+
+uint32_t router_operations(const struct router *router, enum router_share share)
 {
     assert(router != NULL);
-    return router->plans.operations;
+    uint32_t operations = 0;
+    for (uint32_t i = 0; i < router->route_count; i++)
+        if (!router->routes[i].match.of_message && share_of(&router->routes[i]) == share)
+            operations |= router->routes[i].operations;
+    return operations;
+}
+
+bool router_has_share(const struct router *router, enum router_share share)
+{
+    assert(share < ROUTER_SHARES);
+    return router_operations(router, share) != 0;
 }
 
 /* Does the route before `end` name the same topic? Then it was given already. */
@@ -293,6 +404,17 @@ bool router_lacks(const struct router *router, const struct relation *relation,
             left &= ~route->operations;
     }
     return false;
+}
+
+int router_route_of_share(const struct router *router, enum router_share share, struct span schema,
+                          struct span table)
+{
+    assert(share < ROUTER_SHARES);
+    for (uint32_t i = 0; i < router->route_count; i++)
+        if (share_of(&router->routes[i]) == share &&
+            route_match_table(&router->routes[i].match, schema, table))
+            return (int)router->routes[i].index;
+    return -1;
 }
 
 int router_route_of_table(const struct router *router, struct span schema, struct span table)

@@ -49,12 +49,25 @@ enum router_answer router_begin(struct router *router, const struct change *chan
  * bad_value, value_unchanged. */
 int router_next(struct router *router, struct event *event, struct error *err);
 
+/* There are two publications, because a table whose updates and deletes are sent must say how its
+ * old rows are told, and an outbox need not. */
+enum router_share {
+    ROUTER_INSERTS, /* of routes as: outbox, which take inserts alone */
+    ROUTER_CHANGES, /* of all others */
+    ROUTER_SHARES
+};
 /* What the routes take of tables, a set of change_bit(): the server need not send anything else. */
-uint32_t router_operations(const struct router *router);
+uint32_t router_operations(const struct router *router, enum router_share share);
+/* Is there a route that takes tables for it? */
+bool router_has_share(const struct router *router, enum router_share share);
 /* The topics that are plain text, each once, one a call: index from 0; NULL at the end. */
 const char *router_literal_topic(const struct router *router, uint32_t index);
 /* The first route that takes rows of this table, or -1. */
 int router_route_of_table(const struct router *router, struct span schema, struct span table);
+/* The same, of routes of the share alone. */
+int router_route_of_share(const struct router *router, enum router_share share, struct span schema,
+                          struct span table);
+enum router_share router_share_of_route(const struct router *router, uint32_t route);
 /* The one table that the route names; false where it names a glob or messages. */
 bool router_table_of_route(const struct router *router, uint32_t route, struct span *schema,
                            struct span *table);

@@ -23,6 +23,11 @@ struct outbox_fields {
     uint32_t id, type, payload, headers, timestamp, partition;
 };
 
+struct change_fields {
+    bool tombstones;         /* behind each deleted row */
+    struct span message_key; /* JSON; of messages */
+};
+
 struct route {
     uint32_t index;
     const char *name;
@@ -43,6 +48,7 @@ struct route {
     struct header_template *header_templates;
     union { /* by `as` */
         struct outbox_fields outbox;
+        struct change_fields change;
     };
 
     struct route_topic topic;

@@ -2,6 +2,7 @@
  * switches; it decides nothing else. */
 #include "route/route_kind.h"
 
+#include "route/route_change.h"
 #include "route/route_outbox.h"
 
 #include <assert.h>
@@ -13,6 +14,8 @@ static int compile_kind(struct compilation *c)
     switch (c->route->as) {
     case ROUTE_OUTBOX:
         return route_outbox_compile(c);
+    case ROUTE_CHANGE:
+        return route_change_compile(c);
     }
     abort(); /* config/ knows no other word */
 }
@@ -55,13 +58,31 @@ int route_compile(const struct router_options *options, uint32_t item, struct ar
     return 0;
 }
 
+void route_kind_key(const struct route *route, const struct relation *relation, struct arena *arena,
+                    struct route_key *key)
+{
+    assert(route != NULL && relation != NULL);
+    *key = (struct route_key){.count = 0};
+    if (route->as == ROUTE_CHANGE)
+        route_change_key(route, relation, arena, key);
+}
+
+bool route_reads_messages(const struct route *route)
+{
+    assert(route->match.of_message);
+    return route->as == ROUTE_OUTBOX;
+}
+
 enum route_made route_event(struct route *route, const struct route_row *row, uint32_t nth,
                             struct arena *scratch, struct event *event, struct error *err)
 {
+    assert(row->change != NULL && row->fields == &route->fields);
     switch (route->as) {
     case ROUTE_OUTBOX:
         assert(nth == 0);
         return route_outbox_event(route, row, scratch, event, err);
+    case ROUTE_CHANGE:
+        return route_change_event(route, row, nth, scratch, event, err);
     }
     abort();
 }
@@ -71,6 +92,8 @@ const char *route_must_be(const struct route *route, uint32_t field, const struc
     switch (route->as) {
     case ROUTE_OUTBOX:
         return route_outbox_must_be(route, field, type);
+    case ROUTE_CHANGE:
+        return NULL;
     }
     abort();
 }

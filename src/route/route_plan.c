@@ -86,6 +86,7 @@ static void fill_match(struct plan_match *match, struct route *route,
     match->route = route;
     match->missing = FIELD_NONE;
     match->slots = arena_alloc(arena, count * sizeof *match->slots);
+    route_kind_key(route, relation, arena, &match->key);
     for (uint32_t i = 0; i < count; i++) {
         match->slots[i] = find_column(relation, route->fields.names[i]);
         if (match->slots[i].column == FIELD_NONE && i < route->required_count &&

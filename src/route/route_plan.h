@@ -15,6 +15,7 @@ struct plan_match {
     uint32_t operations; /* which the route takes of this relation: a set of change_bit() */
     uint32_t missing; /* the first required field that the relation does not have, or FIELD_NONE */
     struct field_slot *slots;
+    struct route_key key;
 };
 
 struct plan {

@@ -26,8 +26,16 @@ struct field_slot {
     const struct type *type; /* of that column; never NULL where there is one */
 };
 
+/* Which columns of a relation are the key of its events, in their order. */
+struct route_key {
+    uint32_t count; /* 0: its events have none */
+    const uint32_t *columns;
+};
+
 struct route_row {
     const struct change *change;
+    const struct relation *relation; /* NULL: of a message */
+    const struct route_key *key;     /* NULL: of a message */
     const struct cell *cells;
     const struct field_slot *slots;
     const struct field_list *fields;

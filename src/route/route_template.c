@@ -188,6 +188,12 @@ static struct span op_name(enum change_op op)
         return SPAN_LITERAL("read");
     case CHANGE_MESSAGE:
         return SPAN_LITERAL("message");
+    case CHANGE_UPDATE:
+        return SPAN_LITERAL("update");
+    case CHANGE_DELETE:
+        return SPAN_LITERAL("delete");
+    case CHANGE_TRUNCATE:
+        return SPAN_LITERAL("truncate");
     default:
         assert(op == CHANGE_INSERT);
         return SPAN_LITERAL("insert");
@@ -221,7 +227,7 @@ static int field_text(const struct template *t, const struct part *part,
 static int check_name(const struct template *t, const struct route_row *row, struct error *err)
 {
     char where[ROW_NAME_MAX];
-    if (!row->change->relation->not_utf8)
+    if (!row->relation->not_utf8)
         return 0;
     return error_data(err, REASON_NOT_UTF8,
                       "the name %s is not UTF-8, and the %s of route %s names it",
@@ -240,10 +246,10 @@ int template_part(const struct template *t, const struct part *part, const struc
         *text = part->text;
         return 0;
     case PART_SCHEMA:
-        *text = change->relation->schema;
+        *text = row->relation->schema;
         return check_name(t, row, err);
     case PART_TABLE:
-        *text = change->relation->name;
+        *text = row->relation->name;
         return check_name(t, row, err);
     case PART_OP:
         *text = op_name(change->op);

@@ -33,11 +33,16 @@ void route_topic_init(struct route_topic *topic, const struct template *template
 {
     assert(template != NULL);
     assert(progress_topic != NULL);
-    *topic = (struct route_topic){
-        .template = *template, .progress_topic = progress_topic, .allowed = allowed};
+    *topic = (struct route_topic){.template = *template,
+                                  .progress_topic = progress_topic,
+                                  .allowed = allowed,
+                                  .of_any_name = topic->of_any_name,
+                                  .of_relation = true};
     uint32_t moving = 0;
     for (uint32_t i = 0; i < template->count; i++) {
         const struct part *part = &template->parts[i];
+        topic->of_relation &=
+            part->kind == PART_LITERAL || part->kind == PART_SCHEMA || part->kind == PART_TABLE;
         if (part->kind != PART_LITERAL) {
             topic->only = part;
             moving++;
@@ -49,6 +54,25 @@ void route_topic_init(struct route_topic *topic, const struct template *template
     }
     if (moving > 1)
         topic->only = NULL;
+}
+
+/* Debezium puts one for each of Java's characters, of which what is beyond the first plane is two;
+ * and cuts at the end. In the arena where anything is put. */
+static struct span make_legal(struct span name, struct arena *scratch)
+{
+    char *legal = arena_alloc_bytes(scratch, name.len);
+    size_t len = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '.' || c == '_' || c == '-';
+        if ((c & 0xC0) == 0x80)
+            continue;
+        legal[len++] = plain ? (char)c : '_';
+        if (c >= 0xF0)
+            legal[len++] = '_';
+    }
+    return (struct span){legal, len < TOPIC_NAME_MAX ? len : TOPIC_NAME_MAX};
 }
 
 static int keep(struct route_topic *topic, struct span text, struct error *err)
@@ -123,12 +147,32 @@ static bool is_same(const struct route_topic *topic, struct span value)
            span_equal((struct span){topic->text + topic->before, value.len}, value);
 }
 
+static int render(struct route_topic *topic, const struct route_row *row, struct arena *scratch,
+                  struct error *err)
+{
+    struct span rendered;
+    if (template_render(&topic->template, row, scratch, &rendered, err) < 0)
+        return -1;
+    if (topic->of_any_name)
+        rendered = make_legal(rendered, scratch);
+    if (keep(topic, rendered, err) < 0)
+        return -1;
+    topic->relation = row->relation;
+    topic->version = row->relation != NULL ? row->relation->version : 0;
+    return 0;
+}
+
 int route_topic_of(struct route_topic *topic, const struct route_row *row, struct arena *scratch,
                    struct span *text, struct error *err)
 {
     assert(row != NULL);
     assert(text != NULL && err != NULL);
     struct span rendered;
+    if (topic->of_relation && topic->len > 0 && topic->relation == row->relation &&
+        row->relation != NULL && topic->version == row->relation->version) {
+        *text = (struct span){topic->text, topic->len};
+        return 0;
+    }
     if (!topic->literal && topic->only != NULL && topic->len > 0) {
         if (template_part(&topic->template, topic->only, row, scratch, &rendered, err) < 0)
             return -1;
@@ -137,8 +181,7 @@ int route_topic_of(struct route_topic *topic, const struct route_row *row, struc
             return 0;
         }
     }
-    if (!topic->literal && (template_render(&topic->template, row, scratch, &rendered, err) < 0 ||
-                            keep(topic, rendered, err) < 0))
+    if (!topic->literal && render(topic, row, scratch, err) < 0)
         return -1;
     *text = (struct span){topic->text, topic->len};
     return 0;

@@ -17,11 +17,17 @@ struct route_topic {
     const struct part *only; /* the one part that is not literal; NULL: none, or several */
     size_t before;           /* bytes of the topic before and behind the value of `only` */
     size_t behind;
-    bool literal; /* text is the topic, always */
-    size_t len;   /* of text; 0: none yet */
+    bool literal;     /* text is the topic, always */
+    bool of_any_name; /* what no topic can hold is an underscore in it, as Debezium has it */
+    /* Of a template without columns and places, the topic is the table's. */
+    bool of_relation;
+    const struct relation *relation; /* whose topic `text` is; NULL: not known */
+    uint64_t version;
+    size_t len; /* of text; 0: none yet */
     char text[TOPIC_NAME_MAX + 1];
 };
 
+/* of_any_name stays as it is. */
 void route_topic_init(struct route_topic *topic, const struct template *template,
                       const char *progress_topic, const struct config_texts *allowed);
 /* For a template that is plain text. ERROR_DATA as below. */

@@ -1,5 +1,5 @@
-/* source/: where changes come from. Every source speaks BEGIN … COMMIT, so nobody downstream knows
- * which one runs.
+/* source/: where changes come from. Every source speaks BEGIN … COMMIT; nobody knows which one
+ * runs.
  *
  * source/stream is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and
  * status bytes out, told the time, never asking for it; it keeps I1 on the status bytes, drops what
@@ -85,6 +85,8 @@ static inline void source_close(struct source *s, int64_t deadline_us)
 
 /* ---- The sans-I/O core of the stream ---- */
 
+struct pg_replication;
+struct relation_facts;
 struct stream;
 struct type_registry;
 
@@ -110,6 +112,7 @@ struct stream_options {
      * ":types" is put. Kept as long as the source. NULL: types stay unknown. */
     const char *connection;
     const char *application;
+    bool keys;            /* somebody wants to know what identifies the rows */
     const char *encoding; /* the database's, in PostgreSQL's word; NULL: UTF8 */
 };
 
@@ -142,13 +145,13 @@ int64_t stream_deadline(const struct stream *stream);
 void stream_confirm(struct stream *stream, struct position committed);
 uint64_t stream_received_lsn(const struct stream *stream);
 bool stream_in_transaction(const struct stream *stream);
+/* What the catalogue says of a relation that the stream gave (decode/decode.h). */
+void stream_learn_relation(struct stream *s, const struct relation *r,
+                           const struct relation_facts *facts);
 /* The types of what was described, as long as the stream. */
 struct type_registry *stream_types(struct stream *stream);
 
 /* ---- The source around it ---- */
-
-struct pg_replication;
-
 /* Before the first row of a relation it asks the catalogue for the types that are not PostgreSQL's
  * own, without blocking, a quarter of server_timeout_us at most; next gives 0 meanwhile. Takes the
  * started replication connection over (also when it fails). */

@@ -260,6 +260,7 @@ static int feed_xlogdata(struct stream *s, struct span data, struct error *err)
     struct span message = {data.ptr + XLOGDATA_HEADER_BYTES, data.len - XLOGDATA_HEADER_BYTES};
     int result = decoder_next(s->decoder, message, &s->change, err);
     if (result > 0) {
+        s->change.lsn = wal_start;
         int64_t sent_us = (int64_t)bigendian_u64(data.ptr + 17);
         if (__builtin_add_overflow(sent_us, POSTGRES_EPOCH_US, &s->change.sent_time_us))
             s->change.sent_time_us = 0; /* no clock of this world */
@@ -385,6 +386,13 @@ uint64_t stream_received_lsn(const struct stream *s)
 {
     assert(s != NULL);
     return s->received_lsn;
+}
+
+void stream_learn_relation(struct stream *s, const struct relation *relation,
+                           const struct relation_facts *facts)
+{
+    assert(s != NULL);
+    decoder_learn_relation(s->decoder, relation, facts);
 }
 
 struct type_registry *stream_types(struct stream *s)

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "pg/pg.h"
+#include "source/source_keys.h"
 #include "source/source_types.h"
 
 #include <assert.h>
@@ -43,7 +44,8 @@ struct stream_source {
     struct buf status;
     struct position confirmed;
     struct type_lookup lookup;
-    struct change held; /* the row that waits for the look-up */
+    struct key_lookup keys;
+    struct change held; /* the row that waits for a look-up */
     bool holding;
     /* Pacing, in monotonic time. */
     int64_t nap_us;       /* how long a nap is now */
@@ -155,16 +157,28 @@ static int drain(struct stream_source *s, int64_t now_us, struct change *change,
     }
 }
 
-/* A row whose types are being looked up stays here. It is valid until the next read, and there is
+/* 1: all is known that the catalogue tells of the row's table; 0: it is being asked. */
+static int look_up(struct stream_source *s, const struct relation *relation, int64_t now_us,
+                   struct error *err)
+{
+    if (relation == NULL)
+        return 1;
+    if (!type_lookup_step(&s->lookup, s->connection, stream_types(s->stream), now_us))
+        return 0;
+    return key_lookup_step(&s->keys, s->connection, s->stream, relation, now_us, err);
+}
+
+/* A row whose table is being looked up stays here. It is valid until the next read, and there is
  * none while it waits. */
-static int hold_for_types(struct stream_source *s, int64_t now_us, struct change *change)
+static int hold_for_catalogue(struct stream_source *s, int64_t now_us, struct change *change,
+                              struct error *err)
 {
     if (s->holding)
         *change = s->held;
-    s->holding = change->relation != NULL &&
-                 !type_lookup_step(&s->lookup, s->connection, stream_types(s->stream), now_us);
-    if (!s->holding)
-        return 1;
+    int known = look_up(s, change->relation, now_us, err);
+    s->holding = known == 0;
+    if (known != 0)
+        return known;
     s->held = *change;
     s->base.data_us = now_us; /* the database has sent it; we are the slow side */
     return 0;
@@ -198,7 +212,7 @@ static enum step next(struct source *base, int64_t now_us, struct change *change
     s->reading = true;
     int got = s->holding ? 1 : read_on(s, now_us, change, err);
     if (got > 0)
-        got = hold_for_types(s, now_us, change);
+        got = hold_for_catalogue(s, now_us, change, err);
     /* With a change in hand the core may owe an answer already; the silence is looked at in tick.
      */
     if (got >= 0 && now_us >= stream_deadline(s->stream) && send_status(s, now_us, err) < 0)
@@ -216,7 +230,10 @@ static void wait(struct source *base, int *fd, int64_t *deadline_us)
     if (!s->reading)
         return;
     if (s->holding) {
-        type_lookup_wait(&s->lookup, fd, deadline_us);
+        if (s->keys.question != NULL)
+            key_lookup_wait(&s->keys, fd, deadline_us);
+        else
+            type_lookup_wait(&s->lookup, fd, deadline_us);
         return;
     }
     if (s->nap_until_us != 0)
@@ -261,6 +278,7 @@ static void close_source(struct source *base, int64_t deadline_us)
             pg_replication_finish(s->connection, deadline_us);
     }
     type_lookup_fini(&s->lookup);
+    key_lookup_fini(&s->keys);
     stream_close(s->stream);
     pg_replication_close(s->connection);
     buf_fini(&s->status);
@@ -291,6 +309,7 @@ int stream_source_open(struct pg_replication *connection, const struct stream_op
     s->status = BUF_EMPTY;
     type_lookup_init(&s->lookup, options->connection, options->application,
                      options->server_timeout_us);
+    key_lookup_init(&s->keys, options);
     s->confirmed = options->start;
     s->nap_us = NAP_START_US;
     *source = &s->base;

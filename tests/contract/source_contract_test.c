@@ -65,7 +65,7 @@ static struct source *stream_fixture_open(struct position from)
     for (int i = 0; ask_slot().active && i < 200; i++)
         clock_sleep_us(10000);
     if (pg_replication_open(&options, &r, &err) < 0 ||
-        pg_replication_start(r, "s", "pub", from.lsn, &err) < 0 ||
+        pg_replication_start(r, "s", "pub", NULL, from.lsn, &err) < 0 ||
         stream_source_open(r, &stream, &source, &err) < 0)
         fail_msg("%s", err.text);
     return source;

@@ -75,7 +75,8 @@ struct model_source {
 
 static struct column model_columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}};
 static const struct relation model_relation = {
-    16400, SPAN_STATIC("public"), SPAN_STATIC("contract"), 'd', 1, model_columns, 0, false};
+    16400, SPAN_STATIC("public"), SPAN_STATIC("contract"), 'd', 1, model_columns, 0,
+    false, {.count = 0}};
 
 static void render_row(struct buf *out, uint32_t number)
 {
@@ -367,7 +368,7 @@ static struct source *real_open(struct peer *base, struct position start, struct
                                     .server_timeout_us = 60 * US_PER_S,
                                     .now_us = clock_monotonic_us()};
     if (pg_replication_open(&options, &connection, &err) < 0 ||
-        pg_replication_start(connection, SLOT, SLOT, start.lsn, &err) < 0 ||
+        pg_replication_start(connection, SLOT, SLOT, NULL, start.lsn, &err) < 0 ||
         stream_source_open(connection, &stream, &source, &err) < 0)
         fail_msg("%s", err.text);
     return source;

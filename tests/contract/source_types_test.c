@@ -80,7 +80,7 @@ static void open_stream(struct fixture *f, const char *connection)
                                     .connection = connection,
                                     .application = "walferry:test"};
     *f = (struct fixture){.source = NULL};
-    if (pg_replication_start(r, "s", "pub", lsn, &err) < 0 ||
+    if (pg_replication_start(r, "s", "pub", NULL, lsn, &err) < 0 ||
         stream_source_open(r, &stream, &f->source, &err) < 0)
         fail_msg("%s", err.text);
 }

@@ -20,7 +20,8 @@ ELSEWHERE = {
     "history_changed": "167",
     **{reason: "131" for reason in (
         "setup_unfinished", "timeline_changed", "partial_mismatch", "wal_level", "acl_denied",
-        "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value")},
+        "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",
+        "key_not_sent")},
 }
 REASONS = reasons.rows()
 NOT_RUN = {row.slug for row in REASONS if row.mend.startswith("NOT_RUN")}
@@ -98,14 +99,19 @@ with e2e.Case(label="_sql", config={"log": {"format": "json"}}) as case:
     faults = [("publication_inserts", 'public."Mixed Case"', "No Inserts"),
               ("publication_table", 'public."Mixed Case"', "No Table"),
               ("publication_root", "public.parted", "leaves"),
-              ("table_kind", "public.volatile", "empty")]
+              ("table_kind", "public.volatile", "empty"),
+              ("replica_identity", "public.keyless", "without_keys")]
+    case.sql("CREATE TABLE public.keyless (n int)")
+    case.sql("CREATE PUBLICATION without_keys; CREATE PUBLICATION without_keys_changes"
+             " FOR TABLE public.keyless")
     if case.pg.major >= 15:
         case.sql('CREATE PUBLICATION filtered FOR TABLE public."Mixed Case" WHERE (part > 7)')
         case.sql('CREATE PUBLICATION listed FOR TABLE public."Mixed Case" (id, note)')
         faults += [("publication_filter", 'public."Mixed Case"', "filtered"),
                    ("publication_column", 'public."Mixed Case"', "listed")]
     for reason, table, publication in faults:
-        one = of(table, publication)
+        one = of(table, publication) if reason != "replica_identity" else of(
+            table, publication, **{"as": "change", "topic": case.prefix + "keyless"})
         mend_sql(case, reason, asked(one, reason, "check", "--connect"))
         if reason != "table_kind":
             case.command(one, "check", "--connect")

@@ -95,18 +95,23 @@ with e2e.Case(label="_acl", config=JSON) as case:
 # Rows: after the file or the topic, what passes the change over.
 with e2e.Case(label="_rows", config=JSON) as case:
     case.sql("ALTER TABLE public.outbox ADD COLUMN at text, ADD COLUMN extra text DEFAULT 'x'")
+    case.sql("CREATE TABLE public.keyed (id int PRIMARY KEY, code int NOT NULL UNIQUE);"
+             " ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_code_key")
     common = {"as": "outbox", "topic": case.prefix + "{aggregatetype}"}
     relay = case.relay({"routes": [
         dict(common, name="outbox", **{"from": "public.outbox", "columns": {"timestamp": "at"},
                                        "headers": {"id": "{id}", "extra": "{extra}"}}),
-        dict(common, name="messages", **{"from": "message:mends"})]})
+        dict(common, name="messages", **{"from": "message:mends"}),
+        {"name": "keyed", "from": "public.keyed", "as": "change", "topic": case.prefix + "keyed"}]})
     case.setup(relay)
     insert = "INSERT INTO public.outbox (aggregatetype, aggregateid, type, at) VALUES (%s, 'k', 't', %s)"
     for reason, statements in (
             ("bad_value", [(insert, ("order", "no time at all"))]),
             ("bad_message_json", [("SELECT pg_logical_emit_message(true, 'mends', 'no JSON')", ())]),
             ("column_missing", [("ALTER TABLE public.outbox DROP COLUMN extra", ()),
-                                (insert, ("order", None))])):
+                                (insert, ("order", None))]),
+            ("key_not_sent", [("INSERT INTO public.keyed VALUES (1, 1)", ()),
+                              ("DELETE FROM public.keyed", ())])):
         case.start(relay)
         for statement, parameters in statements:
             case.sql(statement, parameters)
@@ -118,5 +123,6 @@ with e2e.Case(label="_rows", config=JSON) as case:
     case.stop(relay)
 
 want = {"wal_level", "setup_unfinished", "timeline_changed", "partial_mismatch", "acl_denied",
-        "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value"}
+        "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",
+        "key_not_sent"}
 assert RAN - {"not_confirmed"} == want, RAN ^ want

@@ -28,11 +28,12 @@ static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}
                                   {SPAN_STATIC(""), TYPE_VARCHAR, 36, false, NULL},
                                   {SPAN_STATIC("n\xc3\xb8te"), 4294967295, INT32_MIN, true, NULL}};
 static const struct relation shop = {
-    4294967295, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'i', 3, columns, 0, false};
+    4294967295, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'i', 3, columns, 0,
+    false,      {.count = 0}};
 static const struct relation class = {
-    1259, SPAN_STATIC(""), SPAN_STATIC("pg_class"), 'n', 1, columns, 0, false};
+    1259, SPAN_STATIC(""), SPAN_STATIC("pg_class"), 'n', 1, columns, 0, false, {.count = 0}};
 static const struct relation nothing = {
-    0, SPAN_STATIC("public"), SPAN_STATIC("nothing"), 'f', 0, columns, 0, false};
+    0, SPAN_STATIC("public"), SPAN_STATIC("nothing"), 'f', 0, columns, 0, false, {.count = 0}};
 
 /* Decodes what was written; expected NULL: it gives no change. */
 static void gives(struct fixture *f, const char *expected)

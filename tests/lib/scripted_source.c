@@ -15,9 +15,9 @@ static struct column outbox_columns[SCRIPT_COLUMNS] = {
     {{"payload", 7}, TYPE_JSONB, -1, false, NULL},
 };
 static struct relation outbox = {
-    1, {"public", 6}, {"outbox", 6}, 'd', SCRIPT_COLUMNS, outbox_columns, 1, false};
+    1, {"public", 6}, {"outbox", 6}, 'd', SCRIPT_COLUMNS, outbox_columns, 1, false, {.count = 0}};
 static struct relation other = {2, {"public", 6}, {"other", 5}, 'd', SCRIPT_COLUMNS, outbox_columns,
-                                1, false};
+                                1, false,         {.count = 0}};
 
 /* ---- The source ---- */
 

@@ -51,8 +51,15 @@ static int teardown(void **state)
 
 static struct relation shop(uint32_t oid, uint32_t column_count)
 {
-    return (struct relation){
-        oid, SPAN_LITERAL("public"), SPAN_LITERAL("shop"), 'd', column_count, columns, 0, false};
+    return (struct relation){oid,
+                             SPAN_LITERAL("public"),
+                             SPAN_LITERAL("shop"),
+                             'd',
+                             column_count,
+                             columns,
+                             0,
+                             false,
+                             {.count = 0}};
 }
 
 static int describe(struct fixture *f, const struct relation *relation)

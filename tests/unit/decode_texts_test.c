@@ -20,7 +20,8 @@ static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}
                                   {SPAN_STATIC("n\xe4me"), TYPE_TEXT, -1, false, NULL},
                                   {SPAN_STATIC("note"), TYPE_TEXT, -1, false, NULL}};
 static const struct relation table = {
-    TABLE, SPAN_STATIC("caf\xe9"), SPAN_STATIC("outb\xf6x"), 'd', 3, columns, 0, false};
+    TABLE,       SPAN_STATIC("caf\xe9"), SPAN_STATIC("outb\xf6x"), 'd', 3, columns, 0, false,
+    {.count = 0}};
 
 struct fixture {
     struct arena epoch;

@@ -74,7 +74,7 @@ static struct pg_replication *start(const char *slot, uint64_t lsn, const char *
 {
     struct error err = ERROR_INIT;
     struct pg_replication *r = open_replication(more);
-    if (pg_replication_start(r, slot, "pub", lsn, &err) < 0)
+    if (pg_replication_start(r, slot, "pub", NULL, lsn, &err) < 0)
         fail_msg("%s", err.text);
     return r;
 }
@@ -325,7 +325,7 @@ static void refuse_start(const char *slot, const char *more, enum error_kind kin
 {
     struct error err = ERROR_INIT;
     struct pg_replication *r = open_replication(more);
-    assert_int_equal(pg_replication_start(r, slot, "pub", 0, &err), -1);
+    assert_int_equal(pg_replication_start(r, slot, "pub", NULL, 0, &err), -1);
     if (strcmp(reason_slug(err.reason), reason) != 0)
         fail_msg("reason %s, not %s: %s", reason_slug(err.reason), reason, err.text);
     assert_int_equal(err.kind, kind);
@@ -371,7 +371,7 @@ static void an_unknown_publication_ends_the_stream(void **state)
     make_slot("s");
     struct error err = ERROR_INIT;
     struct pg_replication *r = open_replication("");
-    assert_int_equal(pg_replication_start(r, "s", "no'such \"pub", 0, &err), 0);
+    assert_int_equal(pg_replication_start(r, "s", "no'such \"pub", "and,another", 0, &err), 0);
     private_postgres_sql(&server, "INSERT INTO public.t VALUES (1, 'x')");
     int got = 1;
     struct span data;

@@ -80,7 +80,7 @@ static struct fingerprint take_by(const struct router *router)
 {
     struct fingerprint f;
     struct error err = ERROR_INIT;
-    if (fingerprint_take(sql, "p", router, &arena, &f, &err) < 0)
+    if (fingerprint_take(sql, "p", "p_changes", router, &arena, &f, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(strlen(f.id.hash), 32);
     assert_true(f.id.lsn > 0);
@@ -190,7 +190,7 @@ static char *touched(struct fingerprint_suspects suspects, uint64_t xid, bool *a
     struct buf names = BUF_EMPTY;
     struct error err = ERROR_INIT;
     suspects.xid = xid;
-    if (fingerprint_touched(sql, "p", routes.router, &suspects, any, &names, &err) < 0)
+    if (fingerprint_touched(sql, "p", "p_changes", routes.router, &suspects, any, &names, &err) < 0)
         fail_msg("%s", err.text);
     char *text = arena_text(&arena, buf_span(&names));
     buf_fini(&names);

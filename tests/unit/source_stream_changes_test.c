@@ -28,7 +28,7 @@ struct fixture {
 
 static struct column columns[] = {{SPAN_STATIC("id"), TYPE_INT8, -1, true, NULL}};
 static const struct relation shop = {
-    SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 1, columns, 0, false};
+    SHOP, SPAN_STATIC("public"), SPAN_STATIC("shop"), 'd', 1, columns, 0, false, {.count = 0}};
 
 static int setup(void **state)
 {

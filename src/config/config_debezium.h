@@ -1,0 +1,34 @@
+/* config_debezium: how a route writes whole row changes. Includers take it from config.h. */
+#ifndef WALFERRY_CONFIG_DEBEZIUM_H
+#define WALFERRY_CONFIG_DEBEZIUM_H
+
+#include "config/config_text.h"
+
+/* Debezium's options, in the order of their words. */
+enum decimal_handling { DECIMAL_PRECISE, DECIMAL_DOUBLE, DECIMAL_STRING };
+enum time_precision {
+    TIME_ADAPTIVE,
+    TIME_ADAPTIVE_TIME_MICROSECONDS,
+    TIME_CONNECT,
+    TIME_ISOSTRING,
+    TIME_MICROSECONDS,
+    TIME_NANOSECONDS
+};
+enum interval_handling { INTERVAL_NUMERIC, INTERVAL_STRING };
+enum binary_handling { BINARY_BYTES, BINARY_BASE64, BINARY_BASE64_URL_SAFE, BINARY_HEX };
+enum hstore_handling { HSTORE_JSON, HSTORE_MAP };
+
+/* The envelope of a whole row change, under Debezium's own names with _ for a dot. */
+struct config_debezium {
+    struct config_text topic_prefix;
+    enum decimal_handling decimal_handling;
+    enum time_precision time_precision;
+    enum interval_handling interval_handling;
+    enum binary_handling binary_handling;
+    enum hstore_handling hstore_handling;
+    bool tombstones_on_delete;
+    struct config_text skipped_operations; /* of c u d t, with commas; or none */
+    struct config_text unavailable_value_placeholder;
+};
+
+#endif

@@ -1,0 +1,34 @@
+/* config_text: what the strings of the file are. Includers take it from config.h. */
+#ifndef WALFERRY_CONFIG_TEXT_H
+#define WALFERRY_CONFIG_TEXT_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+/* A string of the file. text is NUL-terminated, after expansion of ${env:} and ${file:}; NULL where
+ * the key is absent and has no default. line is 0 for a default. */
+struct config_text {
+    const char *text;
+    const char *file;
+    uint32_t line;
+    bool secret; /* part of it came from ${env:} or ${file:}, or the key is a secret: never print */
+};
+
+/* A list of them. */
+struct config_texts {
+    uint32_t count;
+    const struct config_text *items;
+};
+
+struct config_pair {
+    struct config_text name;
+    struct config_text value;
+};
+
+struct config_pairs {
+    uint32_t count;
+    const struct config_pair *items;
+};
+
+#endif

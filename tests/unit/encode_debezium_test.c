@@ -1,0 +1,254 @@
+/* encode/encode_debezium: the envelope of each operation, and keys. How single values look is the
+ * matter of types/. */
+#include "encode/encode.h"
+#include "types/types.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+#define COLUMNS 3
+
+struct run {
+    struct config_route route;
+    struct config_routes routes;
+    struct encoders *encoders;
+    struct arena arena;
+    struct column columns[COLUMNS];
+    struct relation relation;
+    struct cell before_cells[COLUMNS], after_cells[COLUMNS];
+    struct row before, after, none;
+    bool not_null[COLUMNS];
+    struct change change;
+    struct event event;
+    struct message message;
+    struct error err;
+};
+
+static struct cell text(const char *value)
+{
+    return value == NULL ? (struct cell){.kind = CELL_NULL}
+                         : (struct cell){.kind = CELL_TEXT, .bytes = span_of(value)};
+}
+
+static void open_encoders(struct run *r)
+{
+    struct encoders_options options = {&r->routes, 7318349394477056000, "walferry-id", "shop"};
+    encoders_close(r->encoders);
+    assert_int_equal(encoders_open(&options, &r->encoders, &r->err), 0);
+}
+
+/* customers (id int primary key, name text not null, note text): {1, "Anne", NULL}. */
+static void begin(struct run *r)
+{
+    *r = (struct run){.err = ERROR_INIT};
+    arena_init(&r->arena, 256, 256);
+    r->route.format = FORMAT_DEBEZIUM;
+    r->route.debezium.topic_prefix.text = "srv";
+    r->route.debezium.unavailable_value_placeholder.text = "__debezium_unavailable_value";
+    r->routes = (struct config_routes){1, &r->route};
+    open_encoders(r);
+    const char *const names[] = {"id", "name", "note"};
+    for (int i = 0; i < COLUMNS; i++)
+        r->columns[i] = (struct column){.name = span_of(names[i]),
+                                        .type_oid = i == 0 ? TYPE_INT4 : TYPE_TEXT,
+                                        .type_modifier = -1,
+                                        .key = i == 0,
+                                        .type = types_builtin(i == 0 ? TYPE_INT4 : TYPE_TEXT)};
+    r->not_null[0] = r->not_null[1] = true;
+    r->relation = (struct relation){.oid = 16400,
+                                    .schema = SPAN_LITERAL("public"),
+                                    .name = SPAN_LITERAL("customers"),
+                                    .identity = 'd',
+                                    .column_count = COLUMNS,
+                                    .columns = r->columns,
+                                    .version = 1,
+                                    .key = {.asked = true, .not_null = r->not_null}};
+    r->after_cells[0] = text("1");
+    r->after_cells[1] = text("Anne");
+    r->before_cells[0] = text("1");
+    r->after = (struct row){.count = COLUMNS, .cells = r->after_cells};
+    r->before = (struct row){.count = COLUMNS, .cells = r->before_cells};
+    r->change = (struct change){.op = CHANGE_INSERT,
+                                .id = change_id_wal(24023200, 1),
+                                .position = {24023000, 1},
+                                .lsn = 24023128,
+                                .xid = 555,
+                                .commit_time_us = 1700000000123456,
+                                .sent_time_us = 1700000000200111,
+                                .relation = &r->relation};
+    r->event = (struct event){
+        .change = &r->change, .index = 1, .topic = SPAN_LITERAL("t"), .partition = -1};
+    content_set_text(&r->event.key, span_null());
+}
+
+static void end(struct run *r)
+{
+    encoders_close(r->encoders);
+    arena_fini(&r->arena);
+}
+
+static const struct message *encode(struct run *r, enum change_op op, const struct row *before,
+                                    const struct row *after)
+{
+    r->event.value.kind = CONTENT_CHANGE;
+    r->event.value.change = (struct content_change){
+        &r->change, op, op == CHANGE_MESSAGE ? NULL : &r->relation, before, after};
+    r->message = (struct message){.partition = -1};
+    if (encode_message(r->encoders, &r->event, &r->arena, &r->message, &r->err) < 0)
+        fail_msg("%s", r->err.text);
+    return &r->message;
+}
+
+#define SOURCE(connector, version, snapshot, schema, table)                                        \
+    "\"source\":{\"version\":\"" version "\",\"connector\":\"" connector                           \
+    "\",\"name\":\"srv\",\"ts_ms\":1700000000123,\"snapshot\":\"" snapshot                         \
+    "\",\"db\":\"shop\",\"sequence\":\"[\\\"24023000\\\",\\\"24023128\\\"]\","                     \
+    "\"ts_us\":1700000000123456,\"ts_ns\":1700000000123456000,\"schema\":\"" schema                \
+    "\",\"table\":\"" table "\",\"txId\":555,\"lsn\":24023128,\"xmin\":null,\"origin\":null,"      \
+    "\"origin_lsn\":null}"
+#define OURS(snapshot) SOURCE("walferry", WALFERRY_VERSION, snapshot, "public", "customers")
+#define TIMES "\"ts_ms\":1700000000200,\"ts_us\":1700000000200111,\"ts_ns\":1700000000200111000}"
+#define ANNE "{\"id\":1,\"name\":\"Anne\",\"note\":null}"
+
+static void test_operations(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    assert_span(encode(&r, CHANGE_INSERT, &r.none, &r.after)->value,
+                "{\"before\":null,\"after\":" ANNE
+                "," OURS("false") ",\"transaction\":null,\"op\":\"c\"," TIMES);
+    assert_span(encode(&r, CHANGE_READ, &r.none, &r.after)->value,
+                "{\"before\":null,\"after\":" ANNE
+                "," OURS("true") ",\"transaction\":null,\"op\":\"r\"," TIMES);
+    assert_span(encode(&r, CHANGE_UPDATE, &r.none, &r.after)->value,
+                "{\"before\":null,\"after\":" ANNE
+                "," OURS("false") ",\"transaction\":null,\"op\":\"u\"," TIMES);
+    assert_span(encode(&r, CHANGE_TRUNCATE, &r.none, &r.none)->value,
+                "{\"before\":null,\"after\":null," OURS(
+                    "false") ",\"transaction\":null,\"op\":\"t\"," TIMES);
+    end(&r);
+}
+
+/* Of an old row the server tells the replica identity: the rest is NULL, or the type's zero. */
+static void test_old_rows(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    assert_span(encode(&r, CHANGE_DELETE, &r.before, &r.none)->value,
+                "{\"before\":{\"id\":1,\"name\":\"\",\"note\":null},\"after\":null," OURS(
+                    "false") ",\"transaction\":null,\"op\":\"d\"," TIMES);
+    r.relation.identity = 'f';
+    r.before_cells[1] = text("Bob");
+    assert_span(encode(&r, CHANGE_DELETE, &r.before, &r.none)->value,
+                "{\"before\":{\"id\":1,\"name\":\"Bob\",\"note\":null},\"after\":null," OURS(
+                    "false") ",\"transaction\":null,\"op\":\"d\"," TIMES);
+    end(&r);
+}
+
+static void test_an_unchanged_value(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    r.after_cells[2] = (struct cell){.kind = CELL_UNCHANGED};
+    const struct message *m = encode(&r, CHANGE_UPDATE, &r.none, &r.after);
+    assert_non_null(memmem(m->value.ptr, m->value.len,
+                           ",\"note\":\"__debezium_unavailable_value\"}",
+                           strlen(",\"note\":\"__debezium_unavailable_value\"}")));
+    end(&r);
+}
+
+static void test_compatible(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    r.route.debezium_compatible = true;
+    open_encoders(&r);
+    assert_span(encode(&r, CHANGE_INSERT, &r.none, &r.after)->value,
+                "{\"before\":null,\"after\":" ANNE
+                "," SOURCE("postgresql", "3.6.1.Final", "false", "public",
+                           "customers") ",\"transaction\":null,\"op\":\"c\"," TIMES);
+    end(&r);
+}
+
+/* A key is columns in the order that the route says; so is the header of a key that moved. */
+static void test_keys(void **state)
+{
+    (void)state;
+    static const uint32_t both[] = {1, 0};
+    struct run r;
+    begin(&r);
+    struct content key = {.kind = CONTENT_ROW, .row = {&r.relation, &r.after, 2, both}};
+    r.event.key = key;
+    r.event.other_key = (struct key_header){SPAN_LITERAL("__debezium.newkey"), key};
+    const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_span(m->key, "{\"name\":\"Anne\",\"id\":1}");
+    assert_int_equal(m->header_count, 2);
+    assert_span(m->headers[0].name, "__debezium.newkey");
+    assert_span(m->headers[0].value, "{\"name\":\"Anne\",\"id\":1}");
+    assert_span(m->headers[1].name, "walferry-id");
+    key.row.count = 1;
+    r.event.key = key;
+    r.event.other_key.name = span_null();
+    m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_span(m->key, "{\"name\":\"Anne\"}");
+    assert_int_equal(m->header_count, 1);
+    end(&r);
+}
+
+/* The same relation anew, with other columns. */
+static void test_another_version(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    (void)encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    r.columns[1].name = SPAN_LITERAL("the \"name\"");
+    r.relation.name = SPAN_LITERAL("c\xc3\xa4");
+    r.relation.version++;
+    assert_span(
+        encode(&r, CHANGE_INSERT, &r.none, &r.after)->value,
+        "{\"before\":null,\"after\":{\"id\":1,\"the \\\"name\\\"\":\"Anne\",\"note\":null}," SOURCE(
+            "walferry", WALFERRY_VERSION, "false", "public",
+            "c\xc3\xa4") ",\"transaction\":null,\"op\":\"c\"," TIMES);
+    end(&r);
+}
+
+static void test_a_tombstone(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    content_set_text(&r.event.value, span_null());
+    r.message = (struct message){.partition = -1};
+    assert_int_equal(encode_message(r.encoders, &r.event, &r.arena, &r.message, &r.err), 0);
+    assert_null(r.message.value.ptr);
+    assert_null(r.message.key.ptr);
+    end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_old_rows),
+        cmocka_unit_test(test_an_unchanged_value),
+        cmocka_unit_test(test_compatible),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_another_version),
+        cmocka_unit_test(test_a_tombstone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,325 @@
+/* route/: `as: change`: which events a row, a key that moves, a truncate and a message give. */
+#include "route_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+#define KEY_COLUMN 0
+
+struct changes {
+    struct route_fixture f;
+    struct cell before[FIXTURE_COLUMNS_MAX];
+    uint32_t key[2];
+};
+
+static void init(struct changes *c)
+{
+    struct route_fixture *f = &c->f;
+    route_fixture_init(f);
+    f->configs[0].as = ROUTE_CHANGE;
+    f->configs[0].format = FORMAT_DEBEZIUM;
+    f->configs[0].topic = route_fixture_text("orders.{@schema}.{@table}");
+    f->configs[0].debezium.tombstones_on_delete = true;
+    f->configs[0].debezium.skipped_operations = route_fixture_text("t");
+    c->key[0] = KEY_COLUMN;
+    f->columns[KEY_COLUMN].key = true;
+    f->relation.key = (struct relation_key){.asked = true, .count = 1, .columns = c->key};
+}
+
+/* The old row, as the replica identity has it: of the key alone, or of all. */
+static void set_before(struct changes *c, const char *id)
+{
+    struct route_fixture *f = &c->f;
+    for (uint32_t i = 0; i < f->relation.column_count; i++)
+        c->before[i] = f->relation.identity == 'f' ? f->cells[i] : (struct cell){CELL_NULL, {0}};
+    c->before[KEY_COLUMN] = (struct cell){CELL_TEXT, span_of(id)};
+    f->change.before = (struct row){.count = f->relation.column_count, .cells = c->before};
+}
+
+static void fini(struct changes *c)
+{
+    route_fixture_fini(&c->f);
+}
+
+static void assert_key(const struct content *key, const char *id)
+{
+    assert_int_equal(key->kind, CONTENT_ROW);
+    assert_int_equal(key->row.count, 1);
+    assert_span(key->row.cells->cells[key->row.columns[0]].bytes, id);
+}
+
+static void assert_change(const struct route_fixture *f, enum change_op op, bool before, bool after)
+{
+    assert_int_equal(f->event.value.kind, CONTENT_CHANGE);
+    assert_int_equal(f->event.value.change.op, op);
+    assert_int_equal(f->event.value.change.before->count > 0, before);
+    assert_int_equal(f->event.value.change.after->count > 0, after);
+}
+
+static void assert_tombstone(const struct route_fixture *f)
+{
+    assert_int_equal(f->event.value.kind, CONTENT_CELL);
+    assert_int_equal(f->event.value.cell.value.kind, CELL_NULL);
+}
+
+#define ID "5f0c1f9e-0d1d-4c3b-9f3e-0a1b2c3d4e5f"
+
+static void test_an_inserted_row(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_span(c.f.event.topic, "orders.public.outbox");
+    assert_key(&c.f.event.key, ID);
+    assert_change(&c.f, CHANGE_INSERT, false, true);
+    assert_int_equal(c.f.event.index, 1);
+    assert_null(c.f.event.other_key.name.ptr);
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    c.f.change.op = CHANGE_READ;
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_READ, false, true);
+    fini(&c);
+}
+
+static void test_an_updated_row(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.change.op = CHANGE_UPDATE;
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_UPDATE, false, true);
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    set_before(&c, ID); /* it is sent where the key is large, too */
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_UPDATE, true, true);
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    fini(&c);
+}
+
+/* d and its tombstone under the old key, then c under the new one; the ids tell them apart. */
+static void test_a_key_that_moves(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.change.op = CHANGE_UPDATE;
+    set_before(&c, "old");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_DELETE, true, false);
+    assert_key(&c.f.event.key, "old");
+    assert_span(c.f.event.other_key.name, "__debezium.newkey");
+    assert_key(&c.f.event.other_key.key, ID);
+    assert_int_equal(route_fixture_next(&c.f), 1);
+    assert_tombstone(&c.f);
+    assert_key(&c.f.event.key, "old");
+    assert_span(c.f.event.other_key.name, "__debezium.newkey");
+    assert_int_equal(c.f.event.index, 2);
+    assert_int_equal(route_fixture_next(&c.f), 1);
+    assert_change(&c.f, CHANGE_INSERT, false, true);
+    assert_key(&c.f.event.key, ID);
+    assert_span(c.f.event.other_key.name, "__debezium.oldkey");
+    assert_key(&c.f.event.other_key.key, "old");
+    assert_int_equal(c.f.event.index, 3);
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    fini(&c);
+}
+
+static void test_a_deleted_row(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.change.op = CHANGE_DELETE;
+    set_before(&c, "gone");
+    c.f.change.after = (struct row){.count = 0};
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_DELETE, true, false);
+    assert_int_equal(route_fixture_next(&c.f), 1);
+    assert_tombstone(&c.f);
+    assert_key(&c.f.event.key, "gone");
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    router_close(c.f.router);
+    c.f.configs[0].debezium.tombstones_on_delete = false;
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    fini(&c);
+}
+
+/* What an UPDATE left as it was comes from the old row, where that has it. */
+static void test_unchanged_values(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.change.op = CHANGE_UPDATE;
+    c.f.relation.identity = 'f';
+    set_before(&c, ID);
+    struct cell *payload = route_fixture_cell(&c.f, "payload");
+    size_t at = (size_t)(payload - c.f.cells);
+    *payload = (struct cell){.kind = CELL_UNCHANGED};
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_span(c.f.event.value.change.after->cells[at].bytes, "{\"total\": 12.50}");
+    c.f.relation.identity = 'd';
+    c.f.relation.version++;
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_int_equal(c.f.event.value.change.after->cells[at].kind, CELL_UNCHANGED);
+    fini(&c);
+}
+
+static void test_a_key_that_is_not_sent(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.change.op = CHANGE_DELETE;
+    c.f.relation.identity = 'i';
+    c.f.columns[KEY_COLUMN].key = false;
+    set_before(&c, "unknown");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), -1);
+    assert_error(c.f.err, ERROR_DATA, "key_not_sent",
+                 "column id of public.outbox is part of the key of route outbox, and the server "
+                 "does not send it: it is not in the replica identity");
+    fini(&c);
+}
+
+static void test_a_row_that_nothing_identifies(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.relation.key = (struct relation_key){.asked = true, .count = 0};
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_int_equal(c.f.event.key.kind, CONTENT_CELL);
+    assert_int_equal(c.f.event.key.cell.value.kind, CELL_NULL);
+    fini(&c);
+}
+
+/* An event of each table that the route takes, and what one route makes stands together. */
+static void test_truncated_tables(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    struct relation second = c.f.relation, other = c.f.relation;
+    second.name = SPAN_LITERAL("second");
+    other.schema = SPAN_LITERAL("elsewhere");
+    const struct relation *tables[] = {&c.f.relation, &other, &second};
+    c.f.change.op = CHANGE_TRUNCATE;
+    c.f.change.truncate.count = 3;
+    c.f.change.truncate.relations = tables;
+    c.f.configs[0].from = route_fixture_text("public.*");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 0);
+    assert_int_equal(c.f.answer, ROUTER_NOT_THIS_OPERATION);
+    router_close(c.f.router);
+    c.f.configs[0].debezium.skipped_operations = route_fixture_text("none");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_span(c.f.event.topic, "orders.public.outbox");
+    assert_change(&c.f, CHANGE_TRUNCATE, false, false);
+    assert_int_equal(route_fixture_next(&c.f), 1);
+    assert_span(c.f.event.topic, "orders.public.second");
+    assert_int_equal(c.f.event.index, 2);
+    assert_int_equal(route_fixture_next(&c.f), 0);
+    fini(&c);
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.configs[0].from = route_fixture_text("message:a \"b\"");
+    c.f.configs[0].topic = route_fixture_text("orders.message");
+    route_fixture_message(&c.f, "a \"b\"", "no JSON at all");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_int_equal(c.f.event.key.kind, CONTENT_JSON);
+    assert_span(c.f.event.key.json, "{\"prefix\":\"a \\\"b\\\"\"}");
+    assert_change(&c.f, CHANGE_MESSAGE, false, false);
+    fini(&c);
+}
+
+static void test_skipped_operations(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.configs[0].debezium.skipped_operations = route_fixture_text("u, d");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(router_operations(c.f.router, ROUTER_CHANGES),
+                     change_bit(CHANGE_INSERT) | change_bit(CHANGE_TRUNCATE) |
+                         change_bit(CHANGE_READ));
+    assert_int_equal(router_operations(c.f.router, ROUTER_INSERTS), 0);
+    fini(&c);
+}
+
+/* What a topic name cannot hold is an underscore, two where Java has two characters. */
+static void test_names_of_topics(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.relation.name = SPAN_LITERAL("Od d\xc3\xa4.\xf0\x9f\x98\x80$");
+    c.f.configs[0].from = route_fixture_text("public.*");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_span(c.f.event.topic, "orders.public.Od_d_.___");
+    c.f.relation.name = SPAN_LITERAL("later");
+    c.f.relation.version++;
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_span(c.f.event.topic, "orders.public.later");
+    fini(&c);
+}
+
+static void test_one_change_in_one_topic_twice(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    route_fixture_add_route(&c.f, "again", "public.*");
+    c.f.configs[0].continue_matching = true;
+    assert_int_equal(route_fixture_open(&c.f), -1);
+    assert_error(c.f.err, ERROR_STOP, "config_value",
+                 "shop.yaml:7: routes[0] (outbox) and routes[1] (again) would write one change to "
+                 "topic orders.{@schema}.{@table} twice");
+    c.f.configs[1].topic = route_fixture_text("copies.{@table}");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    fini(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_inserted_row),
+        cmocka_unit_test(test_an_updated_row),
+        cmocka_unit_test(test_a_key_that_moves),
+        cmocka_unit_test(test_a_deleted_row),
+        cmocka_unit_test(test_unchanged_values),
+        cmocka_unit_test(test_a_key_that_is_not_sent),
+        cmocka_unit_test(test_a_row_that_nothing_identifies),
+        cmocka_unit_test(test_truncated_tables),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_skipped_operations),
+        cmocka_unit_test(test_names_of_topics),
+        cmocka_unit_test(test_one_change_in_one_topic_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
