@@ -56,15 +56,22 @@ void json_write_end_array(struct json_writer *w)
     end(w, ']', true);
 }
 
+/* As Jackson has it: those who replace a relay that is written in Java get the same bytes. */
 static void add_escape(struct buf *out, unsigned char c)
 {
-    static const char hex[] = "0123456789abcdef";
+    static const char hex[] = "0123456789ABCDEF";
     char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
     size_t len = 2;
     switch (c) {
     case '"':
     case '\\':
         escape[1] = (char)c;
+        break;
+    case '\b':
+        escape[1] = 'b';
+        break;
+    case '\f':
+        escape[1] = 'f';
         break;
     case '\n':
         escape[1] = 'n';
@@ -83,7 +90,7 @@ static void add_escape(struct buf *out, unsigned char c)
 
 static bool is_plain(unsigned char c)
 {
-    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+    return c >= 0x20 && c <= 0x7F && c != '"' && c != '\\';
 }
 
 static void add_quoted(struct buf *out, struct span text)

@@ -27,8 +27,8 @@ struct pg_options {
 };
 
 /* Session settings are pinned (client_encoding, datestyle, intervalstyle, extra_float_digits,
- * bytea_output, search_path, timezone, time-outs of statements and locks, the read-only default). A
- * server older than 14 is ERROR_STOP. */
+ * bytea_output, lc_monetary, search_path, timezone, time-outs of statements and locks, the
+ * read-only default). A server older than 14 is ERROR_STOP. */
 int pg_open(const struct pg_options *options, struct pg_connection **connection, struct error *err);
 void pg_close(struct pg_connection *connection); /* NULL is legal */
 

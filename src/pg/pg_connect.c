@@ -255,6 +255,7 @@ const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO',
                                "pg_catalog.set_config('intervalstyle', 'postgres', false), "
                                "pg_catalog.set_config('extra_float_digits', '3', false), "
                                "pg_catalog.set_config('bytea_output', 'hex', false), "
+                               "pg_catalog.set_config('lc_monetary', 'C', false), "
                                "pg_catalog.set_config('client_encoding', CASE "
                                "pg_catalog.current_setting('server_encoding') "
                                "WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false), "

@@ -124,10 +124,10 @@ struct span rendering_keep(struct rendering rendering, struct arena *arena);
 /* Is it left out under these modes? Only where they are compatible. What is known of a type can
  * grow with a version of its relation. */
 bool types_debezium_omits(const struct debezium_modes *modes, const struct column *column);
-/* Writes one value. 0: it was. 1: it was, but as text because the type is not understood, or as
- * null because the value has no form under the modes (NaN of a precise numeric); to be counted.
- * -1: ERROR_DATA, the bytes are no value of the type; what was written is the caller's to drop.
- * UNCHANGED is the placeholder in the type's form. */
+/* Writes one value. 0: it was. 1: it was, but as text because type or value are not understood, or
+ * as null because the value has no form under the modes (NaN of a precise numeric); to be counted.
+ * -1: ERROR_DATA, text that is not UTF-8, or a binary form that is not known or broken; nothing was
+ * written. UNCHANGED is the placeholder in the type's form. */
 int types_debezium_write(struct json_writer *writer, const struct cell *cell,
                          const struct column *column, const struct debezium_modes *modes,
                          struct arena *scratch, struct error *err);

@@ -175,6 +175,13 @@ static int write_array(struct json_writer *w, struct span text, const struct typ
     }
 }
 
+/* Of bit strings in an array Debezium makes nothing that its own schema takes. */
+static bool is_never_taken(const struct type *base, const struct debezium_modes *modes)
+{
+    return modes->compatible && base->kind == TYPE_KIND_ARRAY && base->element != NULL &&
+           base->element->debezium_form == DEBEZIUM_FORM_BITS;
+}
+
 /* Which arrays Debezium writes: not those whose elements are domains, nor a handful of others that
  * it has as single values. */
 static bool omits_array(const struct type *element)
@@ -221,6 +228,17 @@ static int32_t modifier_of(const struct column *column)
     return column->type_modifier;
 }
 
+/* A text that is no value of its type as it was understood (an interval that is infinite, money of
+ * another locale): what was begun is taken back, and the text stands there. */
+static int write_as_text(struct json_writer *w, const struct json_writer *begun, size_t len,
+                         struct span text)
+{
+    *w = *begun;
+    w->out->len = len;
+    json_write_string(w, text);
+    return 1;
+}
+
 int types_debezium_write(struct json_writer *w, const struct cell *cell,
                          const struct column *column, const struct debezium_modes *modes,
                          struct arena *scratch, struct error *err)
@@ -232,17 +250,22 @@ int types_debezium_write(struct json_writer *w, const struct cell *cell,
         json_write_null(w);
         return 0;
     }
-    if (cell->kind == CELL_UNCHANGED) {
-        types_debezium_unchanged(w, base, modes, scratch);
-        return 0;
+    if (cell->kind == CELL_UNCHANGED)
+        return types_debezium_unchanged(w, base, form_of(base), modes, scratch);
+    if (is_never_taken(base, modes)) {
+        json_write_null(w);
+        return 1;
     }
     struct rendering made;
     if (types_render_text(cell, base, scratch, &made, err) < 0)
         return -1;
+    struct json_writer begun = *w;
+    size_t len = w->out->len;
     int32_t modifier = modifier_of(column);
-    if (base->kind == TYPE_KIND_ARRAY && base->element != NULL)
-        return write_array(w, made.bytes, base->element->base, modifier, modes, scratch, err);
-    return write_text(w, made.bytes, form_of(base), modifier, modes, scratch, err);
+    int wrote = base->kind == TYPE_KIND_ARRAY && base->element != NULL
+                    ? write_array(w, made.bytes, base->element->base, modifier, modes, scratch, err)
+                    : write_text(w, made.bytes, form_of(base), modifier, modes, scratch, err);
+    return wrote >= 0 ? wrote : write_as_text(w, &begun, len, made.bytes);
 }
 
 void types_debezium_write_zero(struct json_writer *w, const struct column *column,

@@ -34,45 +34,84 @@ static void write_uuid(struct json_writer *w, struct span name)
     json_write_string(w, (struct span){text, sizeof text});
 }
 
-static void write_unchanged_array(struct json_writer *w, const struct type *element,
-                                  const struct debezium_modes *modes, struct arena *arena)
+/* Debezium has no placeholder for it: null, which nothing tells from a NULL. Who need not be like
+ * Debezium says that the value is not there. */
+static int write_none(struct json_writer *w, bool array, const struct debezium_modes *modes)
 {
+    if (modes->compatible) {
+        json_write_null(w);
+        return 1;
+    }
+    if (array)
+        json_write_begin_array(w);
+    json_write_string(w, modes->unavailable);
+    if (array)
+        json_write_end_array(w);
+    return 1;
+}
+
+static int write_unchanged_array(struct json_writer *w, const struct type *element,
+                                 const struct debezium_modes *modes, struct arena *arena)
+{
+    bool days = modes->time != DEBEZIUM_TIME_ISOSTRING && modes->time != DEBEZIUM_TIME_CONNECT;
     switch (element->oid) {
     case TYPE_INT4:
     case TYPE_INT8:
-    case TYPE_DATE:
         write_codes(w, modes->unavailable);
-        return;
-    case TYPE_UUID:
-        json_write_begin_array(w);
-        write_uuid(w, modes->unavailable);
-        json_write_end_array(w);
-        return;
+        return 0;
+    case TYPE_DATE:
+        if (!days)
+            return write_none(w, true, modes);
+        write_codes(w, modes->unavailable);
+        return 0;
     case TYPE_BYTEA:
-        json_write_begin_array(w);
-        json_write_string(w, types_base64(modes->unavailable, BASE64_STANDARD, arena));
-        json_write_end_array(w);
-        return;
+        if (modes->binary != DEBEZIUM_BINARY_BYTES)
+            return write_none(w, true, modes);
+        break;
+    case TYPE_TEXT:
+    case TYPE_VARCHAR:
+    case TYPE_BPCHAR:
+    case TYPE_JSON:
+    case TYPE_JSONB:
+    case TYPE_UUID:
+        break;
     default:
-        json_write_begin_array(w);
-        json_write_string(w, modes->unavailable);
-        json_write_end_array(w);
+        return write_none(w, true, modes);
     }
+    json_write_begin_array(w);
+    if (element->oid == TYPE_UUID)
+        write_uuid(w, modes->unavailable);
+    else if (element->oid == TYPE_BYTEA)
+        json_write_string(w, types_base64(modes->unavailable, BASE64_STANDARD, arena));
+    else
+        json_write_string(w, modes->unavailable);
+    json_write_end_array(w);
+    return 0;
 }
 
-void types_debezium_unchanged(struct json_writer *w, const struct type *base,
-                              const struct debezium_modes *modes, struct arena *arena)
+int types_debezium_unchanged(struct json_writer *w, const struct type *base,
+                             enum debezium_form form, const struct debezium_modes *modes,
+                             struct arena *arena)
 {
     assert(w != NULL && base != NULL && arena != NULL);
     struct span placeholder = modes->unavailable;
-    if (base->kind == TYPE_KIND_ARRAY && base->element != NULL) {
-        write_unchanged_array(w, base->element, modes, arena);
-    } else if (base->debezium_form == DEBEZIUM_FORM_BYTES && modes->binary != DEBEZIUM_BINARY_HEX) {
-        types_debezium_bytes(w, placeholder, modes->binary, arena);
-    } else if (base->debezium_form == DEBEZIUM_FORM_HSTORE) {
+    if (base->kind == TYPE_KIND_ARRAY && base->element != NULL)
+        return write_unchanged_array(w, base->element, modes, arena);
+    switch (form) {
+    case DEBEZIUM_FORM_BYTES:
+        if (modes->binary == DEBEZIUM_BINARY_BYTES)
+            types_debezium_bytes(w, placeholder, modes->binary, arena);
+        else
+            json_write_string(w, placeholder);
+        return 0;
+    case DEBEZIUM_FORM_HSTORE:
         types_debezium_hstore_pair(w, placeholder, placeholder, modes->hstore, arena);
-    } else {
+        return 0;
+    case DEBEZIUM_FORM_STRING:
         json_write_string(w, placeholder);
+        return 0;
+    default:
+        return write_none(w, false, modes);
     }
 }
 

@@ -53,8 +53,9 @@ void types_debezium_hstore_pair(struct json_writer *w, struct span key, struct s
                                 enum debezium_hstore mode, struct arena *arena);
 
 /* ---- types_debezium_absent ---- */
-void types_debezium_unchanged(struct json_writer *w, const struct type *base,
-                              const struct debezium_modes *modes, struct arena *arena);
+int types_debezium_unchanged(struct json_writer *w, const struct type *base,
+                             enum debezium_form form, const struct debezium_modes *modes,
+                             struct arena *arena);
 void types_debezium_zero_of(struct json_writer *w, enum debezium_form form, int32_t modifier,
                             const struct debezium_modes *modes, struct arena *arena);
 

@@ -1,9 +1,11 @@
 /* types_debezium_number: numbers as Java and Kafka Connect write them. PostgreSQL prints the fewest
- * digits that tell a float apart from its neighbours, and so does Java; only where the point and
- * the exponent stand differs. It computes with digits. */
+ * digits that tell a float apart from its neighbours, and so does Java from 19 on, but for two
+ * kinds of rare numbers; else only where the point and the exponent stand differs. (Older Javas
+ * print digits that are not needed of one float in ten.) */
 #include "types/types_debezium_internal.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -82,6 +84,25 @@ static void widen(struct decimal_float *f, bool is_float4)
     f->exponent = (int)strtol(text + 4, NULL, 10) + 1;
 }
 
+/* PostgreSQL does not trust a decimal that lies half-way to a neighbour to be read as the even one
+ * of the two, Java does: so one digit less may do. */
+static void narrow(struct decimal_float *f, bool is_float4)
+{
+    if (f->count < 6)
+        return;
+    char text[48];
+    snprintf(text, sizeof text, "%c.%.*se%d", f->digits[0], f->count - 1, f->digits + 1,
+             f->exponent - 1);
+    double value = is_float4 ? (double)strtof(text, NULL) : strtod(text, NULL);
+    snprintf(text, sizeof text, "%.*e", f->count - 2, value);
+    double less = is_float4 ? (double)strtof(text, NULL) : strtod(text, NULL);
+    struct decimal_float shorter;
+    if (less == value && !isinf(value) && parse_float(span_of(text), &shorter)) {
+        shorter.minus = f->minus;
+        *f = shorter;
+    }
+}
+
 /* Digits on both sides of the point; exponent -2 to 7. */
 static size_t put_plain(char *out, const struct decimal_float *f)
 {
@@ -118,6 +139,7 @@ int types_debezium_float(struct json_writer *w, struct span text, bool is_float4
     if (!parse_float(text, &f))
         return types_bad_text(text, "a number", err);
     widen(&f, is_float4);
+    narrow(&f, is_float4);
     char out[64] = "-";
     size_t len = f.minus ? 1 : 0;
     if (f.count == 0 || (f.exponent >= -2 && f.exponent <= 7))

@@ -10,6 +10,10 @@
 #include <stdio.h>
 
 #define US_PER_DAY INT64_C(86400000000)
+#define SECONDS_PER_DAY INT64_C(86400)
+/* 1677-09-22 to 2262-04-10: the days that 64 bits of nanoseconds hold whole. */
+#define NANOS_FIRST_DAY (-106751)
+#define NANOS_LAST_DAY 106750
 /* What PostgreSQL's driver for Java has for infinity, in days and in microseconds. */
 #define INFINITY_DAYS (-INT64_C(2147472692))
 #define MINUS_INFINITY_DAYS (-INT64_C(2147472691))
@@ -120,23 +124,55 @@ int types_debezium_timetz(struct json_writer *w, struct span text, struct error 
     return 0;
 }
 
+static void write_infinity(struct json_writer *w, bool positive, uint32_t precision,
+                           enum debezium_time mode)
+{
+    int64_t us = positive ? INFINITY_US : MINUS_INFINITY_US;
+    int64_t day = us / US_PER_DAY - (positive ? 0 : 1);
+    if (mode == DEBEZIUM_TIME_ISOSTRING)
+        write_date_time(w, day, us - day * US_PER_DAY, FRACTION_SHORTEST);
+    else if (mode == DEBEZIUM_TIME_NANOSECONDS)
+        json_write_i64(w, positive ? INT64_MAX : INT64_MIN);
+    else
+        json_write_i64(w, in_units(us, precision, mode));
+}
+
+/* The last 29 years of PostgreSQL's are beyond 64 bits of microseconds since 1970: Debezium takes
+ * the greatest number for the seconds and adds the fraction, so it wraps round. */
+static int64_t micros(const struct civil_time *civil)
+{
+    int64_t second = civil->day * SECONDS_PER_DAY + civil->us / 1000000;
+    if (second <= INT64_MAX / 1000000)
+        return second * 1000000 + civil->us % 1000000;
+    return (int64_t)((uint64_t)INT64_MAX + (uint64_t)(civil->us % 1000000));
+}
+
 int types_debezium_timestamp(struct json_writer *w, struct span text, uint32_t precision,
                              enum debezium_time mode, struct error *err)
 {
     assert(w != NULL && precision <= 6);
     struct civil_time civil;
-    int infinity = infinity_of(text);
-    if (infinity != 0) {
-        json_write_i64(w,
-                       in_units(infinity > 0 ? INFINITY_US : MINUS_INFINITY_US, precision, mode));
+    if (infinity_of(text) != 0) {
+        write_infinity(w, infinity_of(text) > 0, precision, mode);
         return 0;
     }
     if (!civil_parse(text, &civil))
         return types_bad_text(text, "a timestamp", err);
-    if (mode == DEBEZIUM_TIME_ISOSTRING)
+    int64_t ms = civil.day * SECONDS_PER_DAY * 1000 + civil.us / 1000;
+    if (mode == DEBEZIUM_TIME_ISOSTRING) {
         write_date_time(w, civil.day, civil.us, FRACTION_SHORTEST);
-    else
-        json_write_i64(w, in_units(civil.day * US_PER_DAY + civil.us, precision, mode));
+    } else if (mode == DEBEZIUM_TIME_NANOSECONDS &&
+               (civil.day < NANOS_FIRST_DAY || civil.day > NANOS_LAST_DAY)) {
+        json_write_null(w);
+        return 1;
+    } else if (mode == DEBEZIUM_TIME_NANOSECONDS) {
+        json_write_i64(w, micros(&civil) * 1000);
+    } else if (mode == DEBEZIUM_TIME_CONNECT ||
+               (mode != DEBEZIUM_TIME_MICROSECONDS && precision <= 3)) {
+        json_write_i64(w, ms);
+    } else {
+        json_write_i64(w, micros(&civil));
+    }
     return 0;
 }
 

@@ -16,6 +16,22 @@ char *types_put_hex(char *out, const char *bytes, size_t count);
 /* False: there is another character, or an odd number of them. */
 bool types_unhex(struct span text, struct arena *arena, struct span *bytes);
 
+/* ---- types_binary_number ---- */
+int types_binary_numeric(struct span bytes, struct arena *arena, struct span *text,
+                         struct error *err);
+struct span types_binary_float(double value, bool is_float4, struct arena *arena);
+struct span types_binary_money(int64_t cents, struct arena *arena);
+
+/* ---- types_binary_time ---- */
+struct span types_binary_date(int32_t since_2000, struct arena *arena);
+struct span types_binary_time(int64_t us, struct arena *arena);
+struct span types_binary_timetz(int64_t us, int32_t west_s, struct arena *arena);
+struct span types_binary_interval(int64_t us, int32_t days, int32_t months, struct arena *arena);
+
+/* ---- types_binary_network ---- */
+int types_binary_inet(struct span bytes, struct arena *arena, struct span *text, struct error *err);
+struct span types_binary_macaddr(struct span bytes, struct arena *arena);
+
 /* ---- types_binary ---- */
 /* ERROR_DATA "\"…\" is not <what>", with as much of the text as helps. Returns -1. */
 int types_bad_text(struct span text, const char *what, struct error *err);

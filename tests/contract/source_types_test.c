@@ -33,9 +33,11 @@ static const char *const schema[] = {
     "CREATE DOMAIN ours.our_mood AS ours.my_mood",
     "CREATE TYPE ours.pair AS (a int, b ours.mood)",
     "CREATE TYPE ours.span AS RANGE (subtype = ours.our_mood, multirange_type_name = ours.spans)",
+    "CREATE DOMAIN ours.price AS numeric(10,2)",
+    "CREATE DOMAIN ours.our_price AS ours.price",
     "CREATE TABLE public.t (id int PRIMARY KEY, sealed ours.sealed, mood ours.mood, "
     "our_mood ours.our_mood, pair ours.pair, span ours.span, spans ours.spans, "
-    "moods ours.mood[], seals ours.sealed[], ints int[], range int4range)",
+    "moods ours.mood[], seals ours.sealed[], ints int[], range int4range, price ours.our_price)",
     "CREATE TABLE public.plain (id int PRIMARY KEY, sealed ours.sealed)",
     "CREATE PUBLICATION pub FOR TABLE public.t, public.plain",
 };
@@ -173,6 +175,7 @@ static void test_all_kinds(void **state)
     expect_type(type_of(t, "our_mood"), TYPE_KIND_DOMAIN, "our_mood");
     assert_ptr_equal(type_of(t, "our_mood")->base, mood);
     assert_ptr_equal(type_of(t, "sealed")->base, types_builtin(TYPE_BYTEA));
+    assert_int_equal(type_of(t, "price")->modifier, (10 << 16 | 2) + 4);
     expect_type(type_of(t, "pair"), TYPE_KIND_COMPOSITE, "pair");
     expect_type(type_of(t, "moods"), TYPE_KIND_ARRAY, "_mood");
     assert_ptr_equal(type_of(t, "moods")->element, mood);

@@ -88,6 +88,7 @@ static void settings_are_pinned(void **state)
 {
     (void)state;
     private_postgres_sql(&server, "ALTER ROLE plain SET bytea_output = 'escape'");
+    private_postgres_sql(&server, "ALTER ROLE plain SET lc_monetary = 'C.UTF-8'");
     setenv("PGDATESTYLE", "SQL, DMY", 1);
     setenv("PGCLIENTENCODING", "LATIN1", 1);
     setenv("PGOPTIONS", "-c work_mem=7MB", 1);
@@ -98,6 +99,7 @@ static void settings_are_pinned(void **state)
     assert_answer(c, "SHOW datestyle", "ISO, DMY");
     assert_answer(c, "SHOW client_encoding", "UTF8");
     assert_answer(c, "SHOW bytea_output", "hex");
+    assert_answer(c, "SHOW lc_monetary", "C");
     assert_answer(c, "SHOW intervalstyle", "postgres");
     assert_answer(c, "SHOW extra_float_digits", "3");
     assert_answer(c, "SHOW search_path", "pg_catalog");

@@ -132,10 +132,22 @@ static void learn(uint32_t oid, enum type_kind kind, uint32_t of, const char *na
     struct type_facts facts = {.oid = oid,
                                .kind = kind,
                                .of = of,
+                               .modifier = -1,
                                .schema = SPAN_LITERAL("public"),
                                .name = {memory, strlen(name)}};
     type_registry_learn(registry, &facts);
     memset(memory, 0xee, sizeof memory);
+}
+
+static void learn_domain(uint32_t oid, uint32_t of, int32_t modifier)
+{
+    struct type_facts facts = {.oid = oid,
+                               .kind = TYPE_KIND_DOMAIN,
+                               .of = of,
+                               .modifier = modifier,
+                               .schema = SPAN_LITERAL("public"),
+                               .name = SPAN_LITERAL("domain")};
+    type_registry_learn(registry, &facts);
 }
 
 static void learn_label(const char *label)
@@ -165,6 +177,31 @@ static void test_what_is_wanted(void **state)
     type_registry_settle(registry);
     assert_int_equal(type_registry_wanted(registry, 0, NULL), 0);
     assert_ptr_equal(type_registry_want(registry, 16389), type);
+    assert_int_equal(type_registry_wanted(registry, 0, NULL), 1);
+}
+
+/* numeric(10,2) behind a domain: the stream says only numeric. */
+static void test_modifiers_of_domains(void **state)
+{
+    (void)state;
+    uint32_t numeric = types_builtin_named(SPAN_LITERAL("numeric"))->oid;
+    announce(16385, "", "numeric");
+    const struct type *type = type_registry_want(registry, 16385);
+    assert_int_equal(type->modifier, -1);
+    assert_int_equal(type_registry_wanted(registry, 0, NULL), 1);
+    learn_domain(16386, numeric, 655366);
+    learn_domain(16385, 16386, -1);
+    type_registry_settle(registry);
+    assert_int_equal(type->modifier, 655366);
+    assert_int_equal(type_registry_get(registry, 16386)->modifier, 655366);
+    announce(16385, "", "numeric");
+    assert_int_equal(type_registry_want(registry, 16385)->modifier, 655366);
+    assert_int_equal(type_registry_wanted(registry, 0, NULL), 0);
+    learn_domain(16387, 16386, 4);
+    assert_int_equal(type_registry_get(registry, 16387)->modifier, 4);
+    /* Another type of the same oid is asked about anew. */
+    announce(16385, "", "timestamp");
+    assert_int_equal(type_registry_want(registry, 16385)->modifier, -1);
     assert_int_equal(type_registry_wanted(registry, 0, NULL), 1);
 }
 
@@ -247,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_oid_becomes_another_type, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_again_takes_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_wanted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_modifiers_of_domains, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_learnt, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_labels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_stream_stands_above_the_catalogue, set_up,
