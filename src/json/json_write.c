@@ -88,12 +88,23 @@ static void add_escape(struct buf *out, unsigned char c)
     buf_add(out, (struct span){escape, len});
 }
 
+/* A character of four bytes as its two halves in UTF-16. */
+static void add_surrogates(struct buf *out, const char *at)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    uint32_t point = ((uint32_t)c[0] & 7) << 18 | ((uint32_t)c[1] & 63) << 12 |
+                     ((uint32_t)c[2] & 63) << 6 | ((uint32_t)c[3] & 63);
+    point -= 0x10000;
+    buf_add_format(out, "\\u%04" PRIX32 "\\u%04" PRIX32, 0xD800 + (point >> 10),
+                   0xDC00 + (point & 0x3FF));
+}
+
 static bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c <= 0x7F && c != '"' && c != '\\';
 }
 
-static void add_quoted(struct buf *out, struct span text)
+static void add_quoted(struct buf *out, struct span text, bool unescaped)
 {
     const char *at = text.ptr;
     const char *end_of_text = text.ptr + text.len;
@@ -106,7 +117,9 @@ static void add_quoted(struct buf *out, struct span text)
         if (at == end_of_text)
             break;
         size_t length = utf8_length(at, end_of_text);
-        if (length > 1)
+        if (length == 4 && !unescaped)
+            add_surrogates(out, at);
+        else if (length > 1)
             buf_add(out, (struct span){at, length});
         else if (length == 1)
             add_escape(out, (unsigned char)*at);
@@ -122,7 +135,7 @@ void json_write_name(struct json_writer *w, const char *name)
     assert(w->depth > 0 && (w->arrays >> (w->depth - 1) & 1) == 0);
     assert(name != NULL);
     separate(w);
-    add_quoted(w->out, span_of(name));
+    add_quoted(w->out, span_of(name), w->unescaped);
     buf_add_char(w->out, ':');
     w->comma = false;
 }
@@ -134,7 +147,7 @@ void json_write_string(struct json_writer *w, struct span text)
         return;
     }
     separate(w);
-    add_quoted(w->out, text);
+    add_quoted(w->out, text, w->unescaped);
 }
 
 void json_write_text(struct json_writer *w, const char *text)

@@ -26,6 +26,10 @@ void types_debezium_bytes(struct json_writer *w, struct span bytes, enum debeziu
 int types_debezium_bit(struct json_writer *w, struct span text, struct error *err)
 {
     assert(w != NULL && err != NULL);
+    if (text.len == 0) {
+        json_write_null(w); /* of varbit(1): neither is it true nor false */
+        return 1;
+    }
     bool one = false;
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] != '0' && text.ptr[i] != '1')

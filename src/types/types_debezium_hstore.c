@@ -135,12 +135,14 @@ static void write_object(struct json_writer *w, const struct pair *pairs, size_t
     json_write_end_object(w);
 }
 
-/* The object's text in a string: written where it belongs, taken back, and written anew. */
+/* The object's text in a string: written where it belongs, taken back, and written anew, escaped
+ * once. */
 static void write_json_text(struct json_writer *w, const struct pair *pairs, size_t count,
                             struct arena *arena)
 {
     size_t from = w->out->len;
     struct json_writer inner = json_writer(w->out);
+    inner.unescaped = true;
     write_object(&inner, pairs, count, arena);
     struct span text = arena_copy(arena, (struct span){w->out->ptr + from, w->out->len - from});
     w->out->len = from;

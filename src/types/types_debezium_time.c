@@ -104,7 +104,7 @@ int types_debezium_time(struct json_writer *w, struct span text, uint32_t precis
         return 0;
     }
     char out[32];
-    int len = put_time(out, sizeof out - 1, us, FRACTION_SHORTEST);
+    int len = put_time(out, sizeof out - 1, us % US_PER_DAY, FRACTION_SHORTEST);
     out[len++] = 'Z';
     json_write_string(w, (struct span){out, (size_t)len});
     return 0;
@@ -128,9 +128,10 @@ static void write_infinity(struct json_writer *w, bool positive, uint32_t precis
                            enum debezium_time mode)
 {
     int64_t us = positive ? INFINITY_US : MINUS_INFINITY_US;
-    int64_t day = us / US_PER_DAY - (positive ? 0 : 1);
+    int64_t day = us / US_PER_DAY, rest = us % US_PER_DAY;
     if (mode == DEBEZIUM_TIME_ISOSTRING)
-        write_date_time(w, day, us - day * US_PER_DAY, FRACTION_SHORTEST);
+        write_date_time(w, rest < 0 ? day - 1 : day, rest < 0 ? rest + US_PER_DAY : rest,
+                        FRACTION_SHORTEST);
     else if (mode == DEBEZIUM_TIME_NANOSECONDS)
         json_write_i64(w, positive ? INT64_MAX : INT64_MIN);
     else

@@ -71,7 +71,9 @@ static void test_strings(void **state)
     expect_written(SPAN_LITERAL("\n\r\t\b\f\x1F\0"), "\"\\n\\r\\t\\b\\f\\u001F\\u0000\"");
     expect_written(SPAN_LITERAL("\x7F"), "\"\x7F\"");
     expect_written(SPAN_LITERAL("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"),
-                   "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\"");
+                   "\"\xC3\xA4\xE2\x82\xAC\\uD83D\\uDE00\"");
+    expect_written(SPAN_LITERAL("\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"),
+                   "\"\\uD800\\uDC00\\uDBFF\\uDFFF\"");
     expect_written(SPAN_LITERAL("a\xFF"
                                 "b\xC3"),
                    "\"a\xEF\xBF\xBD"

@@ -179,6 +179,7 @@ static void test_times(void **state)
     expect_in(modes, "time", -1, "04:05:11.789456", "14711789");
     modes.time = DEBEZIUM_TIME_ISOSTRING;
     expect_in(modes, "time", -1, "04:05:11.789", "\"04:05:11.789Z\"");
+    expect_in(modes, "time", -1, "24:00:00", "\"00:00:00Z\"");
     expect_as_text("time", "24:00:01");
 }
 
@@ -214,6 +215,7 @@ static void test_timestamps(void **state)
     expect_in(modes, "timestamp", -1, "infinity", "9223372036825200");
     expect_in(modes, "timestamp", -1, "2016-11-04 13:51:30.123456", "1478267490123");
     modes.time = DEBEZIUM_TIME_ISOSTRING;
+    expect_in(modes, "timestamp", -1, "-infinity", "\"-290308-12-21T19:59:27.6Z\"");
     expect_in(modes, "timestamp", -1, "2019-07-09 02:28:57.123456",
               "\"2019-07-09T02:28:57.123456Z\"");
 }
@@ -300,6 +302,7 @@ static void test_bytes(void **state)
     struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
     expect_in(modes, "bit", 1, "1", "true");
     expect_in(modes, "bit", 1, "0", "false");
+    expect_in(modes, "varbit", 1, "", "null");
     expect_in(modes, "bit", 2, "11", "\"Aw==\"");
     expect_in(modes, "bit", 7, "1000000", "\"QA==\"");
     expect_in(modes, "bit", 7, "0000000", "\"\"");
