@@ -67,6 +67,12 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
 
+compat: ## the real Debezium connector makes of tests/compat's corpus what it makes of it: a new recording
+	@tools/deps.sh test
+	@$(PYTHON) tools/lab/cache.py fetch debezium
+	@$(PYTHON) tests/compat/run record $(ARGS)
+	@$(PYTHON) tests/compat/self_test.py
+
 format: ## clang-format over all C
 	clang-format -i $(LIB_SRCS) $(wildcard src/*.c src/*/*.h tests/*/*.c tests/*/*.h bench/*.c)
 
@@ -76,4 +82,4 @@ tidy: $(B)/release/librdkafka.cflags ## the rules of the codebase, and clang-tid
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS) $(call RDKAFKA_CFLAGS,release)
 
 .PHONY: test test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
-.PHONY: mutants mutants-all
+.PHONY: mutants mutants-all compat

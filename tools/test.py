@@ -10,6 +10,7 @@
     fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
     docs       the commands that README and docs/ print, as they are printed
+    compat     the comparison with Debezium's records, by planted differences
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
   and only where they are named, because they take too long for every day (make test-long):
@@ -224,6 +225,10 @@ class Runner:
     def docs(self):
         self.add(run("docs", "tests/docs/run.py", [sys.executable, "tests/docs/run.py"]))
 
+    def compat(self):
+        self.add(run("compat", "tests/compat/self_test.py",
+                     [sys.executable, "tests/compat/self_test.py"]))
+
     def demo(self):
         self.add(run("demo", "tools/demo.py",
                      [sys.executable, "-u", "tools/demo.py", "--seconds", "6"], 180))
@@ -313,7 +318,8 @@ def stripped_size():
 
 
 def main():
-    suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "docs", "demo", "e2e")
+    suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "docs", "compat", "demo",
+              "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
     known = suites + ("long",)

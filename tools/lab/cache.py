@@ -1,10 +1,11 @@
-"""What was downloaded once: the Kafka jars and the PostgreSQL majors that Debian does not carry.
+"""What was downloaded once: the jars of Kafka and of Debezium, and the PostgreSQL majors that Debian
+does not carry.
 
 Nothing here is used before its checksum agrees with the committed SHA256SUMS; when all do, no
 network is touched. The cache lies outside the build directory and survives `make clean`.
 
-  python3 tools/lab/cache.py fetch kafka|postgres    fill the cache now (make deps does)
-  python3 tools/lab/cache.py pin kafka|postgres      write SHA256SUMS anew from a fresh download
+  python3 tools/lab/cache.py fetch kafka|postgres|debezium    fill the cache now (make deps does)
+  python3 tools/lab/cache.py pin kafka|postgres|debezium      write SHA256SUMS anew from a fresh download
 
 `kafka-VERSION` is another Kafka than the usual one, with its list in tools/kafka/SHA256SUMS-VERSION.
 """
@@ -21,7 +22,7 @@ import tempfile
 import zipfile
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-GOALS = {"kafka": "copy-dependencies", "postgres": "copy"}
+GOALS = {"kafka": "copy-dependencies", "postgres": "copy", "debezium": "copy-dependencies"}
 
 
 def dir():
@@ -38,7 +39,7 @@ def dir():
 
 
 def _list(what):
-    """The committed list of checksums of "kafka", "kafka-VERSION" or "postgres"."""
+    """The committed list of checksums of "kafka", "kafka-VERSION", "postgres" or "debezium"."""
     name, _, version = what.partition("-")
     return os.path.join(HERE, name, "SHA256SUMS" + (version and "-" + version))
 
@@ -89,8 +90,8 @@ def _compare(what, found):
 
 
 def ensure(what):
-    """The directory with the checked files of "kafka", "kafka-VERSION" or "postgres", downloaded
-    where needed."""
+    """The directory with the checked files of "kafka", "kafka-VERSION", "postgres" or "debezium",
+    downloaded where needed."""
     with open(_list(what), "rb") as file:
         version = hashlib.sha256(file.read()).hexdigest()[:12]
     target = os.path.join(dir(), "%s-%s" % (what, version))
@@ -168,7 +169,7 @@ def pin(what):
 def main(arguments):
     if len(arguments) != 2 or arguments[0] not in ("fetch", "pin") \
             or arguments[1].partition("-")[0] not in GOALS:
-        print("usage: cache.py fetch|pin kafka|kafka-VERSION|postgres", file=sys.stderr)
+        print("usage: cache.py fetch|pin kafka|kafka-VERSION|postgres|debezium", file=sys.stderr)
         return 2
     if arguments[0] == "pin":
         pin(arguments[1])

@@ -1,0 +1,55 @@
+"""walferry beside the connectors: a relay for each set of options, with one route that takes all
+tables, and topics of a prefix that is as long as the connector's."""
+
+import json
+
+from lab import ports, relay
+
+OPTIONS = ("decimal.handling.mode", "time.precision.mode", "interval.handling.mode",
+           "binary.handling.mode", "hstore.handling.mode", "skipped.operations",
+           "tombstones.on.delete", "unavailable.value.placeholder")
+
+
+def config(server, broker, name, options):
+    ours = {key.replace(".", "_"): value for key, value in options.items() if key in OPTIONS}
+    if "tombstones_on_delete" in ours:
+        ours["tombstones_on_delete"] = ours["tombstones_on_delete"] == "true"
+    return {
+        "relay": "wfy_" + name,
+        "source": {"connection": server.dsn(), "slot": "wfy_" + name, "publication": "wfy"},
+        "kafka": {"bootstrap.servers": broker.bootstrap},
+        "delivery": {"transaction_timeout_ms": 20000, "memory_limit": "64MB",
+                     "topics": {"partitions": 3}},
+        "routes": [{"name": "all", "from": "*.*", "as": "change", "debezium_compatible": True,
+                    "debezium": dict(ours, topic_prefix="wfy_" + name)}],
+        "admin": {"listen": "127.0.0.1:%d" % ports.free_port()},
+    }
+
+
+def start(binary, server, broker, dir, names, variants):
+    """The relays, set up and running."""
+    relays = []
+    for name in names:
+        one = relay.Relay(binary, config(server, broker, name, variants[name]), dir, name=name)
+        code, out, err = one.run("setup")
+        assert code == 0, out + err
+        one.start()
+        relays.append(one)
+    for one in relays:
+        one.wait_log("epoch.opened", timeout=60)
+    return relays
+
+
+def as_connector(lines, name):
+    """Our lines with the connector's prefix, without the headers that are ours alone; every record
+    must have its id."""
+    out = []
+    for line in lines:
+        topic, partition, key, value, headers = json.loads(
+            line.replace("wfy_" + name, "dbz_" + name))
+        assert any(header[0] == "walferry-id" for header in headers), line
+        out.append(json.dumps(
+            [topic, partition, key, value,
+             [header for header in headers if not header[0].startswith("walferry-")]],
+            ensure_ascii=False))
+    return out
