@@ -200,6 +200,8 @@ class Chaos:
             self.frame(missing)
             if missing.keys() & PACK.keys():
                 getattr(self, self.harms.deal(missing))()
+            elif any(kind.split()[-1] in RARE for kind in missing):
+                self.kill()  # an epoch that lasts asks for none of these
             self.breathe()
         self.kafka.clear()
         shop.stop()
