@@ -114,10 +114,8 @@ static void test_found_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_brokers),
-        cmocka_unit_test(test_others),
-        cmocka_unit_test(test_each_once),
-        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_brokers),     cmocka_unit_test(test_others),
+        cmocka_unit_test(test_each_once),   cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
