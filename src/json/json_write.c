@@ -56,22 +56,16 @@ void json_write_end_array(struct json_writer *w)
     end(w, ']', true);
 }
 
-/* As Jackson has it: those who replace a relay that is written in Java get the same bytes. */
-static void add_escape(struct buf *out, unsigned char c)
+static void add_escape(struct buf *out, unsigned char c, enum json_escapes escapes)
 {
-    static const char hex[] = "0123456789ABCDEF";
+    bool jackson = escapes != JSON_ESCAPES_OURS;
+    const char *hex = jackson ? "0123456789ABCDEF" : "0123456789abcdef";
     char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
     size_t len = 2;
     switch (c) {
     case '"':
     case '\\':
         escape[1] = (char)c;
-        break;
-    case '\b':
-        escape[1] = 'b';
-        break;
-    case '\f':
-        escape[1] = 'f';
         break;
     case '\n':
         escape[1] = 'n';
@@ -82,10 +76,18 @@ static void add_escape(struct buf *out, unsigned char c)
     case '\t':
         escape[1] = 't';
         break;
-    default:
+    case '\b':
+    case '\f':
+        if (jackson) {
+            escape[1] = c == '\b' ? 'b' : 'f';
+            break;
+        }
         len = sizeof escape;
+        break;
+    default:
+        len = jackson && c == 0x7F ? 1 : sizeof escape;
     }
-    buf_add(out, (struct span){escape, len});
+    buf_add(out, len == 1 ? SPAN_LITERAL("\x7F") : (struct span){escape, len});
 }
 
 /* A character of four bytes as its two halves in UTF-16. */
@@ -101,10 +103,10 @@ static void add_surrogates(struct buf *out, const char *at)
 
 static bool is_plain(unsigned char c)
 {
-    return c >= 0x20 && c <= 0x7F && c != '"' && c != '\\';
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
-static void add_quoted(struct buf *out, struct span text, bool unescaped)
+static void add_quoted(struct buf *out, struct span text, enum json_escapes escapes)
 {
     const char *at = text.ptr;
     const char *end_of_text = text.ptr + text.len;
@@ -117,12 +119,12 @@ static void add_quoted(struct buf *out, struct span text, bool unescaped)
         if (at == end_of_text)
             break;
         size_t length = utf8_length(at, end_of_text);
-        if (length == 4 && !unescaped)
+        if (length == 4 && escapes == JSON_ESCAPES_JACKSON)
             add_surrogates(out, at);
         else if (length > 1)
             buf_add(out, (struct span){at, length});
         else if (length == 1)
-            add_escape(out, (unsigned char)*at);
+            add_escape(out, (unsigned char)*at, escapes);
         else
             buf_add(out, SPAN_LITERAL("\xEF\xBF\xBD"));
         at += length > 0 ? length : 1;
@@ -135,7 +137,7 @@ void json_write_name(struct json_writer *w, const char *name)
     assert(w->depth > 0 && (w->arrays >> (w->depth - 1) & 1) == 0);
     assert(name != NULL);
     separate(w);
-    add_quoted(w->out, span_of(name), w->unescaped);
+    add_quoted(w->out, span_of(name), w->escapes);
     buf_add_char(w->out, ':');
     w->comma = false;
 }
@@ -147,7 +149,7 @@ void json_write_string(struct json_writer *w, struct span text)
         return;
     }
     separate(w);
-    add_quoted(w->out, text, w->unescaped);
+    add_quoted(w->out, text, w->escapes);
 }
 
 void json_write_text(struct json_writer *w, const char *text)

@@ -1,10 +1,10 @@
 /* json/json_write: JSON text onto a struct buf, without a tree and without memory of its own.
  *
  * The caller says what comes next and the writer puts the commas. Output is compact, valid UTF-8
- * and one line, escaped as Jackson does: control characters, and those beyond U+FFFF. Bytes that
- * are not UTF-8 come out as U+FFFD, because a broken name in an error text must not break the
- * document around it. Mismatched begin and end are asserted; that an object's member has a name and
- * exactly one value is the caller's duty.
+ * and one line: control characters are escaped, and bytes that are not UTF-8 come out as U+FFFD,
+ * because a broken name in an error text must not break the document around it. Mismatched begin
+ * and end are asserted; that an object's member has a name and exactly one value is the caller's
+ * duty.
  *
  *   struct json_writer w = json_writer(out);
  *   json_write_begin_object(&w);
@@ -18,12 +18,19 @@
 
 #define JSON_WRITE_DEPTH_MAX 64
 
+/* What is escaped besides what must be. */
+enum json_escapes {
+    JSON_ESCAPES_OURS,         /* DEL; \u001f, in lower case */
+    JSON_ESCAPES_JACKSON_TEXT, /* as Java's Jackson writes a text: \b \f \u001F, and not DEL */
+    JSON_ESCAPES_JACKSON       /* as it writes bytes: besides, two for a character beyond U+FFFF */
+};
+
 struct json_writer {
     struct buf *out;
     bool comma;      /* the next value or name follows another one */
     uint32_t depth;  /* open objects and arrays */
     uint64_t arrays; /* bit n: level n is an array; checks begin against end */
-    bool unescaped;  /* characters beyond U+FFFF as they are, and not as two escapes */
+    enum json_escapes escapes;
 };
 
 /* Appends to out, which must outlive the writer. */

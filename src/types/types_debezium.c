@@ -239,12 +239,9 @@ static int write_as_text(struct json_writer *w, const struct json_writer *begun,
     return 1;
 }
 
-int types_debezium_write(struct json_writer *w, const struct cell *cell,
-                         const struct column *column, const struct debezium_modes *modes,
-                         struct arena *scratch, struct error *err)
+static int write_cell(struct json_writer *w, const struct cell *cell, const struct column *column,
+                      const struct debezium_modes *modes, struct arena *scratch, struct error *err)
 {
-    assert(w != NULL && column != NULL);
-    assert(modes != NULL && err != NULL);
     const struct type *base = base_of(column);
     if (cell->kind == CELL_NULL) {
         json_write_null(w);
@@ -266,6 +263,19 @@ int types_debezium_write(struct json_writer *w, const struct cell *cell,
                     ? write_array(w, made.bytes, base->element->base, modifier, modes, scratch, err)
                     : write_text(w, made.bytes, form_of(base), modifier, modes, scratch, err);
     return wrote >= 0 ? wrote : write_as_text(w, &begun, len, made.bytes);
+}
+
+int types_debezium_write(struct json_writer *w, const struct cell *cell,
+                         const struct column *column, const struct debezium_modes *modes,
+                         struct arena *scratch, struct error *err)
+{
+    assert(w != NULL && column != NULL);
+    assert(modes != NULL && err != NULL);
+    enum json_escapes before = w->escapes;
+    w->escapes = JSON_ESCAPES_JACKSON;
+    int wrote = write_cell(w, cell, column, modes, scratch, err);
+    w->escapes = before;
+    return wrote;
 }
 
 void types_debezium_write_zero(struct json_writer *w, const struct column *column,

@@ -142,7 +142,7 @@ static void write_json_text(struct json_writer *w, const struct pair *pairs, siz
 {
     size_t from = w->out->len;
     struct json_writer inner = json_writer(w->out);
-    inner.unescaped = true;
+    inner.escapes = JSON_ESCAPES_JACKSON_TEXT;
     write_object(&inner, pairs, count, arena);
     struct span text = arena_copy(arena, (struct span){w->out->ptr + from, w->out->len - from});
     w->out->len = from;

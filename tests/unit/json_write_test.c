@@ -68,16 +68,38 @@ static void test_strings(void **state)
     (void)state;
     expect_written(SPAN_LITERAL("plain"), "\"plain\"");
     expect_written(SPAN_LITERAL("\"\\/"), "\"\\\"\\\\/\"");
-    expect_written(SPAN_LITERAL("\n\r\t\b\f\x1F\0"), "\"\\n\\r\\t\\b\\f\\u001F\\u0000\"");
-    expect_written(SPAN_LITERAL("\x7F"), "\"\x7F\"");
+    expect_written(SPAN_LITERAL("\n\r\t\b\f\x1F\0"), "\"\\n\\r\\t\\u0008\\u000c\\u001f\\u0000\"");
+    expect_written(SPAN_LITERAL("\x7F"), "\"\\u007f\"");
     expect_written(SPAN_LITERAL("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"),
-                   "\"\xC3\xA4\xE2\x82\xAC\\uD83D\\uDE00\"");
-    expect_written(SPAN_LITERAL("\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"),
-                   "\"\\uD800\\uDC00\\uDBFF\\uDFFF\"");
+                   "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\"");
     expect_written(SPAN_LITERAL("a\xFF"
                                 "b\xC3"),
                    "\"a\xEF\xBF\xBD"
                    "b\xEF\xBF\xBD\"");
+}
+
+static void expect_as(enum json_escapes escapes, struct span text, const char *wanted)
+{
+    struct buf out = BUF_EMPTY;
+    struct json_writer w = json_writer(&out);
+    w.escapes = escapes;
+    json_write_string(&w, text);
+    assert_string_equal(buf_text(&out), wanted);
+    buf_fini(&out);
+}
+
+static void test_jackson(void **state)
+{
+    (void)state;
+    struct span control = SPAN_LITERAL("\n\r\t\b\f\x1F\0\x7F\"\\/");
+    const char *wanted = "\"\\n\\r\\t\\b\\f\\u001F\\u0000\x7F\\\"\\\\/\"";
+    expect_as(JSON_ESCAPES_JACKSON_TEXT, control, wanted);
+    expect_as(JSON_ESCAPES_JACKSON, control, wanted);
+    struct span beyond = SPAN_LITERAL("\xC3\xA4\xF0\x9F\x98\x80\xF0\x90\x80\x80\xF4\x8F\xBF\xBF");
+    expect_as(JSON_ESCAPES_JACKSON_TEXT, beyond,
+              "\"\xC3\xA4\xF0\x9F\x98\x80\xF0\x90\x80\x80\xF4\x8F\xBF\xBF\"");
+    expect_as(JSON_ESCAPES_JACKSON, beyond,
+              "\"\xC3\xA4\\uD83D\\uDE00\\uD800\\uDC00\\uDBFF\\uDFFF\"");
 }
 
 static size_t length(const char *bytes)
@@ -139,9 +161,8 @@ static void test_every_code_point(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_document),
-        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_document),         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_jackson),          cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_every_code_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
