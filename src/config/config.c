@@ -128,7 +128,6 @@ static int read_routes(struct config_reader *reader, const struct config_key *ke
             return -1;
         if (route->as == ROUTE_CHANGE && find_child(child->value, "format") == NULL)
             route->format = FORMAT_DEBEZIUM;
-        config_derive(reader, &inner);
         route->has_headers = route->headers.items != NULL;
         reader->item++;
     }
@@ -218,6 +217,16 @@ static int read_mapping(struct config_reader *reader, const char *parent, const 
     return 0;
 }
 
+/* When all is read: the relay's name may stand behind the routes that are derived from it. */
+static void derive_routes(struct config_reader *reader, const struct config_target *target)
+{
+    const struct config_routes *routes = &target->relay->routes;
+    for (reader->item = 0; reader->item < routes->count; reader->item++) {
+        struct config_route *route = (struct config_route *)&routes->items[reader->item];
+        config_derive(reader, &(struct config_target){target->config, target->relay, route});
+    }
+}
+
 static int read_tree(struct config *config, const struct node *root, struct error *err)
 {
     struct config_reader reader = {.arena = &config->arena, .file = config->path};
@@ -229,6 +238,7 @@ static int read_tree(struct config *config, const struct node *root, struct erro
     if (read_mapping(&reader, "", root, &target, err) < 0)
         return -1;
     config_derive(&reader, &target);
+    derive_routes(&reader, &target);
     relay->source.changes = relay->source.publication;
     relay->source.changes.text =
         arena_format(&config->arena, "%s_changes", relay->source.publication.text);
