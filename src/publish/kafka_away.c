@@ -49,12 +49,21 @@ static uint32_t find(const struct kafka_away *away, struct span address)
     return i;
 }
 
+/* "host:port", and not an IPv6 address and a port. */
+static bool is_of_name(struct span address)
+{
+    const char *colon = memchr(address.ptr, ':', address.len);
+    return colon != NULL &&
+           memchr(colon + 1, ':', address.len - (size_t)(colon + 1 - address.ptr)) == NULL;
+}
+
 /* Of connections that end later it says "Disconnected", and what state they were in. Where a name
  * has addresses of both families, and nobody listens at that of version 6, the other one is taken
  * next. */
 static bool is_not_made(struct span address, const char *why)
 {
-    if (strncmp(why, "Connect to ipv6#", 16) == 0 && !span_starts_with(address, SPAN_LITERAL("[")))
+    static const char v6[] = "Connect to ipv6#";
+    if (strncmp(why, v6, sizeof v6 - 1) == 0 && is_of_name(address))
         return false;
     static const char *const texts[] = {"Connect to ",       "Connection setup timed out",
                                         "Failed to resolve", "ApiVersion",

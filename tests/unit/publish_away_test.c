@@ -89,6 +89,7 @@ static void test_unreachable(void **state)
     expect_unreachable("h:1/1: Disconnected while requesting ApiVersion: might be caused by", true);
     expect_unreachable("h:1/1: Disconnected (after 1ms in state APIVERSION_QUERY)", true);
     expect_unreachable("[::1]:1/1: Connect to ipv6#[::1]:1 failed: Connection refused", true);
+    expect_unreachable("fd00::2:1/1: Connect to ipv6#[fd00::2]:1 failed: refused", true);
     expect_unreachable("localhost:1/1: Connect to ipv6#[::1]:1 failed: Connection refused", false);
     expect_unreachable("h:1/1: Disconnected (after 20ms in state UP)", false);
     expect_unreachable("h:1/1: 1 request(s) timed out: disconnect (after 9ms in state UP)", false);
