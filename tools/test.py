@@ -6,6 +6,8 @@
     lint       shellcheck, man pages, Python files that do not compile
     tidy       tests/tidy.sh
     unit       cmocka programs in tests/unit, tests/golden, tests/contract
+    system     with the system's librdkafka, in build/system: the tests of publish/, which alone
+               calls it, and a few end to end
     sim        the simulator (make sim, make sim-slow)
     fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
@@ -196,16 +198,32 @@ class Runner:
 
     def unit(self):
         self.target("unit", "unit-build", "WERROR=1")
-        sources = sorted(sum((glob.glob("tests/%s/*_test.c" % part, root_dir=ROOT)
-                              for part in ("unit", "golden", "contract")), []))
-        programs = [(source[len("tests/"):-2], "build/asan/" + source[:-2]) for source in sources]
+        self.cmocka("unit", "build/asan", ["tests/unit/*_test.c", "tests/golden/*_test.c",
+                                           "tests/contract/*_test.c"])
+
+    def system(self):
+        patterns = ["tests/unit/publish_*_test.c", "tests/contract/publisher_*_test.c"]
+        sources = sum((glob.glob(pattern, root_dir=ROOT) for pattern in patterns), [])
+        self.target("system", "SYSTEM_LIBRDKAFKA=1", "WERROR=1", "build/system/asan/walferry",
+                    *["build/system/asan/" + source[:-2] for source in sources])
+        self.add(run("system", "it says so", [
+            "sh", "-ec", 'build/system/asan/walferry version | grep "^librdkafka .* (system)$"']))
+        self.cmocka("system", "build/system/asan", patterns)
+        self.end_to_end("system", "--build", "asan", "--only", "^(010|020|086)_",
+                        env={"WALFERRY_E2E_FROM": "build/system"})
+
+    def cmocka(self, suite, directory, patterns):
+        """The programs in directory of the sources that match."""
+        sources = sorted(sum((glob.glob(pattern, root_dir=ROOT) for pattern in patterns), []))
+        programs = [(source[len("tests/"):-2], os.path.join(directory, source[:-2]))
+                    for source in sources]
         # The contract of the publisher is tested against a real broker.
         with tempfile.TemporaryDirectory(prefix="walferry-unit-") as dir, \
                 kafka.Kafka(os.path.join(dir, "kafka")) as broker, \
                 concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
             env = {"WALFERRY_TEST_BOOTSTRAP": broker.bootstrap}
             for results in pool.map(lambda job: run(
-                    "unit", job[0], [job[1]], 600, env, cpu_seconds=120), programs):
+                    suite, job[0], [job[1]], 600, env, cpu_seconds=120), programs):
                 self.add(results)
 
     def sim(self):
@@ -240,13 +258,13 @@ class Runner:
         self.target("long", "all", "asan", "tsan")
         self.end_to_end("long", "--long")
 
-    def end_to_end(self, suite, *arguments):
+    def end_to_end(self, suite, *arguments, env=None):
         report = os.path.join(REPORTS, "e2e.json")
         if os.path.exists(report):
             os.unlink(report)
         started = time.monotonic()
         code = subprocess.run(["tests/e2e/run", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL,
-                              check=False).returncode
+                              env=dict(os.environ, **(env or {})), check=False).returncode
         seconds = time.monotonic() - started
         try:
             with open(report) as file:
@@ -318,8 +336,8 @@ def stripped_size():
 
 
 def main():
-    suites = ("build", "lint", "tidy", "unit", "sim", "fuzz", "sql", "docs", "compat", "demo",
-              "e2e")
+    suites = ("build", "lint", "tidy", "unit", "system", "sim", "fuzz", "sql", "docs", "compat",
+              "demo", "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
     known = suites + ("long",)

@@ -40,8 +40,7 @@ SANITIZERS = {
 REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
                     r"assertion failed|Assertion .* failed)")
 
-BINARIES = {"release": "build/walferry", "asan": "build/asan/walferry",
-            "tsan": "build/tsan/walferry"}
+BINARIES = {"release": "walferry", "asan": "asan/walferry", "tsan": "tsan/walferry"}
 
 
 def build():
@@ -50,7 +49,8 @@ def build():
 
 
 def binary(name=None):
-    return os.path.join(ROOT, BINARIES[name or build()])
+    # The directory of the builds: build/system is linked with the system's librdkafka.
+    return os.path.join(ROOT, os.environ.get("WALFERRY_E2E_FROM", "build"), BINARIES[name or build()])
 
 
 def wait(what, probe, timeout=30, interval=0.03):
