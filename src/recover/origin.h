@@ -90,6 +90,10 @@ struct origin {
     const char *label;         /* its own name: "walferry_orders" */
     char name[96];             /* noun and label: as texts say it */
     struct pg_connection *sql; /* NULL before connect and after start */
+    /* Set by start: something of what is routed could not be asked for from there, because it is
+     * younger than the place (a publication). */
+    bool reads_less;
+    uint64_t more_from; /* from where on it can be; 0: not known here */
 };
 
 enum origin_session {
@@ -105,6 +109,7 @@ struct origin_options {
     const char *application; /* application_name of the session */
     int64_t timeout_ms;      /* as in pg_options */
     struct buf *out;         /* what prepare says to a person; may be NULL */
+    uint64_t more_from;      /* all is old enough to be asked for from there on; 0: not known */
     uint32_t patience;       /* how many time-outs of its server it waits for a sign; 0 is 1 */
 };
 

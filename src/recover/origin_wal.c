@@ -232,16 +232,14 @@ static bool takes_changes(const struct config_relay *config)
     return false;
 }
 
-/* The publication of change routes, where it may be read from there; NULL: not. */
-static const char *changes_from(const struct origin_wal *o, const struct progress *p, uint64_t lsn)
+/* Where the publication of change routes may be read from; UINT64_MAX: nowhere yet. */
+static uint64_t changes_from(const struct origin_wal *o, const struct progress *p)
 {
     const char *name = o->o.config->source.changes.text;
-    if (!takes_changes(o->o.config))
-        return NULL;
     for (uint32_t i = 0; i < p->publication_count; i++)
-        if (strcmp(p->publications[i].name, name) == 0 && p->publications[i].from <= lsn)
-            return name;
-    return NULL;
+        if (strcmp(p->publications[i].name, name) == 0)
+            return p->publications[i].from;
+    return UINT64_MAX;
 }
 
 /* Rows come in the database's own encoding where it can be read here, and so must the names of the
@@ -271,6 +269,23 @@ static int start_stream(struct origin_wal *o, const char *encoding_name, const c
     return result;
 }
 
+/* A publication that is younger than the place fails in decoding for ever (up to 17), so it is left
+ * out until the position is past its making; and a witness from before that is not asked for. */
+static const char *choose_changes(struct origin_wal *o, const struct progress *p,
+                                  struct stream_witness *witness)
+{
+    if (!takes_changes(o->o.config))
+        return NULL;
+    uint64_t from = changes_from(o, p);
+    o->base.reads_less = from > p->position.lsn;
+    o->base.more_from = from != UINT64_MAX ? from : 0;
+    if (o->base.reads_less)
+        return NULL;
+    if (witness->from_lsn < from)
+        *witness = (struct stream_witness){.from_lsn = 0};
+    return o->o.config->source.changes.text;
+}
+
 static int start(struct origin *base, const struct found *found, int64_t now_us,
                  struct source **source, struct error *err)
 {
@@ -279,8 +294,9 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     const struct progress *p = &found->progress;
     const char *encoding = found->system.encoding;
     struct stream_witness witness = wal_witness(p, found->origin.confirmed_lsn);
+    const char *changes = choose_changes(o, p, &witness);
     uint64_t from_lsn = witness.from_lsn != 0 ? witness.from_lsn : p->position.lsn;
-    if (start_stream(o, encoding, changes_from(o, p, from_lsn), from_lsn, err) < 0)
+    if (start_stream(o, encoding, changes, from_lsn, err) < 0)
         return -1;
     struct stream_options options = {.start = p->position,
                                      .witness = witness,
@@ -318,7 +334,7 @@ static void add_publication(struct progress *record, const char *name, uint64_t 
 
 /* The publication is asked for from the position at which it was first written down: there is one,
  * and a file that names another is met by the fingerprint. That of change routes comes with it
- * where it is as old as the slot. */
+ * where it is as old as the slot, and else once the position is past what it is younger than. */
 static void sign(const struct origin *base, struct progress *record)
 {
     const struct origin_wal *o = from_const(base);
@@ -331,6 +347,8 @@ static void sign(const struct origin *base, struct progress *record)
     add_publication(record, source->publication.text, record->position.lsn);
     if (o->changes.of_slot && o->changes.exists)
         add_publication(record, source->changes.text, record->position.lsn);
+    else if (o->o.more_from != 0 && o->changes.exists && record->position.lsn >= o->o.more_from)
+        add_publication(record, source->changes.text, o->o.more_from);
 }
 
 static bool signed_by(const struct origin *base, const struct progress *record)

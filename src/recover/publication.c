@@ -171,6 +171,14 @@ static int ensure_share(struct pg_connection *sql, const struct config_relay *co
     int result = tables_load(sql, config, router, share, &arena, &tables, err);
     if (result == 0)
         result = complete(sql, &tables, beside, out, err);
+    /* Nobody reads it yet: who may not make it can have it made once a route needs it. */
+    if (result < 0 && err->reason == REASON_NO_PRIVILEGE && share == ROUTER_CHANGES &&
+        !router_has_share(router, share)) {
+        *err = ERROR_INIT;
+        command_say(out, "publication %s: not made, for want of the privilege; no route needs it",
+                    tables.name->text);
+        result = 0;
+    }
     arena_fini(&arena);
     return result;
 }

@@ -272,6 +272,20 @@ static bool is_answered(struct epoch *e)
     return lookout_answer(&e->relay->lookout, &guard) != LOOKOUT_UNANSWERED;
 }
 
+/* The next epoch asks for what this one could not. */
+static void heed_more(struct epoch *e)
+{
+    const struct origin *origin = e->opening.ends.origin;
+    if (!origin->reads_less)
+        return;
+    uint64_t from =
+        origin->more_from != 0 ? origin->more_from : lookout_more_from(&e->relay->lookout);
+    if (from == 0 || reader_committed(&e->reader).lsn < from)
+        return;
+    e->relay->more_due = true;
+    reader_stop(&e->reader, READER_STOP_WHOLE);
+}
+
 static void heed_wishes(struct epoch *e)
 {
     struct relay *relay = e->relay;
@@ -285,6 +299,7 @@ static void heed_wishes(struct epoch *e)
     pthread_mutex_unlock(&relay->mutex);
     if (reload)
         reader_stop(&e->reader, READER_STOP_WHOLE);
+    heed_more(e);
 }
 
 static bool drain_overdue(const struct epoch *e, int64_t now_us)

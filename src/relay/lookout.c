@@ -244,6 +244,21 @@ uint64_t lookout_lsn(struct lookout *l, uint64_t committed_lsn, uint64_t *near_x
     return lsn;
 }
 
+void lookout_await_more(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->more.wanted = true;
+    pthread_mutex_unlock(&l->mutex);
+}
+
+uint64_t lookout_more_from(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    uint64_t lsn = l->more.lsn;
+    pthread_mutex_unlock(&l->mutex);
+    return lsn;
+}
+
 struct span lookout_recall(struct lookout *l, struct arena *arena, const char **hash)
 {
     pthread_mutex_lock(&l->mutex);
@@ -313,6 +328,18 @@ bool lookout_is_other(struct lookout *l, const struct fingerprint *seen)
     return other;
 }
 
+/* A transaction is decoded with the catalogue of its first change. So whoever was open when the
+ * publication was seen first must be over before the stream may ask for it. */
+static void look_for_more(struct lookout *l, const struct fingerprint *seen)
+{
+    if (!l->more.wanted || l->more.lsn != 0)
+        return;
+    if (l->more.next_xid == 0)
+        l->more.next_xid = seen->next_xid;
+    else if (fingerprint_oldest(seen->snapshot) >= l->more.next_xid)
+        l->more.lsn = seen->end_lsn;
+}
+
 void lookout_tell(struct lookout *l, uint64_t epoch, const struct fingerprint *seen,
                   const struct lookout_touched *touched)
 {
@@ -323,6 +350,7 @@ void lookout_tell(struct lookout *l, uint64_t epoch, const struct fingerprint *s
         note_change(l, seen->end_lsn, seen->text, span_null());
     } else if (known) {
         take_same(l, seen);
+        look_for_more(l, seen);
         if (touched != NULL)
             take_touched(l, seen, touched);
     }

@@ -63,6 +63,13 @@ struct lookout {
     struct buf seen;      /* that fingerprint's text */
     struct buf touched;   /* what was changed and put back, for a person */
     uint64_t changed_lsn; /* a place behind the look that saw it; 0: nothing was seen */
+
+    /* ---- Publications that are younger than the position; kept over epochs ---- */
+    struct {
+        bool wanted;
+        uint64_t next_xid; /* of a look that came after one was seen; 0: none did yet */
+        uint64_t lsn;      /* of one at which all of before that were over; 0: none was yet */
+    } more;
 };
 
 int lookout_open(struct lookout *lookout, struct error *err);
@@ -92,6 +99,10 @@ bool lookout_is_over(struct span snapshot, uint32_t xid);
  * next_xid. committed_lsn: of the newest committed record; *ahead: for the next one. */
 uint64_t lookout_lsn(struct lookout *lookout, uint64_t committed_lsn, uint64_t *near_xid,
                      struct lookout_ahead *ahead);
+/* There is a publication that no transaction which is open now may be read through. */
+void lookout_await_more(struct lookout *lookout);
+/* The LSN from which on all can be; 0: not known yet. */
+uint64_t lookout_more_from(struct lookout *lookout);
 /* The text of the fingerprint that was recorded last, copied, and its hash; absent: none is known.
  */
 struct span lookout_recall(struct lookout *lookout, struct arena *arena, const char **hash);

@@ -16,6 +16,7 @@ static struct origin *make_origin(const struct epoch *e)
                                            .stop = &e->relay->stop,
                                            .session = ORIGIN_STREAM,
                                            .application = e->relay->application,
+                                           .more_from = lookout_more_from(&e->relay->lookout),
                                            .patience = e->relay->lessons.patience};
     return origin_open(&options);
 }
@@ -114,6 +115,22 @@ static int check_gone(const struct epoch *e, struct error *err)
     return error_mend(err, "rebase --to %s --accept-loss", e->opening.ends.origin->ops->anew);
 }
 
+/* Made later than the position: until that has passed it, what it alone sends does not come. */
+static void await_more(const struct epoch *e)
+{
+    const struct origin *origin = e->opening.ends.origin;
+    if (!origin->reads_less)
+        return;
+    log_event(
+        e->relay->o.log, LOG_INFO, "publication.waits", "publication",
+        e->config->source.changes.text, "detail",
+        "it is younger than the position: what it alone sends is published once the relay has "
+        "passed the transactions that were open when it was made",
+        NULL);
+    if (origin->more_from == 0)
+        lookout_await_more(&e->relay->lookout);
+}
+
 int epoch_look(struct epoch *e, struct error *err)
 {
     return look(e, err) < 0 || check_gone(e, err) < 0 || prepare(e, err) < 0 ? -1 : 0;
@@ -143,6 +160,7 @@ int epoch_open(struct epoch *e, struct error *err)
     tell_published(e);
     lookout_begin(&e->relay->lookout, &e->opening.found.progress.fingerprint,
                   &e->opening.published.now);
+    await_more(e);
     e->relay->guard_lsn = 0;
     return 0;
 }

@@ -52,6 +52,7 @@ struct relay {
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
     struct lookout lookout;
+    bool more_due;        /* an epoch has ended so that the next one can ask for more */
     uint64_t gone_lsn;    /* position from which the server finds no publication; 0: none */
     uint64_t guard_lsn;   /* where the reader met a guard that was no false alarm; 0: nowhere */
     atomic_bool retrying; /* from epoch.failed to the next epoch.opened */

@@ -225,7 +225,9 @@ static bool wants_another(struct relay *relay)
     pthread_mutex_lock(&relay->mutex);
     bool reload = relay->next_config != NULL;
     pthread_mutex_unlock(&relay->mutex);
-    return reload && !atomic_load(&relay->stop) && !relay->abandoned;
+    bool more = relay->more_due;
+    relay->more_due = false;
+    return (reload || more) && !atomic_load(&relay->stop) && !relay->abandoned;
 }
 
 static int setup_first(struct relay *relay, struct error *err)

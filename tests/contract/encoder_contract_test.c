@@ -25,6 +25,7 @@ static const struct {
     bool tombstone;    /* NULL gives an absent value */
 } encoders[] = {
     {FORMAT_RAW, "raw", "{\"a\": 1.50}", "hi", "", "ok", true},
+    {FORMAT_DEBEZIUM, "debezium", "\"{\\\"a\\\": 1.50}\"", "\"aGk=\"", "\"\"", "\"ok\"", true},
 };
 #define ENCODERS (sizeof encoders / sizeof encoders[0])
 

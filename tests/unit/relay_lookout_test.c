@@ -328,6 +328,22 @@ static void what_was_seen_is_kept_until_an_epoch_begins(void **state)
     arena_fini(&arena);
 }
 
+/* What was open when a publication was seen must be over before it is asked for. */
+static void what_is_younger_than_the_position(void **state)
+{
+    (void)state;
+    tell("aa", 150, "112:115:112");
+    assert_int_equal(lookout_more_from(&l), 0); /* nobody waits */
+    lookout_await_more(&l);
+    tell("aa", 200, "107:112:107");
+    tell("aa", 300, "111:114:111");
+    assert_int_equal(lookout_more_from(&l), 0);
+    tell("aa", 400, "112:115:112");
+    assert_int_equal(lookout_more_from(&l), 409);
+    tell("aa", 500, "120:120:");
+    assert_int_equal(lookout_more_from(&l), 409);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -344,6 +360,7 @@ int main(void)
         TEST(a_look_for_another_epoch_says_nothing),
         TEST(a_guard_that_names_what_is_gone_is_a_change),
         TEST(what_was_seen_is_kept_until_an_epoch_begins),
+        TEST(what_is_younger_than_the_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
