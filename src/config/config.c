@@ -126,8 +126,10 @@ static int read_routes(struct config_reader *reader, const struct config_key *ke
         config_defaults(reader, &inner);
         if (read_mapping(reader, below, child->value, &inner, err) < 0)
             return -1;
-        if (route->as == ROUTE_CHANGE && find_child(child->value, "format") == NULL)
-            route->format = FORMAT_DEBEZIUM;
+        if (find_child(child->value, "format") == NULL)
+            route->format = route->as == ROUTE_CHANGE  ? FORMAT_DEBEZIUM
+                            : route->as == ROUTE_EVENT ? FORMAT_JSON
+                                                       : FORMAT_RAW;
         route->has_headers = route->headers.items != NULL;
         reader->item++;
     }
@@ -217,13 +219,14 @@ static int read_mapping(struct config_reader *reader, const char *parent, const 
     return 0;
 }
 
-/* When all is read: the relay's name may stand behind the routes that are derived from it. */
-static void derive_routes(struct config_reader *reader, const struct config_target *target)
+/* Behind all keys, because the relay's name may stand anywhere. */
+static void derive_routes(struct config_reader *reader, struct config *config,
+                          struct config_relay *relay)
 {
-    const struct config_routes *routes = &target->relay->routes;
-    for (reader->item = 0; reader->item < routes->count; reader->item++) {
-        struct config_route *route = (struct config_route *)&routes->items[reader->item];
-        config_derive(reader, &(struct config_target){target->config, target->relay, route});
+    for (reader->item = 0; reader->item < relay->routes.count; reader->item++) {
+        struct config_route *route = (struct config_route *)&relay->routes.items[reader->item];
+        const struct config_target target = {config, relay, route};
+        config_derive(reader, &target);
     }
 }
 
@@ -238,7 +241,7 @@ static int read_tree(struct config *config, const struct node *root, struct erro
     if (read_mapping(&reader, "", root, &target, err) < 0)
         return -1;
     config_derive(&reader, &target);
-    derive_routes(&reader, &target);
+    derive_routes(&reader, config, relay);
     relay->source.changes = relay->source.publication;
     relay->source.changes.text =
         arena_format(&config->arena, "%s_changes", relay->source.publication.text);

@@ -44,6 +44,42 @@ static void hash_debezium(uint64_t *hash, const struct config_route *route)
     hash_text(hash, d->unavailable_value_placeholder.text);
 }
 
+static void hash_texts(uint64_t *hash, const struct config_texts *texts)
+{
+    hash_number(hash, texts->count);
+    for (uint32_t i = 0; i < texts->count; i++)
+        hash_text(hash, texts->items[i].text);
+}
+
+static void hash_pairs(uint64_t *hash, const struct config_pairs *pairs)
+{
+    hash_number(hash, pairs->count);
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        hash_text(hash, pairs->items[i].name.text);
+        hash_text(hash, pairs->items[i].value.text);
+    }
+}
+
+static void hash_event(uint64_t *hash, const struct config_event *e)
+{
+    const struct config_cloudevents *ce = &e->cloudevents;
+    const struct config_text *texts[] = {&e->filter,       &e->type,        &e->jq,
+                                         &ce->source,      &ce->subject,    &ce->correlationid,
+                                         &ce->causationid, &ce->traceparent};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        hash_text(hash, texts[i]->text);
+    hash_texts(hash, &e->operations);
+    hash_texts(hash, &e->changed);
+    hash_texts(hash, &e->drop);
+    hash_number(hash, e->value.items != NULL);
+    hash_pairs(hash, &e->value);
+    hash_pairs(hash, &e->rename);
+    hash_pairs(hash, &e->constants);
+    hash_number(hash, e->jq_numbers);
+    hash_number(hash, e->shape);
+    hash_number(hash, ce->mode);
+}
+
 /* The name of a route and its on_error are left out: they change no event. */
 static void hash_route(uint64_t *hash, const struct config_route *route)
 {
@@ -57,15 +93,13 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
     hash_number(hash, route->format);
     if (route->as == ROUTE_CHANGE)
         hash_debezium(hash, route);
+    if (route->as == ROUTE_EVENT)
+        hash_event(hash, &route->event);
     if (route->value_encoding != VALUE_UTF8)
         hash_text(hash, "value_encoding: bytes"); /* the default has the hash of older versions */
     hash_number(hash, route->continue_matching);
     hash_number(hash, route->has_headers);
-    hash_number(hash, route->headers.count);
-    for (uint32_t i = 0; i < route->headers.count; i++) {
-        hash_text(hash, route->headers.items[i].name.text);
-        hash_text(hash, route->headers.items[i].value.text);
-    }
+    hash_pairs(hash, &route->headers);
 }
 
 void config_hash(struct config_relay *relay)

@@ -3,6 +3,7 @@
  * that use them check them, with the line. */
 #include "config/config_check.h"
 
+#include "config/config_event_check.h"
 #include "config/config_same.h"
 
 #include "model/header_name.h"
@@ -59,9 +60,12 @@ static const char *derived_name(struct span name, const struct config_target *ta
     return name_in_template(arena, target->route->columns.aggregate_id.text);
 }
 
-/* The topic of a route depends on what it is. */
+/* The topic of a route depends on what it is; NULL: it has to be given. */
 static const char *fallback_of(const struct config_key *key, const struct config_route *route)
 {
+    if (route != NULL && route->as == ROUTE_EVENT &&
+        (strcmp(key->path, "routes[].topic") == 0 || strcmp(key->path, "routes[].key") == 0))
+        return NULL;
     if (route == NULL || route->as != ROUTE_CHANGE || strcmp(key->path, "routes[].topic") != 0)
         return key->fallback;
     bool of_message =
@@ -77,6 +81,8 @@ static void derive(const struct config_reader *reader, const struct config_key *
     if (text->text != NULL)
         return;
     const char *fallback = fallback_of(key, target->route);
+    if (fallback == NULL)
+        return;
     const char *open = strchr(fallback, '<'), *close = strchr(fallback, '>');
     assert(open != NULL && close != NULL && open < close);
     struct span name = {open + 1, (size_t)(close - open) - 1};
@@ -229,7 +235,12 @@ static int check_kind(const struct config_reader *reader, const struct config_re
                     "as: change is JSON, which is UTF-8");
         return error_hint(err, "delete the line with the encoding");
     }
-    return change ? check_of_outbox(reader, route, err) : 0;
+    if (change)
+        return check_of_outbox(reader, route, err);
+    struct config_route bare = {.from = route->from, .as = route->as};
+    const struct config_target target = {.relay = (struct config_relay *)relay, .route = &bare};
+    config_defaults(reader, &target);
+    return config_check_event(reader, route, &bare, err);
 }
 
 static int check_route(const struct config_reader *reader, const struct config_relay *relay,

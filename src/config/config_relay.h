@@ -4,6 +4,7 @@
 #define WALFERRY_CONFIG_RELAY_H
 
 #include "config/config_debezium.h"
+#include "config/config_event.h"
 
 enum source_mode { SOURCE_WAL };
 enum source_snapshot { SNAPSHOT_NEVER };
@@ -44,6 +45,8 @@ struct config_delivery {
     int64_t idle_progress_interval_ms;
     struct config_topics topics;
     bool require_replication;
+    int64_t jq_cpu_ms;  /* of a row */
+    uint64_t jq_memory; /* of a row, bytes */
 };
 
 struct config_retry {
@@ -53,8 +56,14 @@ struct config_retry {
     int64_t auth_grace_ms; /* how long refused credentials are retried once they have worked */
 };
 
-enum route_as { ROUTE_OUTBOX, ROUTE_CHANGE };
-enum route_format { FORMAT_RAW, FORMAT_DEBEZIUM };
+enum route_as { ROUTE_OUTBOX, ROUTE_CHANGE, ROUTE_EVENT };
+enum route_format {
+    FORMAT_RAW,
+    FORMAT_DEBEZIUM,
+    FORMAT_JSON,
+    FORMAT_JSON_STRING,
+    FORMAT_CLOUDEVENTS
+};
 enum value_encoding { VALUE_UTF8, VALUE_BYTES };
 enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
 
@@ -76,6 +85,7 @@ struct config_route {
     enum route_format format;
     bool debezium_compatible;
     struct config_debezium debezium;
+    struct config_event event;
     enum value_encoding value_encoding;
     enum on_error on_error;
     bool continue_matching; /* continue: true */

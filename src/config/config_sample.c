@@ -102,12 +102,14 @@ static void add_default(struct buf *out, const struct config_key *key)
         buf_add_char(out, '"');
 }
 
-/* Lines of YAML, each indented. */
-static void add_lines(struct buf *out, size_t indent, const char *lines)
+/* Lines of YAML, each indented below its key. */
+static void add_lines(struct buf *out, size_t indent, const char *mark, const char *lines)
 {
     while (*lines != '\0') {
         size_t length = strcspn(lines, "\n");
         add_spaces(out, indent);
+        buf_add_text(out, mark);
+        add_spaces(out, 2);
         buf_add(out, (struct span){lines, length});
         buf_add_char(out, '\n');
         lines += length + (lines[length] == '\n');
@@ -116,7 +118,7 @@ static void add_lines(struct buf *out, size_t indent, const char *lines)
 
 static bool commented_out(const struct config_key *key)
 {
-    if (key->kind < KEY_KIND_TEXT)
+    if (key->kind < KEY_KIND_PAIRS)
         return false;
     if (key->fallback == NULL)
         return (key->flags & (REQUIRED | SHOWN)) == 0;
@@ -132,13 +134,12 @@ static void add_key(struct buf *out, const struct config_key *key, size_t indent
     add_spaces(out, dash ? indent - 2 : indent);
     if (dash)
         buf_add_text(out, "- ");
-    if (commented_out(key))
-        buf_add_char(out, '#');
-    buf_add_format(out, "%s:", config_key_name(key));
+    const char *mark = (key->flags & OTHER) != 0 ? "# " : commented_out(key) ? "#" : "";
+    buf_add_format(out, "%s%s:", mark, config_key_name(key));
     if (key->kind < KEY_KIND_TEXT) {
         buf_add_char(out, '\n');
         if (key->kind == KEY_KIND_PAIRS) {
-            add_lines(out, indent + 2, key->sample);
+            add_lines(out, indent, mark, key->sample);
             return;
         }
         bool list = key->kind == KEY_KIND_LIST;

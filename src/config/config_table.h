@@ -26,7 +26,8 @@ enum key_flags {
     SECRET = 4,   /* never printed */
     /* a connection string: a running relay stays with the database that it names */
     RESTART_DATABASE = 8,
-    SHOWN = 16 /* stands in the sample file as it is, although there is no default */
+    OTHER = 32, /* of another kind of route than the sample's: no more than a comment there */
+    SHOWN = 16  /* stands in the sample file as it is, although there is no default */
 };
 
 /* The struct that a value goes into, by its name. */

@@ -2,7 +2,9 @@
  * encoders'. */
 #include "encode/encode.h"
 
+#include "encode/encode_cloudevents.h"
 #include "encode/encode_debezium.h"
+#include "encode/encode_json.h"
 #include "encode/encode_raw.h"
 
 #include <assert.h>
@@ -16,6 +18,11 @@ int encoder_open(enum route_format format, const struct encoder_options *options
     switch (format) {
     case FORMAT_RAW:
         *encoder = encoder_raw();
+        return 0;
+    case FORMAT_JSON:
+    case FORMAT_JSON_STRING:
+    case FORMAT_CLOUDEVENTS:
+        *encoder = encoder_json(format);
         return 0;
     case FORMAT_DEBEZIUM:
         *encoder =
@@ -89,11 +96,14 @@ static int encode_headers(const struct encoders_options *options, const struct r
     bool with_id = options->id_header[0] != '\0';
     bool with_key = event->other_key.name.ptr != NULL;
     uint32_t count = event->header_count + (with_key ? 1 : 0) + (with_id ? 1 : 0);
+    const struct config_route *route = &options->routes->items[event->route];
+    bool cloudevent = route->format == FORMAT_CLOUDEVENTS;
+    uint32_t size = count + (cloudevent ? cloudevents_header_count(event) : 0);
     message->header_count = count;
     message->headers = NULL;
-    if (count == 0)
+    if (size == 0)
         return 0;
-    struct header *headers = arena_alloc(arena, count * sizeof *headers);
+    struct header *headers = arena_alloc(arena, size * sizeof *headers);
     for (uint32_t i = 0; i < event->header_count; i++) {
         headers[i].name = arena_copy(arena, event->headers[i].name);
         headers[i].value = arena_copy(arena, event->headers[i].value);
@@ -110,6 +120,13 @@ static int encode_headers(const struct encoders_options *options, const struct r
         headers[count - 1].value = format_id(options, event, arena);
     }
     message->headers = headers;
+    if (!cloudevent)
+        return 0;
+    const struct cloudevent e = {event, format_id(options, event, arena)};
+    enum cloudevents_mode mode = route->event.cloudevents.mode;
+    message->header_count += cloudevents_headers(&e, mode, arena, headers + count);
+    if (mode == CLOUDEVENTS_STRUCTURED)
+        cloudevents_wrap(&e, arena, message);
     return 0;
 }
 

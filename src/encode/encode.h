@@ -30,8 +30,9 @@ struct encoder {
     const struct encoder_ops *ops;
 };
 
-/* raw: a value byte for byte (bytea as its bytes), NULL is no bytes. debezium: a change in its
- * envelope, a key as the object of its columns. The route is kept. */
+/* raw: a value byte for byte (bytea as its bytes), NULL is no bytes. json: a value by the JSON form
+ * of its type; json_string: the same in a string; cloudevents: its data, as json. debezium: a
+ * change in its envelope, a key as the object of its columns. The route is kept. */
 struct encoder_options {
     const struct config_route *route;
     const char *database; /* the name of it; NULL: "" */

@@ -134,10 +134,16 @@ static void add_quoted(struct buf *out, struct span text, enum json_escapes esca
 
 void json_write_name(struct json_writer *w, const char *name)
 {
-    assert(w->depth > 0 && (w->arrays >> (w->depth - 1) & 1) == 0);
     assert(name != NULL);
+    json_write_name_span(w, span_of(name));
+}
+
+void json_write_name_span(struct json_writer *w, struct span name)
+{
+    assert(w->depth > 0 && (w->arrays >> (w->depth - 1) & 1) == 0);
+    assert(name.ptr != NULL);
     separate(w);
-    add_quoted(w->out, span_of(name), w->escapes);
+    add_quoted(w->out, name, w->escapes);
     buf_add_char(w->out, ':');
     w->comma = false;
 }

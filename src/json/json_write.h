@@ -45,6 +45,7 @@ void json_write_begin_array(struct json_writer *w);
 void json_write_end_array(struct json_writer *w);
 /* The name of the member whose value comes next. */
 void json_write_name(struct json_writer *w, const char *name);
+void json_write_name_span(struct json_writer *w, struct span name);
 
 /* An absent span is null. */
 void json_write_string(struct json_writer *w, struct span text);

@@ -33,6 +33,8 @@ struct event {
     struct key_header other_key; /* of an event that is one half of a change of the key */
     uint32_t header_count;
     const struct header *headers; /* in the order in which they go on the wire */
+    uint32_t attribute_count;
+    const struct header *attributes; /* of CloudEvents, but for those that an encoder knows */
 };
 
 #endif

@@ -35,7 +35,9 @@ int relay_open_router(const struct config_relay *config, struct router **router,
     struct router_options options = {.routes = &config->routes,
                                      .relay = config->name.text,
                                      .progress_topic = config->delivery.progress_topic.text,
-                                     .topics_allowed = &config->delivery.topics.allow};
+                                     .topics_allowed = &config->delivery.topics.allow,
+                                     .jq_cpu_ms = config->delivery.jq_cpu_ms,
+                                     .jq_memory = config->delivery.jq_memory};
     return router_open(&options, router, err);
 }
 

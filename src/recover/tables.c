@@ -1,5 +1,6 @@
 /* recover/tables: see tables.h. It reads and judges; publication.c changes. Which table belongs to
  * a route is the router's word alone, so a glob means the same here as it does for a row. */
+#include "recover/old_rows.h"
 #include "recover/tables.h"
 
 #include "recover/partitions.h"
@@ -400,6 +401,22 @@ static int check_partitions(struct pg_connection *sql, const struct config_relay
     return t->kind == 'p' ? partitions_check(sql, &table, err) : 0;
 }
 
+/* Routes that ask what an UPDATE changes. */
+static int check_old_rows(struct pg_connection *sql, const struct config_relay *config,
+                          const struct router *router, const struct routed_table *t,
+                          struct error *err)
+{
+    bool whole;
+    for (uint32_t i = 0; i < config->routes.count; i++) {
+        const struct old_rows old = {
+            .oid = t->oid, .schema = t->schema, .name = t->name, .route = &config->routes.items[i]};
+        if (router_asks_for_old(router, i, t->schema, t->name, &whole) &&
+            old_rows_check(sql, &old, whole, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int tables_check(struct pg_connection *sql, const struct config_relay *config,
                  const struct router *router, const struct tables *tables, struct arena *arena,
                  struct error *err)
@@ -414,7 +431,8 @@ int tables_check(struct pg_connection *sql, const struct config_relay *config,
                 return refuse_kind(config, t, arena, err);
         } else if (check_partitions(sql, config, t, err) < 0 ||
                    check_identity(config, tables, t, arena, err) < 0 ||
-                   check_columns(sql, config, router, tables, t, t->published, arena, err) < 0) {
+                   check_columns(sql, config, router, tables, t, t->published, arena, err) < 0 ||
+                   check_old_rows(sql, config, router, t, err) < 0) {
             return -1;
         }
     }

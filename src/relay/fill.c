@@ -85,6 +85,8 @@ static enum fill publish(struct filler *f, struct batch *batch, struct error *er
             int got = router_next(f->o.router, &f->event, err);
             if (got == 0)
                 return FILL_DONE;
+            if (got < 0 && err->kind == ERROR_RETRY)
+                return FILL_FAILED; /* which says nothing about the change */
             judge_event(f, got > 0, batch, err);
         }
         enum fill filled = take_event(f, batch, err);

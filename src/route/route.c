@@ -2,6 +2,7 @@
  * call of router_next() applies one of them. */
 #include "route/route.h"
 
+#include "route/route_event.h"
 #include "route/route_kind.h"
 #include "route/route_message.h"
 #include "route/route_plan.h"
@@ -16,6 +17,7 @@ struct router {
     struct route *routes;
     uint32_t route_count;
     struct plan_cache plans;
+    struct event_tools tools;
     /* The change at hand. Rows have a plan; a message's routes are looked for one by one. */
     const struct change *change;
     struct arena *scratch;
@@ -82,7 +84,7 @@ int router_open(const struct router_options *options, struct router **router, st
     made->route_count = options->routes->count;
     made->routes = arena_alloc_zero(&made->arena, made->route_count * sizeof *made->routes);
     for (uint32_t i = 0; i < made->route_count; i++) {
-        if (route_compile(options, i, &made->arena, &made->routes[i], err) < 0 ||
+        if (route_compile(options, i, &made->tools, &made->arena, &made->routes[i], err) < 0 ||
             refuse_unreachable(options, made, i, err) < 0 ||
             refuse_twice(options, made, i, err) < 0) {
             router_close(made);
@@ -98,6 +100,8 @@ void router_close(struct router *router)
 {
     if (router == NULL)
         return;
+    jq_cage_close(router->tools.cage);
+    buf_fini(&router->tools.out);
     arena_fini(&router->arena);
     free(router);
 }
@@ -182,6 +186,7 @@ static enum route_made make_event(struct router *router, struct route *route, st
     row->fields = &route->fields;
     row->route = route->name;
     event->other_key.name = span_null();
+    event->attribute_count = 0;
     return route_event(route, row, router->nth, router->scratch, event, err);
 }
 
@@ -404,6 +409,15 @@ bool router_lacks(const struct router *router, const struct relation *relation,
             left &= ~route->operations;
     }
     return false;
+}
+
+bool router_asks_for_old(const struct router *router, uint32_t route, struct span schema,
+                         struct span table, bool *whole)
+{
+    assert(route < router->route_count && whole != NULL);
+    const struct route *r = &router->routes[route];
+    return r->as == ROUTE_EVENT && route_match_table(&r->match, schema, table) &&
+           route_event_wants_old(r, whole);
 }
 
 int router_route_of_share(const struct router *router, enum router_share share, struct span schema,

@@ -25,6 +25,9 @@ struct router_options {
     const char *progress_topic; /* an event for it is ERROR_DATA */
     /* One for a topic that none of these globs matches, too; NULL or none: all are allowed. */
     const struct config_texts *topics_allowed;
+    int64_t jq_cpu_ms;     /* what jq may take for a row; 0: a second */
+    uint64_t jq_memory;    /* bytes; 0: 16 MB */
+    const char *jq_worker; /* the program that is started for jq; NULL: this one */
 };
 
 /* Every template error is ERROR_STOP, EXIT_USAGE, with file and line. The router points into the
@@ -46,7 +49,8 @@ enum router_answer router_begin(struct router *router, const struct change *chan
 /* 1: *event filled. 0: no more. -1: ERROR_DATA; event->route tells whose on_error decides, and the
  * next call goes on with the next event. Reasons: column_missing, null_in_template, illegal_topic,
  * reserved_topic, topic_not_allowed, bad_headers, reserved_header, bad_partition, bad_message_json,
- * bad_value, value_unchanged. */
+ * bad_value, value_unchanged, key_not_sent, old_not_sent, jq_failed, jq_limit, bad_traceparent. Or
+ * ERROR_RETRY: jq cannot be asked now; begin anew. */
 int router_next(struct router *router, struct event *event, struct error *err);
 
 /* There are two publications, because a table whose updates and deletes are sent must say how its
@@ -92,6 +96,11 @@ struct router_lack {
  * filled. */
 bool router_lacks(const struct router *router, const struct relation *relation,
                   struct router_lack *lack);
+
+/* Does the route take rows of the table and ask for old values of updated ones? *whole: of all
+ * columns; else of those that its when.changed names. */
+bool router_asks_for_old(const struct router *router, uint32_t route, struct span schema,
+                         struct span table, bool *whole);
 
 /* jq runs in a process of its own, which is this program started with this first argument: main()
  * does nothing but this then. Returns its exit code. */

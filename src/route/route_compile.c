@@ -13,10 +13,11 @@ uint32_t route_compile_column(struct compilation *c, const struct config_text *n
     return field_list_add(&c->route->fields, c->arena, span_of(name->text));
 }
 
-static int compile_template(struct compilation *c, const struct config_text *source,
-                            const char *what, struct template *out)
+int route_compile_template(struct compilation *c, const struct config_text *source,
+                           const char *what, struct template *out)
 {
     char path[160];
+    assert(what != NULL && out != NULL);
     snprintf(path, sizeof path, "%s.%s", c->path, what);
     struct template_options options = {
         .path = path, .relay = c->options->relay, .of_message = c->route->match.of_message};
@@ -27,7 +28,7 @@ static int compile_template(struct compilation *c, const struct config_text *sou
 int route_compile_topic(struct compilation *c)
 {
     struct template template;
-    if (compile_template(c, &c->config->topic, "topic", &template) < 0)
+    if (route_compile_template(c, &c->config->topic, "topic", &template) < 0)
         return -1;
     route_topic_init(&c->route->topic, &template, c->options->progress_topic,
                      c->options->topics_allowed);
@@ -46,7 +47,7 @@ int route_compile_topic(struct compilation *c)
 int route_compile_key(struct compilation *c)
 {
     struct route *route = c->route;
-    if (compile_template(c, &c->config->key, "key", &route->key) < 0)
+    if (route_compile_template(c, &c->config->key, "key", &route->key) < 0)
         return -1;
     route->has_key = c->config->key.text[0] != '\0';
     return 0;
@@ -79,7 +80,7 @@ static int compile_header(struct compilation *c, const struct config_pair *pair,
                      c->path, pair->name.text);
         return error_hint(c->err, "give the header another name");
     }
-    if (compile_template(c, &pair->value, "headers", &out->value) < 0)
+    if (route_compile_template(c, &pair->value, "headers", &out->value) < 0)
         return -1;
     out->value.what = arena_format(c->arena, "header %s", pair->name.text);
     return 0;

@@ -9,6 +9,7 @@
 #define WALFERRY_ROUTE_ROUTE_COMPILE_H
 
 #include "route/route.h"
+#include "route/route_jq.h"
 #include "route/route_match.h"
 #include "route/route_template.h"
 #include "route/route_topic.h"
@@ -26,6 +27,30 @@ struct outbox_fields {
 struct change_fields {
     bool tombstones;         /* behind each deleted row */
     struct span message_key; /* JSON; of messages */
+};
+
+/* What routes as: event share: one process for all programs, one buffer to write into. */
+struct event_tools {
+    struct jq_cage *cage; /* NULL: no route has had a program */
+    struct buf out;
+};
+
+struct event_fields {
+    const struct config_event *config;
+    const char *relay;
+    struct event_tools *tools;
+    uint32_t changed_count;
+    const uint32_t *changed; /* fields of which an UPDATE must change one */
+    uint32_t filter, value;  /* programs; JQ_NONE */
+    bool has_type;
+    struct template type;
+    bool has_map;
+    uint32_t map_count;
+    struct header_template *map;
+    bool is_cloudevent;
+    uint32_t attribute_count; /* of CloudEvents */
+    struct header_template *attributes;
+    struct jq_answer answer; /* to the change at hand */
 };
 
 struct route {
@@ -49,6 +74,7 @@ struct route {
     union { /* by `as` */
         struct outbox_fields outbox;
         struct change_fields change;
+        struct event_fields event;
     };
 
     struct route_topic topic;
@@ -71,12 +97,16 @@ struct compilation {
     const struct config_route *config;
     struct arena *arena;
     struct route *route;
+    struct event_tools *tools;
     struct error *err;
     char path[32]; /* "routes[0]" */
 };
 
 /* The field of a mapped column, added where it is new; FIELD_NONE where none is mapped. */
 uint32_t route_compile_column(struct compilation *c, const struct config_text *name);
+/* what: the key below the route's; kept in the template, for messages. */
+int route_compile_template(struct compilation *c, const struct config_text *source,
+                           const char *what, struct template *out);
 int route_compile_topic(struct compilation *c);
 int route_compile_key(struct compilation *c);
 /* Those of the file, nothing where it has none. */

@@ -3,6 +3,7 @@
 #include "route/route_kind.h"
 
 #include "route/route_change.h"
+#include "route/route_event.h"
 #include "route/route_outbox.h"
 
 #include <assert.h>
@@ -16,6 +17,8 @@ static int compile_kind(struct compilation *c)
         return route_outbox_compile(c);
     case ROUTE_CHANGE:
         return route_change_compile(c);
+    case ROUTE_EVENT:
+        return route_event_compile(c);
     }
     abort(); /* config/ knows no other word */
 }
@@ -29,13 +32,17 @@ static void make_message_cells(struct route *route, struct arena *arena)
         route->message_slots[i].column = i;
 }
 
-int route_compile(const struct router_options *options, uint32_t item, struct arena *arena,
-                  struct route *route, struct error *err)
+int route_compile(const struct router_options *options, uint32_t item, struct event_tools *tools,
+                  struct arena *arena, struct route *route, struct error *err)
 {
     assert(item < options->routes->count);
     const struct config_route *config = &options->routes->items[item];
-    struct compilation c = {
-        .options = options, .config = config, .arena = arena, .route = route, .err = err};
+    struct compilation c = {.options = options,
+                            .config = config,
+                            .arena = arena,
+                            .route = route,
+                            .tools = tools,
+                            .err = err};
     snprintf(c.path, sizeof c.path, "routes[%u]", item);
     *route = (struct route){.index = item,
                             .name = config->name.text,
@@ -83,6 +90,8 @@ enum route_made route_event(struct route *route, const struct route_row *row, ui
         return route_outbox_event(route, row, scratch, event, err);
     case ROUTE_CHANGE:
         return route_change_event(route, row, nth, scratch, event, err);
+    case ROUTE_EVENT:
+        return route_event_next(route, row, nth, scratch, event, err);
     }
     abort();
 }
@@ -93,6 +102,7 @@ const char *route_must_be(const struct route *route, uint32_t field, const struc
     case ROUTE_OUTBOX:
         return route_outbox_must_be(route, field, type);
     case ROUTE_CHANGE:
+    case ROUTE_EVENT:
         return NULL;
     }
     abort();

@@ -10,8 +10,8 @@
 
 /* item: the route's place in the list, from 0. What is compiled lives in the arena and points into
  * the configuration. ERROR_STOP, EXIT_USAGE. */
-int route_compile(const struct router_options *options, uint32_t item, struct arena *arena,
-                  struct route *route, struct error *err);
+int route_compile(const struct router_options *options, uint32_t item, struct event_tools *tools,
+                  struct arena *arena, struct route *route, struct error *err);
 /* Asked once for each version of a relation. */
 void route_kind_key(const struct route *route, const struct relation *relation, struct arena *arena,
                     struct route_key *key);

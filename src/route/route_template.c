@@ -102,15 +102,34 @@ static int not_closed(struct compiler *c, const char *first)
     return error_hint(c->err, "write {{ for a brace that is meant as one");
 }
 
+/* Behind the bar; ends behind the word. */
+static int take_case(struct compiler *c, enum letter_case *letters)
+{
+    struct span word = {c->at, strcspn(c->at, ":{}")};
+    *letters = span_equal_text(word, "upper") ? CASE_UPPER : CASE_LOWER;
+    if (!span_equal_text(word, "upper") && !span_equal_text(word, "lower")) {
+        wrong(c, "behind a | stands upper or lower", word);
+        return error_hint(c->err, "a name that holds a | stands in double quotes");
+    }
+    c->at += word.len;
+    return 0;
+}
+
 /* Behind the opening brace; ends behind the closing one. */
 static int add_braces(struct compiler *c)
 {
     const char *first = c->at;
     bool quoted = *first == '"';
-    struct span name = {first, strcspn(first, ":{}")}, fallback = span_null();
+    struct span name = {first, strcspn(first, "|:{}")}, fallback = span_null();
+    enum letter_case letters = CASE_AS_IT_IS;
     c->at += quoted ? 1 : name.len;
     if (quoted && take_quoted(c, &name) < 0)
         return -1;
+    if (*c->at == '|') {
+        c->at++;
+        if (take_case(c, &letters) < 0)
+            return -1;
+    }
     if (*c->at == ':') {
         fallback = (struct span){c->at + 1, strcspn(c->at + 1, "{}")};
         c->at += 1 + fallback.len;
@@ -118,12 +137,18 @@ static int add_braces(struct compiler *c)
     if (*c->at != '}')
         return not_closed(c, first);
     c->at++;
-    if (!quoted && name.len > 0 && name.ptr[0] == '@')
+    if (!quoted && name.len > 0 && name.ptr[0] == '@') {
+        if (letters != CASE_AS_IT_IS)
+            return wrong(c, "a fact keeps its letters", name);
         return add_fact(c, name, fallback.ptr != NULL);
+    }
     if (name.len == 0)
         return wrong(c, "braces without the name of a column", span_null());
-    c->out->parts[c->out->count++] = (struct part){
-        .kind = PART_FIELD, .field = field_list_add(c->fields, c->arena, name), .text = fallback};
+    c->out->parts[c->out->count++] =
+        (struct part){.kind = PART_FIELD,
+                      .field = field_list_add(c->fields, c->arena, name),
+                      .letters = letters,
+                      .text = fallback};
     return 0;
 }
 
@@ -181,6 +206,13 @@ bool template_literal(const struct template *t, struct span *text)
     return true;
 }
 
+uint32_t template_only_field(const struct template *t)
+{
+    bool field =
+        t->count == 1 && t->parts[0].kind == PART_FIELD && t->parts[0].letters == CASE_AS_IT_IS;
+    return field ? t->parts[0].field : FIELD_NONE;
+}
+
 static struct span op_name(enum change_op op)
 {
     switch (op) {
@@ -205,12 +237,27 @@ static struct span decimal(struct arena *scratch, int64_t value)
     return span_of(arena_format(scratch, "%" PRId64, value));
 }
 
+static struct span in_case(struct span text, enum letter_case letters, struct arena *scratch)
+{
+    char *made = arena_alloc_bytes(scratch, text.len);
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool change = letters == CASE_UPPER ? c >= 'a' && c <= 'z' : c >= 'A' && c <= 'Z';
+        made[i] = change ? (char)(c ^ 0x20) : c;
+    }
+    return (struct span){made, text.len};
+}
+
 static int field_text(const struct template *t, const struct part *part,
                       const struct route_row *row, struct arena *scratch, struct span *text,
                       struct error *err)
 {
-    if (route_row_cell(row, part->field)->kind != CELL_NULL)
-        return route_row_text(row, part->field, scratch, text, err);
+    if (route_row_cell(row, part->field)->kind != CELL_NULL) {
+        int got = route_row_text(row, part->field, scratch, text, err);
+        if (got == 0 && part->letters != CASE_AS_IT_IS)
+            *text = in_case(*text, part->letters, scratch);
+        return got;
+    }
     *text = part->text;
     if (text->ptr != NULL)
         return 0;

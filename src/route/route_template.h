@@ -1,7 +1,8 @@
 /* route/route_template: "outbox.event.{aggregatetype}" compiled, and rendered for a row. Internal
  * to the module.
  *
- * Grammar: {name} a column, {name:default} one that may be NULL, {@fact}, {{ and }} literal braces.
+ * Grammar: {name} a column, {name:default} one that may be NULL, {name|upper} and {name|lower} with
+ * its letters a to z changed, {@fact}, {{ and }} literal braces.
  * A template does not know relations: it names fields, numbers in the route's list of names, and
  * the row that it is rendered for says where each field is. */
 #ifndef WALFERRY_ROUTE_ROUTE_TEMPLATE_H
@@ -20,10 +21,13 @@ enum part_kind {
     PART_COMMIT_MS
 };
 
+enum letter_case { CASE_AS_IT_IS, CASE_UPPER, CASE_LOWER };
+
 struct part {
     enum part_kind kind;
     uint32_t field;
-    struct span text; /* the literal, or the default of a field (absent: none) */
+    enum letter_case letters; /* of a field */
+    struct span text;         /* the literal, or the default of a field (absent: none) */
 };
 
 struct template
@@ -49,6 +53,8 @@ bool template_literal(const struct template *t, struct span *text);
  * ERROR_DATA, reason "null_in_template" where a field without default is NULL. */
 int template_render(const struct template *t, const struct route_row *row, struct arena *scratch,
                     struct span *out, struct error *err);
+/* The one field that is all of the template; FIELD_NONE: it is something else. */
+uint32_t template_only_field(const struct template *t);
 /* The text of one part; *text may point into the row or the template. */
 int template_part(const struct template *t, const struct part *part, const struct route_row *row,
                   struct arena *scratch, struct span *text, struct error *err);

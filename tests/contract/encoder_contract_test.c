@@ -23,9 +23,18 @@ static const struct {
     const char *empty; /* of an empty text, and of an empty bytea */
     const char *ok;    /* of the text "ok" */
     bool tombstone;    /* NULL gives an absent value */
+    const char *json;  /* of the ready JSON {"a": 1.50} */
+    const char *key;   /* of a key that is the bytea "hi" */
 } encoders[] = {
-    {FORMAT_RAW, "raw", "{\"a\": 1.50}", "hi", "", "ok", true},
-    {FORMAT_DEBEZIUM, "debezium", "\"{\\\"a\\\": 1.50}\"", "\"aGk=\"", "\"\"", "\"ok\"", true},
+    {FORMAT_RAW, "raw", "{\"a\": 1.50}", "hi", "", "ok", true, "{\"a\": 1.50}", "hi"},
+    {FORMAT_JSON, "json", "{\"a\": 1.50}", "\"aGk=\"", "\"\"", "\"ok\"", true, "{\"a\": 1.50}",
+     "hi"},
+    {FORMAT_JSON_STRING, "json_string", "\"{\\\"a\\\": 1.50}\"", "\"\\\"aGk=\\\"\"", "\"\\\"\\\"\"",
+     "\"\\\"ok\\\"\"", true, "\"{\\\"a\\\": 1.50}\"", "hi"},
+    {FORMAT_CLOUDEVENTS, "cloudevents", "{\"a\": 1.50}", "\"aGk=\"", "\"\"", "\"ok\"", true,
+     "{\"a\": 1.50}", "hi"},
+    {FORMAT_DEBEZIUM, "debezium", "\"{\\\"a\\\": 1.50}\"", "\"aGk=\"", "\"\"", "\"ok\"", true,
+     "{\"a\": 1.50}", "\"aGk=\""},
 };
 #define ENCODERS (sizeof encoders / sizeof encoders[0])
 
@@ -45,6 +54,7 @@ static void begin(struct run *r, enum route_format format)
     *r = (struct run){.err = ERROR_INIT};
     arena_init(&r->arena, 64, 64);
     r->route.format = format;
+    r->route.event.cloudevents.mode = CLOUDEVENTS_BINARY; /* the value is the data */
     r->routes = (struct config_routes){1, &r->route};
     struct encoders_options options = {.routes = &r->routes,
                                        .system_identifier = 7318349394477056000,
@@ -222,7 +232,7 @@ static void test_keys(void **state)
         begin(&r, encoders[i].format);
         content_set_cell(&r.event.key, &bytes, types_builtin(TYPE_BYTEA));
         assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), 0);
-        assert_span(r.message.key, encoders[i].bytea);
+        assert_span(r.message.key, encoders[i].key);
         content_set_cell(&r.event.key, &bad, types_builtin(TYPE_BYTEA));
         assert_int_equal(encode(&r, CELL_TEXT, SPAN_LITERAL("ok"), TYPE_TEXT), -1);
         assert_error(r.err, ERROR_DATA, "bad_value",
@@ -241,7 +251,7 @@ static void test_json(void **state)
         r.event.value = (struct content){.kind = CONTENT_JSON, .json = span_of(memory)};
         assert_int_equal(encode_event(&r), 0);
         memset(memory, '!', sizeof memory - 1);
-        assert_span(r.message.value, "{\"a\": 1.50}");
+        assert_span(r.message.value, encoders[i].json);
         end(&r);
     }
 }

@@ -65,7 +65,8 @@ int route_fixture_open(struct route_fixture *f)
     struct router_options options = {.routes = &f->routes,
                                      .relay = "orders",
                                      .progress_topic = "walferry.orders.progress",
-                                     .topics_allowed = f->topics_allowed};
+                                     .topics_allowed = f->topics_allowed,
+                                     .jq_worker = "build/asan/walferry"};
     return router_open(&options, &f->router, &f->err);
 }
 

@@ -324,7 +324,7 @@ static void test_bombs(void **state)
         "def f: 1 + f; f",
         "[range(1e9)]",
         "reduce range(1e12) as $i (0; .+$i)",
-        "\"x\" * 1e9",
+        "\"x\" * (. + 1e9)",
         "limit(1e9; repeat(1))",
         "repeat(1)",
         "[limit(1e9; repeat(\"xxxxxxxxxxxxxxxx\"))]",

@@ -34,7 +34,7 @@ static void init(struct planned *p, uint32_t first, uint32_t second, uint32_t th
     struct router_options options = {
         .routes = &p->f.routes, .relay = "orders", .progress_topic = "walferry.orders.progress"};
     for (uint32_t i = 0; i < ROUTES; i++) {
-        assert_int_equal(route_compile(&options, i, &p->arena, &p->routes[i], &p->f.err), 0);
+        assert_int_equal(route_compile(&options, i, NULL, &p->arena, &p->routes[i], &p->f.err), 0);
         p->routes[i].operations = operations[i];
     }
 }

@@ -1,0 +1,18 @@
+/* route/route_event: `as: event`: a row becomes events of the domain: which rows, of what type, and
+ * what of the row they tell. Internal to the module.
+ *
+ * The value is a map of templates, or what a jq program gives, or the row itself, shaped. A program
+ * may give several values: each is an event, in its order. */
+#ifndef WALFERRY_ROUTE_ROUTE_EVENT_H
+#define WALFERRY_ROUTE_ROUTE_EVENT_H
+
+#include "route/route_compile.h"
+
+int route_event_compile(struct compilation *c);
+enum route_made route_event_next(struct route *route, const struct route_row *row, uint32_t nth,
+                                 struct arena *scratch, struct event *event, struct error *err);
+/* Does it ask for old values of rows that are updated? *whole: for those of all columns; else they
+ * are those of route->event.changed. */
+bool route_event_wants_old(const struct route *route, bool *whole);
+
+#endif
