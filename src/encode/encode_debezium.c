@@ -46,11 +46,19 @@ struct debezium {
 
 /* ---- What stays ---- */
 
+/* Names and texts of ours are escaped as the values are. */
+static struct json_writer as_jackson(struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+    w.escapes = JSON_ESCAPES_JACKSON;
+    return w;
+}
+
 static struct span member(struct arena *arena, const char *before, struct span text,
                           const char *behind)
 {
     struct buf made = BUF_EMPTY;
-    struct json_writer w = json_writer(&made);
+    struct json_writer w = as_jackson(&made);
     buf_add_text(&made, before);
     json_write_string(&w, text);
     buf_add_text(&made, behind);
@@ -104,7 +112,7 @@ static const struct layout *layout_of(struct debezium *d, const struct relation 
 static int write_cell(struct debezium *d, const struct cell *cell, const struct column *column,
                       struct error *err)
 {
-    struct json_writer w = json_writer(&d->out);
+    struct json_writer w = as_jackson(&d->out);
     if (types_debezium_write(&w, cell, column, &d->modes, &d->scratch, err) >= 0)
         return 0;
     return column->name.len == 0 ? -1 : error_wrap(err, "column %.*s", SPAN_ARG(column->name));
@@ -113,7 +121,7 @@ static int write_cell(struct debezium *d, const struct cell *cell, const struct 
 /* A column of an old row of which the server sends the replica identity alone. */
 static void write_untold(struct debezium *d, const struct relation *relation, uint32_t column)
 {
-    struct json_writer w = json_writer(&d->out);
+    struct json_writer w = as_jackson(&d->out);
     if (relation->key.not_null != NULL && relation->key.not_null[column])
         types_debezium_write_zero(&w, &relation->columns[column], &d->modes, &d->scratch);
     else
@@ -175,13 +183,13 @@ static int write_key(struct debezium *d, const struct content_row *key, struct e
 
 static void add_u64(struct buf *out, uint64_t value)
 {
-    struct json_writer w = json_writer(out);
+    struct json_writer w = as_jackson(out);
     json_write_u64(&w, value);
 }
 
 static void add_i64(struct buf *out, int64_t value)
 {
-    struct json_writer w = json_writer(out);
+    struct json_writer w = as_jackson(out);
     json_write_i64(&w, value);
 }
 
@@ -287,7 +295,7 @@ static int write_message(struct debezium *d, const struct content_change *conten
                                  .type_modifier = -1,
                                  .type = types_builtin(TYPE_BYTEA)};
     const struct cell cell = {CELL_BINARY, change->message.content};
-    struct json_writer w = json_writer(out);
+    struct json_writer w = as_jackson(out);
     buf_add_text(out, "{\"op\":\"m\",\"ts_ms\":");
     add_i64(out, ms_from_us(work_time_us(change)));
     buf_add_char(out, ',');
