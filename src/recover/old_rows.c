@@ -15,7 +15,7 @@
     "SELECT x.relid FROM pg_catalog.pg_partition_tree($1::oid) x WHERE x.isleaf) "                 \
     "AND (w.name IS NULL OR NOT EXISTS (SELECT FROM pg_catalog.pg_index i "                        \
     "JOIN pg_catalog.pg_attribute a ON a.attrelid = l.oid AND a.attnum = ANY (i.indkey) "          \
-    "WHERE i.indrelid = l.oid AND a.attname = w.name AND CASE l.relreplident "                     \
+    "WHERE i.indrelid = l.oid AND a.attname = w.name AND i.indimmediate AND CASE l.relreplident "  \
     "WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)) "                \
     "ORDER BY 1, 2, 3 LIMIT 1"
 

@@ -334,7 +334,8 @@ static void add_publication(struct progress *record, const char *name, uint64_t 
 
 /* The publication is asked for from the position at which it was first written down: there is one,
  * and a file that names another is met by the fingerprint. That of change routes comes with it
- * where it is as old as the slot, and else once the position is past what it is younger than. */
+ * where it is as old as the slot, and else once the position is past what it is younger than, and
+ * not in the middle of a transaction: the changes that are done there were counted without it. */
 static void sign(const struct origin *base, struct progress *record)
 {
     const struct origin_wal *o = from_const(base);
@@ -347,7 +348,8 @@ static void sign(const struct origin *base, struct progress *record)
     add_publication(record, source->publication.text, record->position.lsn);
     if (o->changes.of_slot && o->changes.exists)
         add_publication(record, source->changes.text, record->position.lsn);
-    else if (o->o.more_from != 0 && o->changes.exists && record->position.lsn >= o->o.more_from)
+    else if (o->o.more_from != 0 && o->changes.exists && record->position.lsn >= o->o.more_from &&
+             record->partial.final_lsn == 0)
         add_publication(record, source->changes.text, o->o.more_from);
 }
 

@@ -90,7 +90,8 @@ static int server_has_schemas(struct pg_connection *sql, bool *has, struct error
     "l.oid IN (SELECT c.oid UNION ALL SELECT x.relid FROM pg_catalog.pg_partition_tree(c.oid) x "  \
     "WHERE c.relkind = 'p' AND x.isleaf) AND l.relreplident <> 'f' AND NOT EXISTS ("               \
     "SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = l.oid AND i.indisvalid "                 \
-    "AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident "         \
+    "AND i.indimmediate AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN "       \
+    "i.indisreplident "                                                                            \
     "ELSE false END) ORDER BY 1, 2 LIMIT 1) u ON true "
 
 /* "top" is the table, or the outermost one that it is a partition of, that the publication holds.

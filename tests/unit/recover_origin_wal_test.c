@@ -165,6 +165,39 @@ static void a_first_one_is_made_and_a_relay_may_go_on_from_it(void **state)
     said(f, "slot walferry_orders: taken over from an interrupted setup\n");
 }
 
+/* Ordinals of a transaction that is half published were counted without it. */
+static void a_younger_publication_waits_for_a_whole_transaction(void **state)
+{
+    struct fixture *f = *state;
+    f->config.source.changes.text = "pub_changes";
+    look(f);
+    uint64_t place = prepared(f, ORIGIN_FIRST);
+    look(f);
+    record(f, place);
+    private_postgres_sql(&server, "CREATE PUBLICATION pub_changes");
+    struct origin_options options = {.config = &f->config,
+                                     .log = &f->log,
+                                     .session = ORIGIN_SQL,
+                                     .application = "walferry:orders:relay",
+                                     .out = &f->out,
+                                     .more_from = place};
+    struct origin *younger = origin_open(&options);
+    struct progress p = f->found.progress;
+    struct found found = {.have_progress = false};
+    assert_int_equal(origin_connect(younger, &f->err), 0);
+    assert_int_equal(origin_look(younger, &found.origin, &f->err), 0);
+    p.partial.final_lsn = place + 8;
+    younger->ops->sign(younger, &p);
+    assert_int_equal(p.publication_count, 1);
+    p.partial.final_lsn = 0;
+    younger->ops->sign(younger, &p);
+    assert_int_equal(p.publication_count, 2);
+    assert_string_equal(p.publications[1].name, "pub_changes");
+    assert_int_equal(p.publications[1].from, place);
+    origin_close(younger);
+    private_postgres_sql(&server, "DROP PUBLICATION pub_changes");
+}
+
 static void it_is_replaced_and_removed(void **state)
 {
     struct fixture *f = *state;
@@ -366,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_has_a_name_before_anybody_is_asked),
         TEST(a_first_one_is_made_and_a_relay_may_go_on_from_it),
+        TEST(a_younger_publication_waits_for_a_whole_transaction),
         TEST(it_is_replaced_and_removed),
         TEST(who_holds_it_is_known_and_ended),
         TEST(a_stranger_is_not_ended),

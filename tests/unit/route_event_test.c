@@ -264,6 +264,10 @@ static void test_changed_without_old_values(void **state)
     set_up(&t);
     set_texts(&t, &config(&t)->changed, "id", NULL);
     open_router(&t);
+    update(&t, 'f'); /* the root's, and the leaf has another: an old row would have come */
+    t.f.change.before.count = 0;
+    assert_int_equal(route_fixture_route(&t.f), -1);
+    assert_string_equal(reason_slug(t.f.err.reason), "old_not_sent");
     update(&t, 'd');
     assert_int_equal(route_fixture_route(&t.f), 0); /* no old key is sent: it is the same */
     t.f.change.before.count = COLUMNS;
