@@ -80,8 +80,9 @@ static void undelivered(const struct kafka_txn *txn, const struct kafka_client *
         if (named || report->err == code)
             txn->failure->denied = topic;
         kafka_denied(&err, &client->health, "topic", topic, KAFKA_USE_OPERATIONS);
-    } else if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-        /* Of ours: what comes of it is the same the next time. */
+    } else if (report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        /* Of ours, and said of itself: what comes of it is the same the next time. One that was
+         * purged because of others is not meant. */
         error_stop(&err, REASON_PROGRESS_TOPIC_SMALL,
                    "progress topic %s does not take a record of ours: %s", topic,
                    rd_kafka_err2str(code));

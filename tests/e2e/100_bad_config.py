@@ -43,7 +43,8 @@ BAD = [
     ("bad relay name", GOOD.replace("@NAME@", "Not-A-Name"), r"bad.yaml:1: .*relay"),
     ("no routes", GOOD.split("routes:")[0], r"routes"),
     ("no relay", GOOD.replace("relay: @NAME@\n", ""), r"relay"),
-    ("what is not built yet", GOOD.replace("as: outbox", "as: change"), r"bad.yaml:5: .*change"),
+    ("what is not built yet", GOOD.replace("as: outbox", "as: outbox, format: avro"),
+     r"bad.yaml:5: .*avro"),
     ("poll", GOOD.replace("source: {", "source: {mode: poll, "), r"bad.yaml:2: .*poll"),
 ]
 
