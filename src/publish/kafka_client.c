@@ -168,6 +168,15 @@ static int no_connection(const struct kafka_health *health, const char *text, co
     return kafka_unreachable(err, health, text, doing);
 }
 
+/* Only an answer of bootstrap.servers tells an address that does not stand there. Newer versions of
+ * librdkafka then say that all brokers are down, because they know the one that answered by no
+ * other address any more. */
+static bool is_told_elsewhere(const struct kafka_health *health)
+{
+    const char *servers = kafka_property(health->options->kafka, "bootstrap.servers");
+    return servers != NULL && strstr(servers, health->away.brokers[0].address) == NULL;
+}
+
 int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const char *doing,
                        struct error *err)
 {
@@ -175,11 +184,14 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
         return error_retry(err, REASON_STOPPING, "%s: stopped", doing);
     rd_kafka_poll(client->rk, 0); /* serves the error callback */
     struct kafka_health *health = &client->health;
-    if (health->auth_failed || health->brokers_down)
+    if (health->auth_failed)
         return no_connection(health, "no connection", doing, err);
     bool away = !health->proved && health->away.count > 0;
-    if (away && kafka_away_all(&health->away, client->rk, KAFKA_SLICE_MS))
+    if (away && ((health->brokers_down && is_told_elsewhere(health)) ||
+                 kafka_away_all(&health->away, client->rk, KAFKA_SLICE_MS)))
         return kafka_advertised_away(err, health, doing);
+    if (health->brokers_down)
+        return no_connection(health, "no connection", doing, err);
     if (clock_monotonic_us() < deadline_us)
         return 0;
     if (!answers(client))
