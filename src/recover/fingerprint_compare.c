@@ -241,7 +241,7 @@ static void compare_publication(const struct line *was, struct span before, stru
             anew    ? "was dropped and made again"
             : other ? "was exchanged for "
                     : "was dropped",
-            SPAN_ARG(other && !anew ? is.words[PUB_NAME] : span_null()));
+            SPAN_ARG(other ? is.words[PUB_NAME] : span_null()));
         return;
     }
     if (span_equal(was->whole, is.whole))
