@@ -142,14 +142,23 @@ static enum kafka_port ask_in_plain(int fd, int wait_ms)
 
 /* ---- TLS ---- */
 
-/* A ClientHello of TLS 1.2 with four ciphers and no extensions: a server says hello or sends an
- * alert, and either is a record of TLS. */
+/* A ClientHello as RFC 8446 (4.1.2) has it, of TLS 1.3 and 1.2 at once and with an empty key share:
+ * a server asks for another (1.3), says hello (1.2) or sends an alert, and each is a record of TLS.
+ * One without extensions is closed by newer servers without a word. */
 static bool speaks_tls(struct span address, int wait_ms)
 {
-    static const char hello[] = "\x16\3\1\0\x33\1\0\0\x2f\3\3"
-                                "0123456789abcdef0123456789abcdef"
-                                "\0\0\x08\xc0\x2f\xc0\x30\0\x9c\0\x2f\1\0";
-    _Static_assert(sizeof hello - 1 == 5 + 0x33 && 0x33 == 4 + 0x2f, "the two lengths");
+    static const char hello[] =
+        "\x16\3\1\0\x73\1\0\0\x6f\3\3"       /* record, message, version */
+        "0123456789abcdef0123456789abcdef\0" /* random, no session */
+        "\0\x10\x13\1\x13\2\xc0\x2b\xc0\x2f\xc0\x2c\xc0\x30\0\x9c\0\x2f" /* ciphers */
+        "\1\0\0\x36"                                                     /* no compression */
+        "\0\x0a\0\x08\0\6\0\x1d\0\x17\0\x18"                             /* supported_groups */
+        "\0\x0d\0\x08\0\6\4\3\x08\4\4\1"                                 /* signature_algorithms */
+        "\0\x0b\0\2\1\0"                                                 /* ec_point_formats */
+        "\0\x17\0\0\xff\1\0\1\0" /* extended_master_secret, renegotiation_info */
+        "\0\x2b\0\5\4\3\4\3\3"   /* supported_versions */
+        "\0\x33\0\2\0\0";        /* key_share */
+    _Static_assert(sizeof hello - 1 == 5 + 0x73 && 0x73 == 4 + 0x6f, "the two lengths");
     char answer[3];
     int fd = open_socket(address, wait_ms);
     if (fd < 0)

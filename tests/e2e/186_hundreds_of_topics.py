@@ -78,7 +78,9 @@ def new_and_missing_ones(kafka):
         come_through(case, relay)
         skipped = re.findall(r"event=message.skipped .*? id=(\S+) reason=topic_missing",
                              relay.log_text())
-        assert len(skipped) == len(set(skipped)) == TOPICS, (len(skipped), len(set(skipped)))
+        # What an epoch passed over and did not live to commit is passed over, and said, again.
+        most = TOPICS * (1 + len(relay.events("epoch.failed")))
+        assert len(set(skipped)) == TOPICS and len(skipped) <= most, (len(skipped), len(set(skipped)))
         return made_s
 
 
