@@ -80,6 +80,27 @@ static void hash_event(uint64_t *hash, const struct config_event *e)
     hash_number(hash, ce->mode);
 }
 
+/* Nothing where nothing is said: such a file has the hash of older versions. */
+static void hash_router(uint64_t *hash, const struct config_event_router *r)
+{
+    const struct config_text *texts[] = {&r->route_topic_regex, &r->additional_placement,
+                                         &r->tracing_field};
+    for (uint32_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i]->text == NULL)
+            continue;
+        hash_number(hash, i);
+        hash_text(hash, texts[i]->text);
+    }
+    if (r->route_topic_regex.text != NULL)
+        hash_text(hash, r->route_topic_replacement.text);
+    if (r->additional_placement.text != NULL)
+        hash_number(hash, r->additional_missing);
+    if (r->tombstone_on_empty_payload)
+        hash_text(hash, "route_tombstone_on_empty_payload");
+    if (r->expand_json_payload)
+        hash_text(hash, "table_expand_json_payload");
+}
+
 /* The name of a route and its on_error are left out: they change no event. */
 static void hash_route(uint64_t *hash, const struct config_route *route)
 {
@@ -95,6 +116,8 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
         hash_debezium(hash, route);
     if (route->as == ROUTE_EVENT)
         hash_event(hash, &route->event);
+    if (route->as == ROUTE_OUTBOX)
+        hash_router(hash, &route->router);
     if (route->value_encoding != VALUE_UTF8)
         hash_text(hash, "value_encoding: bytes"); /* the default has the hash of older versions */
     hash_number(hash, route->continue_matching);

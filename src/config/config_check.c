@@ -194,11 +194,10 @@ static int check_of_outbox(const struct config_reader *reader, const struct conf
     return error_hint(err, "delete the headers");
 }
 
-#define DEBEZIUM_KEYS "routes[].debezium"
-
-/* The first of Debezium's keys that has another value than where nothing is said; NULL: none. */
-static const char *debezium_key(const struct config_reader *reader,
-                                const struct config_relay *relay, const struct config_route *route)
+/* The first key whose path begins so and that has another value than where nothing is said; NULL:
+ * none. */
+static const char *said_key(const struct config_reader *reader, const struct config_relay *relay,
+                            const struct config_route *route, const char *prefix)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
@@ -207,8 +206,8 @@ static const char *debezium_key(const struct config_reader *reader,
     config_defaults(reader, &target);
     config_derive(reader, &target);
     for (size_t i = 0; i < count; i++)
-        if (strncmp(keys[i].path, DEBEZIUM_KEYS, sizeof DEBEZIUM_KEYS - 1) == 0 &&
-            keys[i].kind >= KEY_KIND_TEXT && !config_same_value(&keys[i], route, &bare))
+        if (strncmp(keys[i].path, prefix, strlen(prefix)) == 0 && keys[i].kind >= KEY_KIND_TEXT &&
+            !config_same_value(&keys[i], route, &bare))
             return keys[i].path;
     return NULL;
 }
@@ -225,10 +224,16 @@ static int check_kind(const struct config_reader *reader, const struct config_re
                            : "format: debezium is for as: change");
         return error_hint(err, "delete the line with the format");
     }
-    const char *of_change = change ? NULL : debezium_key(reader, relay, route);
+    const char *of_change = change ? NULL : said_key(reader, relay, route, "routes[].debezium");
     if (of_change != NULL) {
         config_fail(err, reader, line, of_change, REASON_CONFIG_VALUE, "it is for as: change");
         return error_hint(err, "delete it, or say as: change");
+    }
+    const char *of_router =
+        route->as == ROUTE_OUTBOX ? NULL : said_key(reader, relay, route, "routes[].event_router");
+    if (of_router != NULL) {
+        config_fail(err, reader, line, of_router, REASON_CONFIG_VALUE, "it is for as: outbox");
+        return error_hint(err, "delete it");
     }
     if (change && route->value_encoding == VALUE_BYTES) {
         config_fail(err, reader, line, "routes[].value_encoding", REASON_CONFIG_VALUE,

@@ -5,6 +5,7 @@
 
 #include "config/config_debezium.h"
 #include "config/config_event.h"
+#include "config/config_event_router.h"
 
 enum source_mode { SOURCE_WAL };
 enum source_snapshot { SNAPSHOT_NEVER };
@@ -86,6 +87,7 @@ struct config_route {
     bool debezium_compatible;
     struct config_debezium debezium;
     struct config_event event;
+    struct config_event_router router;
     enum value_encoding value_encoding;
     enum on_error on_error;
     bool continue_matching; /* continue: true */

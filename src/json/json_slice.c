@@ -295,6 +295,18 @@ int json_slice_next(struct json_slice *slice, struct json_member *member, struct
     return 1;
 }
 
+int json_slice_check(struct span text, enum json_kind *kind, struct error *err)
+{
+    assert(kind != NULL && err != NULL);
+    struct json_slice slice = {.text = text};
+    struct span value;
+    skip_space(&slice);
+    if (skip_value(&slice, kind, &value, err) < 0)
+        return -1;
+    skip_space(&slice);
+    return slice.at == text.len ? 0 : wrong(&slice, err, "more text behind the value");
+}
+
 static uint32_t hex4(const char *at)
 {
     uint32_t value = 0;

@@ -46,6 +46,9 @@ int json_slice_open(struct json_slice *slice, struct span text, struct error *er
  * after which next must not be called again. */
 int json_slice_next(struct json_slice *slice, struct json_member *member, struct error *err);
 
+/* The whole text must be one value of any kind. 0, or -1 with an error as above. */
+int json_slice_check(struct span text, enum json_kind *kind, struct error *err);
+
 /* The text that a string of a member (name or value) means. Gives `raw` itself where it has no
  * escape, else a copy in the arena. A lone surrogate is an error. raw must come from
  * json_slice_next. */

@@ -19,9 +19,25 @@ struct header_template {
     struct template value;
 };
 
+/* A column under a name that the configuration gives it. */
+struct placed {
+    struct span name;
+    uint32_t field;
+};
+
+struct placed_list {
+    uint32_t count;
+    struct placed *items;
+};
+
 /* The fields of an outbox row. FIELD_NONE where the column is not mapped; payload always is. */
 struct outbox_fields {
     uint32_t id, type, payload, headers, timestamp, partition;
+    uint32_t tracing;               /* lines name=value, each a header */
+    bool tombstone_on_empty;        /* a blank payload is a NULL */
+    bool expand;                    /* a text that is an object or an array of JSON is that */
+    struct placed_list headers_too; /* behind the others; NULL is a header without a value */
+    struct placed_list members;     /* of the value, behind the payload; none: it is the payload */
 };
 
 struct change_fields {

@@ -27,7 +27,7 @@ static struct header *add(struct header_list *list, struct arena *scratch)
 }
 
 /* A librdkafka header name is a C string on its way. */
-static int check_name(struct span name, struct error *err)
+int route_headers_check_name(struct span name, struct error *err)
 {
     if (name.len == 0)
         return error_data(err, REASON_BAD_HEADERS, "a header has no name");
@@ -45,7 +45,7 @@ static int add_member(struct header_list *list, const struct json_member *member
 {
     struct header *header = add(list, scratch);
     if (json_slice_unescape(member->name, scratch, &header->name, err) < 0 ||
-        check_name(header->name, err) < 0)
+        route_headers_check_name(header->name, err) < 0)
         return -1;
     header->value = member->value;
     if (member->kind == JSON_KIND_NULL)

@@ -3,6 +3,7 @@
 #include "route/route_outbox.h"
 
 #include "route/route_headers.h"
+#include "route/route_outbox_router.h"
 #include "types/types.h"
 
 #include <assert.h>
@@ -25,12 +26,21 @@ int route_outbox_compile(struct compilation *c)
     fields->headers = route_compile_column(c, &columns->headers);
     fields->timestamp = route_compile_column(c, &columns->timestamp);
     fields->partition = route_compile_column(c, &columns->partition);
-    if (route_compile_topic(c) < 0 || route_compile_key(c) < 0 || route_compile_headers(c) < 0)
+    if (outbox_router_topic(c) < 0 || route_compile_key(c) < 0 || route_compile_headers(c) < 0)
         return -1;
     if (!c->config->has_headers && fields->id != FIELD_NONE)
         route_compile_header_of(c, SPAN_LITERAL("id"), "header id", fields->id);
+    const struct config_event_router *router = &c->config->router;
+    bool must_be_there = router->additional_missing == ADDITIONAL_MISSING_ERROR;
+    if (must_be_there && outbox_router_columns(c) < 0)
+        return -1;
     route->required_count = route->fields.count;
+    if (!must_be_there && outbox_router_columns(c) < 0)
+        return -1;
     fields->type = route_compile_column(c, &columns->type);
+    fields->tracing = route_compile_column(c, &router->tracing_field);
+    fields->tombstone_on_empty = router->tombstone_on_empty_payload;
+    fields->expand = router->expand_json_payload;
     return 0;
 }
 
@@ -111,6 +121,8 @@ static int fill_partition(const struct route *route, const struct route_row *row
     event->partition = -1;
     if (route->outbox.partition == FIELD_NONE)
         return 0;
+    if (row->slots[route->outbox.partition].column == FIELD_NONE)
+        return 0; /* it may be missing */
     const struct cell *cell = route_row_cell(row, route->outbox.partition);
     if (cell->kind == CELL_NULL)
         return 0;
@@ -131,18 +143,25 @@ static int fill_optional(const struct route_row *row, uint32_t field, struct are
     return route_row_text(row, field, scratch, text, err);
 }
 
-static int fill_payload(const struct route *route, const struct route_row *row, struct event *event,
-                        struct error *err)
+static int fill_payload(const struct route *route, const struct route_row *row,
+                        struct arena *scratch, struct event *event, struct error *err)
 {
     uint32_t field = route->outbox.payload;
     const struct cell *cell = route_row_cell(row, field);
     if (route->raw_value && row->change->after.raw != NULL)
         cell = &row->change->after.raw[row->slots[field].column];
     content_set_cell(&event->value, cell, row->slots[field].type);
-    if (cell->kind != CELL_UNCHANGED)
+    if (cell->kind == CELL_UNCHANGED) {
+        unchanged(err);
+        return route_row_wrap(row, field, err);
+    }
+    if (outbox_router_is_empty(&route->outbox, cell)) {
+        content_set_text(&event->value, span_null());
         return 0;
-    unchanged(err);
-    return route_row_wrap(row, field, err);
+    }
+    if (cell->kind == CELL_NULL && route->outbox.tombstone_on_empty)
+        return 0;
+    return outbox_router_value(route, row, scratch, event, err);
 }
 
 static int fill_key(const struct route *route, const struct route_row *row, struct arena *scratch,
@@ -164,9 +183,10 @@ enum route_made route_outbox_event(struct route *route, const struct route_row *
         fill_key(route, row, scratch, event, err) < 0 ||
         fill_optional(row, fields->id, scratch, &event->id, err) < 0 ||
         fill_optional(row, fields->type, scratch, &event->type, err) < 0 ||
-        fill_payload(route, row, event, err) < 0 || fill_timestamp(route, row, event, err) < 0 ||
-        fill_partition(route, row, event, err) < 0 ||
-        route_headers(route, row, fields->headers, scratch, event, err) < 0)
+        fill_payload(route, row, scratch, event, err) < 0 ||
+        fill_timestamp(route, row, event, err) < 0 || fill_partition(route, row, event, err) < 0 ||
+        route_headers(route, row, fields->headers, scratch, event, err) < 0 ||
+        outbox_router_headers(route, row, scratch, event, err) < 0)
         return ROUTE_FAILED;
     return ROUTE_LAST;
 }

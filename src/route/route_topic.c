@@ -162,12 +162,43 @@ static int render(struct route_topic *topic, const struct route_row *row, struct
     return 0;
 }
 
+/* A long value is made a name of each time. */
+static int by_regex(struct route_topic *topic, const struct route_row *row, struct arena *scratch,
+                    struct error *err)
+{
+    struct span value, name;
+    if (template_part(&topic->template, topic->only, row, scratch, &value, err) < 0)
+        return -1;
+    if (topic->len > 0 && span_equal(value, (struct span){topic->from, topic->from_len}))
+        return 0;
+    topic->from_len = 0;
+    if (topic_regex_apply(topic->regex, value, TOPIC_NAME_MAX, scratch, &name, err) < 0)
+        return -1;
+    if (name.ptr == NULL)
+        return error_data(err, REASON_ILLEGAL_TOPIC,
+                          "route_topic_replacement makes a name of more than %d bytes",
+                          TOPIC_NAME_MAX);
+    if (keep(topic, name, err) < 0)
+        return -1;
+    if (value.len <= sizeof topic->from) {
+        memcpy(topic->from, value.ptr, value.len);
+        topic->from_len = value.len;
+    }
+    return 0;
+}
+
 int route_topic_of(struct route_topic *topic, const struct route_row *row, struct arena *scratch,
                    struct span *text, struct error *err)
 {
     assert(row != NULL);
     assert(text != NULL && err != NULL);
     struct span rendered;
+    if (topic->regex != NULL) {
+        if (by_regex(topic, row, scratch, err) < 0)
+            return -1;
+        *text = (struct span){topic->text, topic->len};
+        return 0;
+    }
     if (topic->of_relation && topic->len > 0 && topic->relation == row->relation &&
         row->relation != NULL && topic->version == row->relation->version) {
         *text = (struct span){topic->text, topic->len};

@@ -9,6 +9,7 @@
 
 #include "model/topic_name.h"
 #include "route/route_template.h"
+#include "route/topic_regex.h"
 
 struct route_topic {
     struct template template;
@@ -19,6 +20,9 @@ struct route_topic {
     size_t behind;
     bool literal;     /* text is the topic, always */
     bool of_any_name; /* what no topic can hold is an underscore in it, as Debezium has it */
+    struct topic_regex *regex; /* what the value of `only` becomes; NULL: none */
+    size_t from_len;           /* of the value that became text */
+    char from[TOPIC_NAME_MAX];
     /* Of a template without columns and places, the topic is the table's. */
     bool of_relation;
     const struct relation *relation; /* whose topic `text` is; NULL: not known */
@@ -27,7 +31,7 @@ struct route_topic {
     char text[TOPIC_NAME_MAX + 1];
 };
 
-/* of_any_name stays as it is. */
+/* of_any_name stays as it is; a regex is set afterwards, of a template that is one column. */
 void route_topic_init(struct route_topic *topic, const struct template *template,
                       const char *progress_topic, const struct config_texts *allowed);
 /* For a template that is plain text. ERROR_DATA as below. */

@@ -172,7 +172,8 @@ static const struct bad tails[] = {
      "config_unknown_key", "did you mean payload?"},
     {"    bogus: x\n", "7: routes[0]: unknown key \"bogus\"", "config_unknown_key",
      "known here: name, from, as, columns, topic, key, headers, format, debezium_compatible, "
-     "debezium, when, type, value, jq, jq_numbers, row, rename, drop, constants, cloudevents, "
+     "debezium, event_router, when, type, value, jq, jq_numbers, row, rename, drop, constants, "
+     "cloudevents, "
      "value_encoding, on_error, continue"},
     {"    type: x\n", "5: routes[0].type: it is for as: event", "config_value",
      "delete it, or say as: event"},
