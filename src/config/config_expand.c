@@ -62,11 +62,23 @@ static int expand_env(struct expansion *x, struct span name, struct error *err)
     return 0;
 }
 
+/* Whoever reads this may stand in another directory than the process does. */
 static int file_failed(struct expansion *x, const char *file, const char *why, struct error *err)
 {
-    config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION, "${file:%.200s}: %s",
-                file, why);
-    return error_hint(err, "write the value into that file, readable to the user of walferry");
+    char from[256];
+    if (file[0] == '/' || getcwd(from, sizeof from) == NULL) {
+        config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION, "${file:%.200s}: %s",
+                    file, why);
+        return error_hint(err, "write the value into that file, readable to the user of walferry");
+    }
+    config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION,
+                "${file:%.200s}: %s/%.200s: %s", file, strcmp(from, "/") != 0 ? from : "", file,
+                why);
+    return error_hint(err,
+                      "write the value into that file, readable to the user of walferry; a path "
+                      "without a leading / counts from the directory in which walferry was "
+                      "started, %s",
+                      from);
 }
 
 static int expand_file(struct expansion *x, struct span name, struct error *err)

@@ -208,6 +208,21 @@ static void errors_name_the_source_and_not_the_value(void **state)
                    "admin.listen: expected host:port, or off, found a value that is not shown");
 }
 
+static void a_relative_path_is_shown_as_it_counts(void **state)
+{
+    (void)state;
+    struct config *config;
+    struct error err;
+    assert_int_equal(chdir("/tmp"), 0);
+    assert_int_equal(
+        parse_value("source", "{connection: \"${file:none.password}\"}", &config, &err), -1);
+    assert_string_equal(err.text, "w.yaml:4: source.connection: ${file:none.password}: "
+                                  "/tmp/none.password: No such file or directory");
+    assert_string_equal(err.hint, "write the value into that file, readable to the user of "
+                                  "walferry; a path without a leading / counts from the directory "
+                                  "in which walferry was started, /tmp");
+}
+
 static void expansions_are_bounded(void **state)
 {
     (void)state;
@@ -252,6 +267,7 @@ int main(void)
         cmocka_unit_test(every_type_can_be_expanded),
         cmocka_unit_test(expanded_texts_are_secrets),
         cmocka_unit_test(errors_name_the_source_and_not_the_value),
+        cmocka_unit_test(a_relative_path_is_shown_as_it_counts),
         cmocka_unit_test(expansions_are_bounded),
     };
     return cmocka_run_group_tests(tests, make_secret, drop_secret);
