@@ -19,7 +19,8 @@ struct pg_replication; /* a walsender session (replication=database) */
 
 struct pg_options {
     const char *connection; /* libpq conninfo or URI */
-    const char *database;   /* where that names none and no service; NULL: libpq's own default */
+    const char *given_by; /* key or option that it comes from, for hints; NULL: source.connection */
+    const char *database; /* where that names none and no service; NULL: libpq's own default */
     const char
         *application_name;   /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
     int64_t timeout_ms;      /* of connecting and of each query; 0: 10 s */

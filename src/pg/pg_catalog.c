@@ -41,14 +41,6 @@ static uint64_t cell_lsn(const struct pg_result *r, int column)
 
 /* ---- The server ---- */
 
-static int not_a_walsender(const char *what, struct error *err)
-{
-    error_stop(err, REASON_POOLER,
-               "a pooler such as PgBouncer seems to answer instead of PostgreSQL: %s", what);
-    return error_hint(err, "point source.connection at PostgreSQL itself, or use PgBouncer from "
-                           "1.23 on, which carries replication");
-}
-
 /* systemid | timeline | xlogpos | dbname; PostgreSQL documentation, "Streaming Replication
  * Protocol". Asked of the walsender itself where there is one: it is the session that will stream.
  */
@@ -63,17 +55,18 @@ static int identify_walsender(struct pg_connection *c, struct pg_system *system,
         if (err->reason == REASON_QUERY_REFUSED) {
             char text[sizeof err->text];
             memcpy(text, err->text, sizeof text);
-            not_a_walsender(text, err);
+            pg_not_a_walsender(c, text, err);
         }
         done = -1;
     } else if (PQntuples(result) != 1 || PQnfields(result) < 4 || PQgetisnull(result, 0, 3) != 0) {
-        done = not_a_walsender("its answer to IDENTIFY_SYSTEM names no system or database", err);
+        done =
+            pg_not_a_walsender(c, "its answer to IDENTIFY_SYSTEM names no system or database", err);
     } else {
         const char *lsn = PQgetvalue(result, 0, 2);
         system->system_identifier = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
         system->timeline = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
         if (system->system_identifier == 0 || !lsn_parse(span_of(lsn), &system->flush_lsn))
-            done = not_a_walsender("its answer to IDENTIFY_SYSTEM cannot be read", err);
+            done = pg_not_a_walsender(c, "its answer to IDENTIFY_SYSTEM cannot be read", err);
     }
     PQclear(result);
     struct error late = ERROR_INIT;

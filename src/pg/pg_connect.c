@@ -66,17 +66,25 @@ static const char *get_parameter(const struct parameters *p, const char *name)
     return NULL;
 }
 
+const char *pg_given_by(const struct pg_options *options)
+{
+    assert(options != NULL);
+    return options->given_by != NULL ? options->given_by : "source.connection";
+}
+
 /* libpq quotes the string, and with it perhaps a password, when it cannot parse it. Only messages
  * that quote nothing but the name of an option are passed on. */
-static int parse_error(const char *message, struct error *err)
+static int parse_error(const struct pg_options *options, const char *message, struct error *err)
 {
     bool harmless = message != NULL && (strncmp(message, "invalid connection option", 25) == 0 ||
                                         strncmp(message, "invalid URI query parameter", 27) == 0 ||
                                         strncmp(message, "unterminated quoted string", 26) == 0);
     error_stop(err, REASON_BAD_CONNECTION, "the connection string cannot be read%s%s",
                harmless ? ": " : "", harmless ? message : "");
-    return error_hint(err, "write source.connection as \"host=… dbname=… user=…\" or as "
-                           "postgresql://user@host/dbname; quote values that hold spaces with '…'");
+    return error_hint(err,
+                      "write %s as \"host=… dbname=… user=…\" or as "
+                      "postgresql://user@host/dbname; quote values that hold spaces with '…'",
+                      pg_given_by(options));
 }
 
 static void merge(const PQconninfoOption *given, const struct pg_options *options, bool replication,
@@ -116,7 +124,7 @@ int pg_connection_names(const char *connection, struct pg_names *names, struct e
     char *message = NULL;
     PQconninfoOption *given = PQconninfoParse(connection, &message);
     if (given == NULL) {
-        parse_error(message, err);
+        parse_error(&(struct pg_options){.given_by = NULL}, message, err);
         PQfreemem(message);
         return -1;
     }
@@ -203,7 +211,7 @@ static int start_with(const struct parameters *p, struct pg_connection *session,
         if (strncmp(message, "invalid ", 8) != 0)
             return pg_connection_error(session, PG_CONNECT, err);
         error_stop(err, REASON_BAD_CONNECTION, "%s", message);
-        return error_hint(err, "mend source.connection");
+        return error_hint(err, "mend %s", session->given_by);
     }
     return 0;
 }
@@ -270,12 +278,13 @@ int pg_session_open(const struct pg_options *options, bool replication,
     *session = (struct pg_connection){
         .replication = replication,
         .timeout_us = timeout_ms * US_PER_MS,
+        .given_by = pg_given_by(options),
         .stop = options->stop,
     };
     char *message = NULL;
     PQconninfoOption *given = PQconninfoParse(options->connection, &message);
     if (given == NULL) {
-        parse_error(message, err);
+        parse_error(options, message, err);
         PQfreemem(message);
         return -1;
     }
@@ -321,11 +330,11 @@ int pg_session_start(const struct pg_options *options, const struct pg_connectio
 {
     assert(options != NULL && options->connection != NULL);
     assert(options->application_name != NULL && session != NULL);
-    *session = (struct pg_connection){.stop = options->stop};
+    *session = (struct pg_connection){.given_by = pg_given_by(options), .stop = options->stop};
     char *message = NULL;
     PQconninfoOption *given = PQconninfoParse(options->connection, &message);
     if (given == NULL) {
-        parse_error(message, err);
+        parse_error(options, message, err);
         PQfreemem(message);
         return -1;
     }

@@ -18,7 +18,7 @@ struct rule {
     const char *word;     /* must occur in the text; NULL: no condition */
     enum error_kind kind;
     enum reason reason;
-    const char *hint; /* %s once or not at all: the role; NULL: the server's own */
+    const char *hint; /* %s: the role, %c: where the connection is given; NULL: the server's own */
     struct {
         enum mend_kind kind;
         const char *line; /* likewise */
@@ -29,15 +29,18 @@ struct rule {
 #define STOP ERROR_STOP
 
 #define HINT_AUTH                                                                                  \
-    "check user and password in source.connection, the role in PostgreSQL and pg_hba.conf, for "   \
+    "check user and password in %c, the role in PostgreSQL and pg_hba.conf, for "                  \
     "role %s"
+#define HINT_PEER                                                                                  \
+    "over a socket the server takes only the system user of the role's name: run the command as "  \
+    "that user (sudo -u %s), or give role %s a password and %c a host"
 #define HINT_REPLICATION                                                                           \
     "as a superuser (Amazon RDS: GRANT rds_replication TO the role)",                              \
     {                                                                                              \
         MEND_SQL, "ALTER ROLE %s REPLICATION"                                                      \
     }
 #define HINT_POOLER                                                                                \
-    "point source.connection at PostgreSQL itself, or use PgBouncer from 1.23 on, which carries "  \
+    "point %c at PostgreSQL itself, or use PgBouncer from 1.23 on, which carries "                 \
     "replication"
 #define HINT_WAL_LEVEL                                                                             \
     "as a superuser, then restart PostgreSQL",                                                     \
@@ -63,8 +66,9 @@ struct rule {
 /* The first rule that fits wins. */
 static const struct rule rules[] = {
     {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER, NONE},
+    {"28000", ANY, "Peer", STOP, REASON_AUTH_FAILED, HINT_PEER, NONE},
     {"28", ANY, NULL, STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
-    {"3D000", ANY, NULL, STOP, REASON_DATABASE_MISSING, "check dbname in source.connection", NONE},
+    {"3D000", ANY, NULL, STOP, REASON_DATABASE_MISSING, "check dbname in %c", NONE},
     {"42501", PG_CREATE_SLOT, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION},
     {"42501", PG_START, NULL, STOP, REASON_NO_REPLICATION_PRIVILEGE, HINT_REPLICATION},
     {"42501", ANY, NULL, STOP, REASON_NO_PRIVILEGE,
@@ -77,14 +81,13 @@ static const struct rule rules[] = {
      "drop a slot that nobody uses, or raise max_replication_slots and restart PostgreSQL", NONE},
     {"55000", ANY, "wal_level", STOP, REASON_WAL_LEVEL, HINT_WAL_LEVEL},
     {"55000", PG_START, "in this database", STOP, REASON_SLOT_DATABASE,
-     "set dbname in source.connection to the slot's database, or source.slot to another slot",
-     NONE},
+     "set dbname in %c to the slot's database, or source.slot to another slot", NONE},
     {"55000", PG_START, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
     {"55000", PG_STREAM, NULL, STOP, REASON_SLOT_LOST, HINT_SLOT_LOST},
     {"55P03", ANY, NULL, RETRY, REASON_LOCKED, "", NONE},
     {"55006", PG_START, NULL, RETRY, REASON_SLOT_ACTIVE, "", NONE},
     {"0A000", PG_CREATE_SLOT, NULL, STOP, REASON_IN_RECOVERY,
-     "point source.connection at the primary (target_session_attrs=read-write)", NONE},
+     "point %c at the primary (target_session_attrs=read-write)", NONE},
     {"57P03", ANY, NULL, RETRY, REASON_STARTING_UP, "", NONE},
     {"57P0", ANY, NULL, RETRY, REASON_SERVER_SHUTDOWN, "", NONE},
     {"57014", ANY, NULL, RETRY, REASON_CANCELED, "", NONE},
@@ -102,17 +105,16 @@ static const struct rule rules[] = {
 /* libpq's own refusals have no SQLSTATE; it speaks English, since nobody calls setlocale. */
 static const struct rule own_rules[] = {
     {"", PG_CONNECT, "no password supplied", STOP, REASON_AUTH_FAILED,
-     "give role %s a password in source.connection, in ~/.pgpass or in PGPASSWORD", NONE},
+     "give role %s a password in %c, in ~/.pgpass or in PGPASSWORD", NONE},
     {"", PG_CONNECT, "authentication method", STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
     {"", PG_CONNECT, "server does not support SSL", STOP, REASON_TLS,
-     "set ssl = on in PostgreSQL, or choose another sslmode in source.connection", NONE},
+     "set ssl = on in PostgreSQL, or choose another sslmode in %c", NONE},
     {"", PG_CONNECT, "certificate verify failed", STOP, REASON_TLS,
-     "set sslrootcert in source.connection to the authority that signed the server's certificate",
-     NONE},
+     "set sslrootcert in %c to the authority that signed the server's certificate", NONE},
     {"", PG_CONNECT, "does not match host name", STOP, REASON_TLS,
-     "set host in source.connection to a name in the server's certificate", NONE},
+     "set host in %c to a name in the server's certificate", NONE},
     {"", PG_CONNECT, "root certificate file", STOP, REASON_TLS,
-     "put the authority's certificate where sslrootcert in source.connection points", NONE},
+     "put the authority's certificate where sslrootcert in %c points", NONE},
     {"", PG_CONNECT, NULL, RETRY, REASON_CONNECT_FAILED, "", NONE},
     {"", ANY, NULL, RETRY, REASON_CONNECTION_LOST, "", NONE},
 };
@@ -169,30 +171,40 @@ static const struct rule *choose(enum pg_context context, bool replication, cons
     return rule != NULL ? rule : &unknown;
 }
 
-/* The text with the role in the place of %s. */
-static void fill_in(const char *text, const char *user, struct buf *out)
+static const char *user_of(const struct pg_connection *session)
 {
-    const char *role = strstr(text, "%s");
-    if (role == NULL) {
-        buf_add_text(out, text);
-        return;
-    }
-    buf_add(out, (struct span){text, (size_t)(role - text)});
-    pg_quote_identifier(out, span_of(user));
-    buf_add_text(out, role + 2);
+    const char *user = PQuser(session->conn);
+    return user != NULL ? user : "";
 }
 
-static void set_hint(const struct rule *rule, const char *user, const char *server_hint,
-                     struct error *err)
+/* The text with the role in the place of each %s, and the connection's name in that of each %c. */
+static void fill_in(const char *text, const struct pg_connection *session, struct buf *out)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (c[0] != '%') {
+            buf_add_char(out, *c);
+            continue;
+        }
+        c++;
+        assert(*c == 's' || *c == 'c');
+        if (*c == 's')
+            pg_quote_identifier(out, span_of(user_of(session)));
+        else
+            buf_add_text(out, session->given_by);
+    }
+}
+
+static void set_hint(const struct rule *rule, const struct pg_connection *session,
+                     const char *server_hint, struct error *err)
 {
     struct buf hint = BUF_EMPTY, mend = BUF_EMPTY;
     if (rule->hint != NULL)
-        fill_in(rule->hint, user, &hint);
+        fill_in(rule->hint, session, &hint);
     else
         buf_add_text(&hint, server_hint != NULL ? server_hint : "");
     error_hint(err, "%s", buf_text(&hint));
     if (rule->mend.kind != MEND_NONE)
-        fill_in(rule->mend.line, user, &mend);
+        fill_in(rule->mend.line, session, &mend);
     if (rule->mend.kind == MEND_COMMAND)
         error_mend(err, "%s", buf_text(&mend));
     else if (rule->mend.kind == MEND_SQL)
@@ -201,12 +213,14 @@ static void set_hint(const struct rule *rule, const char *user, const char *serv
     buf_fini(&mend);
 }
 
-int pg_sort_error(enum pg_context context, bool replication, const char *user, const char *sqlstate,
-                  const char *text, const char *server_hint, struct error *err)
+/* sqlstate "": none is known. */
+static int sort_error(enum pg_context context, const struct pg_connection *session,
+                      const char *sqlstate, const char *text, const char *server_hint,
+                      struct error *err)
 {
-    assert(err != NULL && user != NULL);
+    assert(err != NULL && session->given_by != NULL);
     assert(sqlstate != NULL && text != NULL);
-    const struct rule *rule = choose(context, replication, sqlstate, text);
+    const struct rule *rule = choose(context, session->replication, sqlstate, text);
     const char *where = context == PG_CONNECT ? "cannot connect to PostgreSQL: " : "";
     bool pooler = rule->reason == REASON_POOLER;
     if (pooler)
@@ -215,17 +229,24 @@ int pg_sort_error(enum pg_context context, bool replication, const char *user, c
         error_stop(err, rule->reason, "%s%s", where, text);
     else
         error_retry(err, rule->reason, "%s%s", where, text);
-    set_hint(rule, user, server_hint, err);
+    set_hint(rule, session, server_hint, err);
+    return -1;
+}
+
+int pg_not_a_walsender(const struct pg_connection *session, const char *what, struct error *err)
+{
+    assert(session != NULL && what != NULL);
+    assert(err != NULL);
+    struct buf hint = BUF_EMPTY;
+    error_stop(err, REASON_POOLER,
+               "a pooler such as PgBouncer seems to answer instead of PostgreSQL: %s", what);
+    fill_in(HINT_POOLER, session, &hint);
+    error_hint(err, "%s", buf_text(&hint));
+    buf_fini(&hint);
     return -1;
 }
 
 /* ---- From libpq's structures ---- */
-
-static const char *user_of(const struct pg_connection *session)
-{
-    const char *user = PQuser(session->conn);
-    return user != NULL ? user : "";
-}
 
 int pg_result_error(const struct pg_connection *session, enum pg_context context,
                     const PGresult *result, struct error *err)
@@ -240,8 +261,8 @@ int pg_result_error(const struct pg_connection *session, enum pg_context context
     buf_add_text(&text, primary);
     if (detail != NULL)
         buf_add_format(&text, " (%s)", detail);
-    pg_sort_error(context, session->replication, user_of(session), sqlstate != NULL ? sqlstate : "",
-                  buf_text(&text), PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), err);
+    sort_error(context, session, sqlstate != NULL ? sqlstate : "", buf_text(&text),
+               PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), err);
     buf_fini(&text);
     return -1;
 }
@@ -255,8 +276,7 @@ int pg_connection_error(const struct pg_connection *session, enum pg_context con
     pg_split_connect_message(PQerrorMessage(session->conn), sqlstate, &text);
     if (text.len == 0)
         buf_add_text(&text, "the connection to PostgreSQL is lost");
-    pg_sort_error(context, session->replication, user_of(session), sqlstate, buf_text(&text), NULL,
-                  err);
+    sort_error(context, session, sqlstate, buf_text(&text), NULL, err);
     buf_fini(&text);
     return -1;
 }

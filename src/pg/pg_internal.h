@@ -17,6 +17,7 @@ struct pg_connection {
     PGconn *conn;
     bool replication; /* a walsender: simple query protocol only, and replication commands */
     int64_t timeout_us;
+    const char *given_by;    /* for hints: where its connection string is to be mended */
     const atomic_bool *stop; /* may be NULL */
 };
 
@@ -61,9 +62,10 @@ int pg_result_error(const struct pg_connection *session, enum pg_context context
                     const PGresult *result, struct error *err);
 int pg_connection_error(const struct pg_connection *session, enum pg_context context,
                         struct error *err);
-/* From the texts themselves. sqlstate "": none is known. user: for the hints. */
-int pg_sort_error(enum pg_context context, bool replication, const char *user, const char *sqlstate,
-                  const char *text, const char *server_hint, struct error *err);
+/* "source.connection", unless the options say otherwise. */
+const char *pg_given_by(const struct pg_options *options);
+/* ERROR_STOP, pooler: what answers is none of PostgreSQL's own. Returns -1. */
+int pg_not_a_walsender(const struct pg_connection *session, const char *what, struct error *err);
 /* PQerrorMessage of a failed connect under PQERRORS_VERBOSE: the last SQLSTATE in it ("" for none)
  * and a text for people without severity, SQLSTATE and LOCATION lines. */
 void pg_split_connect_message(const char *message, char sqlstate[6], struct buf *text);

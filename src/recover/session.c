@@ -61,6 +61,7 @@ int command_open_admin(const struct command_options *o, const char *connection,
     char application[88];
     application_name(o, application, sizeof application);
     struct pg_options options = {.connection = connection,
+                                 .given_by = "--admin-connection",
                                  .database = ours->database,
                                  .application_name = application,
                                  .stop = o->stop};

@@ -62,6 +62,11 @@ with e2e.own_postgres(hba=HBA) as postgres, e2e.Case(postgres=postgres, sql=TABL
         elsewhere.sql('CREATE DATABASE "%s"' % case.db)
         case.command(ferry, "setup", "--admin-connection", elsewhere.dsn(case.db), code=2,
                      says="it reaches another server")
+    # What is to be mended is the option, and not the file.
+    text = case.command(ferry, "setup", "--admin-connection",
+                        "host=127.0.0.1 port=%d user=dba password=wrong" % postgres.port, code=2,
+                        says="check user and password in --admin-connection")
+    assert "source.connection" not in text, text
     assert case.one("SELECT count(*) FROM pg_publication") == before
 
     # Without a dbname it is that of source.connection.

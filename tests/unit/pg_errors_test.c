@@ -88,15 +88,19 @@ static pid_t serve(const struct buf *answers, int count, int *port)
     return pid;
 }
 
-static int talk(struct buf *answers, int count, bool replication, struct error *err)
+/* given_by: what the connection was given as; NULL: the key of the file. */
+static int talk_as(const char *given_by, struct buf *answers, int count, bool replication,
+                   struct error *err)
 {
     int port = 0;
     pid_t pid = serve(answers, count, &port);
     char text[128];
     snprintf(text, sizeof text, "host=127.0.0.1 port=%d user=wally dbname=shop sslmode=disable",
              port);
-    struct pg_options options = {
-        .connection = text, .application_name = "walferry:test", .timeout_ms = 5000};
+    struct pg_options options = {.connection = text,
+                                 .given_by = given_by,
+                                 .application_name = "walferry:test",
+                                 .timeout_ms = 5000};
     struct pg_connection *c = NULL;
     struct pg_replication *r = NULL;
     struct pg_system system;
@@ -110,6 +114,11 @@ static int talk(struct buf *answers, int count, bool replication, struct error *
     for (int i = 0; i < count; i++)
         buf_fini(&answers[i]);
     return done;
+}
+
+static int talk(struct buf *answers, int count, bool replication, struct error *err)
+{
+    return talk_as(NULL, answers, count, replication, err);
 }
 
 static void refused_with(const char *sqlstate, const char *text, bool replication,
@@ -158,6 +167,39 @@ static void a_pooler_is_named(void **state)
     assert_string_equal(reason_slug(err.reason), "pooler");
     assert_contains(err.text, "PgBouncer");
     assert_contains(err.hint, "point source.connection at PostgreSQL itself");
+}
+
+static void admin_refused_with(const char *sqlstate, const char *text, struct error *err)
+{
+    struct buf answer = BUF_EMPTY;
+    add_error(&answer, "FATAL", sqlstate, text);
+    assert_int_equal(talk_as("--admin-connection", &answer, 1, false, err), -1);
+}
+
+/* A key of the file would be the wrong place to mend. */
+static void the_hint_names_what_was_given(void **state)
+{
+    (void)state;
+    struct error err;
+    admin_refused_with("28P01", "password authentication failed for user \"wally\"", &err);
+    assert_string_equal(err.hint, "check user and password in --admin-connection, the role in "
+                                  "PostgreSQL and pg_hba.conf, for role \"wally\"");
+    admin_refused_with("3D000", "database \"shop\" does not exist", &err);
+    assert_string_equal(err.hint, "check dbname in --admin-connection");
+    admin_refused_with("28000", "Peer authentication failed for user \"wally\"", &err);
+    assert_string_equal(err.hint,
+                        "over a socket the server takes only the system user of the role's name: "
+                        "run the command as that user (sudo -u \"wally\"), or give role \"wally\" "
+                        "a password and --admin-connection a host");
+    struct pg_options options = {.connection = "host='x",
+                                 .given_by = "--admin-connection",
+                                 .application_name = "walferry:test"};
+    struct pg_connection *none = NULL;
+    assert_int_equal(pg_open(&options, &none, &err), -1);
+    assert_contains(err.hint, "write --admin-connection as ");
+    options.connection = "host=h port=x";
+    assert_int_equal(pg_open(&options, &none, &err), -1);
+    assert_string_equal(err.hint, "mend --admin-connection");
 }
 
 /* It takes the replication parameter and drops it: IDENTIFY_SYSTEM is a syntax error then. */
@@ -213,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_may_be_in_any_language),
         cmocka_unit_test(a_pooler_is_named),
+        cmocka_unit_test(the_hint_names_what_was_given),
         cmocka_unit_test(a_pooler_that_hides_is_named_too),
         cmocka_unit_test(an_old_server_is_refused),
         cmocka_unit_test(a_hang_up_is_retried),
