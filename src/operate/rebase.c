@@ -295,12 +295,12 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
 
 static int apply(struct rebase *r, struct error *err)
 {
-    struct buf weak = BUF_EMPTY;
     struct ledger *ledger = r->ends.r.ledger;
     struct publisher *publisher = NULL;
     log_event(r->o->log, LOG_WARN, "rebase.taking_over", "relay", r->o->config->name.text, "detail",
-              "a running instance of this relay is fenced now", NULL);
-    int result = kafka_prepare_topics(&r->ends.ledger.options, NULL, 0, true, &weak, err);
+              "an instance of this relay that still runs is fenced now: it ends with exit code 4",
+              NULL);
+    int result = kafka_prepare_topics(&r->ends.ledger.options, NULL, 0, true, NULL, NULL, err);
     if (result == 0)
         result = ledger->ops->take_over(ledger, &publisher, err);
     if (result == 0)
@@ -310,7 +310,6 @@ static int apply(struct rebase *r, struct error *err)
         char to[LSN_TEXT_MAX];
         command_say(r->o->out, "rebased: the relay goes on from %s", lsn_format(r->target_lsn, to));
     }
-    buf_fini(&weak);
     return result;
 }
 

@@ -82,8 +82,10 @@ static int apply(const struct command_options *o, const struct recovery *ends, s
     if (result == 0)
         result = relay_look(ends, found, err);
     if (result == 0 && found->topic_exists) {
-        log_event(o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->name.text, "detail",
-                  "a running instance of this relay is fenced now", NULL);
+        log_event(
+            o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->name.text, "detail",
+            "an instance of this relay that still runs is fenced now: it ends with exit code 4",
+            NULL);
         result = relay_take_over(ends, &publisher, found, err);
     }
     if (result == 0 && found_begun(found))

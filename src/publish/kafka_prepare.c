@@ -11,6 +11,7 @@ struct preparing {
     struct kafka_client client;
     int64_t deadline_us;
     struct buf *weak; /* may be NULL */
+    struct buf *made; /* likewise */
 };
 
 /* ---- The progress topic ---- */
@@ -120,6 +121,8 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
                             : create_topic(p, topic, rkt, &facts, err);
         if (made < 0)
             return -1;
+        if (p->made != NULL)
+            buf_add_format(p->made, "%s%s", p->made->len > 0 ? ", " : "", topic);
     }
     if (kafka_topic_settings(&p->client, topic, p->deadline_us, &settings, err) < 0)
         return -1;
@@ -168,14 +171,16 @@ static int prepare_all(struct preparing *p, const char *const *topics, uint32_t 
 
 int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
                          uint32_t topic_count, bool create_progress, struct buf *weak,
-                         struct error *err)
+                         struct buf *made, struct error *err)
 {
     assert(options != NULL && options->delivery != NULL);
     assert(topic_count == 0 || topics != NULL);
-    struct preparing p = {.deadline_us = kafka_deadline_us(options), .weak = weak};
+    struct preparing p = {.deadline_us = kafka_deadline_us(options), .weak = weak, .made = made};
     struct kafka_client_options how = {.options = options, .role = KAFKA_ADMIN};
     if (weak != NULL)
         buf_reset(weak);
+    if (made != NULL)
+        buf_reset(made);
     if (kafka_client_open(&p.client, &how, err) < 0)
         return -1;
     int result = prepare_all(&p, topics, topic_count, create_progress, err);

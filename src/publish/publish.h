@@ -127,10 +127,10 @@ bool kafka_follow_next(struct kafka_follower *follower, int wait_ms, struct buf 
 /* NULL is legal. librdkafka never returns from here where the topic was deleted meanwhile. */
 void kafka_follow_close(struct kafka_follower *follower);
 /* The progress topic exists (or is created, where allowed), of one partition and compacted, and the
- * routes' literal topics do. `weak` (may be NULL): how replication is too weak, if it is. */
+ * routes' literal topics do. Both may be NULL: weak, how replication is, if it is; made, names. */
 int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
                          uint32_t topic_count, bool create_progress, struct buf *weak,
-                         struct error *err);
+                         struct buf *made, struct error *err);
 /* Reaches a broker and a transaction coordinator through the probe id walferry.<relay>.check. */
 int kafka_probe(const struct kafka_options *options, struct error *err);
 

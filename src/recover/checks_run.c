@@ -112,7 +112,7 @@ static int check_topics(struct checking *c, struct error *err)
 {
     struct check_result *replication = &c->checks->results[CHECK_REPLICATION];
     struct buf weak = BUF_EMPTY;
-    int result = relay_prepare_topics(&c->ends.ledger.options, c->router, false, &weak, err);
+    int result = relay_prepare_topics(&c->ends.ledger.options, c->router, false, &weak, NULL, err);
     if (result < 0 && err->reason == REASON_TOPIC_MISSING && c->o->config->delivery.topics.create) {
         say(c, CHECK_TOPICS, "topics: some do not exist yet; setup and run create them");
         *err = ERROR_INIT;

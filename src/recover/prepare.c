@@ -75,14 +75,15 @@ void command_place_record(const struct origin *origin, uint64_t lsn, struct prog
 }
 
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
-                         bool create_progress, struct buf *weak, struct error *err)
+                         bool create_progress, struct buf *weak, struct buf *made,
+                         struct error *err)
 {
     const char *topics[CONFIG_ROUTES_MAX];
     uint32_t count = 0;
     while (count < CONFIG_ROUTES_MAX &&
            (topics[count] = router_literal_topic(router, count)) != NULL)
         count++;
-    if (kafka_prepare_topics(kafka, topics, count, create_progress, weak, err) < 0)
+    if (kafka_prepare_topics(kafka, topics, count, create_progress, weak, made, err) < 0)
         return -1;
     if (weak->len == 0 || !kafka->delivery->require_replication)
         return 0;

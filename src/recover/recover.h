@@ -21,9 +21,10 @@ int relay_open_router(const struct config_relay *config, struct router **router,
 /* Can libpq read source.connection? Asks nobody. ERROR_STOP, EXIT_USAGE, "bad_connection", with
  * file and line. */
 int relay_check_connection(const struct config_relay *config, struct error *err);
-/* Checks and, where allowed, creates the literal topics of the routes. */
+/* Checks and, where allowed, creates the literal topics of the routes. made may be NULL. */
 int relay_prepare_topics(const struct kafka_options *kafka, const struct router *router,
-                         bool create_progress, struct buf *weak, struct error *err);
+                         bool create_progress, struct buf *weak, struct buf *made,
+                         struct error *err);
 
 /* ---- The steps of a first run, and what the commands share with them ---- */
 

@@ -74,14 +74,17 @@ static int ensure_publication(struct setup *s, struct error *err)
 
 static int ensure_topics(struct setup *s, bool create_progress, struct error *err)
 {
-    struct buf weak = BUF_EMPTY;
-    int result =
-        relay_prepare_topics(&s->ends.ledger.options, s->router, create_progress, &weak, err);
-    if (result == 0)
+    struct buf weak = BUF_EMPTY, made = BUF_EMPTY;
+    int result = relay_prepare_topics(&s->ends.ledger.options, s->router, create_progress, &weak,
+                                      &made, err);
+    if (result == 0 && made.len > 0)
+        command_say(s->o->out, "topics: created %s", buf_text(&made));
+    else if (result == 0)
         command_say(s->o->out, "topics: in place");
     if (result == 0 && weak.len > 0)
         command_say(s->o->out, "warning: %s; exactly-once does not survive the loss of a broker",
                     buf_text(&weak));
+    buf_fini(&made);
     buf_fini(&weak);
     return result;
 }

@@ -32,7 +32,7 @@ static void nothing_is_recovered_at_first(void **state)
     const char *record;
     assert_false(look(f, &record));
     assert_string_equal(record, "");
-    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), 0);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, NULL, &f->err), 0);
     assert_true(look(f, &record));
     assert_string_equal(record, "");
     assert_string_equal(fixture_reopen(f), "");
@@ -177,7 +177,7 @@ static void events_and_their_record_are_there_together(void **state)
         bool committed;
     } deaths[] = {{"C2:1", false}, {"C3:1", false}, {"C5:1", true}};
     struct fixture *f = *state;
-    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), 0);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, NULL, &f->err), 0);
     peer_create_topic(f->topic, 1, NULL);
     uint32_t events = 0;
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {

@@ -486,7 +486,7 @@ static void nobody_there(void **state)
     assert_int_equal(kafka_publisher_open(&f->options, &f->publisher, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "broker_unreachable");
     assert_int_equal(kafka_probe(&f->options, &f->err), -1);
-    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, NULL, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "broker_unreachable");
     f->publisher = NULL;
 }
@@ -518,9 +518,12 @@ static void the_probe_fences_nobody(void **state)
 static void the_progress_topic_is_made_as_it_must_be(void **state)
 {
     struct fixture *f = *state;
-    struct buf weak = BUF_EMPTY;
-    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, &weak, &f->err), 0);
+    struct buf weak = BUF_EMPTY, made = BUF_EMPTY;
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, &weak, &made, &f->err), 0);
     assert_non_null(strstr(buf_text(&weak), "has replication factor 1"));
+    assert_string_equal(buf_text(&made), f->progress_topic);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &made, &f->err), 0);
+    assert_string_equal(buf_text(&made), "");
     struct kafka_client client;
     struct kafka_client_options how = {.options = &f->options, .role = KAFKA_ADMIN};
     struct kafka_topic_settings settings;
@@ -534,6 +537,7 @@ static void the_progress_topic_is_made_as_it_must_be(void **state)
     assert_false(settings.unclean_election);
     assert_true(settings.clamp.log_append_time);
     kafka_client_close(&client);
+    buf_fini(&made);
     buf_fini(&weak);
 }
 
@@ -541,12 +545,12 @@ static void a_wrong_progress_topic_is_refused(void **state)
 {
     struct fixture *f = *state;
     peer_create_topic(f->progress_topic, 2, NULL);
-    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, NULL, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_STOP);
     assert_string_equal(reason_slug(f->err.reason), "progress_topic_partitions");
     f->delivery.progress_topic.text = f->topic;
     peer_create_topic(f->topic, 1, NULL);
-    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, NULL, 0, true, NULL, NULL, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "progress_topic_deletes");
     assert_advice_contains(f->err, "--add-config cleanup.policy=compact");
 }
@@ -556,7 +560,7 @@ static void topics_that_may_not_be_made_are_missed(void **state)
     struct fixture *f = *state;
     const char *topics[] = {f->topic};
     f->delivery.topics.create = false;
-    assert_int_equal(kafka_prepare_topics(&f->options, topics, 1, false, NULL, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, topics, 1, false, NULL, NULL, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_STOP);
     assert_int_equal(f->err.exit_code, EXIT_USAGE);
     assert_string_equal(reason_slug(f->err.reason), "topic_missing");
@@ -626,7 +630,7 @@ static void a_row_reaches_no_topic_that_is_laid_out_as_progress(void **state)
     fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
     fixture_must_commit(f, "s");
     const char *topics[] = {other};
-    assert_int_equal(kafka_prepare_topics(&f->options, topics, 1, false, NULL, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, topics, 1, false, NULL, NULL, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_STOP);
     assert_int_equal(f->err.exit_code, EXIT_USAGE);
     assert_string_equal(reason_slug(f->err.reason), "reserved_topic");
@@ -747,7 +751,7 @@ static void names_that_collide_are_told_why(void **state)
     snprintf(dotted, sizeof dotted, "%s.line", f->relay);
     snprintf(barred, sizeof barred, "%s_line", f->relay);
     const char *topics[] = {dotted, barred};
-    assert_int_equal(kafka_prepare_topics(&f->options, topics, 2, true, NULL, &f->err), -1);
+    assert_int_equal(kafka_prepare_topics(&f->options, topics, 2, true, NULL, NULL, &f->err), -1);
     assert_string_equal(reason_slug(f->err.reason), "illegal_topic");
     assert_non_null(strstr(f->err.text, barred));
     assert_non_null(strstr(f->err.text, "collides with existing topic"));

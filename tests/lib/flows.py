@@ -13,8 +13,8 @@ import oracle
 def basic(case, read="python", setup=()):
     """Set up twice, run, write, see everything once and in order, look at all that tells, stop."""
     relay = case.relay()
-    case.command(relay, "setup", *setup)
-    case.command(relay, "setup", *setup, says="slot .*: in place")
+    case.command(relay, "setup", *setup, says="topics: created " + case.progress_topic)
+    case.command(relay, "setup", *setup, says=("topics: in place", "slot .*: in place"))
     case.command(relay, "check", "--connect", says="can go on from there")
     began_ms = time.time() * 1000
     case.start(relay)

@@ -108,7 +108,7 @@ const char *fixture_reopen(struct fixture *f)
 
 void fixture_open(struct fixture *f)
 {
-    must(f, kafka_prepare_topics(&f->options, NULL, 0, true, NULL, &f->err), "prepare");
+    must(f, kafka_prepare_topics(&f->options, NULL, 0, true, NULL, NULL, &f->err), "prepare");
     fixture_reopen(f);
 }
 
