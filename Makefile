@@ -149,9 +149,11 @@ datadir = $(PREFIX)/share/walferry
 docdir = $(PREFIX)/share/doc/walferry
 unitdir = $(PREFIX)/lib/systemd/system
 INSTALL ?= install
+# Who packages it, and keeps the symbols elsewhere, says STRIP= and gets them.
+STRIP ?= -s
 
-install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local)
-	$(INSTALL) -D -m 755 $(B)/walferry "$(DESTDIR)$(bindir)/walferry"
+install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local); STRIP= keeps symbols
+	$(INSTALL) -D $(STRIP) -m 755 $(B)/walferry "$(DESTDIR)$(bindir)/walferry"
 	$(INSTALL) -D -m 644 docs/man/walferry.1 "$(DESTDIR)$(mandir)/man1/walferry.1"
 	$(INSTALL) -D -m 644 docs/man/walferry.yaml.5 "$(DESTDIR)$(mandir)/man5/walferry.yaml.5"
 	$(INSTALL) -d -m 755 "$(DESTDIR)$(datadir)/sql" "$(DESTDIR)$(unitdir)"

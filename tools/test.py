@@ -172,6 +172,9 @@ class Runner:
             trap 'rm -rf "$dir"' EXIT
             "$0" --no-print-directory install DESTDIR="$dir" PREFIX=/usr >/dev/null
             "$dir"/usr/bin/walferry version
+            test -z "$(nm "$dir"/usr/bin/walferry 2>/dev/null)"
+            "$0" --no-print-directory install DESTDIR="$dir" PREFIX=/usr STRIP= >/dev/null
+            nm "$dir"/usr/bin/walferry | grep -q ' T main$'
             test -s "$dir"/usr/share/man/man1/walferry.1
             test -s "$dir"/usr/share/walferry/walferry.yaml
             test -s "$dir"/usr/share/walferry/sql/001_outbox.sql
