@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Of name[0..len) what is in front of "/<number>"; 0 where that is not there. */
 static size_t length_before_number(const char *name, size_t len)
@@ -125,4 +126,49 @@ bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms)
         all = all && kafka_away_has(away, metadata->brokers[i].host, metadata->brokers[i].port);
     rd_kafka_metadata_destroy(metadata);
     return all;
+}
+
+/* ---- Is it one of bootstrap.servers? ---- */
+
+#define DEFAULT_PORT SPAN_LITERAL("9092")
+
+struct place {
+    struct span host, port;
+};
+
+/* "host:port", "[::1]:port", "::1:port"; of a list also "PROTO://host", where the port may lack. */
+static struct place place_of(struct span entry, bool may_lack)
+{
+    const char *scheme = memmem(entry.ptr, entry.len, "://", 3);
+    if (scheme != NULL) {
+        size_t skip = (size_t)(scheme + 3 - entry.ptr);
+        entry = (struct span){entry.ptr + skip, entry.len - skip};
+    }
+    const char *colon = memrchr(entry.ptr, ':', entry.len);
+    const char *bracket = memrchr(entry.ptr, ']', entry.len);
+    struct place place = {.host = entry, .port = DEFAULT_PORT};
+    if (colon != NULL && (!may_lack || bracket == NULL || bracket < colon)) {
+        place.host.len = (size_t)(colon - entry.ptr);
+        place.port = (struct span){colon + 1, entry.len - place.host.len - 1};
+    }
+    if (place.host.len > 1 && place.host.ptr[0] == '[' && place.host.ptr[place.host.len - 1] == ']')
+        place.host = (struct span){place.host.ptr + 1, place.host.len - 2};
+    return place;
+}
+
+bool kafka_away_is_listed(const char *servers, const char *address)
+{
+    static const char between[] = ", \t\r\n";
+    assert(servers != NULL && address != NULL);
+    const struct place wanted = place_of(span_of(address), false);
+    for (const char *at = servers + strspn(servers, between); *at != '\0';
+         at += strspn(at, between)) {
+        const struct place entry = place_of((struct span){at, strcspn(at, between)}, true);
+        if (entry.host.len == wanted.host.len &&
+            strncasecmp(entry.host.ptr, wanted.host.ptr, wanted.host.len) == 0 &&
+            span_equal(entry.port, wanted.port))
+            return true;
+        at += strcspn(at, between);
+    }
+    return false;
 }

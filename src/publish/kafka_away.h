@@ -34,6 +34,8 @@ void kafka_away_note(struct kafka_away *away, const char *text);
 bool kafka_away_unreachable(const struct kafka_away *away);
 /* Is the broker among them that advertises this host, without brackets, and port? */
 bool kafka_away_has(const struct kafka_away *away, const char *host, int port);
+/* Does bootstrap.servers name that address, as a whole entry of its list? */
+bool kafka_away_is_listed(const char *servers, const char *address);
 /* Is each broker that the cluster names now among them? Asks it, for wait_ms at most. */
 bool kafka_away_all(const struct kafka_away *away, rd_kafka_t *rk, int wait_ms);
 

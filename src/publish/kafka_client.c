@@ -174,7 +174,7 @@ static int no_connection(const struct kafka_health *health, const char *text, co
 static bool is_told_elsewhere(const struct kafka_health *health)
 {
     const char *servers = kafka_property(health->options->kafka, "bootstrap.servers");
-    return servers != NULL && strstr(servers, health->away.brokers[0].address) == NULL;
+    return servers != NULL && !kafka_away_is_listed(servers, health->away.brokers[0].address);
 }
 
 int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const char *doing,

@@ -112,12 +112,30 @@ static void test_found_again(void **state)
     assert_false(kafka_away_has(&away, "kafk", 9092));
 }
 
+/* By its entries, and not by what one of them begins or ends with. */
+static void test_listed(void **state)
+{
+    (void)state;
+    assert_true(kafka_away_is_listed("host:9092", "host:9092"));
+    assert_false(kafka_away_is_listed("host:9092", "host:909"));
+    assert_false(kafka_away_is_listed("myhost:9092", "host:9092"));
+    assert_false(kafka_away_is_listed("host:9092,other:9093", "host:9093"));
+    assert_true(kafka_away_is_listed("a:1, ssl://Host:9093 ,b:2", "host:9093"));
+    assert_true(kafka_away_is_listed("a,host", "host:9092"));
+    assert_false(kafka_away_is_listed("a,host", "host:9093"));
+    assert_true(kafka_away_is_listed("[::1]:9093", "[::1]:9093"));
+    assert_true(kafka_away_is_listed("[fd00::1]:9093,[fd00::2]", "fd00::2:9092"));
+    assert_false(kafka_away_is_listed("[fd00::2]", "fd00::2:9093"));
+    assert_false(kafka_away_is_listed("", "host:9092"));
+    assert_false(kafka_away_is_listed(" , ", "host:9092"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_brokers),     cmocka_unit_test(test_others),
         cmocka_unit_test(test_each_once),   cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_found_again),
+        cmocka_unit_test(test_found_again), cmocka_unit_test(test_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
