@@ -221,6 +221,7 @@ static enum route_made event_of_row(struct router *router, const struct plan_mat
         struct route_row row = {.relation = relation,
                                 .key = &match->key,
                                 .cells = visible_cells(router, relation),
+                                .old = change->op == CHANGE_DELETE,
                                 .slots = match->slots};
         return make_event(router, match->route, &row, event, err);
     }

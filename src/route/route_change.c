@@ -103,8 +103,7 @@ static bool has_new_key(const struct route_row *row, const struct row *after)
         return false;
     for (uint32_t i = 0; i < row->key->count; i++) {
         uint32_t column = row->key->columns[i];
-        if (relation_tells_old(row->relation, column) &&
-            after->cells[column].kind != CELL_UNCHANGED &&
+        if (after->cells[column].kind != CELL_UNCHANGED &&
             !is_same(&before->cells[column], &after->cells[column]))
             return true;
     }
@@ -146,8 +145,7 @@ static int check_key(const struct route_row *row, const struct row *cells, bool 
                    "send it: it is not in the replica identity",
                    SPAN_ARG(row->relation->columns[column].name), route_row_name(row->change, name),
                    row->route);
-        return error_hint(err, "let the replica identity hold it: ALTER TABLE ... REPLICA "
-                               "IDENTITY FULL");
+        return route_row_whole(row->relation, err);
     }
     return 0;
 }
@@ -173,14 +171,31 @@ static void set_other_key(const struct route_row *row, const char *name, const s
     set_key(row, cells, &event->other_key.key);
 }
 
+/* Of a row that leaves its key the old one names the topic: there its consumers wait. What was made
+ * for another event of the change must stay. */
+static int set_topic(struct route *route, const struct route_row *row, bool old,
+                     struct arena *scratch, struct event *event, struct error *err)
+{
+    struct route_row seen = *row;
+    struct span topic;
+    if (old) {
+        seen.cells = row->change->before.cells;
+        seen.old = true;
+    }
+    if (route_topic_of(&route->topic, &seen, scratch, &topic, err) < 0)
+        return -1;
+    event->topic = old ? (struct span){arena_text(scratch, topic), topic.len} : topic;
+    return 0;
+}
+
 /* The row leaves its old key, for good, and comes under a new one. */
-static enum route_made moved_event(const struct route *route, const struct route_row *row,
-                                   const struct row *after, uint32_t nth, struct event *event,
-                                   struct error *err)
+static enum route_made moved_event(struct route *route, const struct route_row *row,
+                                   const struct row *after, uint32_t nth, struct arena *scratch,
+                                   struct event *event, struct error *err)
 {
     uint32_t last = route->change.tombstones ? 2 : 1;
-    if (check_key(row, &row->change->before, true, err) < 0 ||
-        check_key(row, after, false, err) < 0)
+    if (check_key(row, after, false, err) < 0 ||
+        set_topic(route, row, nth < last, scratch, event, err) < 0)
         return ROUTE_FAILED;
     if (nth < last) {
         set_other_key(row, NEW_KEY, after, event);
@@ -193,15 +208,18 @@ static enum route_made moved_event(const struct route *route, const struct route
     return ROUTE_LAST;
 }
 
-static enum route_made new_row_event(const struct route *route, const struct route_row *row,
-                                     uint32_t nth, struct arena *scratch, struct event *event,
-                                     struct error *err)
+static enum route_made new_row_event(struct route *route, const struct route_row *row, uint32_t nth,
+                                     struct arena *scratch, struct event *event, struct error *err)
 {
     const struct change *change = row->change;
     const struct row *after = whole_row(change, scratch);
+    /* Nobody could tell whether it has left its key. */
+    if (change->op == CHANGE_UPDATE && check_key(row, &change->before, true, err) < 0)
+        return ROUTE_FAILED;
     if (change->op == CHANGE_UPDATE && has_new_key(row, after))
-        return moved_event(route, row, after, nth, event, err);
-    if (check_key(row, after, false, err) < 0)
+        return moved_event(route, row, after, nth, scratch, event, err);
+    if (check_key(row, after, false, err) < 0 ||
+        set_topic(route, row, false, scratch, event, err) < 0)
         return ROUTE_FAILED;
     set_key(row, after, &event->key);
     set_value(row, change->op, &change->before, after, event);
@@ -227,13 +245,12 @@ enum route_made route_change_event(struct route *route, const struct route_row *
     event->id = event->type = span_null();
     event->header_count = 0;
     event->headers = NULL;
-    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0)
-        return ROUTE_FAILED;
-    switch (row->change->op) {
-    case CHANGE_INSERT:
-    case CHANGE_READ:
-    case CHANGE_UPDATE:
+    enum change_op op = row->change->op;
+    if (op == CHANGE_INSERT || op == CHANGE_READ || op == CHANGE_UPDATE)
         return new_row_event(route, row, nth, scratch, event, err);
+    if (set_topic(route, row, op == CHANGE_DELETE, scratch, event, err) < 0)
+        return ROUTE_FAILED;
+    switch (op) {
     case CHANGE_DELETE:
         return delete_event(route, row, nth == 1, event, err);
     case CHANGE_TRUNCATE:

@@ -68,8 +68,7 @@ int event_json_changes(const struct route_row *row, uint32_t column, struct erro
                "send the old value: it is not in the replica identity",
                row->route);
     wrap_column(row, column, err);
-    return error_hint(err, "let the replica identity hold it: ALTER TABLE ... REPLICA IDENTITY "
-                           "FULL");
+    return route_row_whole(row->relation, err);
 }
 
 /* ---- What jq is given ---- */
@@ -178,6 +177,8 @@ static int write_template(const struct header_template *member, const struct rou
     if (field != FIELD_NONE) {
         uint32_t column = row->slots[field].column;
         const struct cell *cell = route_row_cell(row, field);
+        if (route_row_check(row, field, err) < 0)
+            return -1;
         if (cell->kind == CELL_UNCHANGED && has_old(row, column))
             cell = &row->change->before.cells[column];
         bool by_default = cell->kind == CELL_NULL && t->parts[0].text.ptr != NULL;

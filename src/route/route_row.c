@@ -48,6 +48,45 @@ int route_row_wrap(const struct route_row *row, uint32_t field, struct error *er
                       SPAN_ARG(row->fields->names[field]), route_row_name(row->change, name));
 }
 
+static void add_quoted(struct buf *out, struct span name)
+{
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '"')
+            buf_add_char(out, '"');
+        buf_add_char(out, name.ptr[i]);
+    }
+    buf_add_char(out, '"');
+}
+
+int route_row_whole(const struct relation *relation, struct error *err)
+{
+    struct buf table = BUF_EMPTY;
+    add_quoted(&table, relation->schema);
+    buf_add_char(&table, '.');
+    add_quoted(&table, relation->name);
+    error_hint(err,
+               "ALTER TABLE %s REPLICA IDENTITY FULL lets the server send it of what changes "
+               "from then on",
+               buf_text(&table));
+    buf_fini(&table);
+    return -1;
+}
+
+int route_row_check(const struct route_row *row, uint32_t field, struct error *err)
+{
+    uint32_t column = row->slots[field].column;
+    if (!row->old || relation_tells_old(row->relation, column))
+        return 0;
+    char name[ROW_NAME_MAX];
+    error_data(err, REASON_OLD_NOT_SENT,
+               "column %.*s of %s is needed by route %s of an old row, and the server does not "
+               "send it: it is not in the replica identity",
+               SPAN_ARG(row->relation->columns[column].name), route_row_name(row->change, name),
+               row->route);
+    return route_row_whole(row->relation, err);
+}
+
 /* Not inline: what is rare must not cost the texts a frame. */
 __attribute__((noinline)) static int render(const struct route_row *row, uint32_t field,
                                             struct arena *scratch, struct span *text,

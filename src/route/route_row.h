@@ -37,6 +37,7 @@ struct route_row {
     const struct relation *relation; /* NULL: of a message */
     const struct route_key *key;     /* NULL: of a message */
     const struct cell *cells;
+    bool old; /* the cells are of an old row: of the replica identity alone they say what was */
     const struct field_slot *slots;
     const struct field_list *fields;
     const char *route; /* its name, for messages */
@@ -56,6 +57,11 @@ const char *route_row_name(const struct change *change, char text[ROW_NAME_MAX])
 /* "column" or "member". */
 const char *route_row_noun(const struct change *change);
 
+/* An old row has NULL where the server sends nothing, which must not be taken for a NULL.
+ * ERROR_DATA "old_not_sent", with the ALTER TABLE. Asked before the cell is looked at. */
+int route_row_check(const struct route_row *row, uint32_t field, struct error *err);
+/* The hint: what makes the server send whole old rows of the table. Returns -1. */
+int route_row_whole(const struct relation *relation, struct error *err);
 /* The text of a field that is not NULL; errors name it. */
 int route_row_text(const struct route_row *row, uint32_t field, struct arena *scratch,
                    struct span *text, struct error *err);

@@ -252,6 +252,8 @@ static int field_text(const struct template *t, const struct part *part,
                       const struct route_row *row, struct arena *scratch, struct span *text,
                       struct error *err)
 {
+    if (route_row_check(row, part->field, err) < 0)
+        return -1;
     if (route_row_cell(row, part->field)->kind != CELL_NULL) {
         int got = route_row_text(row, part->field, scratch, text, err);
         if (got == 0 && part->letters != CASE_AS_IT_IS)

@@ -50,7 +50,8 @@ int template_compile(const struct config_text *source, const struct template_opt
 /* Is it plain text? Then that is *text. */
 bool template_literal(const struct template *t, struct span *text);
 /* The template's text for the row: in scratch, in the row or in the template. Never absent.
- * ERROR_DATA, reason "null_in_template" where a field without default is NULL. */
+ * ERROR_DATA, reason "null_in_template" where a field without default is NULL, "old_not_sent" where
+ * the row is an old one and the server sends no such column of it. */
 int template_render(const struct template *t, const struct route_row *row, struct arena *scratch,
                     struct span *out, struct error *err);
 /* The one field that is all of the template; FIELD_NONE: it is something else. */

@@ -96,13 +96,16 @@ with e2e.Case(label="_acl", config=JSON) as case:
 with e2e.Case(label="_rows", config=JSON) as case:
     case.sql("ALTER TABLE public.outbox ADD COLUMN at text, ADD COLUMN extra text DEFAULT 'x'")
     case.sql("CREATE TABLE public.keyed (id int PRIMARY KEY, code int NOT NULL UNIQUE);"
-             " ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_code_key")
+             " ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_code_key;"
+             " CREATE TABLE public.told (id int PRIMARY KEY, owner text)")
     common = {"as": "outbox", "topic": case.prefix + "{aggregatetype}"}
     relay = case.relay({"routes": [
         dict(common, name="outbox", **{"from": "public.outbox", "columns": {"timestamp": "at"},
                                        "headers": {"id": "{id}", "extra": "{extra}"}}),
         dict(common, name="messages", **{"from": "message:mends"}),
-        {"name": "keyed", "from": "public.keyed", "as": "change", "topic": case.prefix + "keyed"}]})
+        {"name": "keyed", "from": "public.keyed", "as": "change", "topic": case.prefix + "keyed"},
+        {"name": "told", "from": "public.told", "as": "event", "topic": case.prefix + "told",
+         "key": "{owner:nobody}"}]})
     case.setup(relay)
     insert = "INSERT INTO public.outbox (aggregatetype, aggregateid, type, at) VALUES (%s, 'k', 't', %s)"
     for reason, statements in (
@@ -111,7 +114,9 @@ with e2e.Case(label="_rows", config=JSON) as case:
             ("column_missing", [("ALTER TABLE public.outbox DROP COLUMN extra", ()),
                                 (insert, ("order", None))]),
             ("key_not_sent", [("INSERT INTO public.keyed VALUES (1, 1)", ()),
-                              ("DELETE FROM public.keyed", ())])):
+                              ("DELETE FROM public.keyed", ())]),
+            ("old_not_sent", [("INSERT INTO public.told VALUES (1, 'anne')", ()),
+                              ("DELETE FROM public.told", ())])):
         case.start(relay)
         for statement, parameters in statements:
             case.sql(statement, parameters)
@@ -124,5 +129,5 @@ with e2e.Case(label="_rows", config=JSON) as case:
 
 want = {"wal_level", "setup_unfinished", "timeline_changed", "partial_mismatch", "acl_denied",
         "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",
-        "key_not_sent"}
+        "key_not_sent", "old_not_sent"}
 assert RAN - {"not_confirmed"} == want, RAN ^ want

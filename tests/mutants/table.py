@@ -324,4 +324,15 @@ MUTANTS = [
            [("if (encoding == NULL || ascii_length(bytes) == bytes.len)",
              "if (encoding == NULL || encoding->kind == TEXT_OTHER || ascii_length(bytes) == bytes.len)")],
            "unit decode_texts_test", r"FAILED.*test_converted_by_the_server"),
+    # ---- Row changes ----
+    Mutant("what-was-not-sent-is-null", "no other event than the row's", ["src/route/route_row*.c"],
+           [("if (!row->old || relation_tells_old(row->relation, column))", "if (row != NULL)")],
+           "unit route_event_test", r"FAILED.*templates_of_a_deleted_row"),
+    Mutant("old-row-in-the-new-rows-topic", "order of a key", ["src/route/route_change*.c"],
+           [("seen.cells = row->change->before.cells;", "")],
+           "unit route_changes_test", r"FAILED.*topics_of_old_rows"),
+    Mutant("key-that-moves-unseen", "order of a key", ["src/route/route_change*.c"],
+           [("if (change->op == CHANGE_UPDATE && check_key(row, &change->before, true, err) < 0)",
+             "if (false)")],
+           "unit route_changes_test", r"FAILED.*a_key_that_is_not_sent"),
 ]

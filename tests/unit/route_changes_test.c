@@ -159,6 +159,41 @@ static void test_a_deleted_row(void **state)
     fini(&c);
 }
 
+/* The topics that rows choose: an old row goes where it has been. */
+static void test_topics_of_old_rows(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.configs[0].topic = route_fixture_text("orders.{aggregatetype:none}");
+    c.f.change.op = CHANGE_UPDATE;
+    c.f.relation.identity = 'f';
+    set_before(&c, "old");
+    c.before[route_fixture_cell(&c.f, "aggregatetype") - c.f.cells].bytes = span_of("parcel");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    struct span first = c.f.event.topic;
+    assert_span(first, "orders.parcel");
+    assert_int_equal(route_fixture_next(&c.f), 1);
+    assert_tombstone(&c.f);
+    assert_span(c.f.event.topic, "orders.parcel");
+    assert_int_equal(route_fixture_next(&c.f), 1);
+    assert_span(c.f.event.topic, "orders.order");
+    assert_span(first, "orders.parcel"); /* which lives until the next change */
+    c.f.relation.identity = 'd';
+    c.f.relation.version++;
+    set_before(&c, "old");
+    for (int op = 0; op < 2; op++) {
+        c.f.change.op = op == 0 ? CHANGE_UPDATE : CHANGE_DELETE;
+        assert_int_equal(route_fixture_route(&c.f), -1);
+        assert_error(c.f.err, ERROR_DATA, "old_not_sent",
+                     "column aggregatetype of public.outbox is needed by route outbox of an old "
+                     "row, and the server does not send it: it is not in the replica identity");
+        c.f.change.after.count = 0;
+    }
+    fini(&c);
+}
+
 /* What an UPDATE left as it was comes from the old row, where that has it. */
 static void test_unchanged_values(void **state)
 {
@@ -195,6 +230,14 @@ static void test_a_key_that_is_not_sent(void **state)
     assert_error(c.f.err, ERROR_DATA, "key_not_sent",
                  "column id of public.outbox is part of the key of route outbox, and the server "
                  "does not send it: it is not in the replica identity");
+    /* It may have moved, and its old key would stay for ever. */
+    c.f.change.op = CHANGE_UPDATE;
+    c.f.change.after.count = c.f.relation.column_count;
+    c.f.change.before.count = 0;
+    assert_int_equal(route_fixture_route(&c.f), -1);
+    assert_string_equal(reason_slug(c.f.err.reason), "key_not_sent");
+    c.f.change.op = CHANGE_INSERT;
+    assert_int_equal(route_fixture_route(&c.f), 1);
     fini(&c);
 }
 
@@ -312,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_an_updated_row),
         cmocka_unit_test(test_a_key_that_moves),
         cmocka_unit_test(test_a_deleted_row),
+        cmocka_unit_test(test_topics_of_old_rows),
         cmocka_unit_test(test_unchanged_values),
         cmocka_unit_test(test_a_key_that_is_not_sent),
         cmocka_unit_test(test_a_row_that_nothing_identifies),

@@ -212,6 +212,54 @@ static void test_a_deleted_row(void **state)
     tear_down(&t);
 }
 
+static void delete_row(struct fixture *t, char identity)
+{
+    update(t, identity);
+    t->f.change.op = CHANGE_DELETE;
+    t->f.change.before.count = COLUMNS;
+    t->f.change.after.count = 0;
+    for (uint32_t i = 1; i < COLUMNS && identity != 'f'; i++)
+        t->before[i] = (struct cell){.kind = CELL_NULL};
+}
+
+/* What the server does not send is no NULL: neither a default nor an empty key may come of it. */
+static void test_templates_of_a_deleted_row(void **state)
+{
+    (void)state;
+    enum { TOPIC, KEY, TYPE, HEADER, MEMBER, JOINED, PLACES };
+    for (int place = TOPIC; place < PLACES; place++) {
+        struct fixture t;
+        set_up(&t);
+        struct config_route *route = &t.f.configs[0];
+        const char *wanted = "{status:none}";
+        if (place == TOPIC)
+            route->topic = route_fixture_text("orders.{status:none}");
+        else if (place == KEY)
+            route->key = route_fixture_text(wanted);
+        else if (place == TYPE)
+            config(&t)->type = route_fixture_text(wanted);
+        t.pairs[0] = pair("a", place == JOINED ? "{id}-{status|upper:none}" : wanted);
+        if (place == HEADER) {
+            route->has_headers = true;
+            route->headers = (struct config_pairs){1, t.pairs};
+        } else if (place >= MEMBER) {
+            config(&t)->value = (struct config_pairs){1, t.pairs};
+        }
+        open_router(&t);
+        delete_row(&t, 'd');
+        expect_error(&t, "old_not_sent",
+                     "column status of public.orders is needed by route outbox of an old row, and "
+                     "the server does not send it: it is not in the replica identity");
+        assert_string_equal(t.f.err.hint,
+                            "ALTER TABLE \"public\".\"orders\" REPLICA IDENTITY FULL lets the "
+                            "server send it of what changes from then on");
+        delete_row(&t, 'f');
+        t.f.relation.version++;
+        assert_int_equal(route_fixture_route(&t.f), 1);
+        tear_down(&t);
+    }
+}
+
 /* ---- Which rows ---- */
 
 static void test_operations(void **state)
@@ -438,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_a_map_of_what_is_null),
         cmocka_unit_test(test_the_row_and_its_shapes),
         cmocka_unit_test(test_a_deleted_row),
+        cmocka_unit_test(test_templates_of_a_deleted_row),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_changed_columns),
         cmocka_unit_test(test_changed_without_old_values),
