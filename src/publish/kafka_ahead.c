@@ -84,7 +84,7 @@ static void take_answers(struct kafka_in_use *topics, const struct asking *askin
 enum step kafka_look_ahead(struct kafka_in_use *topics, const struct message *messages,
                            uint32_t count, struct error *err)
 {
-    assert(topics->session->events->rk != NULL && count > 0);
+    assert(kafka_session_events(topics->session)->rk != NULL && count > 0);
     struct asking asking = {.count = 0};
     kafka_in_use_drop_missing(topics);
     bool first = topics->aheads++ == 0;

@@ -26,7 +26,7 @@ static const struct config_delivery *delivery_of(const struct kafka_in_use *topi
 static int denied(const struct kafka_in_use *topics, const char *name, const char *operations,
                   bool of_row, struct error *err)
 {
-    kafka_denied(err, &topics->session->events->health, "topic", name, operations);
+    kafka_denied(err, &kafka_session_events(topics->session)->health, "topic", name, operations);
     if (of_row) {
         err->kind = ERROR_DATA;
         err->exit_code = EXIT_DATA;
@@ -39,7 +39,7 @@ static int missing(const struct kafka_in_use *topics, const struct kafka_topic *
 {
     error_data(err, REASON_TOPIC_MISSING,
                "topic %s does not exist and delivery.topics.create is false", topic->name);
-    return kafka_topic_missing_hint(err, topics->session->events, topic->name);
+    return kafka_topic_missing_hint(err, kafka_session_events(topics->session), topic->name);
 }
 
 /* What the newest look found. */
@@ -116,12 +116,12 @@ static int keep_refusal(struct kafka_in_use *topics, struct kafka_topic *topic,
 static int get_facts(struct kafka_in_use *topics, struct kafka_topic *topic, int64_t deadline_us,
                      struct kafka_topic_facts *facts, bool *created, struct error *err)
 {
-    struct kafka_client *client = topics->session->events;
+    struct kafka_client *client = kafka_session_events(topics->session);
     const struct config_topics *how = &delivery_of(topics)->topics;
     enum kafka_doubt doubt = how->create ? KAFKA_DOUBT_NONE : KAFKA_DOUBT_START;
     *created = false;
-    if (kafka_topic_facts(client, topic->rkt, deadline_us, KAFKA_USE_OPERATIONS, doubt, facts,
-                          err) < 0)
+    if (kafka_topic_facts(client, *kafka_in_use_rkt(topics, topic), deadline_us,
+                          KAFKA_USE_OPERATIONS, doubt, facts, err) < 0)
         return keep_refusal(topics, topic, err, KAFKA_USE_OPERATIONS);
     if (facts->partitions > 0)
         return 0;
@@ -130,7 +130,8 @@ static int get_facts(struct kafka_in_use *topics, struct kafka_topic *topic, int
     struct kafka_topic_plan plan = {.name = topic->name,
                                     .partitions = how->partitions,
                                     .replication_factor = how->replication_factor};
-    if (kafka_topic_create(client, &plan, topic->rkt, deadline_us, facts, err) < 0)
+    if (kafka_topic_create(client, &plan, *kafka_in_use_rkt(topics, topic), deadline_us, facts,
+                           err) < 0)
         return keep_refusal(topics, topic, err, KAFKA_CREATE_OPERATIONS);
     *created = true;
     return 0;
@@ -138,7 +139,7 @@ static int get_facts(struct kafka_in_use *topics, struct kafka_topic *topic, int
 
 static int look_up(struct kafka_in_use *topics, struct kafka_topic *topic, struct error *err)
 {
-    struct kafka_client *client = topics->session->events;
+    struct kafka_client *client = kafka_session_events(topics->session);
     int64_t deadline_us = kafka_deadline_us(topics->session->options);
     struct kafka_topic_facts facts;
     struct kafka_topic_settings settings;
@@ -167,7 +168,7 @@ int kafka_find_limit(struct kafka_in_use *topics, struct kafka_topic *topic, str
     assert(topic->partitions > 0);
     if (clock_monotonic_us() - topic->settings_us < REREAD_US)
         return 0;
-    if (kafka_topic_settings(topics->session->events, topic->name,
+    if (kafka_topic_settings(kafka_session_events(topics->session), topic->name,
                              kafka_deadline_us(topics->session->options), &settings, err) < 0)
         return -1;
     keep_settings(topics, topic, &settings);
@@ -234,7 +235,7 @@ enum step kafka_find(struct kafka_in_use *topics, const struct message *message,
                      struct kafka_topic **topic, struct error *err)
 {
     struct kafka_topic *last = topics->last;
-    if (last != NULL && last->rkt != NULL && last->partitions > 0 &&
+    if (last != NULL && *kafka_in_use_rkt(topics, last) != NULL && last->partitions > 0 &&
         !(message->topic_of_row && last->weak != NULL) &&
         span_equal_text(message->topic, last->name)) {
         *topic = last;

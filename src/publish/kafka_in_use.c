@@ -48,7 +48,7 @@ void kafka_in_use_init(struct kafka_in_use *topics, struct kafka_session *sessio
 
 void kafka_in_use_fini(struct kafka_in_use *topics)
 {
-    assert(topics->newest == NULL || topics->newest->rkt == NULL);
+    assert(topics->newest == NULL || topics->newest->rkts[0] == NULL);
     arena_fini(&topics->arena);
 }
 
@@ -56,9 +56,11 @@ void kafka_in_use_fini(struct kafka_in_use *topics)
 
 void kafka_in_use_forget_handle(struct kafka_topic *topic)
 {
-    if (topic->rkt != NULL)
-        rd_kafka_topic_destroy(topic->rkt);
-    topic->rkt = NULL;
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++) {
+        if (topic->rkts[i] != NULL)
+            rd_kafka_topic_destroy(topic->rkts[i]);
+        topic->rkts[i] = NULL;
+    }
     topic->unreported_bytes = 0;
 }
 
@@ -73,10 +75,10 @@ void kafka_in_use_forget_handles(struct kafka_in_use *topics)
 int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *topic,
                              struct error *err)
 {
-    if (topic->rkt != NULL)
-        return 0;
-    topic->rkt = rd_kafka_topic_new(topics->session->events->rk, topic->name, NULL);
-    if (topic->rkt != NULL)
+    rd_kafka_topic_t **rkt = kafka_in_use_rkt(topics, topic);
+    if (*rkt == NULL)
+        *rkt = rd_kafka_topic_new(kafka_session_events(topics->session)->rk, topic->name, NULL);
+    if (*rkt != NULL)
         return 0;
     return error_data(err, REASON_ILLEGAL_TOPIC, "librdkafka does not take topic %s: %s",
                       topic->name, rd_kafka_err2str(rd_kafka_last_error()));
@@ -298,7 +300,8 @@ static void refresh(struct kafka_in_use *topics, struct kafka_topic *topic)
 {
     const struct rd_kafka_metadata *metadata;
     topic->checked_us = clock_monotonic_us();
-    if (rd_kafka_metadata(topics->session->events->rk, 0, topic->rkt, &metadata,
+    if (rd_kafka_metadata(kafka_session_events(topics->session)->rk, 0,
+                          *kafka_in_use_rkt(topics, topic), &metadata,
                           KAFKA_SLICE_MS / 4) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     const rd_kafka_metadata_topic_t *answer =
@@ -331,7 +334,8 @@ void kafka_in_use_refresh(struct kafka_in_use *topics)
     struct kafka_topic *topic = topics->refresh;
     topics->refresh = topic->next;
     topics->refreshed_us = now_us;
-    if (topic->rkt == NULL || topic->partitions == 0 || now_us - topic->checked_us < REFRESH_US)
+    if (*kafka_in_use_rkt(topics, topic) == NULL || topic->partitions == 0 ||
+        now_us - topic->checked_us < REFRESH_US)
         return;
     if (topic->weak != NULL && topics->session->options->delivery->require_replication)
         doubt(topics, topic);

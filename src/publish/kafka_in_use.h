@@ -9,8 +9,10 @@
 
 struct kafka_topic {
     const char *name;
-    rd_kafka_topic_t *rkt; /* of the session's handle for events; NULL after that was closed */
-    int32_t partitions;    /* 0: missing or refused when last looked at */
+    /* Of what events go out through (kafka_session_events_index()); NULL before it was used, and
+     * after that was closed. */
+    rd_kafka_topic_t *rkts[KAFKA_HANDLES];
+    int32_t partitions; /* 0: missing or refused when last looked at */
     int64_t max_message_bytes;
     struct clamp_limits clamp;
     int64_t checked_us;       /* when its metadata was asked for, monotonic */
@@ -29,7 +31,7 @@ struct kafka_topic {
 };
 
 struct kafka_in_use {
-    struct kafka_session *session; /* whose handle for events asks and produces */
+    struct kafka_session *session; /* what its events go out through asks, too */
     struct arena arena;
     struct table table;
     size_t kept; /* of the table, when the missing ones were dropped */
@@ -56,9 +58,14 @@ void kafka_in_use_forget_handles(struct kafka_in_use *topics);
 /* The topic, not looked up yet where it is new. A name that is not for events: ERROR_DATA. */
 int kafka_in_use_get(struct kafka_in_use *topics, struct span name, struct kafka_topic **topic,
                      struct error *err);
-/* A name that librdkafka does not take: ERROR_DATA. */
+/* For what events go out through now. A name that librdkafka does not take: ERROR_DATA. */
 int kafka_in_use_open_handle(struct kafka_in_use *topics, struct kafka_topic *topic,
                              struct error *err);
+static inline rd_kafka_topic_t **kafka_in_use_rkt(const struct kafka_in_use *topics,
+                                                  struct kafka_topic *topic)
+{
+    return &topic->rkts[kafka_session_events_index(topics->session)];
+}
 void kafka_in_use_forget_handle(struct kafka_topic *topic);
 /* Before a batch: rows can name topics without end, so that those that are not there are forgotten
  * now and then; nothing is under way to them. No pointer to a topic stays good. */

@@ -96,7 +96,7 @@ static enum step not_produced(struct kafka_txn *txn, const struct kafka_topic *t
     snprintf(doing, sizeof doing, "producing to topic %s", topic->name);
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return error_retry(err, REASON_TOPIC_CHANGED, "%s: %s", doing, rd_kafka_err2str(code));
-    return kafka_failed(err, &txn->session->events->health, code, NULL, doing);
+    return kafka_failed(err, &kafka_session_events(txn->session)->health, code, NULL, doing);
 }
 
 static enum step produce(struct kafka_publisher *p, struct kafka_topic *topic,
@@ -106,7 +106,8 @@ static enum step produce(struct kafka_publisher *p, struct kafka_topic *topic,
     rd_kafka_headers_t *headers = headers_of(message, stamp);
     /* The types are written out: the macros of the header are GNU C under clang. */
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        p->session.events->rk, RD_KAFKA_VTYPE_RKT, topic->rkt, RD_KAFKA_VTYPE_PARTITION, partition,
+        kafka_session_events(&p->session)->rk, RD_KAFKA_VTYPE_RKT,
+        *kafka_in_use_rkt(&p->topics, topic), RD_KAFKA_VTYPE_PARTITION, partition,
         RD_KAFKA_VTYPE_VALUE, message->value.ptr, message->value.len, RD_KAFKA_VTYPE_KEY,
         message->key.ptr, message->key.len, RD_KAFKA_VTYPE_TIMESTAMP, stamp->timestamp_ms,
         RD_KAFKA_VTYPE_OPAQUE, message, RD_KAFKA_VTYPE_HEADERS, headers, RD_KAFKA_VTYPE_END);

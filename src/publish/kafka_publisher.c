@@ -87,7 +87,7 @@ static void on_fatal(void *owner, const struct kafka_health *health, rd_kafka_re
  * would stand behind newer events. */
 static void stay_awake(struct kafka_publisher *p, int64_t most_ms)
 {
-    if (!kafka_session_is_apart(&p->session))
+    if (!p->session.apart)
         return;
     int64_t now_us = clock_boot_us();
     if (p->awake_us != 0 && now_us - p->awake_us > most_ms * US_PER_MS)
@@ -178,7 +178,7 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(wait_ms >= 0);
-    assert(p->session.events->rk != NULL || p->failure.failed);
+    assert(kafka_session_events(&p->session)->rk != NULL || p->failure.failed);
     stay_awake(p, BETWEEN_CALLS_MS);
     kafka_report_lost(&p->txn);
     if (!p->failure.failed)
@@ -225,7 +225,7 @@ static void op_close(struct publisher *base, int abort_ms)
     kafka_report_keep_lost(&p->txn);
     kafka_txn_abort(&p->txn, abort_ms);
     disconnect(p);
-    assert(p->session.transactional.rk == NULL && p->session.idempotent.rk == NULL);
+    assert(p->session.handles[0].client.rk == NULL && p->session.idempotent.rk == NULL);
     free_publisher(p);
 }
 

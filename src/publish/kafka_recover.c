@@ -91,8 +91,9 @@ int kafka_between(struct kafka_txn *txn, struct kafka_in_use *topics, struct err
 {
     assert(txn->phase == KAFKA_IDLE);
     assert(txn->flight->outstanding == 0 && !txn->in_transaction);
-    const struct kafka_session *session = txn->session;
-    bool tainted = session->options->delivery->strict && kafka_watch_tainted(&session->watch);
+    struct kafka_session *session = txn->session;
+    bool tainted = session->options->delivery->strict &&
+                   kafka_watch_tainted(&kafka_session_handle(session)->watch);
     if (tainted || kafka_in_use_wants_smaller_batches(topics))
         return renew(txn, topics, err);
     kafka_in_use_refresh(topics);

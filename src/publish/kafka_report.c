@@ -50,7 +50,9 @@ static rd_kafka_resp_err_t cause_of_purge(const struct kafka_txn *txn, rd_kafka_
                                           char *text, size_t text_size)
 {
     rd_kafka_error_t *error =
-        txn->in_transaction ? rd_kafka_begin_transaction(txn->session->transactional.rk) : NULL;
+        txn->in_transaction
+            ? rd_kafka_begin_transaction(kafka_session_handle(txn->session)->client.rk)
+            : NULL;
     if (error == NULL)
         return purged;
     rd_kafka_resp_err_t code = purged;
@@ -74,9 +76,10 @@ static void undelivered(const struct kafka_txn *txn, const struct kafka_client *
     else if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
         code = cause_of_purge(txn, code, cause, sizeof cause);
     if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        bool named = atomic_load(&txn->session->transactional.denied_topic_known);
+        const struct kafka_client *transactional = &kafka_session_handle(txn->session)->client;
+        bool named = atomic_load(&transactional->denied_topic_known);
         if (named)
-            topic = txn->session->transactional.denied_topic;
+            topic = transactional->denied_topic;
         if (named || report->err == code)
             txn->failure->denied = topic;
         kafka_denied(&err, &client->health, "topic", topic, KAFKA_USE_OPERATIONS);
@@ -101,9 +104,9 @@ static void undelivered(const struct kafka_txn *txn, const struct kafka_client *
 void kafka_report_failed(const struct kafka_txn *txn, const rd_kafka_message_t *report)
 {
     assert(report->err != RD_KAFKA_RESP_ERR_NO_ERROR);
-    const struct kafka_session *session = txn->session;
+    struct kafka_session *session = txn->session;
     if (kafka_txn_is_record(txn, report)) {
-        undelivered(txn, &session->transactional, report,
+        undelivered(txn, &kafka_session_handle(session)->client, report,
                     session->options->delivery->progress_topic.text);
         return;
     }
@@ -111,7 +114,7 @@ void kafka_report_failed(const struct kafka_txn *txn, const rd_kafka_message_t *
     if (can_be_the_records_fault(report->err))
         refuse_record(txn, message, report->err);
     else
-        undelivered(txn, session->events, report, message->topic.ptr);
+        undelivered(txn, kafka_session_events(session), report, message->topic.ptr);
 }
 
 /* Connections of this epoch. */
@@ -124,7 +127,7 @@ static unsigned count_lost(const struct kafka_txn *txn)
  * meanwhile is ill, whatever it was sent, and no record is to blame for it. */
 static bool is_broker_ill(const struct kafka_txn *txn)
 {
-    return kafka_away_unreachable(&txn->session->events->health.away);
+    return kafka_away_unreachable(&kafka_session_events(txn->session)->health.away);
 }
 
 static bool has_its_verdict(const struct kafka_txn *txn, const struct message *message,

@@ -1,7 +1,8 @@
 /* publish/kafka_session: opened, served and closed as one.
  *
  * One thread drives it; reports and errors are served by rd_kafka_poll() in that thread. A session
- * knows its transactional.id and no transaction: what is begun and ended on it is kafka_txn.c's. */
+ * knows its transactional ids and no transaction: what is begun and ended on it is kafka_txn.c's.
+ */
 #include "publish/kafka_session.h"
 
 #include "base/clock.h"
@@ -21,61 +22,87 @@ void kafka_session_init(struct kafka_session *session, const struct kafka_option
     int smallest = kafka_memory_smallest(options->memory, clock_monotonic_us());
     if (smallest > 0)
         session->batch_bytes = smallest;
-    session->events = &session->transactional;
-    snprintf(session->transactional_id, sizeof session->transactional_id, "%s.%" PRIu32,
-             options->delivery->transactional_id.text, options->shard);
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        snprintf(session->handles[i].transactional_id, sizeof session->handles[i].transactional_id,
+                 "%s.%" PRIu32, options->delivery->transactional_id.text,
+                 options->shard * KAFKA_HANDLES + i);
 }
 
-static int open_handle(struct kafka_session *session, struct kafka_client *client,
-                       enum kafka_role role, struct error *err)
+static int open_client(struct kafka_session *session, struct kafka_client *client,
+                       struct kafka_watch *watch, const char *transactional_id, struct error *err)
 {
-    struct kafka_client_options how = {
-        .options = session->options,
-        .role = role,
-        .batch_bytes = session->batch_bytes,
-        .watch = role == KAFKA_TRANSACTIONAL ? &session->watch : &session->idempotent_watch,
-        .listener = &session->listener};
-    if (role == KAFKA_TRANSACTIONAL)
-        how.transactional_id = session->transactional_id;
+    struct kafka_client_options how = {.options = session->options,
+                                       .role = transactional_id != NULL ? KAFKA_TRANSACTIONAL
+                                                                        : KAFKA_IDEMPOTENT,
+                                       .transactional_id = transactional_id,
+                                       .batch_bytes = session->batch_bytes,
+                                       .watch = watch,
+                                       .listener = &session->listener};
+    kafka_watch_reset(watch);
+    atomic_store(&watch->produce_lost, 0);
     return kafka_client_open(client, &how, err);
+}
+
+static int open_handle(struct kafka_session *session, struct kafka_handle *handle,
+                       struct error *err)
+{
+    const char *topic = session->options->delivery->progress_topic.text;
+    if (open_client(session, &handle->client, &handle->watch, handle->transactional_id, err) < 0)
+        return -1;
+    handle->progress_rkt = rd_kafka_topic_new(handle->client.rk, topic, NULL);
+    if (handle->progress_rkt == NULL)
+        return kafka_failed(err, &handle->client.health, rd_kafka_last_error(), NULL,
+                            "naming the progress topic");
+    return 0;
+}
+
+static int init_handle(struct kafka_handle *handle, struct error *err)
+{
+    assert(!handle->initialised);
+    if (kafka_client_init(&handle->client, handle->transactional_id, err) < 0)
+        return -1;
+    handle->initialised = true;
+    return 0;
 }
 
 int kafka_session_open(struct kafka_session *session, struct error *err)
 {
-    assert(session->transactional.rk == NULL && session->idempotent.rk == NULL);
-    const struct config_delivery *delivery = session->options->delivery;
-    kafka_watch_reset(&session->watch);
-    atomic_store(&session->watch.produce_lost, 0);
-    atomic_store(&session->idempotent_watch.produce_lost, 0);
-    if (open_handle(session, &session->transactional, KAFKA_TRANSACTIONAL, err) < 0)
-        return -1;
-    session->events = &session->transactional;
-    if (delivery->guarantee == GUARANTEE_AT_LEAST_ONCE) {
-        if (open_handle(session, &session->idempotent, KAFKA_IDEMPOTENT, err) < 0)
+    assert(session->handles[0].client.rk == NULL && session->idempotent.rk == NULL);
+    session->turn = 0;
+    session->apart = session->options->delivery->guarantee == GUARANTEE_AT_LEAST_ONCE;
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        if (open_handle(session, &session->handles[i], err) < 0)
             return -1;
-        session->events = &session->idempotent;
-    }
-    session->progress_rkt =
-        rd_kafka_topic_new(session->transactional.rk, delivery->progress_topic.text, NULL);
-    if (session->progress_rkt == NULL)
-        return kafka_failed(err, &session->transactional.health, rd_kafka_last_error(), NULL,
-                            "naming the progress topic");
-    return kafka_client_init(&session->transactional, session->transactional_id, err);
+    if (session->apart &&
+        open_client(session, &session->idempotent, &session->idempotent_watch, NULL, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        if (init_handle(&session->handles[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static void close_handle(struct kafka_handle *handle)
+{
+    if (handle->progress_rkt != NULL)
+        rd_kafka_topic_destroy(handle->progress_rkt);
+    handle->progress_rkt = NULL;
+    kafka_client_close(&handle->client);
+    handle->initialised = false;
 }
 
 void kafka_session_close(struct kafka_session *session)
 {
-    if (session->progress_rkt != NULL)
-        rd_kafka_topic_destroy(session->progress_rkt);
-    session->progress_rkt = NULL;
-    /* First: while the other one settles, what is queued here would still go out. */
+    /* First: while the others settle, what is queued here would still go out. */
     kafka_client_close(&session->idempotent);
-    kafka_client_close(&session->transactional);
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        close_handle(&session->handles[i]);
 }
 
 void kafka_session_serve(struct kafka_session *session, int wait_ms)
 {
-    rd_kafka_poll(session->events->rk, wait_ms);
-    if (kafka_session_is_apart(session))
-        rd_kafka_poll(session->transactional.rk, 0);
+    rd_kafka_poll(kafka_session_events(session)->rk, wait_ms);
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        if (&session->handles[i].client != kafka_session_events(session))
+            rd_kafka_poll(session->handles[i].client.rk, 0);
 }

@@ -1,23 +1,30 @@
-/* publish/kafka_session: the set of handles that a publisher produces with. Internal to the module.
- *
- * In exactly_once the transactional handle takes the events, too; in at_least_once they go through
- * an idempotent handle of their own, and only the progress record is written in a transaction. */
+/* publish/kafka_session: the handles of a publisher, opened, served and closed as one. Internal to
+ * the module. */
 #ifndef WALFERRY_PUBLISH_KAFKA_SESSION_H
 #define WALFERRY_PUBLISH_KAFKA_SESSION_H
 
 #include "publish/kafka_client.h"
 
+/* One transactional.id and what belongs to it. */
+struct kafka_handle {
+    char transactional_id[300];
+    struct kafka_client client;
+    struct kafka_watch watch;
+    rd_kafka_topic_t *progress_rkt;
+    bool initialised; /* init_transactions was answered well */
+};
+
+#define KAFKA_HANDLES 1
+
 struct kafka_session {
     const struct kafka_options *options;
-    struct kafka_listener listener; /* to both handles */
-    char transactional_id[300];
+    struct kafka_listener listener; /* to all of them */
     int batch_bytes; /* of the handles when they are opened next, and of those in use */
-    struct kafka_client transactional;
+    struct kafka_handle handles[KAFKA_HANDLES];
+    uint32_t turn; /* index of the handle of the transaction that is open or comes next */
+    bool apart;    /* events go out beside the transaction: */
     struct kafka_client idempotent; /* closed in exactly_once */
-    struct kafka_client *events;    /* one of the two */
-    struct kafka_watch watch;       /* on the transactional handle */
     struct kafka_watch idempotent_watch;
-    rd_kafka_topic_t *progress_rkt; /* of the transactional handle */
 };
 
 /* Opens nothing. *options, which have a memory, must outlive the session, which must stay where it
@@ -32,17 +39,24 @@ void kafka_session_close(struct kafka_session *session);
 /* Serves reports and errors; waits at most wait_ms for one. */
 void kafka_session_serve(struct kafka_session *session, int wait_ms);
 
-/* On the handle that the events go out through. */
-static inline struct kafka_watch *kafka_session_events_watch(struct kafka_session *session)
+/* Whose turn it is. */
+static inline struct kafka_handle *kafka_session_handle(struct kafka_session *session)
 {
-    return session->events == &session->transactional ? &session->watch
-                                                      : &session->idempotent_watch;
+    return &session->handles[session->turn];
 }
 
-/* Whether events go out beside the transaction. */
-static inline bool kafka_session_is_apart(const struct kafka_session *session)
+/* What the events go out through now, and which of the topics' handles (kafka_in_use.h) that is. */
+static inline struct kafka_client *kafka_session_events(struct kafka_session *session)
 {
-    return session->events != &session->transactional;
+    return session->apart ? &session->idempotent : &kafka_session_handle(session)->client;
+}
+static inline uint32_t kafka_session_events_index(const struct kafka_session *session)
+{
+    return session->apart ? 0 : session->turn;
+}
+static inline struct kafka_watch *kafka_session_events_watch(struct kafka_session *session)
+{
+    return session->apart ? &session->idempotent_watch : &kafka_session_handle(session)->watch;
 }
 
 #endif

@@ -74,11 +74,12 @@ static int begin(struct kafka_txn *txn, struct error *err)
     assert(!txn->in_transaction);
     assert(!txn->outcome_unknown); /* I5 */
     COUNTED_CRASH_POINT(txn, "C1");
-    kafka_watch_reset(&txn->session->watch);
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(txn->session->transactional.rk);
+    struct kafka_handle *handle = kafka_session_handle(txn->session);
+    assert(handle->initialised);
+    kafka_watch_reset(&handle->watch);
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(handle->client.rk);
     if (error != NULL)
-        return kafka_failed_object(err, &txn->session->transactional.health, error,
-                                   "beginning a transaction");
+        return kafka_failed_object(err, &handle->client.health, error, "beginning a transaction");
     txn->in_transaction = true;
     txn->first_offset = INT64_MAX;
     txn->begun_us = clock_monotonic_us();
@@ -89,7 +90,7 @@ int kafka_txn_open(struct kafka_txn *txn, struct error *err)
 {
     assert(txn->phase == KAFKA_IDLE);
     txn->begun_us = clock_monotonic_us();
-    if (!kafka_session_is_apart(txn->session) && begin(txn, err) < 0)
+    if (!txn->session->apart && begin(txn, err) < 0)
         return -1;
     txn->phase = KAFKA_OPEN;
     return 0;
@@ -100,7 +101,7 @@ int kafka_txn_open(struct kafka_txn *txn, struct error *err)
 enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
 {
     if (txn->flight->outstanding > 0)
-        rd_kafka_flush(txn->session->events->rk, KAFKA_SLICE_MS);
+        rd_kafka_flush(kafka_session_events(txn->session)->rk, KAFKA_SLICE_MS);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
     if (txn->flight->outstanding == 0)
@@ -116,6 +117,7 @@ enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
 static enum step produce_ours(struct kafka_txn *txn, const char *key, struct span value,
                               struct error *err)
 {
+    struct kafka_handle *handle = kafka_session_handle(txn->session);
     char version[12];
     int version_len = snprintf(version, sizeof version, "%" PRIu32, txn->mark);
     /* Ours until it is taken: headers that librdkafka makes itself it frees twice where it takes
@@ -123,7 +125,7 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
     rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
     rd_kafka_header_add(headers, KAFKA_PROGRESS_HEADER, -1, version, version_len);
     const rd_kafka_vu_t parts[] = {
-        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = txn->session->progress_rkt},
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = handle->progress_rkt},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
         {.vtype = RD_KAFKA_VTYPE_KEY,
@@ -133,7 +135,7 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
         {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = txn}};
     rd_kafka_error_t *error =
-        rd_kafka_produceva(txn->session->transactional.rk, parts, sizeof parts / sizeof parts[0]);
+        rd_kafka_produceva(handle->client.rk, parts, sizeof parts / sizeof parts[0]);
     if (error == NULL) {
         txn->records_outstanding++;
         return STEP_DONE;
@@ -146,8 +148,7 @@ static enum step produce_ours(struct kafka_txn *txn, const char *key, struct spa
         return kafka_fail_again(txn->failure, err);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return STEP_WAIT;
-    return kafka_failed(err, &txn->session->transactional.health, code, NULL,
-                        "producing the progress record");
+    return kafka_failed(err, &handle->client.health, code, NULL, "producing the progress record");
 }
 
 static enum step produce_note(struct kafka_txn *txn, struct error *err)
@@ -175,7 +176,7 @@ static enum step produce_record(struct kafka_txn *txn, struct span record, struc
 /* Both guarantees: when this returns DONE the transaction is open and holds the record (I4). */
 static enum step add_record(struct kafka_txn *txn, struct span record, struct error *err)
 {
-    if (kafka_session_is_apart(txn->session)) {
+    if (txn->session->apart) {
         enum step drained = kafka_txn_drain(txn, err);
         if (drained != STEP_DONE)
             return drained;
@@ -188,7 +189,7 @@ static enum step add_record(struct kafka_txn *txn, struct span record, struct er
 static enum step flush_all(struct kafka_txn *txn, struct error *err)
 {
     if (txn->flight->outstanding > 0 || txn->records_outstanding > 0)
-        rd_kafka_flush(txn->session->transactional.rk, KAFKA_SLICE_MS);
+        rd_kafka_flush(kafka_session_handle(txn->session)->client.rk, KAFKA_SLICE_MS);
     if (txn->failure->failed)
         return kafka_fail_again(txn->failure, err);
     if (txn->flight->outstanding == 0 && txn->records_outstanding == 0)
@@ -236,19 +237,20 @@ static void committed(struct kafka_txn *txn, struct span record)
     txn->committed = earlier;
     buf_reset(&txn->committed);
     buf_add(&txn->committed, record);
-    txn->session->transactional.health.brokers_down = false;
+    kafka_session_handle(txn->session)->client.health.brokers_down = false;
 }
 
 static int commit_failed(struct kafka_txn *txn, rd_kafka_error_t *error, struct error *err)
 {
     static const char doing[] = "committing the transaction";
+    const struct kafka_health *health = &kafka_session_handle(txn->session)->client.health;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     if (kafka_is_fenced(code)) {
         txn->outcome_unknown = true;
-        return kafka_failed_object(err, &txn->session->transactional.health, error, doing);
+        return kafka_failed_object(err, health, error, doing);
     }
     if (rd_kafka_error_txn_requires_abort(error)) {
-        kafka_failed_object(err, &txn->session->transactional.health, error, doing);
+        kafka_failed_object(err, health, error, doing);
         if (err->kind == ERROR_RETRY && err->reason == REASON_KAFKA_ERROR)
             err->reason = REASON_TRANSACTION_ABORTED;
         txn->phase = KAFKA_RECORDED; /* it has not ended: an abort is what it wants */
@@ -265,7 +267,7 @@ static int commit_failed(struct kafka_txn *txn, rd_kafka_error_t *error, struct 
 static enum step end_transaction(struct kafka_txn *txn, struct span record, struct error *err)
 {
     rd_kafka_error_t *error =
-        rd_kafka_commit_transaction(txn->session->transactional.rk, KAFKA_SLICE_MS);
+        rd_kafka_commit_transaction(kafka_session_handle(txn->session)->client.rk, KAFKA_SLICE_MS);
     if (error == NULL) {
         committed(txn, record);
         return STEP_DONE;
@@ -306,7 +308,7 @@ enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct err
         if (txn->flight->produced == 0)
             COUNTED_CRASH_POINT(txn, "C10");
         COUNTED_CRASH_POINT(txn, "C3");
-        atomic_store(&txn->session->watch.crash_at_end_txn, txn->claimed);
+        atomic_store(&kafka_session_handle(txn->session)->watch.crash_at_end_txn, txn->claimed);
         txn->phase = KAFKA_ENDING;
     }
     assert(txn->phase == KAFKA_ENDING);
@@ -319,10 +321,11 @@ enum step kafka_txn_commit(struct kafka_txn *txn, struct span record, struct err
  * init_transactions aborts what is left. */
 void kafka_txn_abort(struct kafka_txn *txn, int abort_ms)
 {
-    struct kafka_client *client = &txn->session->transactional;
+    struct kafka_handle *handle = kafka_session_handle(txn->session);
+    struct kafka_client *client = &handle->client;
     assert(!txn->in_transaction || txn->recovered); /* I2 */
     if (abort_ms <= 0 || !txn->in_transaction || txn->phase == KAFKA_ENDING ||
-        txn->outcome_unknown || kafka_watch_tainted(&txn->session->watch) || client->rk == NULL ||
+        txn->outcome_unknown || kafka_watch_tainted(&handle->watch) || client->rk == NULL ||
         client->health.auth_failed || client->health.brokers_down)
         return;
     const struct kafka_failure *failure = txn->failure;

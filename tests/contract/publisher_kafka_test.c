@@ -238,9 +238,9 @@ static void a_tainted_transaction_has_the_producer_made_anew(void **state)
     peer_create_topic(f->topic, 1, NULL);
     fixture_open(f);
     fixture_must_commit(f, "one");
-    assert_int_equal(atomic_load(&inside(f)->session.watch.end_txn_sent), 1);
-    assert_int_equal(atomic_load(&inside(f)->session.watch.transport_failures), 0);
-    atomic_store(&inside(f)->session.watch.end_txn_sent, 2);
+    assert_int_equal(atomic_load(&inside(f)->session.handles[0].watch.end_txn_sent), 1);
+    assert_int_equal(atomic_load(&inside(f)->session.handles[0].watch.transport_failures), 0);
+    atomic_store(&inside(f)->session.handles[0].watch.end_txn_sent, 2);
     fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
     fixture_must_commit(f, "two");
     assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
@@ -256,7 +256,7 @@ static void a_zombie_in_strict_mode_fences_nobody(void **state)
     fixture_open(f);
     fixture_must_commit(f, "one");
     struct kafka_publisher *zombie = inside(f);
-    atomic_store(&zombie->session.watch.transport_failures, 1);
+    atomic_store(&zombie->session.handles[0].watch.transport_failures, 1);
     f->publisher = NULL;
     fixture_reopen(f);
     fixture_must_commit(f, "two");
@@ -272,7 +272,7 @@ static void without_strict_a_taint_is_passed_over(void **state)
     f->delivery.strict = false;
     fixture_open(f);
     fixture_must_commit(f, "one");
-    atomic_store(&inside(f)->session.watch.end_txn_sent, 2);
+    atomic_store(&inside(f)->session.handles[0].watch.end_txn_sent, 2);
     fixture_must_commit(f, "two");
     assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 0);
 }
@@ -723,9 +723,9 @@ static unsigned end_txn_of_abort(struct fixture *f, bool tainted)
     while (p->flight.outstanding > 0)
         assert_int_equal(publisher_poll(f->publisher, 100, &f->err), 0);
     if (tainted)
-        atomic_fetch_add(&p->session.watch.transport_failures, 1);
+        atomic_fetch_add(&p->session.handles[0].watch.transport_failures, 1);
     kafka_txn_abort(&p->txn, 5000);
-    return atomic_load(&p->session.watch.end_txn_sent);
+    return atomic_load(&p->session.handles[0].watch.end_txn_sent);
 }
 
 static void a_tainted_transaction_is_not_aborted(void **state)

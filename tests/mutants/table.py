@@ -98,7 +98,7 @@ MUTANTS = [
            "sim", r"I4: a transaction is spread"),
     Mutant("progress-in-another-transaction", "I4", PUBLISH,
            [("if (!txn->in_transaction && begin(txn, err) < 0)",
-             "rd_kafka_t *rk = txn->session->transactional.rk;"
+             "rd_kafka_t *rk = kafka_session_handle(txn->session)->client.rk;"
              " if (txn->in_transaction) { rd_kafka_flush(rk, 10000);"
              " rd_kafka_commit_transaction(rk, 10000); txn->in_transaction = false; }"
              " if (!txn->in_transaction && begin(txn, err) < 0)")],

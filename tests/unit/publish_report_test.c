@@ -42,7 +42,7 @@ static void open_handle(struct fixture *f, struct kafka_client *client, enum kaf
     struct kafka_client_options how = {.options = &f->options, .role = role};
     struct error err;
     if (role == KAFKA_TRANSACTIONAL)
-        how.transactional_id = f->session.transactional_id;
+        how.transactional_id = f->session.handles[0].transactional_id;
     assert_int_equal(kafka_client_open(client, &how, &err), 0);
 }
 
@@ -62,7 +62,7 @@ static int setup(void **state)
     struct kafka_listener listener = {.on_report = no_report, .on_fatal = no_fatal};
     f.options.memory = &f.memory;
     kafka_session_init(&f.session, &f.options, &listener);
-    open_handle(&f, &f.session.transactional, KAFKA_TRANSACTIONAL);
+    open_handle(&f, &f.session.handles[0].client, KAFKA_TRANSACTIONAL);
     kafka_txn_init(&f.txn, &f.session, &f.flight, &f.failure);
     f.flight.first = change_id_wal(100, 1);
     f.flight.last = change_id_wal(300, 7);
@@ -131,7 +131,7 @@ static void lose(struct fixture *f, unsigned connections, size_t bytes)
 {
     f->message.bytes = f->flight.largest = bytes;
     f->flight.outstanding = 1;
-    atomic_store(&f->session.watch.produce_lost, connections);
+    atomic_store(&f->session.handles[0].watch.produce_lost, connections);
     kafka_report_lost(&f->txn);
 }
 
@@ -220,7 +220,7 @@ static void a_record_that_is_lost_again_and_again_is_shielded_by_none(void **sta
 static void a_broker_that_is_ill_condemns_no_record(void **state)
 {
     struct fixture *f = *state;
-    struct kafka_away *away = &f->session.transactional.health.away;
+    struct kafka_away *away = &f->session.handles[0].client.health.away;
     kafka_away_note(away, "127.0.0.1:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection "
                           "refused (after 0ms in state CONNECT)");
     kafka_away_note(away, "127.0.0.1:9092/1: Disconnected (after 12ms in state UP)");
@@ -274,8 +274,8 @@ static void a_missing_acl_names_the_topic_that_librdkafka_named(void **state)
     assert_int_equal(f->failure.error.kind, ERROR_STOP);
     assert_non_null(strstr(f->failure.error.text, "Kafka denies Write,Describe on topic orders"));
     f->failure.failed = false;
-    strcpy(f->session.transactional.denied_topic, "other");
-    atomic_store(&f->session.transactional.denied_topic_known, true);
+    strcpy(f->session.handles[0].client.denied_topic, "other");
+    atomic_store(&f->session.handles[0].client.denied_topic_known, true);
     blame(f, &f->message, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     assert_non_null(strstr(f->failure.error.text, "on topic other"));
     assert_nobody_blamed(f);
@@ -284,7 +284,8 @@ static void a_missing_acl_names_the_topic_that_librdkafka_named(void **state)
 static void what_ended_the_producer_is_the_cause(void **state)
 {
     struct fixture *f = *state;
-    rd_kafka_test_fatal_error(f->session.transactional.rk, RD_KAFKA_RESP_ERR__FENCED, "fenced!");
+    rd_kafka_test_fatal_error(f->session.handles[0].client.rk, RD_KAFKA_RESP_ERR__FENCED,
+                              "fenced!");
     assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR__FATAL), "fenced");
     assert_nobody_blamed(f);
 }
@@ -294,18 +295,19 @@ static void a_record_is_asked_about_at_its_own_handle(void **state)
 {
     struct fixture *f = *state;
     open_handle(f, &f->session.idempotent, KAFKA_IDEMPOTENT);
-    f->session.events = &f->session.idempotent;
-    rd_kafka_test_fatal_error(f->session.transactional.rk, RD_KAFKA_RESP_ERR__FENCED, "fenced!");
+    f->session.apart = true;
+    rd_kafka_test_fatal_error(f->session.handles[0].client.rk, RD_KAFKA_RESP_ERR__FENCED,
+                              "fenced!");
     assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR__FATAL), "fenced");
     f->failure.failed = false;
-    f->session.transactional.health.auth_failed = true;
+    f->session.handles[0].client.health.auth_failed = true;
     assert_string_equal(blame(f, &f->txn, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT), "auth_failed");
 }
 
 static void a_fatal_error_is_told_by_its_cause(void **state)
 {
     struct fixture *f = *state;
-    const struct kafka_health *health = &f->session.transactional.health;
+    const struct kafka_health *health = &f->session.handles[0].client.health;
     kafka_report_fatal(&f->failure, health, RD_KAFKA_RESP_ERR_UNKNOWN, "lost its mind");
     assert_string_equal(reason_slug(f->failure.error.reason), "producer_fatal");
     f->failure.failed = false;
