@@ -2,11 +2,59 @@
  * says that a server was away, so that a pipeline can tell "no" from "not now". */
 #include "cli/cli_answer.h"
 
+#include <errno.h>
+#include <stdio.h>
+
+/* What a person writes by hand, or a test does. */
+#define SAMPLE_BYTES_MAX (64 * 1024 * 1024)
+
+static int read_all(const char *path, struct buf *out, struct error *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
+    if (file == NULL)
+        return error_stop(err, REASON_SAMPLE, "%s: %s", path, strerror(errno));
+    size_t got;
+    do {
+        got = fread(buf_reserve(out, 65536), 1, 65536, file);
+        out->len += got;
+    } while (got > 0 && out->len <= SAMPLE_BYTES_MAX);
+    int why = ferror(file) != 0 ? errno : 0;
+    if (!standard)
+        fclose(file);
+    if (why != 0)
+        return error_stop(err, REASON_SAMPLE, "%s: %s", path, strerror(why));
+    if (out->len > SAMPLE_BYTES_MAX)
+        return error_stop(err, REASON_SAMPLE, "%s: larger than 64MB", path);
+    return 0;
+}
+
+static void check_sample(struct answer *answer, const char *path, uint32_t *failed,
+                         struct error *err)
+{
+    if (args_has(answer->args, OPTION_CONNECT)) {
+        error_stop(err, REASON_USAGE, "--sample asks nobody, and --connect does");
+        error_hint(err, "give one of them");
+        return;
+    }
+    struct buf json = BUF_EMPTY;
+    if (read_all(path, &json, err) == 0 &&
+        relay_sample(&answer->options, buf_span(&json), failed, err) < 0 &&
+        err->reason == REASON_SAMPLE)
+        (void)error_wrap(err, "%s", path);
+    buf_fini(&json);
+}
+
 int command_check(const struct args *args)
 {
     struct answer answer;
     struct error err = ERROR_INIT;
-    if (answer_begin(&answer, args, true, &err) == 0)
-        (void)relay_check(&answer.options, args_has(args, OPTION_CONNECT), &err);
-    return answer_end(&answer, EXIT_OK, EXIT_GAVE_UP, &err);
+    uint32_t failed = 0;
+    if (answer_begin(&answer, args, true, &err) == 0) {
+        if (args_has(args, OPTION_SAMPLE))
+            check_sample(&answer, args->values[OPTION_SAMPLE], &failed, &err);
+        else
+            (void)relay_check(&answer.options, args_has(args, OPTION_CONNECT), &err);
+    }
+    return answer_end(&answer, failed > 0 ? EXIT_NO : EXIT_OK, EXIT_GAVE_UP, &err);
 }

@@ -22,6 +22,11 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_CONNECT] = {"connect", 0, NULL,
                         "Ask the database and the brokers, too: publication against routes, "
                         "coordinator, topics, progress against slot. Takes nothing over."},
+    [OPTION_SAMPLE] =
+        {"sample", 0, "FILE",
+         "Ask nobody: print what the routes make of the changes in this file of JSON, "
+         "an array of {op, schema, table, types, before, after}; - is the standard "
+         "input."},
     [OPTION_ADMIN_CONNECTION] = {"admin-connection", 0, "CONNINFO",
                                  "Create or drop the publication over this connection, where the "
                                  "relay's own role may not."},

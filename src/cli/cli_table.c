@@ -24,9 +24,10 @@ const struct command command_table[] = {
      .text = "Finds errors in the file, in templates and in librdkafka properties, and names the "
              "line. With --connect it asks the servers as well. It never takes a relay over and "
              "creates nothing, so it is safe beside a running one.",
-     .options = {4, {OPTION_CONFIG, OPTION_CONNECT, OPTION_JSON, OPTION_HELP}},
+     .options = {5, {OPTION_CONFIG, OPTION_CONNECT, OPTION_SAMPLE, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry check -c orders.yaml", "before a commit or a reload"},
-                  {"walferry check --connect", "before a deployment"}},
+                  {"walferry check --connect", "before a deployment"},
+                  {"walferry check --sample changes.json", "what becomes of these changes"}},
      .run = command_check},
     {.name = "setup",
      .summary = "create publication, slot, progress topic and topics",

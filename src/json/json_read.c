@@ -75,6 +75,17 @@ const struct json_tree *json_tree_at(const struct json_tree *array, size_t index
     return (const struct json_tree *)json_array_get(node_of(array), index);
 }
 
+const char *json_tree_name_at(const struct json_tree *object, size_t index)
+{
+    json_t *node = (json_t *)node_of(object);
+    if (json_tree_kind(object) != JSON_TREE_OBJECT)
+        return NULL;
+    void *at = json_object_iter(node);
+    for (size_t i = 0; at != NULL && i < index; i++)
+        at = json_object_iter_next(node, at);
+    return at != NULL ? json_object_iter_key(at) : NULL;
+}
+
 static bool digits_u64(struct span digits, uint64_t *value)
 {
     uint64_t sum = 0;

@@ -39,6 +39,9 @@ size_t json_tree_count(const struct json_tree *node);
 /* The element of an array, or NULL. */
 const struct json_tree *json_tree_at(const struct json_tree *array, size_t index);
 
+/* The name of the member, in the order of the text; NULL: there are not so many. */
+const char *json_tree_name_at(const struct json_tree *object, size_t index);
+
 /* An integer from 0, or a string of decimal digits: what may exceed 2^63 is written as a string. */
 bool json_tree_u64(const struct json_tree *node, uint64_t *value);
 bool json_tree_i64(const struct json_tree *node, int64_t *value);

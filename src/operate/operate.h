@@ -12,6 +12,11 @@
  * -1: *err tells the first thing that is not. */
 int relay_check(const struct command_options *options, bool connect, struct error *err);
 
+/* `check --sample`: what the routes make of changes that a file describes; asks nobody. *failed:
+ * how many routes could not make of a change what they should. */
+int relay_sample(const struct command_options *options, struct span json, uint32_t *failed,
+                 struct error *err);
+
 /* `setup --progress-version`: the record as an older version of walferry reads it, from 1 to
  * PROGRESS_VERSION; fences. ERROR_STOP, progress_has_more, where something in it would be lost. */
 int relay_setup_version(const struct command_options *options, uint32_t version, struct error *err);
