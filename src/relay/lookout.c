@@ -165,8 +165,14 @@ void lookout_gone(struct lookout *l, struct span oids, uint64_t lsn)
     if (oids.len == 0)
         return;
     pthread_mutex_lock(&l->mutex);
-    buf_add_text(&l->gone, l->gone.len > 0 ? "," : "");
-    buf_add(&l->gone, oids);
+    /* An open that fails behind this finds the same again. */
+    struct span known = buf_span(&l->gone);
+    bool again = known.len >= oids.len &&
+                 span_equal((struct span){known.ptr + known.len - oids.len, oids.len}, oids);
+    if (!again) {
+        buf_add_text(&l->gone, known.len > 0 ? "," : "");
+        buf_add(&l->gone, oids);
+    }
     l->gone_lsn = lsn;
     pthread_mutex_unlock(&l->mutex);
 }

@@ -282,6 +282,9 @@ static void a_guard_that_names_what_is_gone_is_a_change(void **state)
     behind.id.final_lsn = 1000; /* it was dropped by then: so this one is forged */
     lookout_gone(&l, SPAN_LITERAL("16400"), 900);
     lookout_gone(&l, SPAN_LITERAL("16500,16600"), 1000);
+    size_t len = l.gone.len;
+    lookout_gone(&l, SPAN_LITERAL("16500,16600"), 1000); /* an open that has failed, once more */
+    assert_int_equal(l.gone.len, len);
     lookout_gone(&l, span_null(), 2000);
     lookout_ask(&l, &other);
     assert_true(tell_touched(1100, "201:201:", false, ""));
