@@ -211,6 +211,13 @@ static void add_patterns(const struct router *router, struct buf *schemas, struc
     buf_add_char(tables, '}');
 }
 
+/* What no route takes from decides about nothing: the stream does not ask for it. NULL is no name.
+ */
+static const char *read_changes(const struct router *router, const char *changes)
+{
+    return router_has_share(router, ROUTER_CHANGES) ? changes : NULL;
+}
+
 int fingerprint_take(struct pg_connection *sql, const char *publication, const char *changes,
                      const struct router *router, struct arena *arena, struct fingerprint *out,
                      struct error *err)
@@ -226,7 +233,8 @@ int fingerprint_take(struct pg_connection *sql, const char *publication, const c
     int len = snprintf(statement, sizeof statement, LINES_SQL,
                        has_schemas ? SPACES_SQL : NO_SPACES_SQL, BEHIND_SQL);
     assert(len > 0 && (size_t)len < sizeof statement);
-    const char *params[] = {publication, buf_text(&schemas), buf_text(&tables), changes};
+    const char *params[] = {publication, buf_text(&schemas), buf_text(&tables),
+                            read_changes(router, changes)};
     struct pg_result *r = NULL;
     int result = pg_query(sql, statement, 4, params, &r, err);
     if (result == 0) {
@@ -263,8 +271,12 @@ int fingerprint_touched(struct pg_connection *sql, const char *publication, cons
     int len = snprintf(statement, sizeof statement, TOUCHED_SQL);
     assert(len > 0 && (size_t)len < sizeof statement);
     snprintf(xid, sizeof xid, "%" PRIu64, suspects->xid);
-    const char *params[] = {publication, buf_text(&schemas),        buf_text(&tables),
-                            changes,     suspects->all ? "t" : "f", buf_text(&oids),
+    const char *params[] = {publication,
+                            buf_text(&schemas),
+                            buf_text(&tables),
+                            read_changes(router, changes),
+                            suspects->all ? "t" : "f",
+                            buf_text(&oids),
                             xid};
     struct pg_result *r = NULL;
     int result = pg_query(sql, statement, 7, params, &r, err);
@@ -330,16 +342,21 @@ static void keep_routed(const struct router *router, struct span text, struct bu
     arena_fini(&arena);
 }
 
-int fingerprint_judge(struct pg_connection *sql, const struct router *router, struct span before,
-                      struct span now, struct fingerprint_change *change, struct error *err)
+int fingerprint_judge(struct pg_connection *sql, const struct router *router, const char *changes,
+                      struct span before, struct span now, struct fingerprint_change *change,
+                      struct error *err)
 {
-    struct buf kept = BUF_EMPTY;
-    keep_routed(router, before, &kept);
+    struct buf read = BUF_EMPTY, kept = BUF_EMPTY;
+    bool reads_both = read_changes(router, changes) != NULL;
+    if (!reads_both)
+        fingerprint_without(before, now, changes, &read);
+    keep_routed(router, reads_both ? before : buf_span(&read), &kept);
     fingerprint_compare(buf_span(&kept), now, change);
     if (change->verdict == FINGERPRINT_SAME && !span_equal(before, now)) {
         change->verdict = FINGERPRINT_GREW;
         buf_add_text(&change->what, "fewer tables are routed");
     }
+    buf_fini(&read);
     buf_fini(&kept);
     return change->gone.len > 0 ? judge_gone(sql, change, err) : 0;
 }

@@ -51,7 +51,8 @@ struct fingerprint_suspects {
     uint64_t xid;                            /* with its epoch; transactions below it are over */
 };
 
-/* Of both publications, where they exist. Takes no lock on a table. */
+/* Of the publications from which routes take, where they exist: of `changes` only where there are
+ * such routes. Takes no lock on a table. */
 int fingerprint_take(struct pg_connection *sql, const char *publication, const char *changes,
                      const struct router *router, struct arena *arena, struct fingerprint *out,
                      struct error *err);
@@ -64,8 +65,10 @@ int fingerprint_touched(struct pg_connection *sql, const char *publication, cons
                         bool *any, struct buf *names, struct error *err);
 
 /* fingerprint_compare() of what the routes take now, for tables that a changed file no longer
- * routes are no loss; and asks the server about partitions that are gone. */
-int fingerprint_judge(struct pg_connection *sql, const struct router *router, struct span before,
-                      struct span now, struct fingerprint_change *change, struct error *err);
+ * routes are no loss, nor is `changes` where it has no route for it; and asks the server about
+ * partitions that are gone. */
+int fingerprint_judge(struct pg_connection *sql, const struct router *router, const char *changes,
+                      struct span before, struct span now, struct fingerprint_change *change,
+                      struct error *err);
 
 #endif

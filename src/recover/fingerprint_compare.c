@@ -280,12 +280,15 @@ static void compare_member(const struct line *was, const struct texts *texts,
         back ? " and put back, or its row filter or column list was changed" : "");
 }
 
-/* Both are quoted where they must be. */
-static bool has_table_in(const struct texts *texts, struct span schema, struct arena *arena)
+/* The tables of a schema; both are quoted where they must be. NULL behind the last. */
+static const struct entry *table_in(const struct list *tables, struct span schema,
+                                    const struct entry *after, struct arena *arena)
 {
     struct span prefix = span_of(arena_format(arena, "%.*s.", SPAN_ARG(schema)));
-    const struct entry *table = list_seek(&texts->tables_now, prefix);
-    return table != NULL && span_starts_with(table->word, prefix);
+    const struct entry *entry = after != NULL ? after + 1 : list_seek(tables, prefix);
+    bool in = entry != NULL && entry < tables->entries + tables->count &&
+              span_starts_with(entry->word, prefix);
+    return in ? entry : NULL;
 }
 
 /* A schema of which nothing is routed any more is no loss; what became of its tables is told by
@@ -296,7 +299,7 @@ static void compare_schema(const struct line *was, const struct texts *texts, st
     struct line is;
     bool found = find(texts->now, "schema", was->words[OID], &is);
     if (found ? span_equal(was->whole, is.whole)
-              : !has_table_in(texts, was->words[SCHEMA_NAME], arena))
+              : !table_in(&texts->tables_now, was->words[SCHEMA_NAME], NULL, arena))
         return;
     say(change, FINGERPRINT_LOST, "schema %.*s was taken out of the publication",
         SPAN_ARG(was->words[SCHEMA_NAME]));
@@ -367,6 +370,135 @@ static void tell_new(const struct line *is, const struct texts *texts,
             SPAN_ARG(is->words[SCHEMA_NAME]));
 }
 
+/* ---- A publication that nobody reads any more ---- */
+
+static struct texts texts_of(struct span before, struct span now, struct arena *arena)
+{
+    return (struct texts){.before = before,
+                          .now = now,
+                          .tables_before = list_of(before, 't', TABLE_NAME, arena),
+                          .tables_now = list_of(now, 't', TABLE_NAME, arena),
+                          .members_now = list_of(now, 'm', MEMBER_TABLE, arena)};
+}
+
+/* name: as SQL has it, in quotes where it must be. */
+static bool is_named(struct span name, const char *as)
+{
+    bool quoted = name.len > 1 && name.ptr[0] == '"';
+    size_t i = quoted ? 1 : 0, end = quoted ? name.len - 1 : name.len;
+    for (; i < end; i++, as++) {
+        if (*as != name.ptr[i])
+            return false;
+        if (quoted && name.ptr[i] == '"')
+            i++; /* doubled */
+    }
+    return *as == '\0';
+}
+
+static bool is_unchanged(const struct line *is, const char *kind, struct span before)
+{
+    struct line was;
+    return find(before, kind, is->words[OID], &was) && span_equal(was.whole, is->whole);
+}
+
+static bool has_all_along(const struct texts *texts, struct span table)
+{
+    const struct entry *entry = list_seek(&texts->members_now, table);
+    const struct entry *end = texts->members_now.entries + texts->members_now.count;
+    for (; entry != NULL && entry < end && span_equal(entry->word, table); entry++) {
+        struct line is = split(entry->whole);
+        if (is_unchanged(&is, "member", texts->before))
+            return true;
+    }
+    return false;
+}
+
+/* Whether all tables are published cannot be altered. */
+static bool has_all_tables_all_along(struct span before, struct span now)
+{
+    struct line is, was;
+    for (struct span rest = now; next_of(&rest, 'p', &is);)
+        if (memchr(is.words[PUB_FLAGS].ptr, 'a', is.words[PUB_FLAGS].len) != NULL &&
+            find(before, "publication", is.words[OID], &was))
+            return true;
+    return false;
+}
+
+/* What is read still, and what it has sent all along beside tables by their names. */
+struct read {
+    struct texts texts;
+    bool all_tables;
+    struct list schemas; /* now, by name */
+};
+
+static bool has_schema_all_along(const struct read *read, struct span table)
+{
+    for (size_t i = 0; i < read->schemas.count; i++) {
+        struct line is = split(read->schemas.entries[i].whole);
+        struct span name = is.words[SCHEMA_NAME];
+        if (table.len > name.len && table.ptr[name.len] == '.' && span_starts_with(table, name) &&
+            is_unchanged(&is, "schema", read->texts.before))
+            return true;
+    }
+    return false;
+}
+
+/* By what was there before and is there now: by its name, its root's, its schema, or as all is. */
+static bool was_sent_all_along(const struct read *read, struct span table)
+{
+    struct line line;
+    const struct texts *texts = &read->texts;
+    if (!find(texts->now, "table", table, &line))
+        return true; /* its own line tells, where it must */
+    return is_sent(&line) && (read->all_tables || has_all_along(texts, table) ||
+                              has_all_along(texts, line.words[TABLE_ROOT]) ||
+                              has_schema_all_along(read, line.words[TABLE_NAME]));
+}
+
+static bool is_of_unread(const struct line *was, const struct read *read, const char *publication,
+                         struct arena *arena)
+{
+    struct line is;
+    const struct texts *texts = &read->texts;
+    if (is_kind(was, 'p'))
+        return is_named(was->words[PUB_NAME], publication);
+    if (is_kind(was, 'm'))
+        return !find(texts->now, "member", was->words[OID], &is) &&
+               was_sent_all_along(read, was->words[MEMBER_TABLE]);
+    if (!is_kind(was, 's') || find(texts->now, "schema", was->words[OID], &is))
+        return false;
+    for (const struct entry *table = NULL;
+         (table = table_in(&texts->tables_before, was->words[SCHEMA_NAME], table, arena)) != NULL;)
+        if (!was_sent_all_along(read, split(table->whole).words[OID]))
+            return false;
+    return true;
+}
+
+void fingerprint_without(struct span before, struct span now, const char *publication,
+                         struct buf *kept)
+{
+    assert(publication != NULL && kept->len == 0);
+    struct arena arena;
+    struct line line;
+    bool there = false;
+    for (struct span rest = before; next_of(&rest, 'p', &line);)
+        there |= is_named(line.words[PUB_NAME], publication);
+    if (!there) {
+        buf_add(kept, before);
+        return;
+    }
+    arena_init(&arena, 65536, 65536);
+    const struct read read = {.texts = texts_of(before, now, &arena),
+                              .all_tables = has_all_tables_all_along(before, now),
+                              .schemas = list_of(now, 's', SCHEMA_NAME, &arena)};
+    for (struct span rest = before; next_line(&rest, &line);)
+        if (!is_of_unread(&line, &read, publication, &arena))
+            buf_add_format(kept, "%s%.*s", kept->len > 0 ? "\n" : "", SPAN_ARG(line.whole));
+    arena_fini(&arena);
+}
+
+/* ---- All of it ---- */
+
 bool fingerprint_next(struct span *rest, struct fingerprint_line *out)
 {
     struct line line;
@@ -413,11 +545,7 @@ void fingerprint_compare(struct span before, struct span now, struct fingerprint
     }
     struct arena arena;
     arena_init(&arena, 65536, 65536);
-    const struct texts texts = {.before = before,
-                                .now = now,
-                                .tables_before = list_of(before, 't', TABLE_NAME, &arena),
-                                .tables_now = list_of(now, 't', TABLE_NAME, &arena),
-                                .members_now = list_of(now, 'm', MEMBER_TABLE, &arena)};
+    const struct texts texts = texts_of(before, now, &arena);
     for (rest = before; next_line(&rest, &line);)
         compare_line(&line, &texts, &arena, change);
     for (rest = now; next_line(&rest, &line);)

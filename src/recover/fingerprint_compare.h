@@ -37,6 +37,11 @@ struct span fingerprint_name_of(struct span text, struct span oid);
 /* Takes the next line off *rest; false where there is none. */
 bool fingerprint_next(struct span *rest, struct fingerprint_line *line);
 
+/* Appends the lines of `before` without those of a publication that `now` does not look at any
+ * more: its own, and what it held of tables and schemas that the other publication has sent all
+ * along. */
+void fingerprint_without(struct span before, struct span now, const char *publication,
+                         struct buf *kept);
 /* Both are texts of fingerprint_take(); the buffers of *change are empty, and the caller's. */
 void fingerprint_compare(struct span before, struct span now, struct fingerprint_change *change);
 

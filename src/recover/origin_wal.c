@@ -195,7 +195,8 @@ static int compare_fingerprints(struct origin *base, const struct router *router
                                 struct span before, struct span now,
                                 struct fingerprint_change *change, struct error *err)
 {
-    return fingerprint_judge(base->sql, router, before, now, change, err);
+    const char *changes = from_base(base)->o.config->source.changes.text;
+    return fingerprint_judge(base->sql, router, changes, before, now, change, err);
 }
 
 static int find_touched(struct origin *base, const struct router *router,
@@ -226,9 +227,12 @@ static int evict(struct origin *base, const struct found_holder *holder, bool *e
 
 static bool takes_changes(const struct config_relay *config)
 {
-    for (uint32_t i = 0; i < config->routes.count; i++)
-        if (config->routes.items[i].as != ROUTE_OUTBOX)
+    for (uint32_t i = 0; i < config->routes.count; i++) {
+        const struct config_route *route = &config->routes.items[i];
+        if (route->as != ROUTE_OUTBOX &&
+            !span_starts_with(span_of(route->from.text), SPAN_LITERAL(CONFIG_FROM_MESSAGE)))
             return true;
+    }
     return false;
 }
 

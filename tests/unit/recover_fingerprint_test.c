@@ -101,7 +101,8 @@ static void expect(const char *const *statements, enum fingerprint_verdict verdi
     struct fingerprint now = take();
     struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
     struct error err = ERROR_INIT;
-    if (fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err) < 0)
+    if (fingerprint_judge(sql, routes.router, "p_changes", before.text, now.text, &change, &err) <
+        0)
         fail_msg("%s", err.text);
     if (change.verdict != verdict || (words != NULL && !strstr(buf_text(&change.what), words)))
         fail_msg("%s: verdict %d, \"%s\"", statements[0], (int)change.verdict,
@@ -338,13 +339,14 @@ static void a_loss_that_was_recorded(void **state)
     const char *text = arena_format(&arena, "lost table x was renamed\n%.*s", SPAN_ARG(now.text));
     struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
     struct error err = ERROR_INIT;
-    assert_int_equal(fingerprint_judge(sql, routes.router, span_of(text), now.text, &change, &err),
-                     0);
+    assert_int_equal(
+        fingerprint_judge(sql, routes.router, "p_changes", span_of(text), now.text, &change, &err),
+        0);
     assert_int_equal(change.verdict, FINGERPRINT_LOST);
     assert_string_equal(buf_text(&change.what), "table x was renamed");
     buf_reset(&change.what);
     /* A look that has judged says nothing but that. */
-    assert_int_equal(fingerprint_judge(sql, routes.router, now.text,
+    assert_int_equal(fingerprint_judge(sql, routes.router, "p_changes", now.text,
                                        SPAN_LITERAL("lost detached: shop.part_1"), &change, &err),
                      0);
     assert_int_equal(change.verdict, FINGERPRINT_LOST);
@@ -391,14 +393,16 @@ static void what_is_no_longer_routed(void **state)
     struct fingerprint now = take_by(fewer.router);
     struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
     struct error err = ERROR_INIT;
-    assert_int_equal(fingerprint_judge(sql, fewer.router, before.text, now.text, &change, &err), 0);
+    assert_int_equal(
+        fingerprint_judge(sql, fewer.router, "p_changes", before.text, now.text, &change, &err), 0);
     assert_int_equal(change.verdict, FINGERPRINT_GREW);
     assert_non_null(strstr(buf_text(&change.what), "other tables are routed"));
     buf_reset(&change.what);
     buf_reset(&change.gone);
     now = take();
-    assert_int_equal(fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err),
-                     0);
+    assert_int_equal(
+        fingerprint_judge(sql, routes.router, "p_changes", before.text, now.text, &change, &err),
+        0);
     assert_int_equal(change.verdict, FINGERPRINT_LOST);
     buf_fini(&change.what);
     buf_fini(&change.gone);
@@ -426,21 +430,148 @@ static void schemas_of_what_is_no_longer_routed(void **state)
     struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
     struct error err = ERROR_INIT;
     assert_non_null(strstr(arena_text(&arena, before.text), "far away"));
-    assert_int_equal(fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err),
-                     0);
+    assert_int_equal(
+        fingerprint_judge(sql, routes.router, "p_changes", before.text, now.text, &change, &err),
+        0);
     assert_int_equal(change.verdict, FINGERPRINT_GREW);
     buf_reset(&change.what);
     /* One whose tables are routed still is a loss. */
     private_postgres_sql(&server, "ALTER PUBLICATION p DROP TABLES IN SCHEMA shop");
     now = take();
-    assert_int_equal(fingerprint_judge(sql, routes.router, before.text, now.text, &change, &err),
-                     0);
+    assert_int_equal(
+        fingerprint_judge(sql, routes.router, "p_changes", before.text, now.text, &change, &err),
+        0);
     assert_int_equal(change.verdict, FINGERPRINT_LOST);
     assert_non_null(strstr(buf_text(&change.what), "schema shop was taken out"));
     buf_fini(&change.what);
     buf_fini(&change.gone);
     route_fixture_fini(&more);
     private_postgres_sql(&server, "DROP SCHEMA \"far away\" CASCADE");
+}
+
+/* ---- The publication of change routes ---- */
+
+static void open_with_changes(struct route_fixture *f, const char *from)
+{
+    route_fixture_init(f);
+    f->configs[0].from = route_fixture_text("shop.outbox");
+    struct config_route *route = route_fixture_add_route(f, "changes", from);
+    route->as = ROUTE_CHANGE;
+    route->topic = route_fixture_text("changes");
+    route->key = (struct config_text){.text = NULL};
+    route->format = FORMAT_DEBEZIUM;
+    route->debezium.skipped_operations = route_fixture_text("t");
+    if (route_fixture_open(f) < 0)
+        fail_msg("%s", f->err.text);
+}
+
+static enum fingerprint_verdict judged(const struct router *router, const struct fingerprint *then,
+                                       const struct fingerprint *now, char words[512])
+{
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    if (fingerprint_judge(sql, router, "p_changes", then->text, now->text, &change, &err) < 0)
+        fail_msg("%s", err.text);
+    snprintf(words, 512, "%s", buf_text(&change.what));
+    enum fingerprint_verdict verdict = change.verdict;
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+    return verdict;
+}
+
+#define WITH_CHANGES(tables) "CREATE PUBLICATION p_changes FOR TABLE " tables
+
+/* It sends nothing that anybody takes. */
+static void what_no_route_takes_from(void **state)
+{
+    (void)state;
+    private_postgres_sql(&server, WITH_CHANGES("shop.outbox"));
+    const char *const changes[] = {"ALTER PUBLICATION p_changes SET (publish = 'delete')",
+                                   "ALTER PUBLICATION p_changes DROP TABLE shop.outbox",
+                                   "DROP PUBLICATION p_changes",
+                                   "CREATE PUBLICATION p_changes FOR TABLE shop.part", NULL};
+    struct fingerprint before = take();
+    for (int i = 0; changes[i] != NULL; i++) {
+        private_postgres_sql(&server, changes[i]);
+        assert_string_equal(take().id.hash, before.id.hash);
+    }
+    const struct fingerprint_suspects publications = {.publication = true};
+    bool any;
+    assert_string_equal(touched(publications, before.id.xid, &any), "");
+    assert_false(any);
+    private_postgres_sql(&server, "DROP PUBLICATION p_changes");
+}
+
+/* A file loses its change routes, or gains some: the fingerprint of one with the other. */
+static void change_routes_come_and_go(void **state)
+{
+    (void)state;
+    struct route_fixture with, without;
+    char words[512];
+    open_with_changes(&with, "shop.o*");
+    route_fixture_init(&without);
+    without.configs[0].from = route_fixture_text("shop.outbox");
+    if (route_fixture_open(&without) < 0)
+        fail_msg("%s", without.err.text);
+    private_postgres_sql(&server, WITH_CHANGES("shop.outbox, shop.other"));
+    struct fingerprint then = take_by(with.router), now = take_by(without.router);
+    assert_int_equal(judged(without.router, &then, &now, words), FINGERPRINT_GREW);
+    assert_int_equal(judged(with.router, &now, &then, words), FINGERPRINT_GREW);
+    assert_non_null(strstr(words, "publication p_changes is new"));
+    /* Whatever became of it meanwhile. */
+    private_postgres_sql(&server, "DROP PUBLICATION p_changes");
+    now = take_by(without.router);
+    assert_int_equal(judged(without.router, &then, &now, words), FINGERPRINT_GREW);
+    /* But not of the other one, which held the same table. */
+    private_postgres_sql(&server, "ALTER PUBLICATION p DROP TABLE shop.outbox");
+    private_postgres_sql(&server, "ALTER PUBLICATION p ADD TABLE shop.outbox");
+    now = take_by(without.router);
+    assert_int_equal(judged(without.router, &then, &now, words), FINGERPRINT_LOST);
+    assert_non_null(strstr(words, "shop.outbox was taken out of the publication and put back"));
+    private_postgres_sql(&server, "DROP PUBLICATION p");
+    now = take_by(without.router);
+    assert_int_equal(judged(without.router, &then, &now, words), FINGERPRINT_LOST);
+    assert_non_null(strstr(words, "publication p was dropped"));
+    /* As long as a route takes from it, all of it is a loss. */
+    new_world(NULL);
+    private_postgres_sql(&server, WITH_CHANGES("shop.outbox, shop.other"));
+    then = take_by(with.router);
+    private_postgres_sql(&server, "ALTER PUBLICATION p_changes DROP TABLE shop.outbox");
+    now = take_by(with.router);
+    assert_int_equal(judged(with.router, &then, &now, words), FINGERPRINT_LOST);
+    private_postgres_sql(&server, "DROP PUBLICATION p_changes");
+    route_fixture_fini(&with);
+    route_fixture_fini(&without);
+}
+
+/* The outbox is sent because all is, or its schema; a table of it stood in the other one by name.
+ */
+static void what_is_sent_without_its_name(void **state)
+{
+    (void)state;
+    static const char *const whole[] = {"FOR ALL TABLES", "FOR TABLES IN SCHEMA shop"};
+    struct route_fixture with;
+    char words[512], statement[128];
+    open_with_changes(&with, "shop.o*");
+    for (size_t i = 0; i < 2; i++) {
+        private_postgres_sql(&server, "DROP PUBLICATION p");
+        snprintf(statement, sizeof statement, "CREATE PUBLICATION p %s", whole[i]);
+        private_postgres_sql(&server, statement);
+        private_postgres_sql(&server, WITH_CHANGES("shop.outbox"));
+        struct fingerprint then = take_by(with.router);
+        private_postgres_sql(&server, "DROP PUBLICATION p_changes");
+        struct fingerprint now = take();
+        assert_int_equal(judged(routes.router, &then, &now, words), FINGERPRINT_GREW);
+    }
+    private_postgres_sql(&server, "CREATE PUBLICATION p_changes FOR TABLES IN SCHEMA shop");
+    struct fingerprint then = take_by(with.router), now = take();
+    assert_int_equal(judged(routes.router, &then, &now, words), FINGERPRINT_GREW);
+    private_postgres_sql(&server, "ALTER PUBLICATION p SET TABLES IN SCHEMA public");
+    private_postgres_sql(&server, "ALTER PUBLICATION p SET TABLES IN SCHEMA shop");
+    now = take();
+    assert_int_equal(judged(routes.router, &then, &now, words), FINGERPRINT_LOST);
+    private_postgres_sql(&server, "DROP PUBLICATION p_changes");
+    route_fixture_fini(&with);
 }
 
 static void a_text_that_is_no_fingerprint_is_a_loss(void **state)
@@ -551,6 +682,9 @@ int main(void)
         cmocka_unit_test(what_is_under_way_is_before_the_next),
         cmocka_unit_test(what_a_snapshot_begins_with),
         cmocka_unit_test_setup(a_loss_that_was_recorded, new_world),
+        cmocka_unit_test_setup(what_no_route_takes_from, new_world),
+        cmocka_unit_test_setup(change_routes_come_and_go, new_world),
+        cmocka_unit_test_setup(what_is_sent_without_its_name, new_world),
         cmocka_unit_test(a_publication_of_all_tables),
         cmocka_unit_test(what_is_no_longer_routed),
         cmocka_unit_test(schemas_of_what_is_no_longer_routed),
