@@ -298,6 +298,17 @@ static bool is_napping(struct reader *r, int64_t now_us)
     return fd < 0 && deadline_us - now_us < NAP_MAX_US;
 }
 
+/* What the server cannot read now it can never, so what came before is committed first: else each
+ * epoch would come as far, and drop it again. Nothing follows on such a stream. */
+static int take_end(struct reader *r, const struct error *err)
+{
+    if (err->reason != REASON_PUBLICATION_MISSING)
+        return -1;
+    r->source_ended = true;
+    r->failure = *err;
+    return 0;
+}
+
 /* Takes changes until the input is dry, no batch is free, one is held or the step is long enough.
  */
 static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
@@ -307,7 +318,7 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
         enum step got = source_next(r->o.source, now_us, &r->change, err);
         if (got != STEP_DONE) {
             *input_empty = got == STEP_WAIT && !is_napping(r, now_us);
-            return got;
+            return got == STEP_WAIT ? 0 : take_end(r, err);
         }
         take_change(r, now_us, err);
         if (r->phase != READER_TAKING || r->failure.kind != ERROR_NONE)
@@ -454,7 +465,8 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
 {
     int fd = -1;
     int64_t deadline_us = now_us + 1000000;
-    source_wait(r->o.source, &fd, &deadline_us);
+    if (!r->source_ended)
+        source_wait(r->o.source, &fd, &deadline_us);
     wait_until(wait, deadline_us);
     wait_for_fd(wait, channel_fd(r->o.circuit->empty));
     if (r->phase == READER_HOLDING)
@@ -476,7 +488,7 @@ int reader_step(struct reader *r, int64_t now_us, struct wait *wait, struct erro
     bool moved = take_returned(r, now_us);
     if (channel_finished(r->o.circuit->empty, err))
         return writer_ended(r, err);
-    if (source_tick(r->o.source, now_us, err) < 0)
+    if (!r->source_ended && source_tick(r->o.source, now_us, err) < 0)
         return -1;
     if (moved)
         CRASH_POINT("C6");

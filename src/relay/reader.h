@@ -73,6 +73,7 @@ struct reader {
     int64_t last_change_us;
     struct reader_guard guard; /* GUARDED: that it stopped at */
     uint32_t passed_xid;       /* whose guards are passed; 0: nobody's */
+    bool source_ended;         /* it gives nothing more, and is not asked any more */
     struct error failure;      /* returned once what precedes it is committed; kind NONE: none */
 };
 

@@ -43,6 +43,28 @@ static int ended(struct reader_bench *b)
     return bench_step(b);
 }
 
+/* ---- The server cannot read on ---- */
+
+/* It never can, so what came before must not be dropped: it would be in each epoch. */
+static void what_precedes_a_missing_publication_is_committed(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 1);
+    script_begin(&b->source, 0x1200);
+    script_insert(&b->source, "dropped");
+    (void)error_stop(&b->source.failure, REASON_PUBLICATION_MISSING, "no publication");
+    assert_int_equal(bench_step(b), 0);
+    struct batch *batch = bench_take(b);
+    sealed(b, batch, "[1] 1110/0");
+    (void)error_retry(&b->source.tick_failure, REASON_CONNECTION_LOST, "gone");
+    bench_commit(b, batch);
+    assert_int_equal(ended(b), -1);
+    assert_int_equal(b->err.reason, REASON_PUBLICATION_MISSING);
+    assert_int_equal(b->err.kind, ERROR_STOP);
+    assert_int_equal(reader_committed(&b->reader).lsn, 0x1110);
+}
+
 /* ---- Asked to stop ---- */
 
 static void stop_with_nothing_at_hand_ends(void **state)
@@ -492,6 +514,7 @@ static void messages_inside_transactions_are_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_precedes_a_missing_publication_is_committed),
         TEST(stop_with_nothing_at_hand_ends),
         TEST(stop_commits_what_ends_on_a_commit_and_drops_the_rest),
         TEST(stop_leaves_a_transaction_that_has_begun_to_go_out),
