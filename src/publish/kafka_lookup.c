@@ -6,7 +6,9 @@
  * is no such topic. So there are no such handles here, and the list goes with a client of its own.
  * It concludes nothing from doubtful answers: what is refused or strange stays open, and kafka_find
  * asks for it by itself, where the message that needs it is at hand to be blamed. What ACLs deny is
- * no doubt. */
+ * no doubt. Nor is it listed, so what is not listed is asked for by its name, without handles. A
+ * librdkafka before 2.3 cannot: there DescribeConfigs tells what is missing, and what is denied
+ * stays open. */
 #include "publish/kafka_lookup.h"
 
 #include "base/clock.h"
@@ -213,7 +215,12 @@ static uint32_t list_resources(const struct kafka_lookup *l, int found, uint32_t
     return count;
 }
 
-/* A topic that is denied is not listed either. */
+static void take_unlisted(struct kafka_asked_topic *asked, rd_kafka_resp_err_t code)
+{
+    if (code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        asked->found = KAFKA_ASKED_OPEN;
+}
+
 static void take_settings(const struct kafka_lookup *l, rd_kafka_event_t *event)
 {
     const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
@@ -226,13 +233,12 @@ static void take_settings(const struct kafka_lookup *l, rd_kafka_event_t *event)
             continue;
         if (asked->found == KAFKA_ASKED_THERE)
             asked->has_settings = kafka_settings_take(resources[i], &asked->settings) == 0;
-        else if (rd_kafka_ConfigResource_error(resources[i]) !=
-                 RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-            asked->found = KAFKA_ASKED_OPEN;
+        else
+            take_unlisted(asked, rd_kafka_ConfigResource_error(resources[i]));
     }
 }
 
-static int describe(struct kafka_lookup *l, int found, struct error *err)
+static int describe(const struct kafka_lookup *l, int found, struct error *err)
 {
     rd_kafka_ConfigResource_t *resources[DESCRIBE_MAX];
     uint32_t count;
@@ -247,6 +253,54 @@ static int describe(struct kafka_lookup *l, int found, struct error *err)
     return 0;
 }
 
+/* ---- By name ---- */
+
+#if RD_KAFKA_VERSION >= 0x02030000
+static void take_described(const struct kafka_lookup *l, rd_kafka_event_t *event)
+{
+    const rd_kafka_DescribeTopics_result_t *result = rd_kafka_event_DescribeTopics_result(event);
+    size_t count = 0;
+    const rd_kafka_TopicDescription_t **topics =
+        result != NULL ? rd_kafka_DescribeTopics_result_topics(result, &count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct kafka_asked_topic *asked = find(l, rd_kafka_TopicDescription_name(topics[i]));
+        if (asked == NULL)
+            continue;
+        rd_kafka_resp_err_t code = rd_kafka_error_code(rd_kafka_TopicDescription_error(topics[i]));
+        take_unlisted(asked, code);
+        if (kafka_is_denied(code)) {
+            asked->found = KAFKA_ASKED_DENIED;
+            asked->denied = KAFKA_USE_OPERATIONS;
+        }
+    }
+}
+
+static int ask_by_name(struct kafka_lookup *l, struct error *err)
+{
+    const char *names[DESCRIBE_MAX];
+    for (uint32_t from = 0; from < l->count;) {
+        size_t count = 0;
+        for (; from < l->count && count < DESCRIBE_MAX; from++)
+            if (l->topics[from].found == KAFKA_ASKED_MISSING)
+                names[count++] = l->topics[from].name;
+        if (count == 0)
+            continue;
+        rd_kafka_event_t *event = kafka_ask_topics(l->client, names, count, l->deadline_us,
+                                                   "asking for topics by name", err);
+        if (event == NULL)
+            return -1;
+        take_described(l, event);
+        rd_kafka_event_destroy(event);
+    }
+    return 0;
+}
+#else
+static int ask_by_name(struct kafka_lookup *l, struct error *err)
+{
+    return describe(l, KAFKA_ASKED_MISSING, err);
+}
+#endif
+
 /* ---- All of it ---- */
 
 static int ask_all(struct kafka_lookup *l, struct error *err)
@@ -254,7 +308,7 @@ static int ask_all(struct kafka_lookup *l, struct error *err)
     int listed = 0;
     if (ask_until_answered(l, &listed, err) < 0)
         return -1;
-    if (some_missing(l) && describe(l, KAFKA_ASKED_MISSING, err) < 0)
+    if (some_missing(l) && ask_by_name(l, err) < 0)
         return -1;
     if (some_missing(l)) {
         if (l->how->create) {

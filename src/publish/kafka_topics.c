@@ -177,6 +177,19 @@ rd_kafka_event_t *kafka_ask_configs(struct kafka_client *client,
     return await_event(client, queue, deadline_us, doing, err);
 }
 
+#if RD_KAFKA_VERSION >= 0x02030000
+rd_kafka_event_t *kafka_ask_topics(struct kafka_client *client, const char **names, size_t count,
+                                   int64_t deadline_us, const char *doing, struct error *err)
+{
+    assert(count > 0);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_TopicCollection_t *topics = rd_kafka_TopicCollection_of_topic_names(names, count);
+    rd_kafka_DescribeTopics(client->rk, topics, NULL, queue);
+    rd_kafka_TopicCollection_destroy(topics);
+    return await_event(client, queue, deadline_us, doing, err);
+}
+#endif
+
 rd_kafka_event_t *kafka_ask_create(struct kafka_client *client, rd_kafka_NewTopic_t **plans,
                                    size_t count, int64_t deadline_us, const char *doing,
                                    struct error *err)

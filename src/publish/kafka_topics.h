@@ -67,6 +67,10 @@ int kafka_settings_take(const rd_kafka_ConfigResource_t *resource,
 rd_kafka_event_t *kafka_ask_configs(struct kafka_client *client,
                                     rd_kafka_ConfigResource_t **resources, size_t count,
                                     int64_t deadline_us, const char *doing, struct error *err);
+#if RD_KAFKA_VERSION >= 0x02030000
+rd_kafka_event_t *kafka_ask_topics(struct kafka_client *client, const char **names, size_t count,
+                                   int64_t deadline_us, const char *doing, struct error *err);
+#endif
 rd_kafka_event_t *kafka_ask_create(struct kafka_client *client, rd_kafka_NewTopic_t **plans,
                                    size_t count, int64_t deadline_us, const char *doing,
                                    struct error *err);
