@@ -10,7 +10,10 @@
 --
 --   UPDATE walferry.guarded SET mode = 'refuse';
 --
--- such DDL fails, so that nothing is lost at all; a session that means it says
+-- such DDL fails, so that nothing is lost at all, and so does what drops, renames or gives another
+-- type to a column that a route may need: rows without it cannot be published. Those are all of what
+-- outbox routes publish, and none of a publication for other routes, whose name ends in _changes,
+-- unless walferry.guarded.columns names them. A session that means it says
 --
 --   SET walferry.unguarded = on;
 --
@@ -38,7 +41,8 @@ BEGIN
             UNION ALL
             SELECT 3, format('FUNCTION %s', oid::regprocedure), proowner
             FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('walferry')
-            AND proname IN ('published', 'unpublished', 'detaches_concurrently', 'guard')) o
+            AND proname IN ('published', 'needed', 'unpublished', 'detaches_concurrently',
+                            'in_words', 'guard')) o
         JOIN pg_catalog.pg_roles r ON r.oid = o.owner
         WHERE r.rolname <> current_user AND NOT r.rolsuper
         ORDER BY o.first LIMIT 1;
@@ -59,12 +63,18 @@ CREATE TABLE IF NOT EXISTS walferry.guarded (
     PRIMARY KEY (relay, publication)
 );
 
+ALTER TABLE walferry.guarded ADD COLUMN IF NOT EXISTS columns name[];
+
 COMMENT ON TABLE walferry.guarded IS
     'Publications that are watched, one row for each relay that reads one.';
 COMMENT ON COLUMN walferry.guarded.relay IS 'The relay''s name, as in its file.';
 COMMENT ON COLUMN walferry.guarded.publication IS 'Its source.publication.';
 COMMENT ON COLUMN walferry.guarded.mode IS
     'tell: the relay stops at DDL that may lose rows. refuse: the DDL itself fails.';
+
+COMMENT ON COLUMN walferry.guarded.columns IS
+    'With refuse: columns of its tables that must stay as they are. NULL: all, or none where the '
+    'publication''s name ends in _changes.';
 
 REVOKE ALL ON walferry.guarded FROM PUBLIC;
 
@@ -116,16 +126,35 @@ $$;
 COMMENT ON FUNCTION walferry.published(name) IS
     'What decides which rows a publication sends, a line for each thing.';
 
+-- A line for each column that must stay as it is, of these lines' tables. Partitions have those of
+-- their root.
+CREATE OR REPLACE FUNCTION walferry.needed(publication name, columns name[], lines text[])
+RETURNS SETOF text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('column %s %s %s', a.attrelid, a.atttypid, a.attname)
+    FROM pg_attribute a WHERE a.attrelid = ANY (ARRAY(
+            SELECT split_part(line, ' ', 2)::oid FROM unnest(lines) line
+            WHERE line LIKE 'table %' AND line !~ ' of [0-9]+$'))
+    AND a.attnum > 0 AND NOT a.attisdropped
+    AND CASE WHEN columns IS NULL THEN publication NOT LIKE '%\_changes'
+        ELSE a.attname = ANY (columns) END
+$$;
+
+COMMENT ON FUNCTION walferry.needed(name, name[], text[]) IS
+    'The columns of published tables that routes may need, a line for each.';
+
 -- The lines that were there before and are not any more, but for what was dropped below a root
 -- that is still published (nobody can write into that), and for what is below one now and is
 -- published by itself only because everything is. A table that is published by name may be routed
--- by name, and is sent under its root's from now on.
+-- by name, and is sent under its root's from now on. Columns count while their table is published.
 CREATE OR REPLACE FUNCTION walferry.unpublished(before text[], after text[])
 RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(array_agg(line ORDER BY line LIKE 'member %', line), '{}')
+    SELECT coalesce(array_agg(line ORDER BY line LIKE 'column %', line LIKE 'member %', line), '{}')
     FROM (SELECT unnest(before) EXCEPT SELECT unnest(after)) AS gone (line)
     WHERE NOT (line ~ '^table .* of [0-9]+$' AND NOT EXISTS (
         SELECT FROM pg_class c WHERE c.oid = split_part(line, ' ', 2)::oid))
@@ -133,6 +162,11 @@ AS $$
         AND EXISTS (SELECT FROM unnest(after) k WHERE starts_with(k, line || ' of '))
         AND NOT EXISTS (SELECT FROM unnest(after) k WHERE k LIKE 'member %'
             AND substr(k, 8)::jsonb ->> 'prrelid' = split_part(line, ' ', 2)))
+    AND NOT (line LIKE 'column %' AND (NOT EXISTS (
+            SELECT FROM unnest(after) k WHERE k LIKE 'table ' || split_part(line, ' ', 2) || ' %')
+        OR EXISTS (SELECT FROM pg_attribute a WHERE NOT a.attisdropped
+            AND format('column %s %s %s', a.attrelid, a.atttypid, a.attname) = line
+            AND a.attrelid = split_part(line, ' ', 2)::oid)))
 $$;
 
 COMMENT ON FUNCTION walferry.unpublished(text[], text[]) IS
@@ -156,6 +190,53 @@ $$;
 COMMENT ON FUNCTION walferry.detaches_concurrently(text[]) IS
     'Whether the session''s query detaches one of these partitions CONCURRENTLY.';
 
+-- Such lines for whoever ran the command. What follows from another line is left out: the tables of
+-- a publication, the membership of a table that is gone, a table that only left.
+CREATE OR REPLACE FUNCTION walferry.in_words(gone text[])
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH lines AS (
+        SELECT rank, line, split_part(line, ' ', 1) AS kind,
+            CASE WHEN line ~ '^(member|schema|publication) ' THEN
+                substr(line, strpos(line, ' '))::jsonb END AS facts
+        FROM unnest(gone) WITH ORDINALITY AS g (line, rank)),
+    words AS (
+        SELECT rank, CASE kind
+            WHEN 'publication' THEN
+                format('publication %I is dropped, renamed or altered', facts ->> 'pubname')
+            WHEN 'schema' THEN (
+                SELECT format('schema %I leaves the publication', n.nspname)
+                FROM pg_namespace n WHERE n.oid = (facts ->> 'pnnspid')::oid)
+            WHEN 'member' THEN (
+                SELECT format('table %s leaves the publication, or its row filter or column list '
+                              'changes', c.oid::regclass)
+                FROM pg_class c WHERE c.oid = (facts ->> 'prrelid')::oid)
+            WHEN 'table' THEN CASE WHEN NOT EXISTS (
+                SELECT FROM lines o LEFT JOIN pg_class c
+                    ON c.oid = (o.facts ->> 'prrelid')::oid AND c.oid::text = split_part(l.line, ' ', 2)
+                    AND l.line LIKE '%' || quote_ident(c.relname) || ' __%'
+                WHERE o.kind = 'publication' OR o.kind = 'member' AND c.oid IS NOT NULL) THEN
+                format('table %s is dropped, renamed, detached, made UNLOGGED or not published any '
+                       'more', regexp_replace(line, '^table [0-9]+ (.*) ..( of [0-9]+)?$', '\1')) END
+            WHEN 'column' THEN
+                format('column %I of %s is dropped, renamed or given another type',
+                       substr(line, length(substring(line from '^column [0-9]+ [0-9]+ ')) + 1),
+                       split_part(line, ' ', 2)::oid::regclass)
+            ELSE line END AS word
+        FROM lines l),
+    said AS (
+        SELECT string_agg(word, '; ' ORDER BY rank) FILTER (WHERE nth <= 3) AS first,
+            count(*) - 3 AS more
+        FROM (SELECT rank, word, row_number() OVER (ORDER BY rank) AS nth
+              FROM words WHERE word IS NOT NULL) w)
+    SELECT first || CASE WHEN more > 0 THEN format('; and %s more', more) ELSE '' END FROM said
+$$;
+
+COMMENT ON FUNCTION walferry.in_words(text[]) IS
+    'Lines of walferry.published() and walferry.needed() that are gone, for a person.';
+
 -- At the start of a command: remember. At its end: compare, and tell or refuse. The lines are
 -- remembered by the session, because a command may commit in its middle; where it has
 -- (walferry.guarding is of its first transaction), it is too late to refuse.
@@ -168,6 +249,7 @@ DECLARE
     watched record;
     lines   text[];
     gone    text[];
+    lost    text[];
     key     text;
     refuses boolean;
 BEGIN
@@ -178,6 +260,10 @@ BEGIN
         key := 'walferry.g' || substr(encode(sha256(convert_to(
             watched.relay || '/' || watched.publication, 'UTF8')), 'hex'), 1, 24);
         lines := ARRAY(SELECT walferry.published(watched.publication));
+        IF watched.mode = 'refuse' THEN
+            lines := lines || ARRAY(SELECT walferry.needed(watched.publication, watched.columns,
+                                                           lines));
+        END IF;
         refuses := watched.mode = 'refuse'
             AND current_setting('walferry.guarding', true) = 'on'
             AND lower(coalesce(current_setting('walferry.unguarded', true), ''))
@@ -189,17 +275,23 @@ BEGIN
                 WHEN walferry.detaches_concurrently(lines) THEN
                     ARRAY['a partition is detached CONCURRENTLY']
                 ELSE '{}' END;
-            IF gone <> '{}' THEN
-                IF refuses THEN
-                    RAISE EXCEPTION USING ERRCODE = 'WF001',
-                        MESSAGE = format('%s would keep rows from relay %s: %s', tg_tag,
-                                         watched.relay, array_to_string(gone[1:2], '; ')),
-                        HINT = 'Rows written from then on would never be published. If that is '
-                               'meant: SET walferry.unguarded = on;';
-                END IF;
+            -- Rows that lack a column are sent all the same, and a relay says so by itself.
+            lost := ARRAY(SELECT g FROM unnest(gone) g WHERE g NOT LIKE 'column %');
+            IF refuses AND gone <> '{}' THEN
+                RAISE EXCEPTION USING ERRCODE = 'WF001',
+                    MESSAGE = format('%s would keep rows from relay %s: %s', tg_tag, watched.relay,
+                                     walferry.in_words(gone)),
+                    HINT = CASE WHEN lost <> '{}' THEN
+                        'Rows written from then on would never be published. If that is meant: '
+                        'SET walferry.unguarded = on;'
+                    ELSE 'A route that needs the column could not publish rows without it. If none '
+                        'does: SET walferry.unguarded = on; or let walferry.guarded.columns name '
+                        'those that are needed.' END;
+            END IF;
+            IF lost <> '{}' THEN
                 PERFORM pg_logical_emit_message(true, 'walferry:' || watched.relay,
                     jsonb_build_object('v', 1, 'guard', tg_tag, 'publication', watched.publication,
-                                       'by', session_user, 'gone', to_jsonb(gone[1:50]))::text);
+                                       'by', session_user, 'gone', to_jsonb(lost[1:50]))::text);
                 -- A message of a subtransaction (this block is one, and the caller may have set a
                 -- savepoint) is decoded behind the first record that follows it. The spacer is
                 -- that record.
@@ -224,7 +316,8 @@ COMMENT ON FUNCTION walferry.guard() IS
     'Tells relays, at its place in the log, of DDL that keeps rows from them, or refuses it.';
 
 REVOKE ALL ON FUNCTION walferry.guard(), walferry.published(name),
-    walferry.unpublished(text[], text[]), walferry.detaches_concurrently(text[]) FROM PUBLIC;
+    walferry.needed(name, name[], text[]), walferry.unpublished(text[], text[]),
+    walferry.detaches_concurrently(text[]), walferry.in_words(text[]) FROM PUBLIC;
 
 DROP EVENT TRIGGER IF EXISTS walferry_guard_start;
 DROP EVENT TRIGGER IF EXISTS walferry_guard_end;

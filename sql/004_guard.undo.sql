@@ -8,6 +8,8 @@ DROP EVENT TRIGGER IF EXISTS walferry_guard_end;
 DROP FUNCTION IF EXISTS walferry.guard();
 DROP FUNCTION IF EXISTS walferry.detaches_concurrently(text[]);
 DROP FUNCTION IF EXISTS walferry.unpublished(text[], text[]);
+DROP FUNCTION IF EXISTS walferry.in_words(text[]);
+DROP FUNCTION IF EXISTS walferry.needed(name, name[], text[]);
 DROP FUNCTION IF EXISTS walferry.published(name);
 DROP TABLE IF EXISTS walferry.guarded;
 

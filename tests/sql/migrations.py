@@ -162,6 +162,26 @@ TAKES = (
     "BEGIN; SAVEPOINT s; DROP TABLE public.outbox; RELEASE s; COMMIT",
     "SET session_replication_role = replica; DROP TABLE public.outbox",
 )
+# What a command of mode refuse says in words: nobody reads catalogue rows at night.
+WORDS = (
+    (TAKES[0], "publication guarded is dropped, renamed or altered"),
+    (TAKES[1], "table public.outbox leaves the publication, or its row filter"),
+    (TAKES[4], "table public.outbox is dropped, renamed, detached"),
+    (TAKES[7], "table public.days_1 is dropped, renamed, detached"),
+)
+# Rows are sent, and a route has no use for them.
+COLUMNS = (
+    "ALTER TABLE public.outbox DROP COLUMN \"a b\"",
+    "ALTER TABLE public.outbox RENAME COLUMN \"a b\" TO b",
+    "ALTER TABLE public.outbox ALTER COLUMN \"a b\" TYPE bytea USING NULL",
+    "ALTER TABLE public.outbox DROP COLUMN \"a b\", ADD COLUMN \"a b\" int",
+    "DROP DOMAIN public.note CASCADE",
+    "BEGIN; SAVEPOINT s; ALTER TABLE public.outbox DROP COLUMN \"a b\"; RELEASE s; COMMIT",
+)
+HARMLESS = (
+    "ALTER TABLE public.outbox ADD COLUMN \"c d\" text",
+    "ALTER TABLE public.outbox DROP COLUMN \"c d\"",  # it came after the publication, and counts all the same
+)
 UNLOGGED = "ALTER TABLE public.outbox SET UNLOGGED"  # a published table refuses that before 16
 FILTERS = ("ALTER PUBLICATION guarded SET TABLE public.outbox WHERE (seq > 1), public.days",
            "ALTER PUBLICATION guarded SET TABLE public.outbox (seq), public.days")
@@ -172,8 +192,9 @@ def guarded_world(server):
     for statement in (
             "DROP PUBLICATION IF EXISTS guarded, other", "DROP SCHEMA IF EXISTS heirs CASCADE",
             "DROP TABLE IF EXISTS public.unrelated, public.days, public.days_1, public.outbox,"
-            " public.old",
-            "CREATE SCHEMA heirs", "CREATE TABLE public.outbox (seq int PRIMARY KEY)",
+            " public.old", "DROP DOMAIN IF EXISTS public.note",
+            "CREATE SCHEMA heirs", "CREATE DOMAIN public.note AS text",
+            "CREATE TABLE public.outbox (seq int PRIMARY KEY, \"a b\" public.note)",
             "ALTER TABLE public.outbox OWNER TO owner",
             "CREATE TABLE public.days (id int) PARTITION BY LIST (id)",
             "CREATE TABLE public.days_1 PARTITION OF public.days FOR VALUES IN (1)",
@@ -193,6 +214,7 @@ def remove_guarded_world(server):
     for table in ("outbox", "days"):
         server.sql("DROP TABLE public.%s" % table)
     server.sql("DROP SCHEMA heirs")
+    server.sql("DROP DOMAIN public.note")
     server.sql("DROP ROLE heir, owner")
 
 
@@ -247,6 +269,60 @@ def guard(server):
         code, output = run_session(server, "SET walferry.unguarded = on; " + statement)
         assert code == 0, (statement, output)
         assert len(told(server)) == 1, statement
+    for statement, words in WORDS:
+        guarded_world(server)
+        _, output = run_session(server, statement)
+        assert re.search("relay orders: " + words + "[^;]*\n", output) and "{" not in output, output
+    remove_guarded_world(server)
+
+
+def guarded_columns(server):
+    """refuse: a column that a route may need stays as it is; tell: nobody is told, for no row is kept back.
+    What change and event routes publish is free, but for columns that are named."""
+    server.sql("CREATE ROLE heir SUPERUSER")
+    server.sql("CREATE ROLE owner")
+    apply(server, "004_guard.sql")
+    server.sql("INSERT INTO walferry.guarded (relay, publication, mode)"
+               " VALUES ('orders', 'guarded', 'refuse')")
+    server.sql("SELECT pg_create_logical_replication_slot('guard_test', 'test_decoding')")
+
+    def passes(statement, before=""):
+        guarded_world(server)
+        told(server)
+        code, output = run_session(server, before + statement)
+        assert code == 0, (statement, output)
+        assert not told(server), statement
+
+    for statement in COLUMNS:
+        guarded_world(server)
+        told(server)
+        _, output = run_session(server, statement)
+        assert 'would keep rows from relay orders: column "a b" of public.outbox is dropped' in output \
+            and "walferry.unguarded" in output, (statement, output)
+        assert server.sql("SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.outbox'::regclass"
+                          " AND attname = 'a b' AND atttypid = 'public.note'::regtype") == [(1,)]
+        passes(statement, "SET walferry.unguarded = on; ")
+    passes(HARMLESS[0])
+    _, output = run_session(server, HARMLESS[1])
+    assert 'column "c d"' in output, output
+    server.sql("UPDATE walferry.guarded SET columns = '{seq}'")
+    for statement in COLUMNS:
+        passes(statement)
+    guarded_world(server)
+    _, output = run_session(server, "ALTER TABLE public.outbox DROP COLUMN seq")
+    assert "column seq of public.outbox" in output, output
+    server.sql("UPDATE walferry.guarded SET columns = NULL")
+    server.sql("CREATE PUBLICATION more_changes FOR TABLE public.outbox; DELETE FROM walferry.guarded;"
+               " INSERT INTO walferry.guarded VALUES ('orders', 'more_changes', 'refuse')")
+    code, output = run_session(server, COLUMNS[0])
+    assert code == 0, output
+    server.sql("UPDATE walferry.guarded SET columns = '{seq}'")
+    _, output = run_session(server, "ALTER TABLE public.outbox DROP COLUMN seq")
+    assert "column seq of public.outbox" in output, output
+    server.sql("UPDATE walferry.guarded SET publication = 'guarded'; DROP PUBLICATION more_changes")
+    server.sql("UPDATE walferry.guarded SET mode = 'tell', columns = '{a b}'")
+    for statement in COLUMNS:
+        passes(statement)
     remove_guarded_world(server)
 
 
@@ -364,7 +440,7 @@ def title(test):
     return test.__name__ if module == "__main__" else "%s: %s" % (module, test.__name__)
 
 
-TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard,
+TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard, guarded_columns,
          a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
          a_schema_of_another, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS, *saga.TESTS)
 
