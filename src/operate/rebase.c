@@ -105,6 +105,24 @@ static void consequences(const struct rebase *r, bool *loss, bool *repeat)
     *repeat = !other && !anew && (!r->known || part || r->target_lsn < before->position.lsn);
 }
 
+/* Which rows, as far as it is known: nothing may have changed, or anything. */
+static void describe_lost(const struct rebase *r)
+{
+    struct published lost;
+    struct error why = ERROR_INIT;
+    char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
+    const struct published_options options = {.router = r->router};
+    if (relay_check_published(&r->ends.r, &options, &r->found, &lost, &why) < 0 &&
+        why.reason == REASON_PUBLICATION_CHANGED)
+        command_say(r->o->out,
+                    "what has changed: %s\nLOSS: rows that were written between %s and %s, while "
+                    "they were not sent, will never be published",
+                    lost.what, lsn_format(lost.lost_lsn, from), lsn_format(lost.now.end_lsn, to));
+    else
+        command_say(r->o->out, "LOSS: rows that were written while the publication did not send "
+                               "them will never be published");
+}
+
 static void describe(const struct rebase *r, bool loss, bool repeat)
 {
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
@@ -121,9 +139,7 @@ static void describe(const struct rebase *r, bool loss, bool repeat)
     else
         command_say(out, "the relay would go on from %s", lsn_format(r->target_lsn, to));
     if (r->wish->target == REBASE_GUARD)
-        command_say(out,
-                    "LOSS: rows that were written while the publication did not send them will "
-                    "never be published");
+        describe_lost(r);
     else if (loss)
         command_say(out, "LOSS: events committed before that and not published yet will never be "
                          "published");

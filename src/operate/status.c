@@ -1,5 +1,6 @@
-/* operate/status: origin and progress as the servers tell them, and the live part as the relay told
- * it. Looks, never takes over. */
+/* operate/status: origin and progress as the servers tell them, whether a start would be refused
+ * and which rows may be missing, and the live part as the relay told it. Looks, never takes over.
+ */
 #include "operate/command.h"
 
 #include "json/json_read.h"
@@ -15,6 +16,8 @@ struct answer {
     bool have_look;       /* Kafka answered */
     struct error away;    /* the first server that did not answer; kind NONE: all did */
     struct error verdict; /* kind NONE: a relay could go on from here */
+    struct error missing; /* publication_changed: rows may be missing, as `published` says */
+    struct published published;
     bool live;
     bool live_ready;
     struct span live_state;
@@ -27,6 +30,15 @@ static void note_away(struct answer *f, const struct error *err)
         f->away = *err;
 }
 
+/* A refusal is an answer. */
+static void note(struct answer *f, const struct error *err)
+{
+    if (err->kind == ERROR_STOP)
+        f->verdict = *err;
+    else
+        note_away(f, err);
+}
+
 static void look(const struct recovery *ends, struct answer *f)
 {
     struct error err = ERROR_INIT;
@@ -34,13 +46,32 @@ static void look(const struct recovery *ends, struct answer *f)
     if (f->have_look)
         return;
     f->found.have_progress = false;
-    if (err.kind == ERROR_STOP)
-        f->verdict = err;
-    else
-        note_away(f, &err);
+    note(f, &err);
 }
 
-static void ask_database(const struct recovery *ends, struct answer *f)
+/* As an open does, which looks at what is sent before it asks what may be missing. What makes the
+ * former unfit, a table that is not published, is mended first and says nothing of the latter. */
+static void ask_published(const struct command_options *o, const struct recovery *ends,
+                          struct answer *f)
+{
+    struct error err = ERROR_INIT;
+    struct router *router = NULL;
+    if (relay_open_router(o->config, &router, &err) < 0 ||
+        origin_check(ends->origin, &f->found.system, router, false, &err) < 0)
+        note(f, &err);
+    const struct published_options options = {.router = router};
+    if (router != NULL &&
+        relay_check_published(ends, &options, &f->found, &f->published, &f->missing) < 0) {
+        if (f->verdict.kind == ERROR_NONE)
+            note(f, &f->missing);
+        if (f->missing.reason != REASON_PUBLICATION_CHANGED)
+            f->missing = ERROR_INIT;
+    }
+    router_close(router);
+}
+
+static void ask_database(const struct command_options *o, const struct recovery *ends,
+                         struct answer *f)
 {
     struct error err = ERROR_INIT;
     if (origin_connect(ends->origin, &err) < 0 ||
@@ -49,12 +80,10 @@ static void ask_database(const struct recovery *ends, struct answer *f)
         return;
     }
     f->have_origin = true;
-    if (f->have_look && relay_judge(ends, true, &f->found, &err) < 0) {
-        if (err.kind == ERROR_STOP)
-            f->verdict = err; /* that is an answer */
-        else
-            note_away(f, &err);
-    }
+    if (f->have_look && relay_judge(ends, true, &f->found, &err) < 0)
+        note(f, &err);
+    else if (f->have_look)
+        ask_published(o, ends, f);
 }
 
 /* Whoever runs and whoever claimed last are one, or the one that runs has been taken over. */
@@ -73,6 +102,20 @@ static void write_lsn(struct json_writer *w, const char *name, bool known, uint6
 static void write_error(struct json_writer *w, const char *name, const struct error *err)
 {
     json_write_member_text(w, name, err->kind != ERROR_NONE ? reason_slug(err->reason) : NULL);
+}
+
+static void write_missing(struct json_writer *w, const struct answer *f)
+{
+    if (f->missing.kind == ERROR_NONE) {
+        json_write_member_null(w, "missing");
+        return;
+    }
+    json_write_name(w, "missing");
+    json_write_begin_object(w);
+    write_lsn(w, "from", true, f->published.lost_lsn);
+    write_lsn(w, "to", true, f->published.now.end_lsn);
+    json_write_member_text(w, "what", f->published.what);
+    json_write_end_object(w);
 }
 
 /* The same members whatever is known; what is not is null. */
@@ -99,6 +142,7 @@ static void write_json(const struct command_options *o, const struct origin *ori
     error_advice(told, o->log->as, &advice);
     json_write_member_text(&w, "hint", advice.len > 0 ? buf_text(&advice) : NULL);
     buf_fini(&advice);
+    write_missing(&w, f);
     if (f->live && p != NULL && f->live_instance.ptr != NULL)
         json_write_member_bool(&w, "live_taken_over", is_other(f));
     else
@@ -109,6 +153,14 @@ static void write_json(const struct command_options *o, const struct origin *ori
         json_write_member_null(&w, "live");
     json_write_end_object(&w);
     buf_add_char(o->out, '\n');
+}
+
+static void say_refusal(const struct command_options *o, const char *word, const struct error *err)
+{
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, o->log->as, &advice);
+    command_say(o->out, "%-11s %s\nhint        %s", word, err->text, buf_text(&advice));
+    buf_fini(&advice);
 }
 
 static void write_text(const struct command_options *o, const struct origin *origin,
@@ -126,12 +178,10 @@ static void write_text(const struct command_options *o, const struct origin *ori
         command_say(o->out, "progress    %s", f->have_look ? "none" : "not known");
     if (f->away.kind != ERROR_NONE)
         command_say(o->out, "away        %s", f->away.text);
-    if (f->verdict.kind != ERROR_NONE) {
-        struct buf advice = BUF_EMPTY;
-        error_advice(&f->verdict, o->log->as, &advice);
-        command_say(o->out, "refused     %s\nhint        %s", f->verdict.text, buf_text(&advice));
-        buf_fini(&advice);
-    }
+    if (f->verdict.kind != ERROR_NONE)
+        say_refusal(o, "refused", &f->verdict);
+    if (f->missing.kind != ERROR_NONE && f->verdict.reason != f->missing.reason)
+        say_refusal(o, "then", &f->missing);
     if (f->live)
         command_say(o->out, "live        %.*s, %s", SPAN_ARG(f->live_state),
                     f->live_ready ? "ready" : "not ready");
@@ -161,7 +211,7 @@ void relay_status(const struct command_options *o, struct span live, bool *ready
     /* A server that is away leaves its part unknown; the others are told all the same. */
     command_ends_open(o, &ends);
     look(&ends.r, &f);
-    ask_database(&ends.r, &f);
+    ask_database(o, &ends.r, &f);
     if (o->json)
         write_json(o, ends.r.origin, &f, live);
     else

@@ -28,10 +28,12 @@ static int refuse(const struct published *now, struct error *err)
 {
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
     error_stop(err, REASON_PUBLICATION_CHANGED,
-               "what decides which rows the server sends has changed: %s; rows that were written "
-               "between %s and %s may be missing",
+               PUBLISHED_HAS_CHANGED ": %s; rows that were written between %s and %s may be "
+                                     "missing in Kafka",
                now->what, lsn_format(now->lost_lsn, from), lsn_format(now->now.end_lsn, to));
-    error_hint(err, "find the rows of that time and write them again; then go on");
+    error_hint(err, "nothing is published before that is decided: find the rows of that time (an "
+                    "outbox row has created_at), write those once more that consumers lack, and go "
+                    "on from the same position");
     return error_mend(err, "rebase --to guard --accept-loss");
 }
 
@@ -74,12 +76,15 @@ static int compare_all(const struct recovery *ends, const struct published_optio
     if (seen->touched.len > 0) {
         outcome->verdict = FINGERPRINT_LOST;
         buf_add_format(&outcome->what,
-                       "a guard tells that %.*s was changed, and it was put back or dropped",
+                       "%.*s was changed for a while, and put back or dropped before anybody had "
+                       "looked (a guard tells)",
                        SPAN_ARG(seen->touched));
     }
     if (out->before.ptr == NULL) {
         outcome->verdict = FINGERPRINT_LOST;
-        add(&outcome->what, "; ", SPAN_LITERAL("the note that says what it was is gone"));
+        add(&outcome->what, "; ",
+            SPAN_LITERAL("what was sent before is not known, for its note in the progress "
+                         "topic is gone"));
         return 0;
     }
     if (seen->text.ptr != NULL && compare(ends, options, out->before, seen->text, outcome, err) < 0)

@@ -12,6 +12,9 @@
  * tables. */
 #define PUBLISHED_NOTE_MAX 900000
 
+/* How a refusal begins, and the end of an epoch before it. */
+#define PUBLISHED_HAS_CHANGED "what the server sends to this relay has changed"
+
 enum published_news {
     PUBLISHED_SAME,
     PUBLISHED_FIRST, /* the record has none: it is of an older version */

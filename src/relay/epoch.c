@@ -211,7 +211,9 @@ static void note_guard(struct epoch *e)
     e->relay->guard_lsn = e->reader.guard.id.final_lsn;
     change_id_format(e->opening.found.system.system_identifier, e->reader.guard.id, id);
     log_event(e->relay->o.log, LOG_WARN, "guard.met", "id", id, "detail",
-              "what is published has changed at this place in the log", NULL);
+              "DDL has changed what is published at this place in the log; nothing behind it is "
+              "published before that is looked into",
+              NULL);
 }
 
 /* What precedes the change is committed first. Whether anything was missed is for the next open to
@@ -224,7 +226,7 @@ static void end_for_change(struct epoch *e)
     if (e->reader.phase == READER_GUARDED)
         note_guard(e);
     (void)error_retry(&changed, REASON_PUBLICATION_CHANGED,
-                      "what decides which rows the server sends has changed");
+                      PUBLISHED_HAS_CHANGED "; the next open finds out how");
     reader_end_with(&e->reader, &changed);
 }
 

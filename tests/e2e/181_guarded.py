@@ -2,7 +2,9 @@
 
 Nothing behind it is confirmed before a person has decided, the range that is named begins at the DDL,
 and DDL in a savepoint, in a DO block and as a replica is met as well. Forged guards cost no epoch. In
-mode refuse the DDL fails, so nothing is lost at all."""
+mode refuse the DDL fails, so nothing is lost at all, and so does what takes a column from under a route."""
+
+import json
 
 import ddl_loss
 import e2e
@@ -25,6 +27,11 @@ WRAPPED = (
 )
 
 
+# Rows would be sent, and the relay could make nothing of them.
+COLUMNS = ("DROP COLUMN payload", "RENAME COLUMN payload TO body",
+           "ALTER COLUMN payload TYPE text", "DROP COLUMN payload, ADD COLUMN payload bytea")
+
+
 def stops_before_anything_behind_is_confirmed(case, relay):
     """A backlog with DDL in its middle: what stands before it is published, nothing behind it is."""
     case.put(rows=1)
@@ -39,10 +46,57 @@ def stops_before_anything_behind_is_confirmed(case, relay):
     text = case.refused(relay, 3, "has changed")
     assert case.confirmed_lsn() < ddl
     assert case.position() < ddl
-    case.mend(relay, text, "--yes")
+    tells(case, relay)
+    said = case.mend(relay, text, "--yes")
+    case._says(said, ("what has changed: .*public.outbox was taken out", "LOSS: rows .* between"))
+    tells_nothing(case, relay)
     case.start(relay)
     lost = ddl_loss.lost_rows(case)
     assert len(lost) in (3,), lost
+    case.put(rows=2)
+    case.drain(relay=relay)
+
+
+def status(case, relay):
+    """What it says as JSON, and as text."""
+    got, out, err = relay.run("status", "--json")
+    assert got == 1, (out, err)
+    return json.loads(out), case.command(relay, "status", code=1)
+
+
+def tells(case, relay):
+    """That it stopped, why, which rows may be missing, and how it goes on."""
+    answer, text = status(case, relay)
+    assert answer["refused"] == "publication_changed", answer
+    assert "public.outbox was taken out" in answer["missing"]["what"], answer
+    window = [e2e.oracle.lsn_number(answer["missing"][end]) for end in ("from", "to")]
+    assert window[0] < window[1] <= case.current_lsn(), answer
+    assert "rebase --to guard --accept-loss" in answer["hint"], answer
+    case._says(text, ("refused .*public.outbox was taken out.*between %s and" % answer["missing"]["from"],
+                      "hint .*rebase --to guard --accept-loss"))
+
+
+def tells_nothing(case, relay):
+    answer, text = status(case, relay)
+    assert answer["refused"] is None and answer["missing"] is None, answer
+    assert "refused" not in text, text
+
+
+def status_of_the_stopped(case, relay):
+    """A running one meets DDL that nobody puts back: first what is to be mended, then what may be missing."""
+    case.sql('ALTER PUBLICATION "%s" DROP TABLE public.outbox' % case.slot_name)
+    case.put(rows=2)
+    assert relay.wait(40) == 2, relay.log_text()
+    answer, text = status(case, relay)
+    assert answer["refused"] == "publication_table", answer
+    assert "public.outbox was taken out" in answer["missing"]["what"], answer
+    case._says(text, ("refused .*ALTER PUBLICATION", "then .*public.outbox was taken out.*may be missing",
+                      "rebase --to guard"))
+    case.sql('ALTER PUBLICATION "%s" ADD TABLE public.outbox' % case.slot_name)
+    tells(case, relay)
+    case.mend(relay, case.refused(relay, 3, "has changed"), "--yes")
+    case.start(relay)
+    assert len(ddl_loss.lost_rows(case)) == 2
     case.put(rows=2)
     case.drain(relay=relay)
 
@@ -75,6 +129,15 @@ def refusing(case, relay):
         else:
             raise AssertionError("%s was let through" % change.name)
         case.put(rows=1)
+    for change in COLUMNS:
+        try:
+            case.sql("ALTER TABLE public.outbox " + change)
+        except Exception as error:
+            assert "keep rows from relay %s: column payload of public.outbox" % case.name in str(error), error
+            case.sql("ROLLBACK")
+        else:
+            raise AssertionError("%s was let through" % change)
+        case.put(rows=1)
     case.drain(relay=relay)
     assert relay.running()
 
@@ -84,6 +147,7 @@ def everything(case):
     relay = case.up()
     forged(case, relay)
     stops_before_anything_behind_is_confirmed(case, relay)
+    status_of_the_stopped(case, relay)
     for number, change in enumerate(ddl_loss.CHANGES[:3] + WRAPPED):
         if case.pg.major >= change.least:
             ddl_loss.course(case, relay, change, number, guarded=True)

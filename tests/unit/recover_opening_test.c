@@ -669,7 +669,8 @@ static void what_a_guard_tells_is_refused_and_a_person_decides(void **state)
                     (struct published_seen){.touched = SPAN_LITERAL("table a.b"), .lsn = 0x2600});
     f->opening.guard_lsn = 0x2100;
     fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "publication_changed");
-    assert_non_null(strstr(f->err.text, "table a.b was changed, and it was put back or dropped"));
+    assert_non_null(
+        strstr(f->err.text, "table a.b was changed for a while, and put back or dropped"));
     assert_non_null(strstr(f->err.text, "between 0/2100 and"));
     struct published_seen seen = f->opening.seen;
     struct progress decided = newest_record(f);
