@@ -29,14 +29,19 @@ void decoder_close(struct decoder *decoder); /* NULL is legal */
  * must not be read on. */
 int decoder_next(struct decoder *decoder, struct span message, struct change *change,
                  struct error *err);
-/* What the catalogue says of a relation that this decoder gave: names of columns, copied where they
- * are new. A relation that is known otherwise has a new version from then on. Names that it does
- * not have are passed over. */
+/* What the catalogue says of a relation that this decoder gave, now, which may be long after its
+ * rows: all columns that it has or had, in the order of their numbers. A relation that is known
+ * otherwise has a new version from then on. */
+struct relation_fact {
+    struct span name;
+    bool dropped;
+    bool unsent; /* generated, or in no column list: the stream may not have it */
+    bool not_null;
+    uint32_t key_place; /* from 1, in the order of the index; 0: no part of the key */
+};
 struct relation_facts {
-    uint32_t key_count;
-    const struct span *key; /* in the order of the index */
-    uint32_t not_null_count;
-    const struct span *not_null;
+    uint32_t count; /* 0: there is no such table any more; 1,600 at most */
+    const struct relation_fact *columns;
 };
 void decoder_learn_relation(struct decoder *decoder, const struct relation *relation,
                             const struct relation_facts *facts);

@@ -2,7 +2,7 @@
  * copied whole into the epoch arena; the names of the relation point into that copy. */
 #include "decode/decode_relations.h"
 
-#include "decode/decode.h"
+#include "decode/decode_key.h"
 
 #include <assert.h>
 
@@ -138,50 +138,18 @@ void relations_read(struct relations *relations, struct reader *r)
 
 /* ---- What the catalogue says ---- */
 
-static bool has_name(const struct span *names, uint32_t count, struct span name)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (span_equal(names[i], name))
-            return true;
-    return false;
-}
-
-static bool learn_not_null(struct entry *entry, const struct relation_facts *facts)
+static bool learn_not_null(struct entry *entry, const struct relation_facts *facts,
+                           const struct key_alignment *alignment)
 {
     const struct relation *relation = &entry->relation;
     bool news = relation->key.not_null == NULL;
     for (uint32_t i = 0; i < relation->column_count; i++) {
-        bool not_null = has_name(facts->not_null, facts->not_null_count, relation->columns[i].name);
+        uint16_t fact = alignment->fact_of[i];
+        bool not_null = fact != KEY_COLUMN_NONE && facts->columns[fact].not_null;
         news |= entry->not_null[i] != not_null;
         entry->not_null[i] = not_null;
     }
     return news;
-}
-
-/* The catalogue may be newer than the rows. What the stream says of a key is of their time: the
- * columns of the replica identity, of which the catalogue then only tells the order. */
-static uint32_t find_key(const struct relation *relation, const struct relation_facts *facts,
-                         uint32_t *columns)
-{
-    uint32_t count = 0, flagged = 0;
-    for (uint32_t k = 0; k < facts->key_count; k++)
-        for (uint32_t i = 0; i < relation->column_count; i++)
-            if (count < relation->column_count &&
-                span_equal(relation->columns[i].name, facts->key[k]))
-                columns[count++] = i;
-    bool sent = relation->identity == 'd';
-    bool same = true;
-    for (uint32_t i = 0; i < relation->column_count; i++)
-        flagged += relation->columns[i].key ? 1 : 0;
-    for (uint32_t k = 0; k < count; k++)
-        same &= relation->columns[columns[k]].key;
-    if (!sent || flagged == 0 || (same && count == flagged))
-        return count;
-    count = 0;
-    for (uint32_t i = 0; i < relation->column_count; i++)
-        if (relation->columns[i].key)
-            columns[count++] = i;
-    return count;
 }
 
 /* The array that does not hold the key. */
@@ -203,14 +171,20 @@ void relations_learn(struct relations *relations, uint32_t oid, const struct rel
     struct relation *relation = &entry->relation;
     struct relation_key *key = &relation->key;
     uint32_t *found = spare(relations, entry);
-    uint32_t count = find_key(relation, facts, found);
-    bool news = learn_not_null(entry, facts);
+    struct key_alignment alignment;
+    key_align(relation, facts, &alignment);
+    int result = key_find(relation, facts, &alignment, found);
+    uint32_t count = result < 0 ? 0 : (uint32_t)result;
+    bool news = learn_not_null(entry, facts, &alignment);
     key->asked = true;
-    news |= count != key->count ||
+    news |= count != key->count || key->unknown != (result < 0) ||
             (count > 0 && memcmp(found, key->columns, count * sizeof *found) != 0);
     if (!news)
         return;
-    *key = (struct relation_key){
-        .asked = true, .count = count, .columns = found, .not_null = entry->not_null};
+    *key = (struct relation_key){.asked = true,
+                                 .unknown = result < 0,
+                                 .count = count,
+                                 .columns = found,
+                                 .not_null = entry->not_null};
     relation->version++;
 }

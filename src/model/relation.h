@@ -22,7 +22,8 @@ struct column {
  * NULL. From the catalogue, once for each version, where somebody wants it. */
 struct relation_key {
     bool asked;              /* since the table was described last */
-    uint32_t count;          /* 0: nothing identifies a row, or nobody asked */
+    bool unknown;            /* altered since the rows, so that nobody can tell it */
+    uint32_t count;          /* 0: nothing identifies a row, or nobody asked, or unknown */
     const uint32_t *columns; /* of the primary key, else of the first unique index that may; in the
                                 order of the index */
     const bool *not_null;    /* of each column of the table; NULL: nobody asked */

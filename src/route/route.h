@@ -49,8 +49,8 @@ enum router_answer router_begin(struct router *router, const struct change *chan
 /* 1: *event filled. 0: no more. -1: ERROR_DATA; event->route tells whose on_error decides, and the
  * next call goes on with the next event. Reasons: column_missing, null_in_template, illegal_topic,
  * reserved_topic, topic_not_allowed, bad_headers, reserved_header, bad_partition, bad_message_json,
- * bad_value, value_unchanged, key_not_sent, old_not_sent, jq_failed, jq_limit, bad_traceparent. Or
- * ERROR_RETRY: jq cannot be asked now; begin anew. */
+ * bad_value, value_unchanged, key_not_sent, key_unknown, old_not_sent, jq_failed, jq_limit,
+ * bad_traceparent. Or ERROR_RETRY: jq cannot be asked now; begin anew. */
 int router_next(struct router *router, struct event *event, struct error *err);
 
 /* There are two publications, because a table whose updates and deletes are sent must say how its

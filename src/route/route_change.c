@@ -129,11 +129,25 @@ static void set_value(const struct route_row *row, enum change_op op, const stru
     event->value.change = (struct content_change){row->change, op, row->relation, before, after};
 }
 
+static int refuse_unknown_key(const struct route_row *row, struct error *err)
+{
+    char name[ROW_NAME_MAX];
+    error_data(
+        err, REASON_KEY_UNKNOWN,
+        "the key of %s is not known to route %s: the table has been altered since, and which "
+        "columns the key had then cannot be told",
+        route_row_name(row->change, name), row->route);
+    return error_hint(err, "give the columns that were renamed their names back until the changes "
+                           "from before are through");
+}
+
 /* A key that the server did not send would be another one. */
 static int check_key(const struct route_row *row, const struct row *cells, bool old,
                      struct error *err)
 {
     char name[ROW_NAME_MAX];
+    if (row->relation->key.unknown)
+        return refuse_unknown_key(row, err);
     for (uint32_t i = 0; i < row->key->count; i++) {
         uint32_t column = row->key->columns[i];
         bool sent = old ? relation_tells_old(row->relation, column)

@@ -10,28 +10,32 @@
 #include <stdio.h>
 
 enum {
-    /* An index has 32 columns at most, a table 1,600. */
-    KEY_MAX = 32,
-    NOT_NULL_MAX = 1600,
+    /* Of a table, dropped ones included. */
+    COLUMNS_MAX = 1600,
     /* Where the server ends no silent connection. */
     BOUND_DEFAULT_US = 15000000
 };
 
 /* The primary key, else the first unique index in the order of java.sql.DatabaseMetaData
  * (getIndexInfo: clustered ones first, then by name). One with a WHERE or an expression identifies
- * no row by columns. what | name, in the order of the index. */
+ * no row by columns. A column list is that of the table or of a root above it, by name. */
 static const char keys_sql[] =
     "WITH i AS (SELECT x.indkey, x.indnkeyatts FROM pg_catalog.pg_index x "
     "JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid "
     "WHERE x.indrelid = %" PRIu32 " AND x.indisunique AND x.indisvalid AND x.indpred IS NULL "
-    "AND x.indexprs IS NULL ORDER BY NOT x.indisprimary, NOT x.indisclustered, c.relname LIMIT 1) "
-    "SELECT 'key', a.attname, k.place FROM i CROSS JOIN LATERAL "
-    "unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) "
-    "JOIN pg_catalog.pg_attribute a ON a.attrelid = %" PRIu32 " AND a.attnum = k.number "
-    "WHERE k.place <= i.indnkeyatts "
-    "UNION ALL SELECT 'not null', a.attname, 0 FROM pg_catalog.pg_attribute a "
-    "WHERE a.attrelid = %" PRIu32 " AND a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped "
-    "ORDER BY 1, 3";
+    "AND x.indexprs IS NULL ORDER BY NOT x.indisprimary, NOT x.indisclustered, c.relname LIMIT 1), "
+    "l AS (SELECT r.prpubid, r.prrelid, "
+    "' ' || translate(to_jsonb(r)->>'prattrs', '[],', '   ') || ' ' AS numbers "
+    "FROM pg_catalog.pg_publication_rel r WHERE coalesce(to_jsonb(r)->>'prattrs', '') <> '' "
+    "AND r.prrelid IN (SELECT %" PRIu32 "::oid UNION ALL "
+    "SELECT x.relid FROM pg_catalog.pg_partition_ancestors(%" PRIu32 ") x)) "
+    "SELECT a.attname, a.attisdropped, a.attgenerated <> '' OR EXISTS (SELECT FROM l "
+    "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute p WHERE p.attrelid = l.prrelid "
+    "AND p.attname = a.attname AND l.numbers LIKE '%% ' || p.attnum || ' %%')), "
+    "a.attnotnull, coalesce(k.place, 0) FROM pg_catalog.pg_attribute a "
+    "LEFT JOIN (i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)) "
+    "ON k.number = a.attnum AND k.place <= i.indnkeyatts "
+    "WHERE a.attrelid = %" PRIu32 " AND a.attnum > 0 ORDER BY a.attnum";
 
 void key_lookup_init(struct key_lookup *lookup, const struct stream_options *options)
 {
@@ -57,23 +61,34 @@ static int ask(struct key_lookup *lookup, const struct pg_replication *beside,
     const struct pg_options options = {.connection = lookup->connection,
                                        .application_name = lookup->application};
     char sql[sizeof keys_sql + 64];
-    snprintf(sql, sizeof sql, keys_sql, relation->oid, relation->oid, relation->oid);
+    snprintf(sql, sizeof sql, keys_sql, relation->oid, relation->oid, relation->oid, relation->oid);
     return pg_question_open(&options, beside, sql, &lookup->question, err);
+}
+
+static bool is_true(const struct pg_result *r, int row, int column)
+{
+    return span_equal_text(pg_result_cell(r, row, column), "t");
+}
+
+static uint32_t number_of(struct span text)
+{
+    uint32_t number = 0;
+    for (size_t i = 0; i < text.len; i++)
+        number = number * 10 + (uint32_t)(text.ptr[i] - '0');
+    return number;
 }
 
 static void learn(struct stream *stream, const struct relation *relation, const struct pg_result *r)
 {
-    struct span key[KEY_MAX], not_null[NOT_NULL_MAX];
-    struct relation_facts facts = {.key = key, .not_null = not_null};
-    for (int row = 0; row < pg_result_rows(r); row++) {
-        struct span name = pg_result_cell(r, row, 1);
-        if (span_equal_text(pg_result_cell(r, row, 0), "key")) {
-            if (facts.key_count < KEY_MAX)
-                key[facts.key_count++] = name;
-        } else if (facts.not_null_count < NOT_NULL_MAX) {
-            not_null[facts.not_null_count++] = name;
-        }
-    }
+    struct relation_fact columns[COLUMNS_MAX];
+    struct relation_facts facts = {.columns = columns};
+    for (int row = 0; row < pg_result_rows(r) && facts.count < COLUMNS_MAX; row++)
+        columns[facts.count++] =
+            (struct relation_fact){.name = pg_result_cell(r, row, 0),
+                                   .dropped = is_true(r, row, 1),
+                                   .unsent = is_true(r, row, 2),
+                                   .not_null = is_true(r, row, 3),
+                                   .key_place = number_of(pg_result_cell(r, row, 4))};
     stream_learn_relation(stream, relation, &facts);
 }
 

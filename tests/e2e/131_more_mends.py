@@ -97,13 +97,16 @@ with e2e.Case(label="_rows", config=JSON) as case:
     case.sql("ALTER TABLE public.outbox ADD COLUMN at text, ADD COLUMN extra text DEFAULT 'x'")
     case.sql("CREATE TABLE public.keyed (id int PRIMARY KEY, code int NOT NULL UNIQUE);"
              " ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_code_key;"
-             " CREATE TABLE public.told (id int PRIMARY KEY, owner text)")
+             " CREATE TABLE public.told (id int PRIMARY KEY, owner text);"
+             " CREATE TABLE public.altered (a int, b int, PRIMARY KEY (a, b));"
+             " ALTER TABLE public.altered REPLICA IDENTITY FULL")
     common = {"as": "outbox", "topic": case.prefix + "{aggregatetype}"}
     relay = case.relay({"routes": [
         dict(common, name="outbox", **{"from": "public.outbox", "columns": {"timestamp": "at"},
                                        "headers": {"id": "{id}", "extra": "{extra}"}}),
         dict(common, name="messages", **{"from": "message:mends"}),
         {"name": "keyed", "from": "public.keyed", "as": "change", "topic": case.prefix + "keyed"},
+        {"name": "altered", "from": "public.altered", "as": "change", "topic": case.prefix + "altered"},
         {"name": "told", "from": "public.told", "as": "event", "topic": case.prefix + "told",
          "key": "{owner:nobody}"}]})
     case.setup(relay)
@@ -115,6 +118,8 @@ with e2e.Case(label="_rows", config=JSON) as case:
                                 (insert, ("order", None))]),
             ("key_not_sent", [("INSERT INTO public.keyed VALUES (1, 1)", ()),
                               ("DELETE FROM public.keyed", ())]),
+            ("key_unknown", [("INSERT INTO public.altered VALUES (1, 2);"
+                              " ALTER TABLE public.altered DROP COLUMN b", ())]),
             ("old_not_sent", [("INSERT INTO public.told VALUES (1, 'anne')", ()),
                               ("DELETE FROM public.told", ())])):
         case.start(relay)
@@ -129,5 +134,5 @@ with e2e.Case(label="_rows", config=JSON) as case:
 
 want = {"wal_level", "setup_unfinished", "timeline_changed", "partial_mismatch", "acl_denied",
         "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",
-        "key_not_sent", "old_not_sent"}
+        "key_not_sent", "old_not_sent", "key_unknown"}
 assert RAN - {"not_confirmed"} == want, RAN ^ want

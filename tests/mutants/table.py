@@ -345,4 +345,12 @@ MUTANTS = [
            [("if (change->op == CHANGE_UPDATE && check_key(row, &change->before, true, err) < 0)",
              "if (false)")],
            "unit route_changes_test", r"FAILED.*a_key_that_is_not_sent"),
+    Mutant("half-a-key", "order of a key", ["src/decode/decode_key*.c"],
+           [("columns[k] = column_at(relation, facts, a, k + 1); if (columns[k] == KEY_COLUMN_NONE) return false;",
+             "columns[k] = column_at(relation, facts, a, k + 1);"
+             " if (columns[k] == KEY_COLUMN_NONE) { *count = k; return true; }")],
+           "unit decode_key_test", r"FAILED.*renamed"),
+    Mutant("names-that-moved-are-trusted", "order of a key", ["src/decode/decode_key*.c"],
+           [("forget_what_moved(a, count);", "if (false) forget_what_moved(a, count);")],
+           "unit decode_key_test", r"FAILED.*renamed"),
 ]

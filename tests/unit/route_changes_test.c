@@ -241,6 +241,24 @@ static void test_a_key_that_is_not_sent(void **state)
     fini(&c);
 }
 
+static void test_a_key_that_nobody_knows(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.relation.key = (struct relation_key){.asked = true, .unknown = true};
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    for (int op = 0; op < 3; op++) {
+        c.f.change.op = op == 0 ? CHANGE_INSERT : op == 1 ? CHANGE_UPDATE : CHANGE_DELETE;
+        set_before(&c, ID);
+        assert_int_equal(route_fixture_route(&c.f), -1);
+        assert_error(c.f.err, ERROR_DATA, "key_unknown",
+                     "the key of public.outbox is not known to route outbox: the table has been "
+                     "altered since, and which columns the key had then cannot be told");
+    }
+    fini(&c);
+}
+
 static void test_a_row_that_nothing_identifies(void **state)
 {
     (void)state;
@@ -358,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_topics_of_old_rows),
         cmocka_unit_test(test_unchanged_values),
         cmocka_unit_test(test_a_key_that_is_not_sent),
+        cmocka_unit_test(test_a_key_that_nobody_knows),
         cmocka_unit_test(test_a_row_that_nothing_identifies),
         cmocka_unit_test(test_truncated_tables),
         cmocka_unit_test(test_messages),
