@@ -3,6 +3,7 @@
  *
  * Both are always made, before there is an origin, though one may be empty: a publication that is
  * made later cannot be asked for from before it was. */
+#include "recover/agreement.h"
 #include "recover/recover.h"
 #include "recover/tables.h"
 
@@ -31,7 +32,7 @@ static int check(struct pg_connection *sql, const struct config_relay *config,
     for (enum router_share share = 0; share < ROUTER_SHARES; share++)
         if (check_share(sql, config, router, share, before_setup, err) < 0)
             return -1;
-    return 0;
+    return publications_agree(sql, config, err);
 }
 
 int relay_check_publication(struct pg_connection *sql, const struct config_relay *config,

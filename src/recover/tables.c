@@ -1,9 +1,9 @@
 /* recover/tables: see tables.h. It reads and judges; publication.c changes. Which table belongs to
  * a route is the router's word alone, so a glob means the same here as it does for a row. */
+#include "recover/identities.h"
 #include "recover/old_rows.h"
-#include "recover/tables.h"
-
 #include "recover/partitions.h"
+#include "recover/tables.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -71,7 +71,7 @@ static int load_publication(struct pg_connection *sql, const char *name, struct 
     return 0;
 }
 
-static int server_has_schemas(struct pg_connection *sql, bool *has, struct error *err)
+int tables_server_has_schemas(struct pg_connection *sql, bool *has, struct error *err)
 {
     struct pg_result *r = NULL;
     if (pg_query(sql, "SELECT to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL", 0,
@@ -160,7 +160,7 @@ int tables_load(struct pg_connection *sql, const struct config_relay *config,
     *tables = (struct tables){.share = share, .name = tables_publication(config, share)};
     const char *publication = tables->name->text;
     if (load_publication(sql, publication, arena, &tables->publication, err) < 0 ||
-        server_has_schemas(sql, &schemas, err) < 0)
+        tables_server_has_schemas(sql, &schemas, err) < 0)
         return -1;
     char statement[6144];
     snprintf(statement, sizeof statement, RELATIONS_SQL, schemas ? HOLDS_SCHEMA_SQL : "false");
@@ -402,6 +402,25 @@ static int check_partitions(struct pg_connection *sql, const struct config_relay
     return t->kind == 'p' ? partitions_check(sql, &table, err) : 0;
 }
 
+/* Where routes take what has an old row. */
+static int check_identities(struct pg_connection *sql, const struct config_relay *config,
+                            const struct router *router, const struct routed_table *t,
+                            struct error *err)
+{
+    const uint32_t old = change_bit(CHANGE_UPDATE) | change_bit(CHANGE_DELETE);
+    struct partitioned_table table = {.oid = t->oid, .schema = t->schema, .name = t->name};
+    for (uint32_t i = 0; i < config->routes.count; i++) {
+        table.route = &config->routes.items[i];
+        if (table.route->as == ROUTE_OUTBOX ||
+            (router_operations_of_table(router, i, t->schema, t->name) & old) == 0)
+            continue;
+        if ((table.route->as == ROUTE_CHANGE && identities_check_key(sql, &table, err) < 0) ||
+            (t->kind == 'p' && identities_check_partitions(sql, &table, err) < 0))
+            return -1;
+    }
+    return 0;
+}
+
 /* Routes that ask what an UPDATE changes. */
 static int check_old_rows(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, const struct routed_table *t,
@@ -433,6 +452,8 @@ int tables_check(struct pg_connection *sql, const struct config_relay *config,
         } else if (check_partitions(sql, config, t, err) < 0 ||
                    check_identity(config, tables, t, arena, err) < 0 ||
                    check_columns(sql, config, router, tables, t, t->published, arena, err) < 0 ||
+                   (tables->share == ROUTER_CHANGES &&
+                    check_identities(sql, config, router, t, err) < 0) ||
                    check_old_rows(sql, config, router, t, err) < 0) {
             return -1;
         }

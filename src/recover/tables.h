@@ -75,6 +75,8 @@ int tables_check_published(struct pg_connection *sql, const struct config_relay 
 int tables_check_mendable(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, const struct tables *tables,
                           struct arena *arena, struct error *err);
+/* Can a publication hold schemas there (15 and later)? */
+int tables_server_has_schemas(struct pg_connection *sql, bool *has, struct error *err);
 /* Appends schema and name, quoted for SQL. */
 void tables_add_name(struct buf *out, struct span schema, struct span name);
 

@@ -341,6 +341,16 @@ uint32_t router_operations(const struct router *router, enum router_share share)
     return operations;
 }
 
+uint32_t router_operations_of_table(const struct router *router, uint32_t route, struct span schema,
+                                    struct span table)
+{
+    assert(route < router->route_count);
+    const struct route *r = &router->routes[route];
+    if (r->match.of_message || !route_match_table(&r->match, schema, table))
+        return 0;
+    return r->operations;
+}
+
 bool router_has_share(const struct router *router, enum router_share share)
 {
     assert(share < ROUTER_SHARES);

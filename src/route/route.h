@@ -71,6 +71,9 @@ int router_route_of_table(const struct router *router, struct span schema, struc
 /* The same, of routes of the share alone. */
 int router_route_of_share(const struct router *router, enum router_share share, struct span schema,
                           struct span table);
+/* What the route takes of this table, a set of change_bit(); 0: nothing. */
+uint32_t router_operations_of_table(const struct router *router, uint32_t route, struct span schema,
+                                    struct span table);
 enum router_share router_share_of_route(const struct router *router, uint32_t route);
 /* The one table that the route names; false where it names a glob or messages. */
 bool router_table_of_route(const struct router *router, uint32_t route, struct span *schema,

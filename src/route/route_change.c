@@ -222,13 +222,28 @@ static enum route_made moved_event(struct route *route, const struct route_row *
     return ROUTE_LAST;
 }
 
+/* FULL always sends the old row of an UPDATE: the partition has another identity than its root. */
+static int check_whole(const struct route_row *row, struct error *err)
+{
+    char name[ROW_NAME_MAX];
+    if (row->relation->identity != 'f' || row->change->before.count > 0)
+        return 0;
+    error_data(err, REASON_OLD_NOT_SENT,
+               "the replica identity of %s is FULL, and the server sends no old row: the partition "
+               "that holds it has another one",
+               route_row_name(row->change, name));
+    return error_hint(err, "ALTER TABLE ... REPLICA IDENTITY FULL of each partition; check "
+                           "--connect names them");
+}
+
 static enum route_made new_row_event(struct route *route, const struct route_row *row, uint32_t nth,
                                      struct arena *scratch, struct event *event, struct error *err)
 {
     const struct change *change = row->change;
     const struct row *after = whole_row(change, scratch);
     /* Nobody could tell whether it has left its key. */
-    if (change->op == CHANGE_UPDATE && check_key(row, &change->before, true, err) < 0)
+    if (change->op == CHANGE_UPDATE &&
+        (check_whole(row, err) < 0 || check_key(row, &change->before, true, err) < 0))
         return ROUTE_FAILED;
     if (change->op == CHANGE_UPDATE && has_new_key(row, after))
         return moved_event(route, row, after, nth, scratch, event, err);

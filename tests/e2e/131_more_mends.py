@@ -96,7 +96,6 @@ with e2e.Case(label="_acl", config=JSON) as case:
 with e2e.Case(label="_rows", config=JSON) as case:
     case.sql("ALTER TABLE public.outbox ADD COLUMN at text, ADD COLUMN extra text DEFAULT 'x'")
     case.sql("CREATE TABLE public.keyed (id int PRIMARY KEY, code int NOT NULL UNIQUE);"
-             " ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_code_key;"
              " CREATE TABLE public.told (id int PRIMARY KEY, owner text);"
              " CREATE TABLE public.altered (a int, b int, PRIMARY KEY (a, b));"
              " ALTER TABLE public.altered REPLICA IDENTITY FULL")
@@ -116,8 +115,10 @@ with e2e.Case(label="_rows", config=JSON) as case:
             ("bad_message_json", [("SELECT pg_logical_emit_message(true, 'mends', 'no JSON')", ())]),
             ("column_missing", [("ALTER TABLE public.outbox DROP COLUMN extra", ()),
                                 (insert, ("order", None))]),
-            ("key_not_sent", [("INSERT INTO public.keyed VALUES (1, 1)", ()),
-                              ("DELETE FROM public.keyed", ())]),
+            ("key_not_sent", [("INSERT INTO public.keyed VALUES (1, 1);"
+                               " ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_code_key",
+                               ()), ("DELETE FROM public.keyed", ()),
+                              ("ALTER TABLE public.keyed REPLICA IDENTITY DEFAULT", ())]),
             ("key_unknown", [("INSERT INTO public.altered VALUES (1, 2);"
                               " ALTER TABLE public.altered DROP COLUMN b", ())]),
             ("old_not_sent", [("INSERT INTO public.told VALUES (1, 'anne')", ()),

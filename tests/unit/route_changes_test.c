@@ -216,6 +216,23 @@ static void test_unchanged_values(void **state)
     fini(&c);
 }
 
+/* Of a partition that has another identity than its root. */
+static void test_no_old_row_under_full(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.change.op = CHANGE_UPDATE;
+    c.f.relation.identity = 'f';
+    route_fixture_cell(&c.f, "payload")->kind = CELL_UNCHANGED;
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), -1);
+    assert_error(c.f.err, ERROR_DATA, "old_not_sent",
+                 "the replica identity of public.outbox is FULL, and the server sends no old row: "
+                 "the partition that holds it has another one");
+    fini(&c);
+}
+
 static void test_a_key_that_is_not_sent(void **state)
 {
     (void)state;
@@ -375,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_a_deleted_row),
         cmocka_unit_test(test_topics_of_old_rows),
         cmocka_unit_test(test_unchanged_values),
+        cmocka_unit_test(test_no_old_row_under_full),
         cmocka_unit_test(test_a_key_that_is_not_sent),
         cmocka_unit_test(test_a_key_that_nobody_knows),
         cmocka_unit_test(test_a_row_that_nothing_identifies),
