@@ -25,8 +25,7 @@ int encoder_open(enum route_format format, const struct encoder_options *options
         *encoder = encoder_json(format);
         return 0;
     case FORMAT_DEBEZIUM:
-        *encoder =
-            encoder_debezium(options->route, options->database != NULL ? options->database : "");
+        *encoder = encoder_debezium(options);
         return 0;
     }
     return error_stop(err, REASON_UNKNOWN_FORMAT, "there is no encoder for format %d", (int)format);
@@ -47,7 +46,8 @@ int encoders_open(const struct encoders_options *options, struct encoders **enco
         abort();
     for (uint32_t i = 0; i < count; i++) {
         struct route_encoders *of = &made->of_route[i];
-        const struct encoder_options one = {&options->routes->items[i], options->database};
+        const struct encoder_options one = {&options->routes->items[i], options->database, i,
+                                            options->metrics};
         enum route_format format = one.route->format;
         if (encoder_open(format == FORMAT_DEBEZIUM ? format : FORMAT_RAW, &one, &of->key, err) <
                 0 ||

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "metrics/metrics.h"
 #include "model/message.h"
 
 /* Not now: what the encoder needs, such as the id of a schema, is on its way. */
@@ -36,6 +37,8 @@ struct encoder {
 struct encoder_options {
     const struct config_route *route;
     const char *database; /* the name of it; NULL: "" */
+    uint32_t index;       /* of the route, for the metrics */
+    struct metrics *metrics;
 };
 int encoder_open(enum route_format format, const struct encoder_options *options,
                  struct encoder **encoder, struct error *err);
@@ -50,6 +53,9 @@ struct encoders_options {
     uint64_t system_identifier;
     const char *id_header; /* "" leaves it out */
     const char *database;  /* the name of it; NULL: "" */
+    /* Where values are counted that are written as text because they are not understood; by the
+     * thread that encodes. NULL: nowhere. */
+    struct metrics *metrics;
 };
 
 struct route_encoders {

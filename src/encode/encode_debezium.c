@@ -34,6 +34,8 @@ struct layout {
 struct debezium {
     struct encoder base; /* first: the ops find us through it */
     struct debezium_modes modes;
+    struct metrics *metrics;
+    uint32_t route;
     struct arena arena; /* what stays */
     struct arena scratch;
     struct table layouts; /* by the address of the relation */
@@ -113,7 +115,10 @@ static int write_cell(struct debezium *d, const struct cell *cell, const struct 
                       struct error *err)
 {
     struct json_writer w = as_jackson(&d->out);
-    if (types_debezium_write(&w, cell, column, &d->modes, &d->scratch, err) >= 0)
+    int wrote = types_debezium_write(&w, cell, column, &d->modes, &d->scratch, err);
+    if (wrote > 0)
+        metrics_add_route(d->metrics, METRIC_VALUES_AS_TEXT, d->route, 1);
+    if (wrote >= 0)
         return 0;
     return column->name.len == 0 ? -1 : error_wrap(err, "column %.*s", SPAN_ARG(column->name));
 }
@@ -379,8 +384,10 @@ static struct debezium_modes modes_of(const struct config_route *route)
     return modes;
 }
 
-struct encoder *encoder_debezium(const struct config_route *route, const char *database)
+struct encoder *encoder_debezium(const struct encoder_options *options)
 {
+    const struct config_route *route = options->route;
+    const char *database = options->database != NULL ? options->database : "";
     static const struct encoder_ops ops = {
         .name = "debezium", .encode = debezium_encode, .close = debezium_close};
     static_assert((int)DECIMAL_STRING == (int)DEBEZIUM_DECIMAL_STRING &&
@@ -394,6 +401,8 @@ struct encoder *encoder_debezium(const struct config_route *route, const char *d
         abort();
     d->base.ops = &ops;
     d->modes = modes_of(route);
+    d->metrics = options->metrics;
+    d->route = options->index;
     arena_init(&d->arena, SCRATCH_BYTES, SCRATCH_BYTES);
     arena_init(&d->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
     table_init(&d->layouts, &d->arena);

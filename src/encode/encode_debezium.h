@@ -4,7 +4,8 @@
 
 #include "encode/encode.h"
 
-/* database: as the envelope's source has it. Both are kept. Never fails. */
-struct encoder *encoder_debezium(const struct config_route *route, const char *database);
+/* The options' database is as the envelope's source has it. What they point to is kept. Never
+ * fails. */
+struct encoder *encoder_debezium(const struct encoder_options *options);
 
 #endif

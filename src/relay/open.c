@@ -45,7 +45,8 @@ static int prepare(struct epoch *e, struct error *err)
                                         .system_identifier =
                                             e->opening.found.system.system_identifier,
                                         .id_header = e->config->delivery.id_header.text,
-                                        .database = e->opening.found.system.database};
+                                        .database = e->opening.found.system.database,
+                                        .metrics = e->relay->o.metrics};
     if (encoders_open(&encoding, &e->encoders, err) < 0)
         return -1;
     struct buf weak = BUF_EMPTY;

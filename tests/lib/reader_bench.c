@@ -58,7 +58,7 @@ struct reader_bench *bench_open(uint32_t routes)
         .start = {BENCH_START, 0},
         .stall_us = BENCH_STALL_US,
     };
-    struct encoders_options encoding = {&b->routes, BENCH_SYSTEM, "walferry-id", NULL};
+    struct encoders_options encoding = {&b->routes, BENCH_SYSTEM, "walferry-id", NULL, NULL};
     must(encoders_open(&encoding, &b->encoders, &b->err), &b->err);
     b->options.fill.encoders = b->encoders;
     return b;

@@ -358,4 +358,7 @@ MUTANTS = [
     Mutant("publications-that-disagree", "never silently", ["src/recover/publication.c"],
            [("return publications_agree(sql, config, err);", "return 0;")],
            "unit recover_tables_test", r"FAILED.*names_that_differ"),
+    Mutant("not-understood-not-counted", "never silently", ["src/encode/encode_debezium.c"],
+           [("if (wrote > 0)", "if (wrote > 1)")],
+           "unit encode_debezium_test", r"FAILED.*what_is_not_understood_is_counted"),
 ]

@@ -21,6 +21,7 @@ struct run {
     struct config_route route;
     struct config_routes routes;
     struct encoders *encoders;
+    struct metrics *metrics;
     struct arena arena;
     struct column columns[COLUMNS];
     struct relation relation;
@@ -41,7 +42,8 @@ static struct cell text(const char *value)
 
 static void open_encoders(struct run *r)
 {
-    struct encoders_options options = {&r->routes, 7318349394477056000, "walferry-id", "shop"};
+    struct encoders_options options = {&r->routes, 7318349394477056000, "walferry-id", "shop",
+                                       r->metrics};
     encoders_close(r->encoders);
     assert_int_equal(encoders_open(&options, &r->encoders, &r->err), 0);
 }
@@ -93,6 +95,7 @@ static void begin(struct run *r)
 static void end(struct run *r)
 {
     encoders_close(r->encoders);
+    metrics_close(r->metrics);
     arena_fini(&r->arena);
 }
 
@@ -166,6 +169,32 @@ static void test_an_unchanged_value(void **state)
     assert_non_null(memmem(m->value.ptr, m->value.len,
                            ",\"note\":\"__debezium_unavailable_value\"}",
                            strlen(",\"note\":\"__debezium_unavailable_value\"}")));
+    end(&r);
+}
+
+/* A type that nobody knows, and a value that its type has no form for, are counted for the route.
+ */
+static void test_what_is_not_understood_is_counted(void **state)
+{
+    (void)state;
+    struct run r;
+    const char *const names[] = {"all"};
+    begin(&r);
+    r.metrics = metrics_open("orders", 1, names);
+    open_encoders(&r);
+    (void)encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_int_equal(metrics_get_route(r.metrics, METRIC_VALUES_AS_TEXT, 0), 0);
+    r.columns[1].type = types_unknown();
+    r.columns[1].type_oid = 99999;
+    const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_non_null(memmem(m->value.ptr, m->value.len, ANNE, strlen(ANNE)));
+    assert_int_equal(metrics_get_route(r.metrics, METRIC_VALUES_AS_TEXT, 0), 1);
+    r.columns[2].type = types_builtin(1700);
+    r.columns[2].type_oid = 1700;
+    r.after_cells[2] = text("NaN");
+    m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_non_null(memmem(m->value.ptr, m->value.len, ANNE, strlen(ANNE)));
+    assert_int_equal(metrics_get_route(r.metrics, METRIC_VALUES_AS_TEXT, 0), 3);
     end(&r);
 }
 
@@ -245,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_old_rows),
         cmocka_unit_test(test_an_unchanged_value),
+        cmocka_unit_test(test_what_is_not_understood_is_counted),
         cmocka_unit_test(test_compatible),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_another_version),

@@ -85,7 +85,8 @@ static void open_pipeline(struct pipeline *p)
 {
     struct error err = ERROR_INIT;
     batch_init(&p->batch, 64, 1024 * 1024);
-    struct encoders_options encoding = {&p->f.routes, 7318349394477056000, "walferry-id", NULL};
+    struct encoders_options encoding = {&p->f.routes, 7318349394477056000, "walferry-id", NULL,
+                                        NULL};
     assert_int_equal(encoders_open(&encoding, &p->encoders, &err), 0);
     assert_int_equal(route_fixture_open(&p->f), 0);
 }
