@@ -1,7 +1,7 @@
 /* base/crash: places where a test build can be told to die.
  *
  * WALFERRY_CRASH_AT=<point>:<n> makes the n-th passage (from 1) of CRASH_POINT("<point>") end the
- * process at once, as SIGKILL would. Points are named in docs/ARCHITECTURE.md (C1 to C13). Release
+ * process at once, as SIGKILL would. Points are named in docs/ARCHITECTURE.md (C1 to C14). Release
  * builds hold none of this. */
 #ifndef WALFERRY_BASE_CRASH_H
 #define WALFERRY_BASE_CRASH_H

@@ -13,8 +13,10 @@
 #include "model/batch.h"
 #include "model/change_id.h"
 
-/* What is written. 2 added last, publications, fingerprint, guard, command, and routes of skips. */
-#define PROGRESS_VERSION 2
+/* What is written. 2 added last, publications, fingerprint, guard, command, and routes of skips. 3
+ * adds nothing: it says that the relay writes through two transactional ids in turn, of which a
+ * program that knows 2 would fence the first one alone. */
+#define PROGRESS_VERSION 3
 
 enum progress_mode { PROGRESS_INTENT, PROGRESS_WAL, PROGRESS_POLL, PROGRESS_CLOSED };
 

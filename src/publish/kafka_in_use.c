@@ -3,6 +3,7 @@
  * What a look-up (kafka_find, kafka_ahead) said of a topic holds until the handle is made anew, but
  * the partition count, which is looked at again now and then and switched to only between
  * transactions, so that within one transaction a key has one partition. */
+#include "publish/partitioner.h"
 #include "publish/kafka_in_use.h"
 
 #include "base/clock.h"
@@ -294,12 +295,36 @@ static void change_count(struct kafka_in_use *topics, struct kafka_topic *topic,
     metrics_add(topics->session->options->metrics, METRIC_PARTITION_CHANGES, 1);
 }
 
+/* The handle whose turn it is not learns it, too, before a message for a new partition is put. */
+static void tell_others(const struct kafka_in_use *topics, const struct kafka_topic *topic)
+{
+    const struct rd_kafka_metadata *metadata;
+    struct kafka_session *session = topics->session;
+    for (uint32_t i = 0; i < KAFKA_HANDLES && !session->apart; i++)
+        if (i != session->turn && topic->rkts[i] != NULL &&
+            rd_kafka_metadata(session->handles[i].client.rk, 0, topic->rkts[i], &metadata,
+                              KAFKA_SLICE_MS / 4) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            rd_kafka_metadata_destroy(metadata);
+}
+
+/* Messages went there, through one handle or the other. */
+static bool is_used(const struct kafka_topic *topic)
+{
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        if (topic->rkts[i] != NULL)
+            return true;
+    return false;
+}
+
 /* One short question; no answer is no news. A topic that is gone is looked up at its next message.
  */
 static void refresh(struct kafka_in_use *topics, struct kafka_topic *topic)
 {
     const struct rd_kafka_metadata *metadata;
+    struct error unused;
     topic->checked_us = clock_monotonic_us();
+    if (kafka_in_use_open_handle(topics, topic, &unused) < 0)
+        return;
     if (rd_kafka_metadata(kafka_session_events(topics->session)->rk, 0,
                           *kafka_in_use_rkt(topics, topic), &metadata,
                           KAFKA_SLICE_MS / 4) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -307,8 +332,10 @@ static void refresh(struct kafka_in_use *topics, struct kafka_topic *topic)
     const rd_kafka_metadata_topic_t *answer =
         metadata->topic_cnt == 1 ? &metadata->topics[0] : NULL;
     if (answer != NULL && answer->err == RD_KAFKA_RESP_ERR_NO_ERROR && answer->partition_cnt > 0 &&
-        answer->partition_cnt != topic->partitions)
+        answer->partition_cnt != topic->partitions) {
         change_count(topics, topic, answer->partition_cnt);
+        tell_others(topics, topic);
+    }
     if (answer != NULL && answer->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         topic->partitions = 0;
         topic->checked_us -= KAFKA_REFUSED_US;
@@ -334,8 +361,7 @@ void kafka_in_use_refresh(struct kafka_in_use *topics)
     struct kafka_topic *topic = topics->refresh;
     topics->refresh = topic->next;
     topics->refreshed_us = now_us;
-    if (*kafka_in_use_rkt(topics, topic) == NULL || topic->partitions == 0 ||
-        now_us - topic->checked_us < REFRESH_US)
+    if (!is_used(topic) || topic->partitions == 0 || now_us - topic->checked_us < REFRESH_US)
         return;
     if (topic->weak != NULL && topics->session->options->delivery->require_replication)
         doubt(topics, topic);

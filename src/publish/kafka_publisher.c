@@ -121,16 +121,26 @@ static int op_recover(struct publisher *base, struct buf *record, struct error *
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     int result = kafka_recover(&p->txn, record, &p->previous, &p->forged, err);
+    base->claim_due = !p->txn.claimed;
     return result < 0 ? kafka_fail(&p->failure, err, err) : 0;
 }
 
-static int open_if_idle(struct kafka_publisher *p, struct error *err)
+/* Where the handles are new nothing but the claim may open: STEP_WAIT. */
+static enum step look_between(struct kafka_publisher *p, struct error *err)
+{
+    if (kafka_between(&p->txn, &p->topics, err) < 0)
+        return STEP_FAILED;
+    return p->txn.claimed ? STEP_DONE : STEP_WAIT;
+}
+
+static enum step open_if_idle(struct kafka_publisher *p, struct error *err)
 {
     if (p->txn.phase != KAFKA_IDLE)
-        return 0;
-    if (kafka_between(&p->txn, &p->topics, err) < 0)
-        return -1;
-    return kafka_txn_open(&p->txn, err);
+        return STEP_DONE;
+    enum step result = look_between(p, err);
+    if (result == STEP_DONE && kafka_txn_open(&p->txn, err) < 0)
+        return STEP_FAILED;
+    return result;
 }
 
 /* Topics are looked up before the transaction that needs them begins, together; those of its later
@@ -142,8 +152,9 @@ static enum step look_ahead(struct kafka_publisher *p, const struct batch *batch
     bool idle = p->txn.phase == KAFKA_IDLE;
     if ((!idle && message != batch->messages) || message == p->ahead)
         return STEP_DONE;
-    if (idle && kafka_between(&p->txn, &p->topics, err) < 0)
-        return STEP_FAILED;
+    enum step between = idle ? look_between(p, err) : STEP_DONE;
+    if (between != STEP_DONE)
+        return between;
     uint32_t count = batch->count - (uint32_t)(message - batch->messages);
     p->ahead = message;
     return kafka_look_ahead(&p->topics, message, count, err);
@@ -154,6 +165,7 @@ static enum step op_put(struct publisher *base, struct batch *batch, const struc
 {
     struct kafka_publisher *p = kafka_of(base);
     assert(p->txn.recovered); /* I2 */
+    assert(p->txn.claimed);   /* I3: it is answered, so both handles are ours */
     assert(message >= batch->messages && message < batch->messages + batch->count);
     kafka_report_lost(&p->txn);
     if (p->failure.failed)
@@ -162,12 +174,15 @@ static enum step op_put(struct publisher *base, struct batch *batch, const struc
     /* What is learnt may want smaller batches. */
     enum step result = look_ahead(p, batch, message, err);
     stay_awake(p, WITHIN_CALL_MS);
-    if (result == STEP_DONE && (open_if_idle(p, err) < 0 || check_claim_if_slept(p, err) < 0))
+    if (result == STEP_DONE)
+        result = open_if_idle(p, err);
+    if (result == STEP_DONE && check_claim_if_slept(p, err) < 0)
         result = STEP_FAILED;
     if (result == STEP_DONE)
         result = kafka_put(p, batch, message, err);
     if (result != STEP_WAIT)
         p->ahead = NULL;
+    base->claim_due = !p->txn.claimed;
     stay_awake(p, WITHIN_CALL_MS);
     if (result < 0 && err->kind != ERROR_DATA)
         return kafka_fail(&p->failure, err, err);
@@ -186,6 +201,17 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
     return p->failure.failed ? kafka_fail_again(&p->failure, err) : 0;
 }
 
+/* A record alone is as good as a claim: it goes through the first handle and takes no events along.
+ */
+static int open_for_record(struct kafka_publisher *p, struct error *err)
+{
+    if (p->txn.phase != KAFKA_IDLE)
+        return 0;
+    if (kafka_between(&p->txn, &p->topics, err) < 0)
+        return -1;
+    return kafka_txn_open(&p->txn, err);
+}
+
 static enum step op_commit(struct publisher *base, struct span record, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
@@ -195,9 +221,10 @@ static enum step op_commit(struct publisher *base, struct span record, struct er
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
     stay_awake(p, BETWEEN_CALLS_MS);
-    int result = open_if_idle(p, err);
+    int result = open_for_record(p, err);
     if (result == 0)
         result = kafka_txn_commit(&p->txn, record, err);
+    base->claim_due = !p->txn.claimed;
     stay_awake(p, WITHIN_CALL_MS);
     return result < 0 ? kafka_fail(&p->failure, err, err) : result;
 }

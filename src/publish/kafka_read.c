@@ -51,7 +51,10 @@ static uint32_t mark_of(const rd_kafka_message_t *message)
         rd_kafka_header_get_last(headers, KAFKA_PROGRESS_HEADER, &value, &len) !=
             RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
-    return span_equal_text((struct span){value, len}, "1") ? 1 : KAFKA_PROGRESS_MARK;
+    struct span text = {value, len};
+    if (span_equal_text(text, "1"))
+        return 1;
+    return span_equal_text(text, "2") ? 2 : KAFKA_PROGRESS_MARK;
 }
 
 static void keep_record(struct kafka_progress *progress, const rd_kafka_message_t *message)

@@ -21,9 +21,10 @@ struct kafka_progress {
 };
 
 /* On every record of ours from version 2 on; routes cannot set a header whose name begins like
- * this. Its value is the version of the record. */
+ * this. Its value is the version of the record, which is as old as the header at least. */
 #define KAFKA_PROGRESS_HEADER "walferry-progress"
-#define KAFKA_PROGRESS_MARK 2
+#define KAFKA_PROGRESS_MARKED_FROM 2
+#define KAFKA_PROGRESS_MARK 3
 /* Behind the key of the progress record: the key of the note beside it. */
 #define KAFKA_NOTE_SUFFIX "/fingerprint"
 
@@ -36,7 +37,7 @@ int kafka_read_progress(const struct kafka_options *options, bool to_high_waterm
  * has it only where it was written on the way back: relays of that version go on without. */
 static inline bool kafka_progress_forged(const struct kafka_progress *progress)
 {
-    return progress->previous_mark >= KAFKA_PROGRESS_MARK && progress->newest_mark == 0;
+    return progress->previous_mark >= KAFKA_PROGRESS_MARKED_FROM && progress->newest_mark == 0;
 }
 /* ERROR_STOP, progress_forged, where it is. */
 int kafka_progress_check(const struct kafka_options *options, bool forged, struct error *err);

@@ -6,6 +6,7 @@
 #include "publish/kafka_session.h"
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "publish/kafka_memory.h"
 
 #include <assert.h>
@@ -56,9 +57,20 @@ static int open_handle(struct kafka_session *session, struct kafka_handle *handl
     return 0;
 }
 
+/* A handle that knows no broker yet looks for its coordinator every 500 ms only; whoever asks it
+ * for something else waits for the connection. Whatever goes wrong here goes wrong again below. */
+static void wait_for_broker(struct kafka_handle *handle)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(handle->client.rk, 0, NULL, &metadata, KAFKA_SLICE_MS) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
+}
+
 static int init_handle(struct kafka_handle *handle, struct error *err)
 {
     assert(!handle->initialised);
+    wait_for_broker(handle);
     if (kafka_client_init(&handle->client, handle->transactional_id, err) < 0)
         return -1;
     handle->initialised = true;
@@ -68,7 +80,7 @@ static int init_handle(struct kafka_handle *handle, struct error *err)
 int kafka_session_open(struct kafka_session *session, struct error *err)
 {
     assert(session->handles[0].client.rk == NULL && session->idempotent.rk == NULL);
-    session->turn = 0;
+    assert(session->turn == 0); /* I3: the claim goes through the first */
     session->apart = session->options->delivery->guarantee == GUARANTEE_AT_LEAST_ONCE;
     for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
         if (open_handle(session, &session->handles[i], err) < 0)
@@ -76,10 +88,29 @@ int kafka_session_open(struct kafka_session *session, struct error *err)
     if (session->apart &&
         open_client(session, &session->idempotent, &session->idempotent_watch, NULL, err) < 0)
         return -1;
-    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+    /* Always in this order, and both before anything is read: an older instance may still commit
+     * through the second one until that is initialised, too. */
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++) {
+        if (i > 0)
+            CRASH_POINT("C14");
         if (init_handle(&session->handles[i], err) < 0)
             return -1;
+    }
     return 0;
+}
+
+bool kafka_session_is_ours(const struct kafka_session *session)
+{
+    for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
+        if (!session->handles[i].initialised)
+            return false;
+    return true;
+}
+
+void kafka_session_next(struct kafka_session *session)
+{
+    assert(kafka_session_is_ours(session));
+    session->turn = (session->turn + 1) % KAFKA_HANDLES;
 }
 
 static void close_handle(struct kafka_handle *handle)
@@ -97,6 +128,7 @@ void kafka_session_close(struct kafka_session *session)
     kafka_client_close(&session->idempotent);
     for (uint32_t i = 0; i < KAFKA_HANDLES; i++)
         close_handle(&session->handles[i]);
+    session->turn = 0;
 }
 
 void kafka_session_serve(struct kafka_session *session, int wait_ms)

@@ -14,7 +14,10 @@ struct kafka_handle {
     bool initialised; /* init_transactions was answered well */
 };
 
-#define KAFKA_HANDLES 1
+/* Two transactions in a row go through different ones: after an EndTxn the coordinator refuses the
+ * next AddPartitionsToTxn of the same id until the markers are written, and librdkafka then waits
+ * for 20 ms. Shard s has the ids 2s and 2s + 1. None is ever initialised alone. */
+#define KAFKA_HANDLES 2
 
 struct kafka_session {
     const struct kafka_options *options;
@@ -31,10 +34,14 @@ struct kafka_session {
  * is. */
 void kafka_session_init(struct kafka_session *session, const struct kafka_options *options,
                         const struct kafka_listener *listener);
-/* Opens the handles and init_transactions: fences older instances. After an error it is to be
- * closed. */
+/* Opens the handles and init_transactions, in the order of their ids: fences older instances. After
+ * an error it is to be closed. */
 int kafka_session_open(struct kafka_session *session, struct error *err);
-/* Topics made of `events` must be destroyed before. May be opened again. */
+/* All of them are initialised, so nobody older can end a transaction any more. */
+bool kafka_session_is_ours(const struct kafka_session *session);
+/* The transaction was committed: the next one goes through the other handle. */
+void kafka_session_next(struct kafka_session *session);
+/* Topics made of what events go out through must be destroyed before. May be opened again. */
 void kafka_session_close(struct kafka_session *session);
 /* Serves reports and errors; waits at most wait_ms for one. */
 void kafka_session_serve(struct kafka_session *session, int wait_ms);

@@ -46,15 +46,16 @@ void kafka_txn_init(struct kafka_txn *txn, struct kafka_session *session,
 void kafka_txn_fini(struct kafka_txn *txn)
 {
     buf_fini(&txn->note);
-    buf_fini(&txn->committed);
-    buf_fini(&txn->earlier);
+    for (int i = 0; i < KAFKA_TXN_RECORDS; i++)
+        buf_fini(&txn->records[i]);
 }
 
 void kafka_txn_recovered(struct kafka_txn *txn, struct span newest, int64_t end)
 {
     assert(!txn->recovered && end >= 0);
+    assert(kafka_session_is_ours(txn->session)); /* I2 */
     assert(txn->phase == KAFKA_IDLE);
-    buf_add(&txn->committed, newest);
+    buf_add(&txn->records[0], newest);
     txn->read_end = end;
     txn->recovered = true;
 }
@@ -75,7 +76,7 @@ static int begin(struct kafka_txn *txn, struct error *err)
     assert(!txn->outcome_unknown); /* I5 */
     COUNTED_CRASH_POINT(txn, "C1");
     struct kafka_handle *handle = kafka_session_handle(txn->session);
-    assert(handle->initialised);
+    assert(kafka_session_is_ours(txn->session)); /* I2, I8 */
     kafka_watch_reset(&handle->watch);
     rd_kafka_error_t *error = rd_kafka_begin_transaction(handle->client.rk);
     if (error != NULL)
@@ -221,6 +222,15 @@ static int check_reading(const struct kafka_txn *txn, struct error *err)
                        txn->read_end, txn->first_offset);
 }
 
+static void keep_record(struct kafka_txn *txn, struct span record)
+{
+    struct buf oldest = txn->records[KAFKA_TXN_RECORDS - 1];
+    memmove(txn->records + 1, txn->records, (KAFKA_TXN_RECORDS - 1) * sizeof *txn->records);
+    txn->records[0] = oldest;
+    buf_reset(&txn->records[0]);
+    buf_add(&txn->records[0], record);
+}
+
 static void committed(struct kafka_txn *txn, struct span record)
 {
     COUNTED_CRASH_POINT(txn, "C5");
@@ -232,12 +242,9 @@ static void committed(struct kafka_txn *txn, struct span record)
     if (txn->note_produced)
         buf_reset(&txn->note);
     txn->note_produced = false;
-    struct buf earlier = txn->earlier;
-    txn->earlier = txn->committed;
-    txn->committed = earlier;
-    buf_reset(&txn->committed);
-    buf_add(&txn->committed, record);
+    keep_record(txn, record);
     kafka_session_handle(txn->session)->client.health.brokers_down = false;
+    kafka_session_next(txn->session);
 }
 
 static int commit_failed(struct kafka_txn *txn, rd_kafka_error_t *error, struct error *err)

@@ -1,4 +1,5 @@
-/* publish/kafka_txn: the transactions of a session, one after the other. Internal to the module. */
+/* publish/kafka_txn: the transactions of a session, one after the other, each through the handle
+ * whose turn it is. Internal to the module. */
 #ifndef WALFERRY_PUBLISH_KAFKA_TXN_H
 #define WALFERRY_PUBLISH_KAFKA_TXN_H
 
@@ -11,6 +12,8 @@
  * the transaction OPEN means that they may; it begins with RECORDED. */
 enum kafka_phase { KAFKA_IDLE, KAFKA_OPEN, KAFKA_RECORDED, KAFKA_ENDING };
 
+#define KAFKA_TXN_RECORDS 3
+
 struct kafka_txn {
     struct kafka_session *session;
     struct kafka_flight *flight; /* its events */
@@ -20,14 +23,15 @@ struct kafka_txn {
     struct buf note;         /* goes with the next record; empty: none */
     bool note_produced;      /* in this transaction */
     enum kafka_phase phase;
-    bool in_transaction;          /* begin_transaction was called and not yet ended */
-    bool recovered;               /* I2 */
-    bool claimed;                 /* the first commit is done: crash points count from then on */
+    bool in_transaction; /* begin_transaction was called and not yet ended */
+    bool recovered;      /* I2 */
+    bool claimed; /* the first commit on these handles is done: crash points count from then on */
     bool outcome_unknown;         /* I5 */
     uint32_t records_outstanding; /* of ours (progress, note), produced and not reported */
     int64_t begun_us;             /* monotonic: the transaction, or its first event */
-    struct buf committed;         /* the newest record that is known to be committed */
-    struct buf earlier;           /* the one before it, of this session's own */
+    /* The newest records that are known to be committed, and have not been written by others since:
+     * the last one first. */
+    struct buf records[KAFKA_TXN_RECORDS];
     /* Offset up to which progress was read; -1: a commit behind it has proved that it was all. */
     int64_t read_end;
     int64_t first_offset; /* of what is ours in this transaction; negative: not told */

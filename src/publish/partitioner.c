@@ -4,7 +4,7 @@
  * org.apache.kafka.common.utils.Utils.murmur2 (seed 0x9747b28c), then the sign bit cleared
  * (Utils.toPositive), then the remainder by the number of partitions. It does not ask how many
  * partitions there are; that is kept stable by its callers. */
-#include "publish/publish.h"
+#include "publish/partitioner.h"
 
 #include <assert.h>
 

@@ -1,11 +1,11 @@
 /* publish/: messages and an opaque progress record become one Kafka transaction.
  *
- * The only module that knows librdkafka. A publisher is driven by one thread. It begins a
- * transaction with the first message (or with a commit that has none), keeps what it was handed
- * uncopied until it is reported, and tells a time-out, a fencing and a refusal apart. Invariants
- * kept here: I2 (begin only after recover), I4 (events and their progress in one transaction), I5
- * (after an unknown outcome the handle is dead: every call fails). It does not know what a position
- * means, and it never retries across a close. */
+ * The only module that knows librdkafka. A publisher is driven by one thread. It has two
+ * transactional ids in turn, and begins with a claim, a commit without messages, which shows that
+ * both are its own. A transaction begins with the first message (or with a commit that has none);
+ * what was handed over is kept uncopied until it is reported. Invariants kept here: I2 (begin only
+ * after recover), I3 (the claim first), I4 (events and their progress in one transaction), I5
+ * (after an unknown outcome every call fails), I7, I8. It never retries across a close. */
 #ifndef WALFERRY_PUBLISH_PUBLISH_H
 #define WALFERRY_PUBLISH_PUBLISH_H
 
@@ -28,9 +28,9 @@ struct publisher_ops {
     /* The newest committed record under our key, appended to *record; nothing appended where there
      * is none. Once, before the first put. Blocks until known or failed; heeds the stop flag. */
     int (*recover)(struct publisher *p, struct buf *record, struct error *err);
-    /* Hands one message of `batch` over and raises what it counts of them. STEP_WAIT: queue full,
-     * or a question took time. A message that can be seen to be unpublishable (topic illegal or
-     * missing, too large) is ERROR_DATA; the transaction and the publisher go on. */
+    /* Hands one message of `batch` over and raises what it counts of them. STEP_WAIT: queue full, a
+     * question took time, or a claim is due. A message that can be seen to be unpublishable (topic
+     * illegal or missing, too large) is ERROR_DATA; the transaction and the publisher go on. */
     enum step (*put)(struct publisher *p, struct batch *batch, const struct message *message,
                      struct error *err);
     /* Serves reports: lowers what is outstanding. Waits at most wait_ms (0: not at all) for one. */
@@ -45,6 +45,9 @@ struct publisher_ops {
 
 struct publisher {
     const struct publisher_ops *ops;
+    /* What was opened, or made anew between two transactions, is ours only once a claim went
+     * through it: until then put() must not be called, and what commit() gets is the claim. */
+    bool claim_due;
 };
 
 static inline int publisher_recover(struct publisher *p, struct buf *record, struct error *err)
@@ -134,7 +137,7 @@ int kafka_prepare_topics(const struct kafka_options *options, const char *const 
 /* Reaches a broker and a transaction coordinator through the probe id walferry.<relay>.check. */
 int kafka_probe(const struct kafka_options *options, struct error *err);
 
-/* Step 1: creates the producer and init_transactions: fences older instances. */
+/* Step 1: both producers and init_transactions, one after the other: fences older instances. */
 int kafka_publisher_open(const struct kafka_options *options, struct publisher **publisher,
                          struct error *err);
 /* After an error: the messages under suspicion where a batch was refused (false: none), and, where
@@ -149,9 +152,6 @@ void kafka_publisher_note(struct publisher *publisher, struct span note);
 void kafka_publisher_version(struct publisher *publisher, uint32_t version); /* of the records */
 /* The committed record before the one that recover gave, where reading passed it; else empty. */
 struct span kafka_publisher_previous(const struct publisher *publisher);
-
-/* The Java client's DefaultPartitioner: murmur2(key), sign bit cleared, modulo count. */
-int32_t partition_for_key(struct span key, int32_t partition_count);
 
 /* libraries' version, and the known defects of the librdkafka in use, one line each, appended. */
 const char *kafka_library_version(void);

@@ -58,6 +58,7 @@ void board_progress(struct epoch *epoch)
     if (position_compare(committed, b->committed) != 0)
         b->last_commit_wall_us = clock_wall_us();
     b->committed = committed;
+    b->generation = atomic_load(&epoch->writer.generation);
     b->confirmed_lsn = committed.lsn;
     b->in_partial = committed.seq != 0;
     if (epoch->source != NULL)

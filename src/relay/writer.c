@@ -25,7 +25,8 @@ void writer_init(struct writer *writer, const struct writer_options *options)
     assert(options->claim->generation > 0); /* I6: the open sequence has claimed */
     assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
-    *writer = (struct writer){.o = *options, .last = *options->claim};
+    *writer = (struct writer){
+        .o = *options, .last = *options->claim, .generation = options->claim->generation};
 }
 
 void writer_fini(struct writer *writer)
@@ -229,6 +230,32 @@ static enum step commit_step(struct writer *w, struct error *err)
     return result;
 }
 
+/* ---- Claim ---- */
+
+/* The publisher's handles are new: before what waits comes a claim of the same place. */
+static void begin_claim(struct writer *w)
+{
+    assert(w->phase == WRITER_PRODUCING && w->txn_opened_us == 0 && !w->sent);
+    w->record = w->last;
+    w->record.generation++; /* I3 */
+    w->record.rebased.present = false;
+    w->record.at_us = w->wall_us;
+    buf_reset(&w->record_json);
+    progress_encode(&w->record, &w->record_json);
+    w->phase = WRITER_CLAIMING;
+}
+
+static enum step claim_step(struct writer *w, struct error *err)
+{
+    enum step result = publisher_commit(w->o.publisher, buf_span(&w->record_json), err);
+    if (result == STEP_DONE) {
+        w->last = w->record;
+        atomic_store(&w->generation, w->last.generation);
+        w->phase = WRITER_PRODUCING;
+    }
+    return result;
+}
+
 /* ---- Produce ---- */
 
 static struct verdict_unit unit_of(const struct message *message)
@@ -410,6 +437,10 @@ static int produce_step(struct writer *w, int64_t now_us, struct error *err)
     enum step done = produce(w, now_us, err);
     if (done == STEP_FAILED)
         return -1;
+    if (done == STEP_WAIT && w->o.publisher->claim_due) {
+        begin_claim(w);
+        return 1;
+    }
     if (done == STEP_WAIT)
         return cut_while_producing(w, now_us) || w->next > from ? 1 : 0;
     const struct batch *batch = newest(w);
@@ -458,6 +489,7 @@ static void plan_wait(const struct writer *w, int64_t now_us, struct wait *wait)
     case WRITER_PRODUCING:
         wait_until(wait, now_us + REPORT_POLL_US);
         return;
+    case WRITER_CLAIMING:
     case WRITER_COMMITTING:
         wait_until(wait, now_us);
         return;
@@ -472,6 +504,8 @@ static int advance(struct writer *w, int64_t now_us, struct error *err)
         return take_batch(w) || split_while_waiting(w, now_us) ? 1 : 0;
     case WRITER_PRODUCING:
         return produce_step(w, now_us, err);
+    case WRITER_CLAIMING:
+        return claim_step(w, err);
     case WRITER_COMMITTING:
         return commit_step(w, err);
     }

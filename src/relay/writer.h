@@ -2,7 +2,8 @@
  *
  * writer_step() hands the messages of the batches over in order, commits behind a batch that ends
  * on a PostgreSQL COMMIT with the progress record as the last message, and cuts a batch or a
- * transaction that would hold the Kafka transaction open too long. It hands over no more than the
+ * transaction that would hold the Kafka transaction open too long. Where the publisher has made its
+ * handles anew it claims before it goes on. It hands over no more than the
  * pace allows. It never sleeps beyond the publisher's own slice and never asks for the time. */
 #ifndef WALFERRY_RELAY_WRITER_H
 #define WALFERRY_RELAY_WRITER_H
@@ -23,7 +24,7 @@ struct writer_options {
     int64_t split_us; /* age of a Kafka transaction at which it is cut, but for trouble */
 };
 
-enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_COMMITTING };
+enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_CLAIMING, WRITER_COMMITTING };
 
 struct writer {
     struct writer_options o;
@@ -40,8 +41,9 @@ struct writer {
     struct verdict_unit passed_over; /* decided last */
     struct verdict_unit refused;     /* see writer_refused() */
 
-    struct progress last;   /* the newest committed record */
-    struct progress record; /* being committed */
+    struct progress last;     /* the newest committed record */
+    atomic_ullong generation; /* its generation, for other threads */
+    struct progress record;   /* being committed */
     struct buf record_json;
     int64_t txn_opened_us; /* of the open Kafka transaction; 0: none */
     int64_t commit_began_us;

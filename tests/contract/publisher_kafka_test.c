@@ -2,6 +2,7 @@
  * take little, timestamps, changed partition counts, strict mode, at_least_once, servers that are
  * not there. Looks into the publisher where a fault cannot be had from a healthy broker. Needs
  * WALFERRY_TEST_BOOTSTRAP. */
+#include "publish/partitioner.h"
 #include "publish/publish_internal.h"
 #include "publish_fixture.h"
 
@@ -84,8 +85,9 @@ static void many_small_messages_do_not_add_up_to_a_refusal(void **state)
             fixture_must_put(f, fixture_message(f, f->topic, "k", noise(f, 150)));
         fixture_must_commit(f, round == 0 ? "one" : "two");
     }
-    /* The second round ran with smaller batches. */
+    /* With smaller batches, and behind another claim. */
     assert_int_equal(inside(f)->session.batch_bytes, 2000);
+    assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 200);
 }
 
@@ -206,10 +208,14 @@ static void a_changed_partition_count_is_switched_to_between_transactions(void *
     fixture_must_commit(f, "one");
     fixture_must_put(f, fixture_message(f, f->topic, "abcd", "three"));
     fixture_must_commit(f, "two");
+    /* The handle that knew one partition only knows of the others, too. */
+    fixture_must_put(f, fixture_message(f, f->topic, "abcd", "four"));
+    fixture_must_commit(f, "three");
     const struct peer_records *seen = fixture_read(f, f->topic, 3);
-    assert_int_equal(seen->count, 3);
+    assert_int_equal(seen->count, 4);
     assert_int_equal(seen->items[1].partition, 0);
-    assert_int_equal(seen->items[2].partition, partition_for_key(SPAN_LITERAL("abcd"), 3));
+    for (int i = 2; i < 4; i++)
+        assert_int_equal(seen->items[i].partition, partition_for_key(SPAN_LITERAL("abcd"), 3));
     assert_int_not_equal(seen->items[2].partition, 0);
     assert_int_equal(metrics_get(f->metrics, METRIC_PARTITION_CHANGES), 1);
 }
@@ -230,24 +236,164 @@ static void null_keys_are_spread(void **state)
         assert_true(counts[p] >= 30); /* about 250; runs of 16 */
 }
 
-/* ---- Strict ---- */
+/* ---- Two handles in turn ---- */
 
-static void a_tainted_transaction_has_the_producer_made_anew(void **state)
+static unsigned ends_sent(struct fixture *f, uint32_t handle)
+{
+    return atomic_load(&inside(f)->session.handles[handle].watch.end_txn_sent);
+}
+
+/* Of each handle what its last transaction sent. */
+static void the_claim_is_on_the_first_handle_and_then_they_alternate(void **state)
 {
     struct fixture *f = *state;
     peer_create_topic(f->topic, 1, NULL);
     fixture_open(f);
+    assert_string_equal(
+        inside(f)->session.handles[1].transactional_id + strlen(f->transactional_id), ".1");
+    fixture_must_commit(f, "claim");
+    assert_int_equal(ends_sent(f, 0), 1);
+    assert_int_equal(ends_sent(f, 1), 0);
+    for (uint32_t i = 1; i < 6; i++) {
+        assert_int_equal(inside(f)->session.turn, i % 2);
+        fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+        atomic_store(&inside(f)->session.handles[i % 2].watch.end_txn_sent, 0);
+        fixture_must_commit(f, "r");
+        assert_int_equal(ends_sent(f, i % 2), 1);
+    }
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 5);
+}
+
+/* As fixture_reopen() does, with a zombie's commit between the inits and the reading. */
+static void reopen_beside(struct fixture *f, struct publisher *zombie)
+{
+    struct buf record = BUF_EMPTY;
+    int result;
+    assert_int_equal(kafka_publisher_open(&f->options, &f->publisher, &f->err), 0);
+    while ((result = publisher_commit(zombie, SPAN_LITERAL("zombie"), &f->err)) == STEP_WAIT)
+        ;
+    assert_int_equal(result, -1);
+    assert_string_equal(reason_slug(f->err.reason), "fenced");
+    assert_int_equal(publisher_recover(f->publisher, &record, &f->err), 0);
+    assert_string_equal(buf_text(&record), "committed");
+    buf_fini(&record);
+}
+
+/* Whichever handle has a transaction open: before anything is read, it has ended. */
+static void an_open_ends_what_either_handle_has_begun(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    for (int before = 1; before <= 2; before++) {
+        for (int i = 0; i < before; i++)
+            fixture_must_commit(f, "committed");
+        fixture_must_put(f, fixture_message(f, f->topic, "k", "zombie"));
+        struct publisher *zombie = f->publisher;
+        f->publisher = NULL;
+        struct batch *zombies = f->batch;
+        f->batch = fixture_batch();
+        reopen_beside(f, zombie);
+        publisher_close(zombie, 0);
+        fixture_batch_free(zombies);
+    }
+    assert_string_equal(fixture_reopen(f), "committed");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
+}
+
+/* Fences whoever has the id, as an older version does, or one whose open crosses ours. */
+static void take_alone(struct fixture *f, uint32_t handle)
+{
+    struct kafka_client client;
+    char id[100];
+    snprintf(id, sizeof id, "%s.%u", f->transactional_id, handle);
+    struct kafka_client_options how = {
+        .options = &f->options, .role = KAFKA_TRANSACTIONAL, .transactional_id = id};
+    assert_int_equal(kafka_client_open(&client, &how, &f->err), 0);
+    assert_int_equal(kafka_client_init(&client, id, &f->err), 0);
+    kafka_client_close(&client);
+}
+
+/* Of two that cross, the one without the first handle fails at its claim, before any event. */
+static void who_has_lost_the_first_handle_claims_nothing(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    take_alone(f, 0);
+    assert_int_equal(fixture_commit(f, "claim"), -1);
+    assert_string_equal(reason_slug(f->err.reason), "fenced");
+    assert_string_equal(fixture_reopen(f), "");
+}
+
+/* The one without the second fails at its first events. */
+static void who_has_lost_the_second_handle_publishes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_commit(f, "claim");
+    take_alone(f, 1);
+    if (fixture_put(f, fixture_message(f, f->topic, "k", "v")) == 0)
+        assert_int_equal(fixture_commit(f, "one"), -1);
+    assert_string_equal(reason_slug(f->err.reason), "fenced");
+    assert_string_equal(fixture_reopen(f), "claim");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
+}
+
+/* ---- Strict ---- */
+
+/* The publisher asks for a claim, in which nothing of ours is. */
+static void claim_again(struct fixture *f, const char *record)
+{
+    const struct message *m = fixture_message(f, f->topic, "k", "waits");
+    assert_false(f->publisher->claim_due);
+    while (!f->publisher->claim_due)
+        assert_int_equal(publisher_put(f->publisher, f->batch, m, &f->err), STEP_WAIT);
+    assert_int_equal(f->batch->outstanding, 0);
+    assert_int_equal(inside(f)->session.turn, 0);
+    fixture_must_commit(f, record);
+    assert_false(f->publisher->claim_due);
+    fixture_must_put(f, m);
+}
+
+/* Another one has taken the handle that is not in doubt: made anew alone, the other would go on. */
+static void a_tainted_transaction_has_both_producers_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    for (uint32_t commits = 1; commits <= 2; commits++) {
+        for (uint32_t i = 0; i < commits; i++)
+            fixture_must_commit(f, "one");
+        uint32_t last = (inside(f)->session.turn + 1) % 2;
+        struct kafka_watch *watch = &inside(f)->session.handles[last].watch;
+        assert_int_equal(atomic_load(&watch->end_txn_sent), 1);
+        assert_int_equal(atomic_load(&watch->transport_failures), 0);
+        atomic_store(&watch->end_txn_sent, 2);
+        take_alone(f, (last + 1) % 2);
+        claim_again(f, "claim");
+        fixture_must_commit(f, "two");
+        assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), commits);
+    }
+    fixture_must_commit(f, "three");
+    assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 2);
+    assert_string_equal(fixture_reopen(f), "three");
+    assert_int_equal(fixture_read(f, f->topic, 1)->count, 2);
+}
+
+/* A record without events is its own claim. */
+static void a_record_alone_goes_through_the_first_handle_then(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
     fixture_must_commit(f, "one");
-    assert_int_equal(atomic_load(&inside(f)->session.handles[0].watch.end_txn_sent), 1);
-    assert_int_equal(atomic_load(&inside(f)->session.handles[0].watch.transport_failures), 0);
     atomic_store(&inside(f)->session.handles[0].watch.end_txn_sent, 2);
-    fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
     fixture_must_commit(f, "two");
     assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
-    fixture_must_commit(f, "three");
-    assert_int_equal(metrics_get(f->metrics, METRIC_PRODUCERS_RECREATED), 1);
-    assert_string_equal(fixture_reopen(f), "three");
-    assert_int_equal(fixture_read(f, f->topic, 1)->count, 1);
+    assert_int_equal(inside(f)->session.turn, 1);
+    assert_int_equal(ends_sent(f, 0), 1);
+    assert_int_equal(ends_sent(f, 1), 0);
+    assert_string_equal(fixture_reopen(f), "two");
 }
 
 static void a_zombie_in_strict_mode_fences_nobody(void **state)
@@ -295,8 +441,8 @@ static void nothing_is_committed_behind_progress_that_was_not_read(void **state)
     fixture_must_commit(f, "two");
     fixture_reopen(f);
     read_only_up_to(f, 2); /* the first record and its marker */
-    fixture_must_put(f, fixture_message(f, f->topic, "k", "again"));
-    assert_int_equal(fixture_commit(f, "one and a half"), -1);
+    assert_int_equal(fixture_put(f, fixture_message(f, f->topic, "k", "again")),
+                     -1); /* it claims */
     assert_string_equal(reason_slug(f->err.reason), "progress_moved");
     assert_string_equal(f->err.text, "progress was read up to offset 2, and the next record of "
                                      "this relay stands at 4 with others between them");
@@ -720,12 +866,13 @@ static unsigned end_txn_of_abort(struct fixture *f, bool tainted)
 {
     struct kafka_publisher *p = inside(f);
     fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+    struct kafka_watch *watch = &kafka_session_handle(&p->session)->watch;
     while (p->flight.outstanding > 0)
         assert_int_equal(publisher_poll(f->publisher, 100, &f->err), 0);
     if (tainted)
-        atomic_fetch_add(&p->session.handles[0].watch.transport_failures, 1);
+        atomic_fetch_add(&watch->transport_failures, 1);
     kafka_txn_abort(&p->txn, 5000);
-    return atomic_load(&p->session.handles[0].watch.end_txn_sent);
+    return atomic_load(&watch->end_txn_sent);
 }
 
 static void a_tainted_transaction_is_not_aborted(void **state)
@@ -773,7 +920,12 @@ int main(void)
         T(timestamps_are_moved_into_what_the_topic_takes),
         T(a_changed_partition_count_is_switched_to_between_transactions),
         T(null_keys_are_spread),
-        T(a_tainted_transaction_has_the_producer_made_anew),
+        T(the_claim_is_on_the_first_handle_and_then_they_alternate),
+        T(an_open_ends_what_either_handle_has_begun),
+        T(who_has_lost_the_first_handle_claims_nothing),
+        T(who_has_lost_the_second_handle_publishes_nothing),
+        T(a_tainted_transaction_has_both_producers_made_anew),
+        T(a_record_alone_goes_through_the_first_handle_then),
         T(a_zombie_in_strict_mode_fences_nobody),
         T(without_strict_a_taint_is_passed_over),
         T(nothing_is_committed_behind_progress_that_was_not_read),

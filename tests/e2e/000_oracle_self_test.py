@@ -166,8 +166,30 @@ def split(f):
         f.commit()
 
 
-def split_by_another(f):
-    """The transaction is whole, but an aborted one of somebody else ends in its midst."""
+def split_over_two(f):
+    """Two producers share it: no marker stands between."""
+    rows, one = f.rows(2, 1), f.producer
+    f.begin()
+    f.send(rows[:1])
+    f.producer = f.fresh()
+    f.begin()
+    f.send(rows[1:], ordinal=2)
+    f.commit()
+    one.commit_transaction(20)
+
+
+def split_over_partitions(f):
+    """The same, each in a partition of its own."""
+    rows = f.rows(2, 1)
+    for partition in (0, 1):
+        f.producer = f.fresh()
+        f.begin()
+        f.send(rows[partition:partition + 1], ordinal=partition + 1, partition=partition)
+        f.commit()
+
+
+def beside_another(f):
+    """An aborted transaction of another producer ends in the midst of one that is whole."""
     rows, ours = f.rows(2, 1), f.producer
     f.begin()
     f.send(rows[:1])
@@ -234,8 +256,9 @@ def uncommitted(f):
 PLANTED = [(nothing_wrong, ()), (lost, ("lost",)), (alien, ("alien",)), (twice, ("twice", "split")),
            (reordered, ("reordered",)), (commit_order, ("reordered",)), (changed, ("changed",)),
            (torn, ("torn",)), (regressed, ("regressed",)), (repeated, ("regressed",)),
-           (claimed, ()), (ahead, ("ahead",)), (split, ("split",)), (split_by_another, ("split",)),
-           (raised_epoch, ()), (raised_abort, ("lost",)), (uncommitted, ("uncommitted",))]
+           (claimed, ()), (ahead, ("ahead",)), (split, ("split",)), (split_over_two, ("split",)),
+           (split_over_partitions, ("split",)), (beside_another, ()), (raised_epoch, ()),
+           (raised_abort, ("lost",)), (uncommitted, ("uncommitted",))]
 
 # What no broker writes: a marker of a lower epoch, or of another producer, commits nothing.
 for marker in (("COMMIT", 7, 2), ("COMMIT", 8, 3), ("ABORT", 7, 3)):

@@ -76,9 +76,23 @@ def before_claim():
         finish(case, relay)
 
 
+def between_the_inits():
+    """A transaction is open, whichever producer has it, and whoever takes over dies half-way."""
+    for nth in (2, 3):
+        with e2e.Case(label="_c14_%d" % nth) as case:
+            relay = case.relay()
+            case.setup(relay)
+            shop = case.shop(writers=2, rate=50).start()
+            crashes(case, relay, "C3:%d" % nth)
+            shop.stop()
+            crashes(case, relay, "C14:1")
+            crashes(case, relay, "C14:1")
+            finish(case, relay)
+
+
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     runs = [pool.submit(while_running, *each) for each in RUNNING]
-    runs += [pool.submit(idle), pool.submit(before_claim)]
+    runs += [pool.submit(idle), pool.submit(before_claim), pool.submit(between_the_inits)]
     runs += [pool.submit(in_setup, nth) for nth in (1, 2, 3)]
     for run in concurrent.futures.as_completed(runs):
         run.result()

@@ -61,20 +61,27 @@ with e2e.Case(config={"delivery": {"topics": {"partitions": 3}}}) as case:
 
     turn(case, "new")
     record = case.progress()[-1]
-    assert record["v"] == 2 and record["fingerprint"] and record["last"]["lsn"], record
+    assert record["v"] == 3 and record["fingerprint"] and record["last"]["lsn"], record
     assert [p["name"] for p in record["publications"]] == [case.slot_name], record
 
     # Back, forth, back and forth.
-    case.refused(old, 3, "version 2")
+    case.refused(old, 3, "version 3")
     case.command(new, "setup", "--progress-version", "1", says="in version 1 of the record now")
     assert version(case) == 1
     case.command(new, "setup", "--progress-version", "1", says="in version 1 of the record already")
     turn(case, "old")
     turn(case, "new")
-    assert version(case) == 2
+    assert version(case) == 3
     case.command(new, "setup", "--progress-version", "1")
     turn(case, "new")  # at once, with nothing by 0.1.0 in between
-    assert version(case) == 2
+    assert version(case) == 3
+
+    # Version 2 differs in that number alone, and says what it followed.
+    case.command(new, "setup", "--progress-version", "2", says="in version 2 of the record now")
+    record = case.progress()[-1]
+    assert record["v"] == 2 and record["version_before"] == 3 and record["fingerprint"], record
+    turn(case, "new")
+    assert version(case) == 3
 
     # What a running relay is told, and what stands in the way.
     case.start(new)
@@ -86,14 +93,28 @@ with e2e.Case(config={"delivery": {"topics": {"partitions": 3}}}) as case:
     last = case.progress()[-1]
     case.forge_progress(skip=[{"id": "%s-00000000FFFFFFFF-1" % last["system_identifier"], "route": "outbox"}])
     case.command(new, "setup", "--progress-version", "1", code=1, says="only route outbox")
-    assert version(case) == 2
+    assert version(case) == 3
     case.forge_progress(skip=[])
-    for text in ("0", "3", "x", "11"):
+    for text in ("0", "4", "x", "11"):
         case.command(new, "setup", "--progress-version", text, code=2, says="no version of the record")
 
-    turn(case, "new")
+    # 0.1.0 is stopped and awakes beside its successor, whose record it cannot read.
+    case.command(new, "setup", "--progress-version", "1")
+    shop = case.shop(writers=2, rate=30).start()
+    case.start(old)
+    seen = case.seen()
+    e2e.wait("events by 0.1.0", lambda: case.seen(0.1) > seen + 20)
+    old.pause()
+    seen = case.seen()
+    case.start(new)
+    e2e.wait("events by the new one", lambda: case.seen(0.1) > seen + 50)
+    old.resume()
+    assert old.wait(30) in (3, 4), old.log_text()
+    shop.stop()
+    case.drain(relay=new)
+    case.stop(new)
     case.judge()
 
     # A row could have written such a record; only the header says that a relay did.
-    case.forge_progress(marked=False, v=1, version_before=2)
+    case.forge_progress(marked=False, v=1, version_before=3)
     case.refused(new, 3, "lacks the header walferry-progress")

@@ -13,7 +13,8 @@ kind; no faults is the only pass. The oracle never looks at the relay itself.
   torn           a PostgreSQL transaction has not one walferry-id LSN, or shares it
   regressed      progress does not strictly increase
   ahead          the slot is confirmed beyond the newest committed progress
-  split          a control record between two events of one PostgreSQL transaction
+  split          two events of one PostgreSQL transaction are of two producers, or a control record of
+                 theirs stands between them
   uncommitted    an event outside a range that a COMMIT marker ends
   disagree       consumer and segment files do not show the same events
 """
@@ -283,10 +284,11 @@ def check_segments(layout, events, progress_topic=None):
     by_partition = collections.defaultdict(list)
     for event in events:
         by_partition[event[:2]].append(event)
+    producers = {}
     for place, batches in layout.items():
         visible = {event.offset for event in by_partition.get(place, [])}
         faults += _check_ranges(place, batches, visible, place[0] == progress_topic)
-        faults += _check_split(place, batches, by_partition.get(place, []))
+        faults += _check_split(place, batches, by_partition.get(place, []), producers)
     for place in by_partition.keys() - layout.keys():
         faults.append(Fault("disagree", "%s[%d] has no segment files" % place))
     return faults
@@ -321,23 +323,27 @@ def _check_ranges(place, batches, visible, compacted):
     return faults
 
 
-def _check_split(place, batches, events):
-    markers = [(batch.first, batch.marker) for batch in batches if batch.control]
-    faults, first = [], {}
-    at = 0
-    seen_before = collections.defaultdict(lambda: -1)  # transaction: index of the last marker
+def _check_split(place, batches, events, producers):
+    """A relay has two producers in turn, so that a marker of one may stand between events of the other.
+    producers: {transaction: its producer}, over all partitions; filled."""
+    faults, last = [], {}
+    at, ended = 0, collections.Counter()  # markers of each producer before the event
     for event in events:
-        text = header(event, "walferry-id")
-        if text is None or header(event, "walferry-part") is not None:
-            continue
-        while at < len(markers) and markers[at][0] < event.offset:
+        while at < len(batches) and batches[at].last < event.offset:
+            if batches[at].control:
+                ended[batches[at].pid] += 1
             at += 1
-        lsn = walferry_id(text).lsn
-        if lsn in first and seen_before[lsn] != at:
-            faults.append(Fault("split", "%s[%d]: %s marker at %d between offsets %d and %d of %s" % (
-                *place, markers[at - 1][1], markers[at - 1][0], first[lsn], event.offset,
-                lsn_text(lsn))))
-        first[lsn], seen_before[lsn] = event.offset, at
+        text = header(event, "walferry-id")
+        if text is None or header(event, "walferry-part") is not None or at == len(batches):
+            continue  # what no file holds is a fault of its own
+        lsn, pid = walferry_id(text).lsn, batches[at].pid
+        if producers.setdefault(lsn, pid) != pid:
+            faults.append(Fault("split", "%s[%d]@%d: %s is of producers %d and %d" % (
+                *place, event.offset, lsn_text(lsn), producers[lsn], pid)))
+        elif lsn in last and last[lsn][1] != ended[pid]:
+            faults.append(Fault("split", "%s[%d]: a marker of producer %d between offsets %d and %d of %s" % (
+                *place, pid, last[lsn][0], event.offset, lsn_text(lsn))))
+        last[lsn] = (event.offset, ended[pid])
     return faults
 
 

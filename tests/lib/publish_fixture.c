@@ -103,6 +103,7 @@ const char *fixture_reopen(struct fixture *f)
     must(f, publisher_recover(f->publisher, &record, &f->err), "recover");
     const char *text = arena_text(&f->arena, buf_span(&record));
     buf_fini(&record);
+    f->committed = text[0] != '\0' ? text : "claim";
     return text;
 }
 
@@ -136,9 +137,13 @@ struct message *fixture_message(struct fixture *f, const char *topic, const char
 int fixture_put(struct fixture *f, const struct message *message)
 {
     enum step result;
-    while ((result = publisher_put(f->publisher, f->batch, message, &f->err)) == STEP_WAIT)
-        if (publisher_poll(f->publisher, 10, &f->err) < 0)
+    do {
+        if (f->publisher->claim_due && fixture_commit(f, f->committed) < 0)
             return -1;
+        result = publisher_put(f->publisher, f->batch, message, &f->err);
+        if (result == STEP_WAIT && publisher_poll(f->publisher, 10, &f->err) < 0)
+            return -1;
+    } while (result == STEP_WAIT);
     return result == STEP_DONE ? 0 : -1;
 }
 
@@ -147,6 +152,8 @@ int fixture_commit(struct fixture *f, const char *record)
     enum step result;
     while ((result = publisher_commit(f->publisher, span_of(record), &f->err)) == STEP_WAIT)
         ;
+    if (result == STEP_DONE)
+        f->committed = arena_text(&f->arena, span_of(record));
     return result == STEP_DONE ? 0 : -1;
 }
 

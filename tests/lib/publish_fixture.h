@@ -22,6 +22,7 @@ struct fixture {
     struct batch *batch;
     uint64_t next_lsn; /* of the next message, also its transaction */
     struct publisher *publisher;
+    const char *committed; /* the newest record, which a claim repeats; "claim": none yet */
     struct error err;
     struct arena arena;
     struct peer_records *seen;
@@ -41,7 +42,7 @@ void fixture_close(struct fixture *f, int abort_ms);
 /* A message of the batch, to be changed and then put. */
 struct message *fixture_message(struct fixture *f, const char *topic, const char *key,
                                 const char *value);
-/* Puts until it is done or failed. */
+/* Puts until it is done or failed. Claims where that is due. */
 int fixture_put(struct fixture *f, const struct message *message);
 int fixture_commit(struct fixture *f, const char *record);
 void fixture_must_put(struct fixture *f, const struct message *message);

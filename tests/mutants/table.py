@@ -86,6 +86,51 @@ MUTANTS = [
            [("progress_follows(&previous, newest))", "newest != NULL)")],
            "e2e 111", r"failed: 111_"),
 
+    # ---- I3, I7, I8: two handles in turn, opened together ----
+    Mutant("read-between-the-inits", "I2", PUBLISH,
+           [("if (init_handle(&session->handles[i], err) < 0)",
+             "if (i == 0 && init_handle(&session->handles[i], err) < 0)"),
+            ("assert(kafka_session_is_ours(txn->session)); /* I2 */", ""),
+            ("*forged = kafka_progress_forged(&progress);",
+             "struct kafka_handle *second = &txn->session->handles[1];"
+             " if (kafka_client_init(&second->client, second->transactional_id, err) < 0) abort();"
+             " second->initialised = true; *forged = kafka_progress_forged(&progress);")],
+           "broker publisher_kafka_test", r"FAILED.*an_open_ends_what_either_handle_has_begun"),
+    Mutant("claimed-on-the-second", "I3", PUBLISH,
+           [("assert(session->turn == 0); /* I3", "session->turn = 1; /* I3")],
+           "broker publisher_kafka_test", r"FAILED.*who_has_lost_the_first_handle_claims_nothing"),
+    Mutant("always-the-first-handle", "I3", PUBLISH,
+           [("kafka_session_next(txn->session);", "")],
+           "broker publisher_kafka_test", r"FAILED.*the_claim_is_on_the_first_handle"),
+    Mutant("one-handle-renewed-alone", "I8", PUBLISH,
+           [("kafka_session_close(session); session->batch_bytes = topics->smallest_bytes;"
+             " if (kafka_session_open(session, err) < 0 ||",
+             "struct kafka_handle *last = &session->handles[(session->turn + 1) % KAFKA_HANDLES];"
+             " struct kafka_client_options how = {.options = session->options,"
+             " .role = KAFKA_TRANSACTIONAL, .transactional_id = last->transactional_id,"
+             " .watch = &last->watch, .listener = &session->listener};"
+             " rd_kafka_topic_destroy(last->progress_rkt); kafka_client_close(&last->client);"
+             " kafka_watch_reset(&last->watch); session->turn = 0;"
+             " if (kafka_client_open(&last->client, &how, err) < 0) return -1;"
+             " last->progress_rkt = rd_kafka_topic_new(last->client.rk,"
+             " session->options->delivery->progress_topic.text, NULL);"
+             " if (kafka_client_init(&last->client, last->transactional_id, err) < 0 ||")],
+           "broker publisher_kafka_test",
+           r"FAILED.*a_tainted_transaction_has_both_producers_made_anew"),
+    Mutant("another-came-between", "I3", PUBLISH,
+           [("if (result == 0 && !ours)", "if (result == 0 && false && !ours)")],
+           "broker publisher_kafka_test", r"FAILED.*a_zombie_in_strict_mode_fences_nobody"),
+    Mutant("events-before-the-claim", "I3", WRITER,
+           [("if (done == STEP_WAIT && w->o.publisher->claim_due)",
+             "if (false && done == STEP_WAIT && w->o.publisher->claim_due)")],
+           "sim", r"I3: an event before the claim"),
+    Mutant("claimed-again-as-before", "I3", WRITER,
+           [("w->record.generation++; /* I3 */", "")],
+           "sim", r"I3: progress does not increase"),
+    Mutant("on-without-an-answer", "I7", WRITER,
+           [("if (result == STEP_DONE) commit_done(w);", "if (result != STEP_FAILED) commit_done(w);")],
+           "sim", r"Assertion|I4|" + WRONG_EVENTS),
+
     # ---- I4: events and their progress in one Kafka transaction ----
     Mutant("commit-in-mid-transaction", "I4", WRITER,
            [("if (batch->ends_txn || too_old(w, now_us))", "if (batch != NULL)"),

@@ -187,6 +187,16 @@ static bool has_ended(struct model_publisher *p, size_t record_bytes)
 
 /* ---- Its ops ---- */
 
+/* Between two transactions both handles may have to be made anew. */
+static bool made_anew(struct model_publisher *p)
+{
+    struct model_kafka *k = p->kafka;
+    if (k->open_count > 0 || k->pending.json != NULL || p->unreported_count > 0 || !fault(k, 100))
+        return false;
+    p->base.claim_due = true;
+    return true;
+}
+
 static enum step put(struct publisher *base, struct batch *batch, const struct message *message,
                      struct error *err)
 {
@@ -194,7 +204,9 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
     struct model_kafka *k = p->kafka;
     if (usable(p, err) < 0 || check_age(p, err) < 0)
         return -1;
-    if (p->unreported_count == UNREPORTED_MAX || fault(k, 50))
+    if (base->claim_due)
+        violated(k, "I3: an event before the claim");
+    if (p->unreported_count == UNREPORTED_MAX || fault(k, 50) || made_anew(p))
         return STEP_WAIT;
     if (fault(k, 2000)) {
         p->dead = true;
@@ -305,6 +317,7 @@ static enum step commit(struct publisher *base, struct span record, struct error
     }
     report(p, UNREPORTED_MAX);
     settle(k, true);
+    base->claim_due = false;
     return STEP_DONE;
 }
 
@@ -330,6 +343,7 @@ int model_publisher_open(struct model_kafka *k, struct publisher **publisher)
     struct model_publisher *p = calloc(1, sizeof *p);
     p->base.ops = &ops;
     p->kafka = k;
+    p->base.claim_due = true;
     p->epoch = k->epoch;
     *publisher = &p->base;
     return 0;

@@ -1,8 +1,10 @@
-/* sim/model_kafka: a Kafka with one transactional id, and the publisher in front of it.
+/* sim/model_kafka: a Kafka with one transaction at a time, and the publisher in front of it, which
+ * takes both of its transactional ids for one.
  *
  * Outcomes that the real one has and that hurt: full queues, reports that come late, commits that
  * take several slices, that fail, and whose outcome is never learnt (the transaction is then
- * committed or aborted by the next init, as the broker's log has it). It checks I2 and I5 itself.
+ * committed or aborted by the next init, as the broker's log has it). The handles may have to be
+ * made anew, and wait for a claim. It checks I2, I5, and that no event precedes a claim itself.
  */
 #ifndef WALFERRY_SIM_MODEL_KAFKA_H
 #define WALFERRY_SIM_MODEL_KAFKA_H
@@ -53,7 +55,7 @@ struct model_kafka {
     bool end_sent;               /* EndTxn reached the coordinator, its outcome is not known yet */
     uint32_t txn;
     uint32_t epoch;
-    char violation[256]; /* of I2 or I5; empty: none */
+    char violation[256]; /* of I2, I3 or I5; empty: none */
 };
 
 void model_kafka_init(struct model_kafka *kafka, struct random *random);

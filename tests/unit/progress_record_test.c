@@ -16,7 +16,7 @@
 #define MEND "walferry rebase --to slot --accept-repeat"
 
 static const char golden[] =
-    "{\"v\":2,\"relay\":\"orders\",\"shard\":0,\"generation\":7,\"instance\":\"a1b2-C3\","
+    "{\"v\":3,\"relay\":\"orders\",\"shard\":0,\"generation\":7,\"instance\":\"a1b2-C3\","
     "\"system_identifier\":\"18446744073709551615\",\"timeline\":3,\"slot\":\"walferry_orders\","
     "\"mode\":\"wal\",\"position\":\"16/B374D848\",\"xid\":4294967295,\"partial\":null,"
     "\"resume\":null,\"rebased\":null,\"skip\":[],"
@@ -206,7 +206,7 @@ static void version_1_is_written(void **state)
     progress_encode_as(&progress, 1, &json);
     const char *rest = strstr(version_1, ",\"relay\"");
     char wanted[1024];
-    snprintf(wanted, sizeof wanted, "{\"v\":1,\"version_before\":2%s", rest);
+    snprintf(wanted, sizeof wanted, "{\"v\":1,\"version_before\":3%s", rest);
     assert_string_equal(buf_text(&json), wanted);
     struct arena arena;
     struct progress read;
@@ -214,9 +214,33 @@ static void version_1_is_written(void **state)
     arena_init(&arena, 256, 256);
     assert_int_equal(progress_decode(buf_span(&json), &arena, &read, &err), 0);
     assert_int_equal(read.version, 1);
-    assert_int_equal(read.version_before, 2);
+    assert_int_equal(read.version_before, 3);
     arena_fini(&arena);
     buf_fini(&json);
+}
+
+/* Two handles instead of one are no member: only the number says it. */
+static void version_2_is_written_and_read(void **state)
+{
+    (void)state;
+    struct progress progress = sample(), read;
+    struct buf json = BUF_EMPTY;
+    struct arena arena;
+    struct error err = ERROR_INIT;
+    char wanted[2048];
+    arena_init(&arena, 256, 256);
+    progress.skip_count = 0;
+    progress_encode(&progress, &json);
+    const char *rest = strstr(buf_text(&json), ",\"relay\"");
+    snprintf(wanted, sizeof wanted, "{\"v\":2,\"version_before\":3%s", rest);
+    buf_reset(&json);
+    progress_encode_as(&progress, 2, &json);
+    assert_string_equal(buf_text(&json), wanted);
+    assert_int_equal(progress_decode(buf_span(&json), &arena, &read, &err), 0);
+    assert_int_equal(read.version, 2);
+    check_equal(&progress, &read);
+    buf_fini(&json);
+    arena_fini(&arena);
 }
 
 static void seq_follows_from_partial(void **state)
@@ -303,10 +327,10 @@ static void a_cut_record_is_refused_wherever_it_is_cut(void **state)
 static void a_newer_version_is_refused(void **state)
 {
     (void)state;
-    refuse("{\"v\":3}", "progress_newer",
-           "the progress record has version 3, this program knows up to 2");
+    refuse("{\"v\":4}", "progress_newer",
+           "the progress record has version 4, this program knows up to 3");
     refuse("{\"v\":99,\"relay\":5}", "progress_newer",
-           "the progress record has version 99, this program knows up to 2");
+           "the progress record has version 99, this program knows up to 3");
 }
 
 static void every_member_must_be_right(void **state)
@@ -434,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_full_record_round_trips),
         cmocka_unit_test(version_1_is_read),
         cmocka_unit_test(version_1_is_written),
+        cmocka_unit_test(version_2_is_written_and_read),
         cmocka_unit_test(seq_follows_from_partial),
         cmocka_unit_test(unknown_members_are_passed_over),
         cmocka_unit_test(resume_outlives_the_text),

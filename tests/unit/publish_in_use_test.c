@@ -5,6 +5,7 @@
 
 #include "publish/kafka_memory.h"
 #include "publish/kafka_size.h"
+#include "publish/partitioner.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

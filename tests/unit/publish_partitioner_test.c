@@ -1,7 +1,7 @@
 /* publish/partitioner: a key's partition is the Java client's. The table was printed by
  * org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner.partitionForKey of
  * kafka-clients 4.1.0; the last keys are random bytes. */
-#include "publish/publish.h"
+#include "publish/partitioner.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -31,6 +31,7 @@ struct fake_publisher {
     struct batch *unreported[64];
     uint32_t unreported_count;
     bool hold_reports;
+    uint32_t renew_at;      /* this call of put makes the handles anew; 0: none */
     uint32_t room;          /* puts before the queue is full */
     uint32_t queue_full;    /* puts that find the queue full */
     uint32_t slices;        /* commits that are not done yet */
@@ -63,6 +64,11 @@ static enum step fake_put(struct publisher *base, struct batch *batch,
 {
     struct fake_publisher *p = (struct fake_publisher *)base;
     p->calls++;
+    assert_false(p->base.claim_due);
+    if (p->renew_at > 0 && --p->renew_at == 0) {
+        p->base.claim_due = true;
+        return STEP_WAIT;
+    }
     if (p->room > 0) {
         p->room--;
     } else if (p->queue_full > 0) {
@@ -109,6 +115,9 @@ static enum step fake_commit(struct publisher *base, struct span record, struct 
         return -1;
     }
     assert_int_equal(progress_decode(record, &p->arena, &p->record, err), 0);
+    if (p->base.claim_due)
+        note(p, "claim %llu: ", (unsigned long long)p->record.generation);
+    p->base.claim_due = false;
     note(p, "commit %llx/%llu", (unsigned long long)p->record.position.lsn,
          (unsigned long long)p->record.position.seq);
     if (p->record.partial.final_lsn != 0)
@@ -332,6 +341,25 @@ static void an_unreported_batch_stays(void **state)
     f->publisher.hold_reports = false;
     assert_int_equal(run(f), 0);
     assert_int_equal(channel_count(f->circuit.empty), CIRCUIT_BATCHES);
+}
+
+static void a_claim_comes_before_what_waits_for_new_handles(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 2; i++) {
+        struct batch *batch = take(f);
+        put_text(batch, 0, 0x1100 + (uint64_t)i * 0x100, 1, i == 0 ? "a" : "b");
+        send_whole(f, batch, 0x1110 + (uint64_t)i * 0x100);
+        f->publisher.slices = 1;
+        f->publisher.renew_at = i == 0 ? 0 : 1;
+        assert_int_equal(run(f), 0);
+    }
+    journal_is(f, "put a; commit 1110/0; claim 4: commit 1110/0; put b; commit 1210/0; ");
+    assert_int_equal(f->publisher.record.generation, 4);
+    assert_string_equal(f->publisher.record.instance, "me");
+    assert_int_equal(atomic_load(&f->writer.generation), 4);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_KAFKA), 2);
+    assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_IDLE), 0);
 }
 
 static void a_mark_is_a_commit_without_messages(void **state)
@@ -693,6 +721,7 @@ int main(void)
         TEST(an_idle_writer_sleeps_on_the_channel),
         TEST(kafka_commits_only_behind_the_end_of_a_transaction),
         TEST(an_unreported_batch_stays),
+        TEST(a_claim_comes_before_what_waits_for_new_handles),
         TEST(a_mark_is_a_commit_without_messages),
         TEST(a_full_queue_is_waited_for),
         TEST(a_commit_is_called_again_with_the_same_record),
