@@ -288,8 +288,7 @@ static void take_change(struct reader *r, int64_t now_us, struct error *err)
     }
 }
 
-/* A source that paces its reading gives nothing during a nap, although there is more: that is no
- * reason to end a Kafka transaction. */
+/* A source that paces its reading gives nothing during a nap, although there is more. */
 static bool is_napping(struct reader *r, int64_t now_us)
 {
     int fd = -1;
@@ -317,7 +316,9 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
     for (int i = 0; i < CHANGES_PER_STEP && have_batch(r); i++) {
         enum step got = source_next(r->o.source, now_us, &r->change, err);
         if (got != STEP_DONE) {
-            *input_empty = got == STEP_WAIT && !is_napping(r, now_us);
+            /* Under a backlog that is no reason to end a Kafka transaction. Without one a commit
+             * that the writer can take gains more than it costs. */
+            *input_empty = got == STEP_WAIT && !(r->state.behind && is_napping(r, now_us));
             return got == STEP_WAIT ? 0 : take_end(r, err);
         }
         take_change(r, now_us, err);

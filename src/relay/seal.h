@@ -45,7 +45,8 @@ struct seal_state {
 
 enum seal { SEAL_NOT, SEAL_COMMIT, SEAL_PART };
 
-/* batch: being filled. input_empty: the source has nothing for now. */
+/* batch: being filled. input_empty: the source has nothing for now, or naps and the relay keeps up.
+ */
 enum seal seal_due(const struct seal_limits *limits, const struct seal_state *state,
                    const struct batch *batch, bool input_empty, int64_t now_us);
 /* Idle progress: the empty batch is sealed with nothing but a position. */

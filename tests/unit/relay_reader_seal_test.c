@@ -313,11 +313,14 @@ static void mad_clocks_do_no_harm(void **state)
     sealed(b, stepped(b), "[1 1] 1210/0");
 }
 
-/* A paced source gives nothing for a moment although there is more: that ends no batch. */
-static void a_nap_is_no_empty_input(void **state)
+/* A paced source gives nothing for a moment although there is more: under a backlog that ends no
+ * batch. */
+static void a_nap_is_no_empty_input_behind(void **state)
 {
     struct reader_bench *b = *state;
     bench_start(b);
+    b->source.commit_time_us = 1;
+    b->source.sent_time_us = 2000000;
     script_transaction(&b->source, 0x1100, 1);
     b->source.deadline_us = b->now_us + 400;
     assert_null(stepped(b));
@@ -325,6 +328,21 @@ static void a_nap_is_no_empty_input(void **state)
     b->now_us += 400;
     b->source.deadline_us = b->now_us + 1000000;
     sealed(b, stepped(b), "[1] 1110/0");
+}
+
+/* Who keeps up waits for no more, where no commit is on its way. */
+static void a_nap_is_an_empty_input_for_who_keeps_up(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.commit_time_us = 1;
+    b->source.sent_time_us = 900000;
+    b->source.deadline_us = b->now_us + 400;
+    script_transaction(&b->source, 0x1100, 1);
+    sealed(b, stepped(b), "[1] 1110/0");
+    script_transaction(&b->source, 0x1200, 1);
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.deadline_us, b->now_us + 400);
 }
 
 /* ---- Back-pressure ---- */
@@ -647,7 +665,8 @@ int main(void)
         TEST(a_backlog_makes_larger_batches),
         TEST(a_second_behind_is_no_backlog),
         TEST(mad_clocks_do_no_harm),
-        TEST(a_nap_is_no_empty_input),
+        TEST(a_nap_is_no_empty_input_behind),
+        TEST(a_nap_is_an_empty_input_for_who_keeps_up),
         TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
         TEST(being_slow_ourselves_is_no_stall),
         TEST(silence_with_a_part_out_is_a_stall),
