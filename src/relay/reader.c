@@ -299,12 +299,13 @@ static bool is_napping(struct reader *r, int64_t now_us)
 
 /* What the server cannot read now it can never, so what came before is committed first: else each
  * epoch would come as far, and drop it again. Nothing follows on such a stream. */
-static int take_end(struct reader *r, const struct error *err)
+static int take_end(struct reader *r, struct error *err)
 {
     if (err->reason != REASON_PUBLICATION_MISSING)
         return -1;
     r->source_ended = true;
     r->failure = *err;
+    *err = ERROR_INIT;
     return 0;
 }
 
