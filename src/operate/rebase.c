@@ -20,7 +20,15 @@ struct rebase {
     uint64_t target_lsn; /* 0 for a new origin until it exists */
     struct router *router;
     struct published published; /* what is sent from now on */
+    struct error unfit;         /* with a kind: that is not what the routes need */
+    bool reads_less;            /* the publication of change routes is younger than the position */
+    uint64_t more_from;         /* from where on it can be read through; 0: not known */
 };
+
+static bool decides(const struct rebase *r)
+{
+    return r->wish->target == REBASE_GUARD || r->wish->target == REBASE_ANEW;
+}
 
 static bool is_unreadable(const struct error *err)
 {
@@ -47,12 +55,32 @@ static int look(struct rebase *r, struct error *err)
     return 0;
 }
 
+/* Through what is there now the server may not be able to read what comes behind the position. What
+ * is only of change routes can be left out until then. */
+static int check_read(struct rebase *r, struct error *err)
+{
+    const struct config_source *source = &r->o->config->source;
+    struct origin *origin = r->ends.r.origin;
+    const char *missing = NULL;
+    if (origin->ops->missing == NULL)
+        return 0;
+    if (origin->ops->missing(origin, &r->found, &missing, err) < 0)
+        return -1;
+    r->reads_less = missing != NULL && strcmp(missing, source->changes.text) == 0;
+    if (missing == NULL || r->reads_less)
+        return 0;
+    return relay_refuse_gone(&r->ends.r, source, missing, &r->found, r->found.origin.current_lsn,
+                             err);
+}
+
 /* The position stays; it must be one that can be gone on from. */
 static int check_guard(struct rebase *r, struct error *err)
 {
     r->target_lsn = r->found.progress.position.lsn;
     if (r->known)
-        return origin_judge(r->ends.r.origin, ORIGIN_MAY_GO_ON, &r->found, err);
+        return origin_judge(r->ends.r.origin, ORIGIN_MAY_GO_ON, &r->found, err) < 0
+                   ? -1
+                   : check_read(r, err);
     error_stop(err, REASON_NOT_SET_UP, "there is no progress that could be kept");
     return error_mend(err, "rebase --to %s --accept-repeat", r->ends.r.origin->ops->here);
 }
@@ -190,20 +218,56 @@ static void keep_place(const struct progress *before, struct progress *record)
  * nothing that is known of the catalogue counts. */
 static bool keeps_published(const struct rebase *r)
 {
-    bool decides = r->wish->target == REBASE_GUARD || r->wish->target == REBASE_ANEW;
-    return r->known && !decides && !is_other_history(r) &&
+    return r->known && !decides(r) && !is_other_history(r) &&
            r->found.progress.fingerprint.hash[0] != '\0';
 }
 
-/* From where on the server can read through a publication stays, unless all begins anew. */
-static void keep_publications(const struct progress *before, struct progress *record)
+/* A transaction that was open when the publication was made may have written before. So all that
+ * had begun at one look must be over at another. */
+#define MORE_WAIT_US (INT64_C(20) * US_PER_S)
+#define MORE_LOOK_US (INT64_C(200) * US_PER_MS)
+
+static int find_more_from(struct rebase *r, struct error *err)
 {
+    const char *name = r->o->config->source.changes.text;
+    uint64_t next_xid = r->published.now.next_xid;
+    int64_t until_us = clock_monotonic_us() + MORE_WAIT_US;
+    struct published look = r->published;
+    char lsn[LSN_TEXT_MAX];
+    while (next_xid == 0 || look.now.id.xid < next_xid) {
+        if (clock_monotonic_us() > until_us || (r->o->stop != NULL && atomic_load(r->o->stop))) {
+            command_say(r->o->out,
+                        "what publication %s alone sends is published once the transactions that "
+                        "are open now have ended",
+                        name);
+            return 0;
+        }
+        clock_sleep_us(MORE_LOOK_US);
+        if (relay_take_published(&r->ends.r, r->router, &look, err) < 0)
+            return -1;
+        next_xid = next_xid != 0 ? next_xid : look.now.next_xid;
+    }
+    r->more_from = look.now.end_lsn;
+    command_say(r->o->out, "what publication %s alone sends is published from %s on", name,
+                lsn_format(r->more_from, lsn));
+    return 0;
+}
+
+/* From where on the server can read through a publication stays, unless all begins anew, or it was
+ * made again. */
+static void keep_publications(const struct rebase *r, const struct progress *before,
+                              struct progress *record)
+{
+    const char *changes = r->o->config->source.changes.text;
     for (uint32_t i = 0; i < before->publication_count; i++) {
+        struct progress_publication kept = before->publications[i];
         bool known = false;
         for (uint32_t k = 0; k < record->publication_count; k++)
-            known |= strcmp(before->publications[i].name, record->publications[k].name) == 0;
-        if (!known && record->publication_count < PROGRESS_PUBLICATIONS_MAX)
-            record->publications[record->publication_count++] = before->publications[i];
+            known |= strcmp(kept.name, record->publications[k].name) == 0;
+        if (r->reads_less && strcmp(kept.name, changes) == 0)
+            kept.from = r->more_from;
+        if (!known && kept.from != 0 && record->publication_count < PROGRESS_PUBLICATIONS_MAX)
+            record->publications[record->publication_count++] = kept;
     }
 }
 
@@ -222,7 +286,7 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
         record->generation = (uint64_t)(clock_wall_us() / US_PER_S);
     command_place_record(origin, r->target_lsn, record);
     if (r->wish->target != REBASE_ANEW && readable)
-        keep_publications(&taken->progress, record);
+        keep_publications(r, &taken->progress, record);
     if (r->wish->target == REBASE_GUARD)
         keep_place(&taken->progress, record);
     record->rebased.present = true;
@@ -284,6 +348,22 @@ static int move_origin(struct rebase *r, struct error *err)
     return origin_prepare(origin, ORIGIN_ANEW, &r->found, &r->target_lsn, err);
 }
 
+/* What is sent from now on stands in the record. Where that is not what the routes need, a later
+ * start would take what is mended by then for something that came in addition. */
+static struct span sign_published(struct rebase *r, struct progress *record)
+{
+    struct published *p = &r->published;
+    struct span note = published_sign(p, &r->ends.arena, record);
+    record->guard = p->now.behind_lsn;
+    if (r->unfit.kind == ERROR_NONE || record->fingerprint.hash[0] == '\0')
+        return note;
+    snprintf(p->what, sizeof p->what, "%.*s", (int)sizeof p->what - 1, r->unfit.text);
+    p->before = p->now.text;
+    p->lost_lsn = record->fingerprint.lsn;
+    p->lost = true;
+    return published_sign_lost(p, &r->ends.arena, record);
+}
+
 static int rebase(struct rebase *r, struct publisher *publisher, struct error *err)
 {
     struct found taken;
@@ -294,7 +374,7 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
     if (taken.have_progress && command_claim(&r->ends.r, publisher, &taken, err) < 0)
         return -1;
     if (relay_take_published(&r->ends.r, r->router, &r->published, err) < 0 ||
-        move_origin(r, err) < 0)
+        move_origin(r, err) < 0 || (r->reads_less && find_more_from(r, err) < 0))
         return -1;
     struct progress record;
     next_record(r, &taken, readable, &record);
@@ -303,8 +383,7 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
         record.fingerprint = r->found.progress.fingerprint;
         record.guard = r->found.progress.guard;
     } else {
-        note = published_sign(&r->published, &r->ends.arena, &record);
-        record.guard = r->published.now.behind_lsn;
+        note = sign_published(r, &record);
     }
     return relay_write_record(&r->ends.r, publisher, &record, note, err);
 }
@@ -329,6 +408,18 @@ static int apply(struct rebase *r, struct error *err)
     return result;
 }
 
+/* Who decides about what was not sent must not be asked again for what is not sent yet. A new
+ * origin can be wanted before setup can mend the rest. */
+static int check_fit(struct rebase *r, struct error *err)
+{
+    r->unfit = ERROR_INIT;
+    int fit = origin_check(r->ends.r.origin, &r->found.system, r->router, false, &r->unfit);
+    if (fit == 0 || (r->unfit.kind == ERROR_STOP && r->wish->target != REBASE_GUARD))
+        return 0;
+    *err = r->unfit;
+    return -1;
+}
+
 int relay_rebase(const struct command_options *o, const struct rebase_options *wish,
                  struct error *err)
 {
@@ -341,6 +432,8 @@ int relay_rebase(const struct command_options *o, const struct rebase_options *w
         result = origin_connect(r.ends.r.origin, err);
     if (result == 0)
         result = look(&r, err);
+    if (result == 0)
+        result = check_fit(&r, err);
     if (result == 0)
         result = check_target(&r, err);
     if (result == 0) {

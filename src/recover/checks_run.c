@@ -134,7 +134,8 @@ static int check_progress(struct checking *c, struct error *err)
         return -1;
     if (relay_judge(&c->ends.r, true, &found, err) == 0) {
         struct published published;
-        const struct published_options options = {.router = c->router};
+        const struct published_options options = {.router = c->router,
+                                                  .source = &c->o->config->source};
         if (relay_check_published(&c->ends.r, &options, &found, &published, err) < 0)
             return -1;
         char position[LSN_TEXT_MAX];

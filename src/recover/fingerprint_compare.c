@@ -221,6 +221,12 @@ static bool find_new_publication(struct span before, struct span now, struct lin
     return false;
 }
 
+bool fingerprint_has_new_publication(struct span before, struct span now)
+{
+    struct line is;
+    return before.ptr != NULL && find_new_publication(before, now, &is);
+}
+
 /* There are two publications at most, so they are looked at one after the other. */
 static bool find_publication(struct span text, struct span name, struct line *line)
 {

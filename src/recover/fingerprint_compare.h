@@ -37,6 +37,8 @@ struct span fingerprint_name_of(struct span text, struct span oid);
 /* Takes the next line off *rest; false where there is none. */
 bool fingerprint_next(struct span *rest, struct fingerprint_line *line);
 
+/* Is there a publication that was not there before? Of an absent text before: no. */
+bool fingerprint_has_new_publication(struct span before, struct span now);
 /* Appends the lines of `before` without those of a publication that `now` does not look at any
  * more: its own, and what it held of tables and schemas that the other publication has sent all
  * along. */

@@ -78,6 +78,7 @@ static int check_published(struct opening *o, struct error *err)
     const char *recorded = o->found.progress.fingerprint.hash;
     bool known = o->remembered_hash != NULL && strcmp(o->remembered_hash, recorded) == 0;
     const struct published_options options = {.router = o->router,
+                                              .source = &o->config->source,
                                               .remembered = known ? o->remembered : span_null(),
                                               .seen = known ? o->seen
                                                             : (struct published_seen){.lsn = 0},

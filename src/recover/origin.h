@@ -61,6 +61,12 @@ struct origin_ops {
     int (*touched)(struct origin *o, const struct router *router,
                    const struct fingerprint_suspects *suspects, bool *any, struct buf *names,
                    struct error *err);
+    /* Can what comes behind found->progress be read through what `start` would ask for there?
+     * *missing: what the server does not find there, though it may exist by now; NULL: it can be
+     * read, or it cannot be told now, because somebody holds the origin or it takes too long. The
+     * op is NULL where nothing can be missing. Points into the configuration. */
+    int (*missing)(struct origin *o, const struct found *found, const char **missing,
+                   struct error *err);
     /* Does as wished; idempotent. Looks again itself. *place: from where changes come now. May take
      * long: says for whom it waits, heeds the stop flag. */
     int (*prepare)(struct origin *o, enum origin_wish wish, const struct found *found,

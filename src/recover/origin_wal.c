@@ -225,27 +225,6 @@ static int evict(struct origin *base, const struct found_holder *holder, bool *e
     return 0;
 }
 
-static bool takes_changes(const struct config_relay *config)
-{
-    for (uint32_t i = 0; i < config->routes.count; i++) {
-        const struct config_route *route = &config->routes.items[i];
-        if (route->as != ROUTE_OUTBOX &&
-            !span_starts_with(span_of(route->from.text), SPAN_LITERAL(CONFIG_FROM_MESSAGE)))
-            return true;
-    }
-    return false;
-}
-
-/* Where the publication of change routes may be read from; UINT64_MAX: nowhere yet. */
-static uint64_t changes_from(const struct origin_wal *o, const struct progress *p)
-{
-    const char *name = o->o.config->source.changes.text;
-    for (uint32_t i = 0; i < p->publication_count; i++)
-        if (strcmp(p->publications[i].name, name) == 0)
-            return p->publications[i].from;
-    return UINT64_MAX;
-}
-
 /* Rows come in the database's own encoding where it can be read here, and so must the names of the
  * publications; one that the encoding does not have is no publication's. */
 static int start_stream(struct origin_wal *o, const char *encoding_name, const char *changes,
@@ -278,9 +257,9 @@ static int start_stream(struct origin_wal *o, const char *encoding_name, const c
 static const char *choose_changes(struct origin_wal *o, const struct progress *p,
                                   struct stream_witness *witness)
 {
-    if (!takes_changes(o->o.config))
+    if (!wal_takes_changes(o->o.config))
         return NULL;
-    uint64_t from = changes_from(o, p);
+    uint64_t from = wal_changes_from(o->o.config, p);
     o->base.reads_less = from > p->position.lsn;
     o->base.more_from = from != UINT64_MAX ? from : 0;
     if (o->base.reads_less)
@@ -311,7 +290,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                      .now_us = now_us,
                                      .connection = o->o.config->source.connection.text,
                                      .application = o->o.application,
-                                     .keys = takes_changes(o->o.config),
+                                     .keys = wal_takes_changes(o->o.config),
                                      .encoding = encoding};
     struct pg_replication *replication = o->replication;
     o->replication = NULL; /* the source's, even where it fails */
@@ -434,6 +413,7 @@ static const struct origin_ops wal_ops = {
     .fingerprint = take_fingerprint,
     .compare = compare_fingerprints,
     .touched = find_touched,
+    .missing = wal_missing,
     .prepare = wal_prepare,
     .evict = evict,
     .start = start,

@@ -4,6 +4,7 @@
  *   origin_wal.c          the session, looking, starting, what is said of a slot
  *   origin_wal_judge.c    may a relay go on, may a first run begin; pure
  *   origin_wal_make.c     creating, adopting, replacing, dropping
+ *   origin_wal_missing.c  can the slot be read through the publications, from where progress stands
  *   origin_wal_history.c  where a timeline ended */
 #ifndef WALFERRY_RECOVER_ORIGIN_WAL_INTERNAL_H
 #define WALFERRY_RECOVER_ORIGIN_WAL_INTERNAL_H
@@ -60,6 +61,15 @@ int wal_judge_adoption(const struct wal_facts *facts, struct error *err);
 /* origin_wal_make.c: origin_ops.prepare. */
 int wal_prepare(struct origin *o, enum origin_wish wish, const struct found *found, uint64_t *place,
                 struct error *err);
+
+/* origin_wal_missing.c: origin_ops.missing; and what a stream asks for beside the first
+ * publication. */
+int wal_missing(struct origin *o, const struct found *found, const char **missing,
+                struct error *err);
+/* Is there a route for the publication of change routes? Messages come without one. */
+bool wal_takes_changes(const struct config_relay *config);
+/* From where on a record says that it may be read through; UINT64_MAX: nowhere yet. */
+uint64_t wal_changes_from(const struct config_relay *config, const struct progress *record);
 
 /* origin_wal_history.c: where `timeline` ended in the history of the server's present one; 0: not
  * in it. sql: of a replication session. */

@@ -24,17 +24,80 @@ static int recall(const struct recovery *ends, const struct published_options *o
     return result;
 }
 
-static int refuse(const struct published *now, struct error *err)
+/* Through one that only change routes need nothing is read until it was made, once that is decided.
+ */
+static bool is_needed(const struct config_source *source, const char *publication)
+{
+    return strcmp(publication, source->changes.text) != 0;
+}
+
+int relay_refuse_gone(const struct recovery *ends, const struct config_source *source,
+                      const char *publication, const struct found *found, uint64_t until_lsn,
+                      struct error *err)
+{
+    const struct origin_ops *origin = ends->origin->ops;
+    char at[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
+    assert(publication != NULL && found->have_progress);
+    lsn_format(found->progress.position.lsn, at);
+    bool needed = is_needed(source, publication);
+    error_stop(err, REASON_PUBLICATION_GONE,
+               "publication %s exists, but it was made after %s: the server cannot read rows from "
+               "before it; rows that were written between %s and %s may be missing in Kafka",
+               publication, at, at, lsn_format(until_lsn, to));
+    error_hint(err, "find the rows of that time and write them again; then go on%s%s",
+               needed ? " with a new " : " without it until then", needed ? origin->noun : "");
+    return error_mend(err, "rebase --to %s --accept-loss", needed ? origin->anew : "guard");
+}
+
+static int find_missing(const struct recovery *ends, const struct found *found,
+                        const char **missing, struct error *err)
+{
+    *missing = NULL;
+    if (ends->origin->ops->missing == NULL)
+        return 0;
+    return ends->origin->ops->missing(ends->origin, found, missing, err);
+}
+
+/* Whether the server can read on through what there is now only shows behind the position. It may
+ * not where that is something else than was recorded, or where a person has decided about what
+ * changed and the position has not passed the place of that. */
+static int check_read(const struct recovery *ends, const struct published_options *options,
+                      const struct found *found, const struct published *out, struct error *err)
+{
+    const struct progress *p = &found->progress;
+    const char *missing = NULL;
+    bool other = p->fingerprint.hash[0] == '\0' ||
+                 fingerprint_has_new_publication(out->before, out->now.text);
+    if (!other && p->position.lsn >= p->guard)
+        return 0;
+    if (find_missing(ends, found, &missing, err) < 0)
+        return -1;
+    return missing == NULL
+               ? 0
+               : relay_refuse_gone(ends, options->source, missing, found, out->now.end_lsn, err);
+}
+
+/* Where only a new origin helps, all from the position on stays unread. */
+static int refuse(const struct recovery *ends, const struct published_options *options,
+                  const struct found *found, const struct published *now, struct error *err)
 {
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
+    const struct origin_ops *origin = ends->origin->ops;
+    const char *missing = NULL;
+    if (find_missing(ends, found, &missing, err) < 0)
+        return -1;
+    bool anew = missing != NULL && is_needed(options->source, missing);
+    uint64_t position_lsn = found->progress.position.lsn;
+    uint64_t lost_lsn = anew && position_lsn < now->lost_lsn ? position_lsn : now->lost_lsn;
     error_stop(err, REASON_PUBLICATION_CHANGED,
                PUBLISHED_HAS_CHANGED ": %s; rows that were written between %s and %s may be "
                                      "missing in Kafka",
-               now->what, lsn_format(now->lost_lsn, from), lsn_format(now->now.end_lsn, to));
-    error_hint(err, "nothing is published before that is decided: find the rows of that time (an "
-                    "outbox row has created_at), write those once more that consumers lack, and go "
-                    "on from the same position");
-    return error_mend(err, "rebase --to guard --accept-loss");
+               now->what, lsn_format(lost_lsn, from), lsn_format(now->now.end_lsn, to));
+    error_hint(err,
+               "nothing is published before that is decided: find the rows of that time (an outbox "
+               "row has created_at), write those once more that consumers lack, and go on %s%s",
+               anew ? "with a new " : "from the same position", anew ? origin->noun : "");
+    return error_mend(err, "rebase --to %s --accept-loss", anew ? origin->anew : "guard");
 }
 
 struct outcome {
@@ -120,7 +183,7 @@ static int judge(const struct recovery *ends, const struct published_options *op
     if (outcome.verdict == FINGERPRINT_LOST) {
         out->lost = !progress_is_lost(recorded);
         out->lost_lsn = lost_from(options, &found->progress);
-        return refuse(out, err);
+        return refuse(ends, options, found, out, err);
     }
     if (strcmp(recorded->hash, out->now.id.hash) != 0)
         out->news = PUBLISHED_GREW;
@@ -140,15 +203,16 @@ int relay_check_published(const struct recovery *ends, const struct published_op
     const char *recorded = found->progress.fingerprint.hash;
     if (recorded[0] == '\0') {
         out->news = PUBLISHED_FIRST;
-        return 0;
+        return options->source != NULL ? check_read(ends, options, found, out, err) : 0;
     }
     /* A person has decided about what was seen before. */
     struct published_seen seen = options->seen;
     if (seen.lsn <= found->progress.guard)
         seen = (struct published_seen){.lsn = 0};
-    if (seen.lsn == 0 && strcmp(recorded, out->now.id.hash) == 0)
-        return 0;
-    return judge(ends, options, &seen, found, out, err);
+    bool same = seen.lsn == 0 && strcmp(recorded, out->now.id.hash) == 0;
+    if (!same && judge(ends, options, &seen, found, out, err) < 0)
+        return -1;
+    return check_read(ends, options, found, out, err);
 }
 
 int relay_take_published(const struct recovery *ends, const struct router *router,

@@ -41,16 +41,25 @@ struct published_seen {
 
 struct published_options {
     const struct router *router;
+    const struct config_source *source;
     struct span remembered; /* the text of the fingerprint of the record, where somebody knows it */
     struct published_seen seen;
     uint64_t guard_lsn; /* where a guard was met; 0: nowhere */
 };
 
 /* Fills *out; its text lives in ends->arena. Asks the ledger for the text of the fingerprint of
- * found->progress only where another one stands there now, or was seen. ERROR_STOP, EXIT_REFUSED,
- * publication_changed: rows may be missing; names what changed, and from where to where. */
+ * found->progress only where another one stands there now, or was seen. ERROR_STOP, EXIT_REFUSED:
+ * publication_changed: rows may be missing; names what changed, and from where to where;
+ * publication_gone: a person has decided about what changed, but the server cannot read on. The
+ * mend is the one that helps: with another publication it may not be able to read on, either. */
 int relay_check_published(const struct recovery *ends, const struct published_options *options,
                           const struct found *found, struct published *out, struct error *err);
+/* `publication` exists, but it was made after the position of found->progress, so the server cannot
+ * read what was written before: until_lsn is a place behind that. ERROR_STOP, EXIT_REFUSED,
+ * publication_gone. */
+int relay_refuse_gone(const struct recovery *ends, const struct config_source *source,
+                      const char *publication, const struct found *found, uint64_t until_lsn,
+                      struct error *err);
 /* What is sent from now on, whatever was sent before: for a first record, and for one that a person
  * has decided about. To be taken before an origin is made, so that the next open sees what changes
  * from then on. */

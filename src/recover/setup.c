@@ -92,7 +92,7 @@ static int ensure_topics(struct setup *s, bool create_progress, struct error *er
 /* Beside a relay that has progress: judge, add what is missing, fence nobody. */
 static int complete_existing(struct setup *s, struct error *err)
 {
-    const struct published_options options = {.router = s->router};
+    const struct published_options options = {.router = s->router, .source = &s->o->config->source};
     if (relay_judge(&s->ends.r, true, &s->found, err) < 0 || ensure_publication(s, err) < 0 ||
         ensure_topics(s, false, err) < 0)
         return -1;

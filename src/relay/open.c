@@ -103,17 +103,16 @@ static int win(struct epoch *e, struct error *err)
  * for ever. What the open has compared by now is as it was recorded. */
 static int check_gone(const struct epoch *e, struct error *err)
 {
-    uint64_t position_lsn = e->opening.found.progress.position.lsn;
-    char at[LSN_TEXT_MAX];
-    if (e->relay->gone_lsn == 0 || e->relay->gone_lsn != position_lsn)
+    const struct opening *o = &e->opening;
+    const struct config_source *source = &e->config->source;
+    const struct progress *p = &o->found.progress;
+    if (e->relay->gone_lsn == 0 || e->relay->gone_lsn != p->position.lsn ||
+        e->relay->gone_generation != p->generation)
         return 0;
-    error_stop(err, REASON_PUBLICATION_GONE,
-               "publication %s exists, but it was made after %s: the server cannot read rows from "
-               "before it",
-               e->config->source.publication.text, lsn_format(position_lsn, at));
-    error_hint(err, "find the rows of that time and write them again; then go on with a new %s",
-               e->opening.ends.origin->ops->noun);
-    return error_mend(err, "rebase --to %s --accept-loss", e->opening.ends.origin->ops->anew);
+    const struct config_text *gone =
+        e->relay->gone_changes ? &source->changes : &source->publication;
+    return relay_refuse_gone(&o->ends, source, gone->text, &o->found, o->published.now.end_lsn,
+                             err);
 }
 
 /* Made later than the position: until that has passed it, what it alone sends does not come. */

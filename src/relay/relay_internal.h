@@ -52,11 +52,13 @@ struct relay {
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
     struct lookout lookout;
-    bool more_due;        /* an epoch has ended so that the next one can ask for more */
-    uint64_t gone_lsn;    /* position from which the server finds no publication; 0: none */
-    uint64_t guard_lsn;   /* where the reader met a guard that was no false alarm; 0: nowhere */
-    atomic_bool retrying; /* from epoch.failed to the next epoch.opened */
-    uint64_t until_lsn;   /* --until-caught-up; known from the first epoch on */
+    bool more_due;            /* an epoch has ended so that the next one can ask for more */
+    uint64_t gone_lsn;        /* position from which the server finds no publication; 0: none */
+    uint64_t gone_generation; /* of the progress there: a person's decision is another one */
+    bool gone_changes;        /* it is that of change routes */
+    uint64_t guard_lsn;       /* where the reader met a guard that was no false alarm; 0: nowhere */
+    atomic_bool retrying;     /* from epoch.failed to the next epoch.opened */
+    uint64_t until_lsn;       /* --until-caught-up; known from the first epoch on */
     struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */
     uint32_t refused_count;
     struct publish_suspect suspect;

@@ -154,6 +154,8 @@ static void doubt_publication(struct epoch *e, struct error *err)
     if (err->kind != ERROR_STOP || err->reason != REASON_PUBLICATION_MISSING)
         return;
     e->relay->gone_lsn = e->reader.state.committed.lsn;
+    e->relay->gone_generation = e->opening.found.progress.generation;
+    e->relay->gone_changes = strstr(err->text, e->config->source.changes.text) != NULL;
     err->kind = ERROR_RETRY;
 }
 

@@ -518,6 +518,9 @@ static void change_routes_come_and_go(void **state)
     assert_int_equal(judged(without.router, &then, &now, words), FINGERPRINT_GREW);
     assert_int_equal(judged(with.router, &now, &then, words), FINGERPRINT_GREW);
     assert_non_null(strstr(words, "publication p_changes is new"));
+    assert_true(fingerprint_has_new_publication(now.text, then.text));
+    assert_false(fingerprint_has_new_publication(then.text, now.text));
+    assert_false(fingerprint_has_new_publication(span_null(), now.text));
     /* Whatever became of it meanwhile. */
     private_postgres_sql(&server, "DROP PUBLICATION p_changes");
     now = take_by(without.router);

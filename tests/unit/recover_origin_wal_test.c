@@ -243,6 +243,87 @@ static bool logged(const struct fixture *f, const char *part)
     return len > 0 && strstr(text, part) != NULL;
 }
 
+static const char *missing(struct fixture *f)
+{
+    const char *name = "";
+    look(f);
+    if (f->origin->ops->missing(f->origin, &f->found, &name, &f->err) < 0)
+        fail_msg("%s", f->err.text);
+    return name;
+}
+
+static void goes_on_from_here(struct fixture *f)
+{
+    look(f);
+    f->found.progress.position.lsn = f->found.origin.current_lsn;
+}
+
+/* What comes behind the position was written while the publication was not there. */
+static void what_cannot_be_read_is_named(void **state)
+{
+    struct fixture *f = *state;
+    struct config_route route = {.as = ROUTE_OUTBOX, .from = {.text = "public.rows"}};
+    f->config.source.changes.text = "pub_changes";
+    f->config.routes.count = 1;
+    f->config.routes.items = &route;
+    private_postgres_sql(&server, "CREATE TABLE public.rows (id int)");
+    look(f);
+    record(f, prepared(f, ORIGIN_FIRST));
+    assert_null(missing(f)); /* nothing has been written */
+    private_postgres_sql(&server, "INSERT INTO public.rows VALUES (0)");
+    goes_on_from_here(f);
+    uint64_t first_lsn = f->found.progress.position.lsn;
+    private_postgres_sql(&server, "INSERT INTO public.rows VALUES (1)");
+    private_postgres_sql(&server, "DROP PUBLICATION pub");
+    goes_on_from_here(f);
+    uint64_t gap_lsn = f->found.progress.position.lsn;
+    private_postgres_sql(&server, "INSERT INTO public.rows VALUES (2)");
+    assert_string_equal(missing(f), "pub");
+    private_postgres_sql(&server, "CREATE PUBLICATION pub FOR ALL TABLES");
+    assert_string_equal(missing(f), "pub"); /* though the slot holds what can be read before */
+    f->found.progress.position.lsn = first_lsn;
+    assert_null(missing(f)); /* something can be, behind it, and before what cannot */
+    f->found.progress.position.lsn = gap_lsn;
+    goes_on_from_here(f);
+    private_postgres_sql(&server, "INSERT INTO public.rows VALUES (3)");
+    assert_null(missing(f)); /* though the slot holds what cannot be read before */
+    f->found.progress.position.lsn = gap_lsn;
+    assert_string_equal(missing(f), "pub");
+    f->found.progress.position.lsn = f->found.origin.confirmed_lsn;
+    assert_null(missing(f));
+    /* The same of change routes, where they ask for it; nobody else does. */
+    private_postgres_sql(&server, "SELECT pg_replication_slot_advance('walferry_orders', "
+                                  "pg_current_wal_lsn())");
+    goes_on_from_here(f);
+    private_postgres_sql(&server, "INSERT INTO public.rows VALUES (4)");
+    private_postgres_sql(&server, "CREATE PUBLICATION pub_changes FOR TABLE public.rows");
+    struct progress *p = &f->found.progress;
+    p->publication_count = 1;
+    snprintf(p->publications[0].name, sizeof p->publications[0].name, "pub_changes");
+    p->publications[0].from = p->position.lsn;
+    route.as = ROUTE_EVENT;
+    assert_string_equal(missing(f), "pub_changes");
+    route.from.text = "message:orders";
+    assert_null(missing(f));
+    route.from.text = "public.rows";
+    p->publications[0].from++;
+    assert_null(missing(f));
+    p->publications[0].from--;
+    /* Nothing is told where somebody reads from it. */
+    struct origin *holder = open_origin(f, ORIGIN_STREAM, "walferry:orders");
+    p->publications[0].from++;
+    struct source *source = started(f, holder);
+    is_held(f, true);
+    p->publications[0].from--;
+    assert_null(missing(f));
+    source_close(source, 0);
+    origin_close(holder);
+    is_held(f, false);
+    assert_string_equal(missing(f), "pub_changes");
+    private_postgres_sql(&server, "DROP PUBLICATION pub_changes");
+    private_postgres_sql(&server, "DROP TABLE public.rows");
+}
+
 /* The holder is shown, and ended only where it is an instance of this relay. */
 static void who_holds_it_is_known_and_ended(void **state)
 {
@@ -401,6 +482,7 @@ int main(void)
         TEST(a_first_one_is_made_and_a_relay_may_go_on_from_it),
         TEST(a_younger_publication_waits_for_a_whole_transaction),
         TEST(it_is_replaced_and_removed),
+        TEST(what_cannot_be_read_is_named),
         TEST(who_holds_it_is_known_and_ended),
         TEST(a_stranger_is_not_ended),
         TEST(the_probe_says_whether_a_stream_can_be_had),
