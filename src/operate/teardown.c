@@ -1,6 +1,6 @@
 /* operate/teardown: fences the relay, drops origin and publication, marks progress closed.
- * Idempotent: what is gone already is passed over. Topics with events stay; they belong to their
- * consumers. */
+ * Idempotent: what is gone already is passed over. A publication that another relay made stays.
+ * Topics with events stay; they belong to their consumers. */
 #include "operate/command.h"
 
 #include <assert.h>
@@ -16,42 +16,53 @@ static int one_answer(struct pg_connection *sql, const char *statement, const ch
     return 0;
 }
 
-/* Whether the publication can be dropped is asked before anything is: half a teardown would leave a
- * relay that can neither go on nor be set up anew. */
-static int check_owner(const struct command_options *o, struct pg_connection *sql,
-                       struct error *err)
+/* One that is not ours alone stays. */
+struct doomed {
+    enum router_share share;
+    const char *name;
+    struct buf left; /* why it stays; empty: it goes */
+};
+
+/* Whether the publications can be dropped is asked before anything is: half a teardown would leave
+ * a relay that can neither go on nor be set up anew. */
+static int check_owner(const struct command_options *o, const struct router *router,
+                       struct pg_connection *sql, struct doomed *doomed, struct error *err)
 {
-    const char *const names[] = {o->config->source.publication.text,
-                                 o->config->source.changes.text};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        bool may = false;
-        if (one_answer(sql,
-                       "SELECT pg_catalog.pg_has_role(pubowner, 'USAGE')"
-                       " FROM pg_catalog.pg_publication WHERE pubname = $1",
-                       names[i], &may, err) < 0)
-            return -1;
-        if (may)
-            continue;
-        error_stop(err, REASON_NO_PRIVILEGE,
-                   "publication %s belongs to another role; nothing was changed", names[i]);
-        return error_hint(err, "add --admin-connection with a conninfo of its owner, as in "
-                               "--admin-connection 'host=db dbname=shop user=owner'");
-    }
-    return 0;
+    bool may = false;
+    if (relay_publication_left(sql, o->config, router, doomed->share, &doomed->left, err) < 0)
+        return -1;
+    if (doomed->left.len > 0)
+        return 0;
+    if (one_answer(sql,
+                   "SELECT pg_catalog.pg_has_role(pubowner, 'USAGE')"
+                   " FROM pg_catalog.pg_publication WHERE pubname = $1",
+                   doomed->name, &may, err) < 0)
+        return -1;
+    if (may)
+        return 0;
+    error_stop(err, REASON_NO_PRIVILEGE,
+               "publication %s belongs to another role; nothing was changed", doomed->name);
+    return error_hint(err, "add --admin-connection with a conninfo of its owner, as in "
+                           "--admin-connection 'host=db dbname=shop user=owner'");
 }
 
-static int drop_publication(const struct command_options *o, const char *name,
+static int drop_publication(const struct command_options *o, struct doomed *doomed,
                             struct pg_connection *sql, struct error *err)
 {
+    if (doomed->left.len > 0) {
+        command_say(o->out, "publication %s: left, because %s", doomed->name,
+                    buf_text(&doomed->left));
+        return 0;
+    }
     struct buf statement = BUF_EMPTY;
     buf_add_text(&statement, "DROP PUBLICATION IF EXISTS ");
-    pg_quote_identifier(&statement, span_of(name));
+    pg_quote_identifier(&statement, span_of(doomed->name));
     int result = pg_exec(sql, buf_text(&statement), err);
     if (result < 0 && err->reason == REASON_NO_PRIVILEGE) {
         error_hint(err, "let its owner run");
         error_mend_sql(err, "%s", buf_text(&statement));
     } else if (result == 0)
-        command_say(o->out, "publication %s: dropped", name);
+        command_say(o->out, "publication %s: dropped", doomed->name);
     buf_fini(&statement);
     return result;
 }
@@ -73,34 +84,56 @@ static int write_closed(const struct command_options *o, const struct recovery *
     return 0;
 }
 
-static int apply(const struct command_options *o, const struct recovery *ends, struct found *found,
-                 struct pg_connection *admin, struct error *err)
+/* The one of change routes first, as ever. */
+static int drop_all(const struct command_options *o, struct doomed *doomed,
+                    struct pg_connection *sql, struct error *err)
 {
-    struct publisher *publisher = NULL;
-    uint64_t place = 0;
-    int result = check_owner(o, admin, err);
-    if (result == 0)
-        result = relay_look(ends, found, err);
+    for (int share = ROUTER_SHARES - 1; share >= 0; share--)
+        if (drop_publication(o, &doomed[share], sql, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int fence(const struct command_options *o, const struct recovery *ends, struct found *found,
+                 struct publisher **publisher, struct error *err)
+{
+    int result = relay_look(ends, found, err);
     if (result == 0 && found->topic_exists) {
         log_event(
             o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->name.text, "detail",
             "an instance of this relay that still runs is fenced now: it ends with exit code 4",
             NULL);
-        result = relay_take_over(ends, &publisher, found, err);
+        result = relay_take_over(ends, publisher, found, err);
     }
     if (result == 0 && found_begun(found))
-        result = command_claim(ends, publisher, found, err);
+        result = command_claim(ends, *publisher, found, err);
+    return result == 0 ? command_release(o, ends->origin, err) : result;
+}
+
+static int apply(const struct command_options *o, const struct recovery *ends, struct found *found,
+                 struct pg_connection *admin, struct error *err)
+{
+    struct doomed doomed[ROUTER_SHARES] = {
+        [ROUTER_INSERTS] = {ROUTER_INSERTS, o->config->source.publication.text, BUF_EMPTY},
+        [ROUTER_CHANGES] = {ROUTER_CHANGES, o->config->source.changes.text, BUF_EMPTY}};
+    struct publisher *publisher = NULL;
+    struct router *router = NULL;
+    uint64_t place = 0;
+    int result = relay_open_router(o->config, &router, err);
+    for (int share = 0; share < ROUTER_SHARES && result == 0; share++)
+        result = check_owner(o, router, admin, &doomed[share], err);
     if (result == 0)
-        result = command_release(o, ends->origin, err);
+        result = fence(o, ends, found, &publisher, err);
     if (result == 0)
         result = origin_prepare(ends->origin, ORIGIN_GONE, found, &place, err);
     if (result == 0)
-        result = drop_publication(o, o->config->source.changes.text, admin, err);
-    if (result == 0)
-        result = drop_publication(o, o->config->source.publication.text, admin, err);
+        result = drop_all(o, doomed, admin, err);
     if (result == 0)
         result = write_closed(o, ends, publisher, found, err);
     publisher_close(publisher, 0);
+    router_close(router);
+    for (int share = 0; share < ROUTER_SHARES; share++)
+        buf_fini(&doomed[share].left);
     return result;
 }
 

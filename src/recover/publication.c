@@ -9,6 +9,23 @@
 
 #include <assert.h>
 
+static bool is_taken(const struct config_relay *config, const struct tables *tables)
+{
+    return tables->publication.exists &&
+           publication_owner(config->name.text, tables->share, tables->publication.comment) ==
+               PUBLICATION_OF_ANOTHER_SHARE;
+}
+
+/* Whoever takes from it, or adds to it, stops the other relay. */
+static int refuse_taken(const struct tables *tables, struct error *err)
+{
+    config_error(err, tables->name, REASON_PUBLICATION_TAKEN,
+                 "publication %s is another relay's, as its comment says: %.*s", tables->name->text,
+                 SPAN_ARG(tables->publication.comment));
+    return error_hint(err, "name another one by source.publication; the one of change routes has "
+                           "that name with _changes behind it");
+}
+
 static int check_share(struct pg_connection *sql, const struct config_relay *config,
                        const struct router *router, enum router_share share, bool before_setup,
                        struct error *err)
@@ -17,6 +34,9 @@ static int check_share(struct pg_connection *sql, const struct config_relay *con
     struct tables tables;
     arena_init(&arena, 4096, 4096);
     int result = tables_load(sql, config, router, share, &arena, &tables, err);
+    if (result == 0 && is_taken(config, &tables) &&
+        (share != ROUTER_CHANGES || router_has_share(router, share)))
+        result = refuse_taken(&tables, err);
     if (result == 0)
         result = tables_check(sql, config, router, &tables, &arena, err);
     if (result == 0)
@@ -139,8 +159,18 @@ static int publish_tables(struct pg_connection *sql, const struct tables *tables
     return error_mend_sql(err, "%s", statement);
 }
 
-static int complete(struct pg_connection *sql, const struct tables *tables, bool beside,
-                    struct buf *out, struct error *err)
+static int mark(struct pg_connection *sql, const struct config_relay *config,
+                enum router_share share, struct error *err)
+{
+    struct buf statement = BUF_EMPTY;
+    publication_mark_sql(config, share, &statement);
+    int result = pg_exec(sql, buf_text(&statement), err);
+    buf_fini(&statement);
+    return result;
+}
+
+static int complete(struct pg_connection *sql, const struct config_relay *config,
+                    const struct tables *tables, bool beside, struct buf *out, struct error *err)
 {
     const char *publication = tables->name->text;
     bool exists = tables->publication.exists;
@@ -153,6 +183,8 @@ static int complete(struct pg_connection *sql, const struct tables *tables, bool
         command_say(out, "publication %s: in place", publication);
     else
         result = publish_tables(sql, tables, beside && added > 0, buf_text(&statement), err);
+    if (result == 0 && !exists)
+        result = mark(sql, config, tables->share, err);
     if (result == 0 && !in_place)
         command_say(out, "publication %s: %s", publication, exists ? "tables added" : "created");
     if (result == 0 && added > 0 && beside)
@@ -170,11 +202,14 @@ static int ensure_share(struct pg_connection *sql, const struct config_relay *co
     struct tables tables;
     arena_init(&arena, 4096, 4096);
     int result = tables_load(sql, config, router, share, &arena, &tables, err);
-    if (result == 0)
-        result = complete(sql, &tables, beside, out, err);
+    bool needed = share != ROUTER_CHANGES || router_has_share(router, share);
+    if (result == 0 && !needed && is_taken(config, &tables))
+        command_say(out, "publication %s: not made, it is another relay's; no route needs it",
+                    tables.name->text);
+    else if (result == 0)
+        result = complete(sql, config, &tables, beside, out, err);
     /* Nobody reads it yet: who may not make it can have it made once a route needs it. */
-    if (result < 0 && err->reason == REASON_NO_PRIVILEGE && share == ROUTER_CHANGES &&
-        !router_has_share(router, share)) {
+    if (result < 0 && err->reason == REASON_NO_PRIVILEGE && !needed) {
         *err = ERROR_INIT;
         command_say(out, "publication %s: not made, for want of the privilege; no route needs it",
                     tables.name->text);
@@ -209,6 +244,8 @@ static int share_sql(struct pg_connection *sql, const struct config_relay *confi
             tables.items[i].published = false;
         build_statement(&tables, out, &added);
         buf_add_text(out, ";\n");
+        publication_mark_sql(config, share, out);
+        buf_add_text(out, ";\n");
     }
     arena_fini(&arena);
     return result;
@@ -239,6 +276,8 @@ void relay_publication_sql_unasked(const struct config_relay *config, const stru
             tables_add_name(out, schema, table);
         }
         add_options(out, share);
+        buf_add_text(out, ";\n");
+        publication_mark_sql(config, share, out);
         buf_add_text(out, ";\n");
     }
 }

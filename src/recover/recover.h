@@ -64,6 +64,26 @@ int relay_publication_sql(struct pg_connection *sql, const struct config_relay *
 void relay_publication_sql_unasked(const struct config_relay *config, const struct router *router,
                                    struct buf *out);
 
+/* mark.c: a publication that setup makes says in its COMMENT whose it is. The one of x's change
+ * routes has the name that a relay x_changes gives its own. */
+enum publication_owner {
+    PUBLICATION_UNMARKED,        /* made by a person, or by an older version */
+    PUBLICATION_OURS,            /* of this relay */
+    PUBLICATION_OF_ANOTHER,      /* of another relay, for routes of the same share */
+    PUBLICATION_OF_ANOTHER_SHARE /* of another relay, for what would be taken from it otherwise */
+};
+/* Appended. */
+void publication_mark(const char *relay, enum router_share share, struct buf *out);
+enum publication_owner publication_owner(const char *relay, enum router_share share,
+                                         struct span comment);
+/* The statement that marks it, appended. */
+void publication_mark_sql(const struct config_relay *config, enum router_share share,
+                          struct buf *out);
+/* May teardown drop it? *left: why not, for a person; empty: it may, or there is none. */
+int relay_publication_left(struct pg_connection *sql, const struct config_relay *config,
+                           const struct router *router, enum router_share share, struct buf *left,
+                           struct error *err);
+
 /* session.c: the two ends of a relay as a command holds them. It asks nobody until
  * origin_connect(); not to be moved. */
 struct command_ends {

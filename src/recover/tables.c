@@ -53,7 +53,8 @@ static int load_publication(struct pg_connection *sql, const char *name, struct 
                  "coalesce(to_jsonb(p)->>'pubgencols', 'n') = 's', "
                  "concat_ws(', ', CASE WHEN pubinsert THEN 'insert' END, "
                  "CASE WHEN pubupdate THEN 'update' END, CASE WHEN pubdelete THEN 'delete' END, "
-                 "CASE WHEN pubtruncate THEN 'truncate' END) "
+                 "CASE WHEN pubtruncate THEN 'truncate' END), "
+                 "coalesce(pg_catalog.obj_description(oid, 'pg_publication'), '') "
                  "FROM pg_catalog.pg_publication p WHERE pubname = $1",
                  1, &name, &r, err) < 0)
         return -1;
@@ -66,6 +67,7 @@ static int load_publication(struct pg_connection *sql, const char *name, struct 
             out->operations |= is_true(r, 0, i + 1) ? change_bit(ops[i]) : 0;
         out->stored_generated = is_true(r, 0, 5);
         out->publishes = keep(arena, pg_result_cell(r, 0, 6));
+        out->comment = keep(arena, pg_result_cell(r, 0, 7));
     }
     pg_result_free(r);
     return 0;

@@ -24,6 +24,7 @@ struct publication {
     uint32_t operations;   /* what it publishes: a set of change_bit() */
     bool stored_generated; /* 18: publish_generated_columns = stored */
     struct span publishes; /* what publish lists: "update, delete" */
+    struct span comment;   /* empty: none */
 };
 
 /* A table that a route names or matches. Texts live in the arena. */
