@@ -4,7 +4,7 @@ Nothing is different then but the versions of catalogue rows. With the guard the
 all the same, although it was down at the time, and so it does where the partition was dropped instead, or the
 publication got another owner meanwhile; what was changed by harmless DDL, or is told by nobody but a forger, is passed. Without the guard
 a relay that has seen the change, and then found no way to open an epoch, still knows it when it is undone,
-and so does the next process.
+and so does the next process, also behind a rebase that decides about something else.
 
 A commit that waits for a synchronous standby is in the log before anybody sees it: at its guard the relay
 asks now and then until it does, and the range that is named begins before it."""
@@ -105,6 +105,7 @@ def remembered(case):
     relay = case.up({"retry": {"min_ms": 4000, "max_ms": 4000}})
     case.put(rows=1)
     case.drain(relay=relay)
+    case.wait_confirmed(case.position())
     case.sql("ALTER TABLE public.outbox RENAME TO elsewhere")
     placed = case.current_lsn()
     case.sql(WRITE % "elsewhere")
@@ -120,6 +121,12 @@ def remembered(case):
         low, high = ddl_loss.window(text)
         assert low < placed and high >= last, (low, placed, high, last)
         text = case.refused(relay, 3)
+    # Whoever only moves the position has not decided about that.
+    case.command(relay, "rebase", "--to", "slot", "--accept-loss", "--accept-repeat", "--yes")
+    again = case.refused(relay, 3, ("publication_changed", "public.outbox was dropped or renamed"))
+    assert ddl_loss.window(again)[0] == low, (ddl_loss.window(again), low)
+    case.command(relay, "rebase", "--to", "lsn:" + case.slot()["confirmed"], "--accept-loss", "--yes")
+    case.command(relay, "check", "--connect", code=1, says="public.outbox was dropped or renamed")
     accepted(case, relay, text)
     case.stop(relay)
     case.judge()
