@@ -58,6 +58,7 @@ struct event_fields {
     uint32_t changed_count;
     const uint32_t *changed; /* fields of which an UPDATE must change one */
     uint32_t filter, value;  /* programs; JQ_NONE */
+    enum jq_reads before;    /* do they look at the old row? */
     bool has_type;
     struct template type;
     bool has_map;

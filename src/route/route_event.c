@@ -52,8 +52,12 @@ static int compile_program(struct compilation *c, const struct config_text *sour
     *number = JQ_NONE;
     if (source->text == NULL)
         return 0;
-    if (jq_cage_add(cage_of(c), span_of(source->text), number, &why) == 0)
+    if (jq_cage_add(cage_of(c), span_of(source->text), number, &why) == 0) {
+        struct event_fields *e = &c->route->event;
+        enum jq_reads reads = jq_cage_reads(c->tools->cage, *number, "before");
+        e->before = reads > e->before ? reads : e->before;
         return 0;
+    }
     if (why.kind != ERROR_STOP) {
         *c->err = why;
         return error_wrap(c->err, "%s.%s", c->path, what);
@@ -169,18 +173,12 @@ int route_event_compile(struct compilation *c)
     return 0;
 }
 
-/* A program that says before anywhere may look at any column of it. */
-static bool looks_at_before(const struct config_text *program)
-{
-    return program->text != NULL && strstr(program->text, "before") != NULL;
-}
-
 bool route_event_wants_old(const struct route *route, bool *whole)
 {
     assert(route->as == ROUTE_EVENT);
     const struct config_event *config = route->event.config;
-    *whole = config->shape != ROW_WHOLE || looks_at_before(&config->filter) ||
-             looks_at_before(&config->jq);
+    /* A program that names before may look at any column of it. */
+    *whole = config->shape != ROW_WHOLE || route->event.before == JQ_READS_NAMED;
     return (*whole || config->changed.count > 0) &&
            (route->operations & change_bit(CHANGE_UPDATE)) != 0;
 }
@@ -216,6 +214,53 @@ static int check_values(const struct route_row *row, const struct jq_answer *ans
     return 0;
 }
 
+/* ---- What was not sent ---- */
+
+static int refuse_before(const struct route_row *row, struct error *err)
+{
+    char name[ROW_NAME_MAX];
+    error_data(
+        err, REASON_OLD_NOT_SENT,
+        "jq looks at before, and the server does not send the whole old row of %s: it is not "
+        "in the replica identity",
+        route_row_name(row->change, name));
+    return route_row_whole(row->relation, err);
+}
+
+static bool is_same_answer(const struct jq_answer *a, const struct jq_answer *b)
+{
+    if (a->taken != b->taken || a->count != b->count)
+        return false;
+    for (uint32_t i = 0; a->taken && i < a->count; i++)
+        if (!span_equal(a->values[i], b->values[i]))
+            return false;
+    return true;
+}
+
+/* An answer that is another one where before is another has looked at it. */
+static int check_without_before(struct route *route, const struct route_row *row,
+                                const struct jq_question *asked, struct arena *scratch,
+                                struct error *err)
+{
+    static const enum event_before INSTEAD[] = {BEFORE_IS_TEXT, BEFORE_IS_AFTER};
+    struct event_fields *e = &route->event;
+    for (size_t i = 0; i < sizeof INSTEAD / sizeof INSTEAD[0]; i++) {
+        struct jq_question question = *asked;
+        struct jq_answer answer = {.count = 0};
+        struct json_writer w = json_writer(&e->tools->out);
+        buf_reset(&e->tools->out);
+        if (event_json_input(route, row, INSTEAD[i], &w, scratch, err) < 0)
+            return -1;
+        question.row = buf_span(&e->tools->out);
+        int got = jq_cage_ask(e->tools->cage, &question, scratch, &answer, err);
+        if (got < 0 && err->kind != ERROR_DATA)
+            return -1;
+        if (got < 0 || !is_same_answer(&answer, &e->answer))
+            return refuse_before(row, err);
+    }
+    return 0;
+}
+
 /* 1: taken; 0: not. */
 static int ask(struct route *route, const struct route_row *row, struct arena *scratch,
                struct error *err)
@@ -227,13 +272,17 @@ static int ask(struct route *route, const struct route_row *row, struct arena *s
         return 1;
     buf_reset(out);
     struct json_writer w = json_writer(out);
-    if (event_json_input(route, row, &w, scratch, err) < 0)
+    bool untold = e->before != JQ_READS_NOT && !event_json_tells_old(row);
+    if (untold && e->before == JQ_READS_NAMED)
+        return refuse_before(row, err);
+    if (event_json_input(route, row, BEFORE_IS_SENT, &w, scratch, err) < 0)
         return -1;
     struct jq_question question = {.filter = e->filter,
                                    .value = e->value,
                                    .numbers_are_errors = e->config->jq_numbers == JQ_NUMBERS_ERROR,
                                    .row = buf_span(out)};
-    if (jq_cage_ask(e->tools->cage, &question, scratch, &e->answer, err) < 0)
+    if (jq_cage_ask(e->tools->cage, &question, scratch, &e->answer, err) < 0 ||
+        (untold && check_without_before(route, row, &question, scratch, err) < 0))
         return -1;
     if (e->value == JQ_NONE)
         e->answer.count = 1;

@@ -134,8 +134,36 @@ static const char *op_name(enum change_op op)
                                  : "read";
 }
 
-int event_json_input(const struct route *route, const struct route_row *row, struct json_writer *w,
-                     struct arena *scratch, struct error *err)
+bool event_json_tells_old(const struct route_row *row)
+{
+    const struct change *change = row->change;
+    if (change->op != CHANGE_UPDATE)
+        return true;
+    for (uint32_t i = 0; i < change->after.count; i++)
+        if (!has_old(row, i))
+            return false;
+    return true;
+}
+
+static int write_instead(const struct route_row *row, enum event_before before,
+                         struct json_writer *w, struct arena *scratch, struct error *err)
+{
+    uint32_t unchanged = 0;
+    switch (before) {
+    case BEFORE_IS_SENT:
+        return write_before(row, w, scratch, err);
+    case BEFORE_IS_AFTER:
+        return write_after(row, w, scratch, &unchanged, err);
+    case BEFORE_IS_TEXT:
+        break;
+    }
+    json_write_text(w, "not sent");
+    return 0;
+}
+
+int event_json_input(const struct route *route, const struct route_row *row,
+                     enum event_before before, struct json_writer *w, struct arena *scratch,
+                     struct error *err)
 {
     const struct change *change = row->change;
     char lsn[LSN_TEXT_MAX];
@@ -144,7 +172,7 @@ int event_json_input(const struct route *route, const struct route_row *row, str
     json_write_begin_object(w);
     json_write_member_text(w, "op", op_name(change->op));
     json_write_name(w, "before");
-    if (write_before(row, w, scratch, err) < 0)
+    if (write_instead(row, before, w, scratch, err) < 0)
         return -1;
     json_write_name(w, "after");
     if (change->op == CHANGE_DELETE)

@@ -232,6 +232,12 @@ int jq_cage_add(struct jq_cage *cage, struct span text, uint32_t *number, struct
     return 0;
 }
 
+enum jq_reads jq_cage_reads(const struct jq_cage *cage, uint32_t number, const char *member)
+{
+    assert(cage != NULL && number < cage->count);
+    return jq_reads(&cage->programs[number], member);
+}
+
 /* ---- Rows ---- */
 
 static int over_memory(const struct jq_cage *cage, struct error *err)

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "route/route_jq_reads.h"
 
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ void jq_cage_close(struct jq_cage *cage); /* NULL is legal */
 /* Compiles a program; *number names it from then on. ERROR_STOP, EXIT_USAGE, "bad_jq", text
  * "line 2, column 7: what"; ERROR_RETRY, "jq_worker". */
 int jq_cage_add(struct jq_cage *cage, struct span text, uint32_t *number, struct error *err);
+
+/* Does the program look at that member of its input? */
+enum jq_reads jq_cage_reads(const struct jq_cage *cage, uint32_t number, const char *member);
 
 #define JQ_NONE UINT32_MAX
 

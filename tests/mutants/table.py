@@ -413,4 +413,7 @@ MUTANTS = [
     Mutant("not-understood-not-counted", "never silently", ["src/encode/encode_debezium.c"],
            [("if (wrote > 0)", "if (wrote > 1)")],
            "unit encode_debezium_test", r"FAILED.*what_is_not_understood_is_counted"),
+    Mutant("before-seen-by-another-way", "never silently", ["src/route/route_event.c"],
+           [("if (got < 0 || !is_same_answer(&answer, &e->answer))", "if (got < 0)")],
+           "unit route_event_test", r"FAILED.*jq_without_the_old_row"),
 ]

@@ -373,6 +373,60 @@ static void test_jq_gives_nothing_or_no_object(void **state)
     tear_down(&t);
 }
 
+/* Whether a program looks at the old row is told by what it does, and not by its letters. */
+static void test_jq_without_the_old_row(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program;
+        bool named; /* so that check refuses it where the identity is not FULL */
+        bool looks; /* at the row at hand */
+    } cases[] = {
+        {".after", false, false},
+        {"{id: .after.id, status: .after.status} # not before", false, false},
+        {"{id: .after.id, text: \"before\"}", false, false},
+        {"{before: .after.id}", false, false},
+        {".after | {id, before: .status}", false, false},
+        {".after.tags | {n: (.before // 1)}", true, true},
+        {"{n: (.after.tags.before // 1)}", false, false},
+        {"{a: .before.status}", true, true},
+        {"{before}", true, true},
+        {"{a: .[\"before\"]}", true, true},
+        {"{a: .[\"be\" + \"fore\"]}", false, true},
+        {"{a: .[\"be\\u0066ore\"].status?}", false, true},
+        {". as {before: $b} | {a: $b}", false, true},
+        {".", false, true},
+        {"with_entries(select(.key == \"after\"))", false, false},
+        {"{a: [.. | select(. == \"placed\")?]}", false, true},
+        {"{n: (to_entries | length)}", false, false},
+        {"if .op == \"insert\" then . else .after end", false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture t;
+        bool whole;
+        set_up(&t);
+        config(&t)->jq = route_fixture_text(cases[i].program);
+        open_router(&t);
+        print_message("%s\n", cases[i].program);
+        assert_int_equal(router_asks_for_old(t.f.router, 0, SPAN_LITERAL("public"),
+                                             SPAN_LITERAL("orders"), &whole) &&
+                             whole,
+                         cases[i].named);
+        assert_int_equal(route_fixture_route(&t.f), 1); /* a new row has none */
+        update(&t, 'd');
+        if (cases[i].looks)
+            expect_error(&t, "old_not_sent",
+                         "jq looks at before, and the server does not send the whole old row of "
+                         "public.orders: it is not in the replica identity");
+        else
+            assert_int_equal(route_fixture_route(&t.f), 1);
+        update(&t, 'f');
+        t.f.relation.version++;
+        assert_int_equal(route_fixture_route(&t.f), 1);
+        tear_down(&t);
+    }
+}
+
 static void test_jq_and_values_that_were_not_sent(void **state)
 {
     (void)state;
@@ -492,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_changed_without_old_values),
         cmocka_unit_test(test_jq_filters_and_maps),
         cmocka_unit_test(test_jq_gives_nothing_or_no_object),
+        cmocka_unit_test(test_jq_without_the_old_row),
         cmocka_unit_test(test_jq_and_values_that_were_not_sent),
         cmocka_unit_test(test_jq_and_large_numbers),
         cmocka_unit_test(test_what_cannot_be_compiled),
