@@ -195,6 +195,28 @@ static bool next_of(struct span *rest, char kind, struct line *line)
     return false;
 }
 
+/* What was recorded as lost is often what is found again. No more is looked through than is shown.
+ */
+#define SAID_BYTES 1024
+
+/* Is that one of the sentences? */
+static bool is_said(struct span sentences, struct span one)
+{
+    if (sentences.len > SAID_BYTES)
+        sentences.len = SAID_BYTES;
+    while (sentences.len >= one.len) {
+        const char *at = memmem(sentences.ptr, sentences.len, one.ptr, one.len);
+        if (at == NULL)
+            return false;
+        size_t before = (size_t)(at - sentences.ptr), behind = sentences.len - before - one.len;
+        bool begins = before == 0 || at[-1] == ' ';
+        if (begins && (before < 2 || at[-2] == ';') && (behind == 0 || at[one.len] == ';'))
+            return true;
+        sentences = (struct span){at + 1, sentences.len - before - 1};
+    }
+    return false;
+}
+
 static void say(struct fingerprint_change *change, enum fingerprint_verdict verdict,
                 const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -208,6 +230,8 @@ static void say(struct fingerprint_change *change, enum fingerprint_verdict verd
     va_end(args);
     if (verdict > change->verdict)
         change->verdict = verdict;
+    if (is_said(buf_span(&change->what), span_of(text)))
+        return;
     buf_add_format(&change->what, "%s%s", change->what.len > 0 ? "; " : "", text);
 }
 

@@ -672,10 +672,33 @@ static void a_look_costs_what_the_tables_are(void **state)
     assert_true(many_us < 8 * few_us);
 }
 
+/* The record says what was lost, and the same is found again: a person reads it once. */
+static void nothing_is_said_twice(void **state)
+{
+    (void)state;
+    struct fingerprint before = take();
+    private_postgres_sql(&server, "ALTER PUBLICATION p DROP TABLE shop.outbox");
+    struct fingerprint now = take();
+    const char *said = "shop.outbox was taken out of the publication; rows of shop.outbox are no "
+                       "longer sent";
+    const char *recorded =
+        arena_format(&arena, FINGERPRINT_LOST_WORD " %s\n%.*s", said, SPAN_ARG(before.text));
+    struct fingerprint_change change = {.what = BUF_EMPTY, .gone = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    assert_int_equal(fingerprint_judge(sql, routes.router, "p_changes", span_of(recorded), now.text,
+                                       &change, &err),
+                     0);
+    assert_int_equal(change.verdict, FINGERPRINT_LOST);
+    assert_string_equal(buf_text(&change.what), said);
+    buf_fini(&change.what);
+    buf_fini(&change.gone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_does_not_matter, new_world),
+        cmocka_unit_test_setup(nothing_is_said_twice, new_world),
         cmocka_unit_test_setup(what_only_adds, new_world),
         cmocka_unit_test_setup(what_takes_rows_away, new_world),
         cmocka_unit_test_setup(what_was_put_back, new_world),
