@@ -62,6 +62,17 @@ static bool is_coordinator(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS;
 }
 
+/* A relay has several transactional ids, so they are allowed by their prefix. */
+static void name_in_acl(const char *resource, const char *name, char *text, size_t size)
+{
+    const char *dot = strrchr(name, '.');
+    text[0] = '\0';
+    if (strcmp(resource, "transactional-id") == 0 && dot != NULL)
+        snprintf(text, size, " %.*s --resource-pattern-type prefixed", (int)(dot - name + 1), name);
+    else if (strcmp(resource, "cluster") != 0)
+        snprintf(text, size, " %s", name);
+}
+
 int kafka_denied(struct error *err, const struct kafka_health *health, const char *resource,
                  const char *name, const char *operations)
 {
@@ -77,12 +88,12 @@ int kafka_denied(struct error *err, const struct kafka_health *health, const cha
         at += length + (at[length] == ',' ? 1 : 0);
     }
     error_stop(err, REASON_ACL_DENIED, "Kafka denies %s on %s %s", operations, resource, name);
+    char which[320];
+    name_in_acl(resource, name, which, sizeof which);
     return error_mend_shell(err,
                             "kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s%s "
-                            "--%s%s%s",
-                            bootstrap(health), user, flags, resource,
-                            strcmp(resource, "cluster") == 0 ? "" : " ",
-                            strcmp(resource, "cluster") == 0 ? "" : name);
+                            "--%s%s",
+                            bootstrap(health), user, flags, resource, which);
 }
 
 int kafka_credentials_refused(struct error *err, const struct kafka_health *health,

@@ -281,6 +281,26 @@ static void a_missing_acl_names_the_topic_that_librdkafka_named(void **state)
     assert_nobody_blamed(f);
 }
 
+/* Two producers and the probe of check have one prefix: whoever runs the mend for one has them all.
+ */
+static void transactional_ids_are_allowed_together(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_health *health = &f->session.handles[0].client.health;
+    struct error err;
+    health->options = &f->options;
+    kafka_denied(&err, health, "transactional-id", f->session.handles[1].transactional_id,
+                 "Describe,Write");
+    assert_string_equal(err.text,
+                        "Kafka denies Describe,Write on transactional-id walferry.orders.1");
+    assert_non_null(strstr(err.mends[0].line, " --operation Describe --operation Write "
+                                              "--transactional-id walferry.orders. "
+                                              "--resource-pattern-type prefixed"));
+    kafka_denied(&err, health, "topic", "a.b", "Write");
+    assert_non_null(strstr(err.mends[0].line, " --topic a.b"));
+    assert_null(strstr(err.mends[0].line, "prefixed"));
+}
+
 static void what_ended_the_producer_is_the_cause(void **state)
 {
     struct fixture *f = *state;
@@ -346,6 +366,7 @@ int main(void)
         T(what_is_no_matter_of_size_blames_nobody),
         T(time_outs_and_missing_topics_blame_no_record),
         T(a_missing_acl_names_the_topic_that_librdkafka_named),
+        T(transactional_ids_are_allowed_together),
         T(what_ended_the_producer_is_the_cause),
         T(a_record_is_asked_about_at_its_own_handle),
         T(a_fatal_error_is_told_by_its_cause),
