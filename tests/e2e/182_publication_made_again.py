@@ -86,6 +86,26 @@ def behind(case, relay):
     case.drain(relay=relay)
 
 
+def begun_without(case, relay):
+    """A new slot while there is no publication: what is written until there is one is a loss that is told."""
+    case.stop(relay)
+    case.sql('DROP PUBLICATION "%s"' % case.slot_name)
+    case.command(relay, "rebase", "--to", "new-slot", "--accept-loss", "--yes")
+    first = case.current_lsn()
+    case.put(rows=2)
+    last = case.current_lsn()
+    text = case.command(relay, "setup", code=3, says="has changed.*does not exist")
+    low, high = ddl_loss.window(text)
+    assert low <= first and high >= last, (low, first, last, high)
+    assert ("new-slot" in printed(text)) == (case.pg.major < 18), text
+    case.mend(relay, text, "--yes")
+    case.start(relay)
+    lost = ddl_loss.lost_rows(case)
+    assert len(lost) == 2, lost
+    case.put(rows=3)
+    case.drain(relay=relay)
+
+
 def of_changes(case, relay):
     """Only the publication of change routes: that alone is not read through until it was made."""
     changes = "c." + case.name
@@ -131,6 +151,7 @@ def everything(case):
     relay = case.up()
     made_again(case, relay)
     behind(case, relay)
+    begun_without(case, relay)
     case.apply("004_guard.sql")
     case.sql("INSERT INTO walferry.guarded (relay, publication) VALUES (%s, %s)",
              (case.name, case.slot_name))
