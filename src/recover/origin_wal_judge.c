@@ -62,7 +62,8 @@ static int judge_server(const struct wal_facts *f, struct error *err)
     char at[LSN_TEXT_MAX];
     error_stop(err, REASON_TIMELINE_CHANGED,
                "the server is on timeline %" PRIu32 " and its history does not hold position %s of "
-               "timeline %" PRIu32 ": a tail of the write-ahead log was lost in a failover",
+               "timeline %" PRIu32 ": a tail of the write-ahead log was lost in a failover, or the "
+               "relay ran while the standby that it reads from was promoted",
                f->found->system.timeline, lsn_format(p->position.lsn, at), p->timeline);
     error_hint(err, "go on from the slot");
     return error_mend(err, "rebase --to %s --accept-loss",

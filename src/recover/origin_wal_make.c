@@ -9,21 +9,30 @@
 
 #define CREATE_SLICE_MS 1000
 
-static void tell_blockers(const struct origin_wal *o, bool *told)
+/* A standby knows of no transactions; its primary tells it every so often which ones write. */
+static void tell_blockers(const struct origin_wal *o, bool standby, bool *told)
 {
     struct buf lines = BUF_EMPTY;
     struct error err = ERROR_INIT;
-    if (pg_blocking_transactions(o->base.sql, &lines, &err) == 0 && lines.len > 0 && !*told) {
+    if (standby)
+        buf_add_text(&lines, "word from the primary");
+    else if (pg_blocking_transactions(o->base.sql, &lines, &err) < 0)
+        lines.len = 0;
+    if (lines.len > 0 && !*told) {
         log_event(o->o.log, LOG_WARN, "slot.waiting", "slot", o->base.label, "for",
                   buf_text(&lines), "hint",
-                  "a slot is consistent once every transaction that writes now has ended", NULL);
+                  standby ? "it comes at once by this statement there: SELECT "
+                            "pg_log_standby_snapshot()"
+                          : "a slot is consistent once every transaction that writes now has ended",
+                  NULL);
         *told = true;
     }
     buf_fini(&lines);
 }
 
-static int wait_for_slot(const struct origin_wal *o, struct pg_replication *replication,
-                         uint64_t *consistent_lsn, struct error *err)
+static int wait_for_slot(const struct origin_wal *o, bool standby,
+                         struct pg_replication *replication, uint64_t *consistent_lsn,
+                         struct error *err)
 {
     bool told = false;
     for (;;) {
@@ -34,11 +43,12 @@ static int wait_for_slot(const struct origin_wal *o, struct pg_replication *repl
         if (o->o.stop != NULL && atomic_load(o->o.stop))
             return error_retry(err, REASON_STOPPING,
                                "asked to stop while the slot was being created");
-        tell_blockers(o, &told);
+        tell_blockers(o, standby, &told);
     }
 }
 
-static int create(const struct origin_wal *o, uint64_t *consistent_lsn, struct error *err)
+static int create(const struct origin_wal *o, bool standby, uint64_t *consistent_lsn,
+                  struct error *err)
 {
     struct pg_options options = {.connection = o->o.config->source.connection.text,
                                  .application_name = o->command_application,
@@ -46,7 +56,7 @@ static int create(const struct origin_wal *o, uint64_t *consistent_lsn, struct e
     struct pg_replication *replication = NULL;
     if (pg_replication_open(&options, &replication, err) < 0)
         return -1;
-    int result = wait_for_slot(o, replication, consistent_lsn, err);
+    int result = wait_for_slot(o, standby, replication, consistent_lsn, err);
     pg_replication_close(replication);
     if (result == 0)
         command_say(o->o.out, "slot %s: created", o->base.label);
@@ -71,7 +81,7 @@ static int make_first(struct origin_wal *o, const struct found *found, uint64_t 
 {
     o->changes.of_slot = !found->origin.present || o->changes.at_first;
     if (!found->origin.present)
-        return create(o, place, err);
+        return create(o, found->system.in_recovery, place, err);
     struct wal_facts facts = {
         .relay = o->o.config->name.text, .slot_name = o->base.label, .found = found};
     if (wal_judge_adoption(&facts, err) < 0)
@@ -87,7 +97,7 @@ static int make_anew(struct origin_wal *o, const struct found *found, uint64_t *
     if (found->origin.present && drop(o, err) < 0)
         return -1;
     o->changes.of_slot = true;
-    return create(o, place, err);
+    return create(o, found->system.in_recovery, place, err);
 }
 
 static int remove_it(const struct origin_wal *o, const struct found *found, struct error *err)

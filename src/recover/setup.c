@@ -57,13 +57,24 @@ static int look(struct setup *s, struct error *err)
     return origin_check(origin, &s->found.system, s->router, true, err);
 }
 
+static int explain_standby(const struct setup *s, struct error *err)
+{
+    if (err->reason != REASON_READ_ONLY || !s->found.system.in_recovery)
+        return -1;
+    error_stop(err, REASON_IN_RECOVERY,
+               "source.connection leads to a standby, and a publication is made on its primary");
+    return error_hint(err, "name the primary with --admin-connection, or in source.connection");
+}
+
 static int ensure_publication(struct setup *s, struct error *err)
 {
     const struct config_relay *config = s->o->config;
     bool beside = !is_first_run(s);
-    if (s->admin_connection == NULL)
-        return relay_ensure_publication(s->ends.r.origin->sql, config, s->router, beside, s->o->out,
-                                        err);
+    if (s->admin_connection == NULL) {
+        int made = relay_ensure_publication(s->ends.r.origin->sql, config, s->router, beside,
+                                            s->o->out, err);
+        return made < 0 ? explain_standby(s, err) : 0;
+    }
     struct pg_connection *admin = NULL;
     int result = command_open_admin(s->o, s->admin_connection, &s->found.system, &admin, err);
     if (result == 0)

@@ -183,7 +183,8 @@ static void a_timeline_that_lost_a_split_transaction_is_refused(void **state)
     f->found.progress.partial = (struct partial){0x2800, 7, 1};
     refused(f, EXIT_REFUSED, "timeline_changed",
             "the server is on timeline 3 and its history does not hold position 0/2000 of timeline "
-            "1: a tail of the write-ahead log was lost in a failover",
+            "1: a tail of the write-ahead log was lost in a failover, or the relay ran while the "
+            "standby that it reads from was promoted",
             "go on from the slot: walferry rebase --to slot --accept-loss");
     f->found.progress.partial.final_lsn = 0x27c8;
     accepted(f);
@@ -193,8 +194,10 @@ static void a_timeline_that_lost_the_position_is_refused(void **state)
 {
     struct fixture *f = *state;
     f->found.system.timeline = 3;
-    const char *text = "the server is on timeline 3 and its history does not hold position 0/2000 "
-                       "of timeline 1: a tail of the write-ahead log was lost in a failover";
+    const char *text =
+        "the server is on timeline 3 and its history does not hold position 0/2000 "
+        "of timeline 1: a tail of the write-ahead log was lost in a failover, or the "
+        "relay ran while the standby that it reads from was promoted";
     const char *hint = "go on from the slot: walferry rebase --to slot --accept-loss";
     f->facts.timeline_switch = 0x1fff;
     refused(f, EXIT_REFUSED, "timeline_changed", text, hint);
