@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "config/config_columns.h"
 #include "config/config_relay.h"
 
 struct config_admin {

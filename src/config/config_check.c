@@ -212,6 +212,30 @@ static const char *said_key(const struct config_reader *reader, const struct con
     return NULL;
 }
 
+static int check_list(const struct config_reader *reader, const struct config_text *list,
+                      const char *path, struct error *err)
+{
+    char why[COLUMN_WHY_MAX];
+    if (list->text == NULL || config_columns_check(list->text, why))
+        return 0;
+    return config_fail(err, reader, list->line, path, REASON_CONFIG_VALUE, "%s", why);
+}
+
+static int check_columns(const struct config_reader *reader, const struct config_route *route,
+                         struct error *err)
+{
+    const struct config_text *excluded = &route->debezium.column_exclude_list;
+    const struct config_text *included = &route->debezium.column_include_list;
+    if (check_list(reader, excluded, "routes[].debezium.column_exclude_list", err) < 0 ||
+        check_list(reader, included, "routes[].debezium.column_include_list", err) < 0)
+        return -1;
+    if (excluded->text == NULL || included->text == NULL)
+        return 0;
+    config_fail(err, reader, included->line, "routes[].debezium.column_include_list",
+                REASON_CONFIG_VALUE, "it does not stand beside column_exclude_list");
+    return error_hint(err, "delete one of them");
+}
+
 /* What goes together. The lines of words are not kept, so the name's is given. */
 static int check_kind(const struct config_reader *reader, const struct config_relay *relay,
                       const struct config_route *route, struct error *err)
@@ -241,7 +265,7 @@ static int check_kind(const struct config_reader *reader, const struct config_re
         return error_hint(err, "delete the line with the encoding");
     }
     if (change)
-        return check_of_outbox(reader, route, err);
+        return check_columns(reader, route, err) < 0 ? -1 : check_of_outbox(reader, route, err);
     struct config_route bare = {.from = route->from, .as = route->as};
     const struct config_target target = {.relay = (struct config_relay *)relay, .route = &bare};
     config_defaults(reader, &target);

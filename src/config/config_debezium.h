@@ -29,6 +29,8 @@ struct config_debezium {
     bool tombstones_on_delete;
     struct config_text skipped_operations; /* of c u d t, with commas; or none */
     struct config_text unavailable_value_placeholder;
+    struct config_text column_exclude_list; /* see config_columns.h; text NULL: none */
+    struct config_text column_include_list;
 };
 
 #endif

@@ -33,6 +33,7 @@ struct layout {
 
 struct debezium {
     struct encoder base; /* first: the ops find us through it */
+    const struct config_debezium *options;
     struct debezium_modes modes;
     struct metrics *metrics;
     uint32_t route;
@@ -69,6 +70,17 @@ static struct span member(struct arena *arena, const char *before, struct span t
     return kept;
 }
 
+static bool is_filtered(const struct debezium *d, const struct relation *relation,
+                        const struct column *column)
+{
+    const char *excluded = d->options->column_exclude_list.text;
+    const char *included = d->options->column_include_list.text;
+    if (included != NULL)
+        return !config_columns_match(included, relation->schema, relation->name, column->name);
+    return excluded != NULL &&
+           config_columns_match(excluded, relation->schema, relation->name, column->name);
+}
+
 static void make_layout(struct debezium *d, const struct relation *relation, struct layout *layout)
 {
     uint32_t count = relation->column_count;
@@ -77,7 +89,8 @@ static void make_layout(struct debezium *d, const struct relation *relation, str
     for (uint32_t i = 0; i < count; i++) {
         const struct column *column = &relation->columns[i];
         layout->columns[i].name = member(&d->arena, "", column->name, ":");
-        layout->columns[i].left_out = types_debezium_omits(&d->modes, column);
+        layout->columns[i].left_out =
+            types_debezium_omits(&d->modes, column) || is_filtered(d, relation, column);
     }
     struct span schema = member(&d->arena, ",\"schema\":", relation->schema, ",\"table\":");
     struct span table = member(&d->arena, "", relation->name, ",\"txId\":");
@@ -400,6 +413,7 @@ struct encoder *encoder_debezium(const struct encoder_options *options)
     if (d == NULL)
         abort();
     d->base.ops = &ops;
+    d->options = &route->debezium;
     d->modes = modes_of(route);
     d->metrics = options->metrics;
     d->route = options->index;

@@ -347,6 +347,11 @@ static const struct bad tails[] = {
     {"    debezium: {tombstones_on_delete: false}\n",
      "5: routes[0].debezium.tombstones_on_delete: it is for as: change", "config_value",
      "delete it, or say as: change"},
+    {"    as: change\n    debezium:\n      column_exclude_list: \"a.b.c, d(\"\n",
+     "9: routes[0].debezium.column_exclude_list: \"d(\": Unmatched ( or \\(", "config_value", ""},
+    {"    as: change\n    debezium:\n      column_exclude_list: a\n      column_include_list: b\n",
+     "10: routes[0].debezium.column_include_list: it does not stand beside column_exclude_list",
+     "config_value", "delete one of them"},
     {"    as: change\n    debezium: {skipped_operations: \"c, x\"}\n",
      "8: routes[0].debezium.skipped_operations: expected none, or some of c, u, d, t with commas "
      "between them, found \"c, x\"",

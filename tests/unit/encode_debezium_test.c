@@ -198,6 +198,29 @@ static void test_what_is_not_understood_is_counted(void **state)
     end(&r);
 }
 
+/* Of a value; a key has all of its columns. */
+static void test_columns_that_are_left_out(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    r.route.debezium.column_exclude_list.text = "public\\.customers\\.(id|note)";
+    open_encoders(&r);
+    static const uint32_t key[] = {0};
+    r.event.key.kind = CONTENT_ROW;
+    r.event.key.row = (struct content_row){&r.relation, &r.after, 1, key};
+    const struct message *m = encode(&r, CHANGE_DELETE, &r.before, &r.none);
+    assert_span(m->key, "{\"id\":1}");
+    assert_non_null(memmem(m->value.ptr, m->value.len, "{\"before\":{\"name\":\"\"},", 22));
+    r.route.debezium.column_exclude_list.text = NULL;
+    r.route.debezium.column_include_list.text = ".*\\.note, .*\\.name";
+    open_encoders(&r);
+    m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_non_null(
+        memmem(m->value.ptr, m->value.len, "\"after\":{\"name\":\"Anne\",\"note\":null}", 35));
+    end(&r);
+}
+
 static void test_compatible(void **state)
 {
     (void)state;
@@ -275,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_old_rows),
         cmocka_unit_test(test_an_unchanged_value),
         cmocka_unit_test(test_what_is_not_understood_is_counted),
+        cmocka_unit_test(test_columns_that_are_left_out),
         cmocka_unit_test(test_compatible),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_another_version),
