@@ -139,7 +139,7 @@ static void describe_lost(const struct rebase *r)
     struct published lost;
     struct error why = ERROR_INIT;
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
-    const struct published_options options = {.router = r->router};
+    const struct published_options options = {.router = r->router, .source = &r->o->config->source};
     if (relay_check_published(&r->ends.r, &options, &r->found, &lost, &why) < 0 &&
         why.reason == REASON_PUBLICATION_CHANGED)
         command_say(r->o->out,

@@ -59,7 +59,7 @@ static void ask_published(const struct command_options *o, const struct recovery
     if (relay_open_router(o->config, &router, &err) < 0 ||
         origin_check(ends->origin, &f->found.system, router, false, &err) < 0)
         note(f, &err);
-    const struct published_options options = {.router = router};
+    const struct published_options options = {.router = router, .source = &o->config->source};
     if (router != NULL &&
         relay_check_published(ends, &options, &f->found, &f->published, &f->missing) < 0) {
         if (f->verdict.kind == ERROR_NONE)

@@ -195,6 +195,7 @@ int relay_check_published(const struct recovery *ends, const struct published_op
 {
     struct origin *origin = ends->origin;
     assert(options != NULL && found != NULL);
+    assert(options->source != NULL || !found->have_progress);
     *out = (struct published){.news = PUBLISHED_SAME};
     if (origin->ops->fingerprint == NULL)
         return 0;
