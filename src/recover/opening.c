@@ -33,13 +33,18 @@ int opening_ask(const struct opening *o, int64_t timeout_ms, struct error *err)
                             newest.progress.generation, err);
 }
 
-/* A zombie must not fence its successor. */
+/* A zombie must not fence its successor. Whose generation is below that of our claim is none, but
+ * our predecessor: the markers of the claim may not be written yet where an epoch ends at once. */
 static int check_successor(const struct opening *o, struct error *err)
 {
     const struct progress *p = &o->found.progress;
     if (!o->claimant->claimed || !o->found.have_progress ||
         strcmp(p->instance, o->claimant->instance) == 0)
         return 0;
+    if (p->generation < o->claimant->generation)
+        return opening_ask(o, 0, err) < 0 ? -1
+                                          : error_retry(err, REASON_PROGRESS_MOVED,
+                                                        "our own claim was not to be seen yet");
     return relay_taken_over(o->config->name.text, p->instance, p->generation, err);
 }
 
@@ -135,6 +140,7 @@ static int claim(struct opening *o, int64_t wall_us, struct error *err)
     if (relay_write_record(&o->ends, o->publisher, p, note, err) < 0)
         return error_wrap(err, "claiming the relay");
     o->claimant->claimed = true;
+    o->claimant->generation = p->generation;
     return 0;
 }
 

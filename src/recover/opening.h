@@ -20,6 +20,7 @@
 struct claimant {
     const char *instance;  /* random, of this process */
     bool claimed;          /* it has written a claim */
+    uint64_t generation;   /* of that claim */
     int64_t away_since_us; /* since when the topic of that claim is denied; 0: it is not */
 };
 

@@ -22,7 +22,8 @@ struct model_ledger {
     struct ledger base;
     struct buf records[RECORDS_MAX];
     uint32_t count;
-    bool gone; /* the topic */
+    bool gone;       /* the topic */
+    uint32_t unseen; /* so many of the newest cannot be seen at its last stable offset */
     struct publisher publisher;
     struct buf note;
     uint32_t looks, taken_over, note_reads;
@@ -47,11 +48,14 @@ static int ledger_look(struct ledger *base, bool through, int64_t timeout_ms, st
                        struct buf *before, bool *exists, struct error *err)
 {
     struct model_ledger *l = (struct model_ledger *)base;
-    (void)through, (void)timeout_ms, (void)err;
+    (void)timeout_ms, (void)err;
     l->looks++;
     *exists = !l->gone;
+    uint32_t unseen = through ? 0 : l->unseen;
+    l->count -= unseen;
     if (!l->gone)
         copy_newest(l, newest, before);
+    l->count += unseen;
     return 0;
 }
 
@@ -393,6 +397,25 @@ static void who_finds_anothers_claim_leaves(void **state)
     f->claimant.claimed = false;
     new_epoch(f);
     opens(f);
+}
+
+/* An epoch that ends right behind its claim, before the markers of that are written. */
+static void a_predecessor_that_is_still_seen_is_no_successor(void **state)
+{
+    struct fixture *f = *state;
+    opens(f);
+    f->ledger.unseen = 1;
+    new_epoch(f);
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_RETRY, "progress_moved");
+    assert_int_equal(f->ledger.taken_over, 1);
+    f->ledger.unseen = 0;
+    new_epoch(f);
+    opens(f);
+    /* Behind it a successor may hide. */
+    add_successor(&f->ledger);
+    f->ledger.unseen = 3;
+    new_epoch(f);
+    fails(f, opening_look(&f->opening, SECOND_US, &f->err), ERROR_STOP, "fenced");
 }
 
 /* Whatever is wrong with the server: who has claimed asks first who claimed last. */
@@ -772,6 +795,7 @@ int main(void)
         TEST(another_configuration_asks_for_nothing_again),
         TEST(what_is_refused_takes_nothing_over),
         TEST(who_finds_anothers_claim_leaves),
+        TEST(a_predecessor_that_is_still_seen_is_no_successor),
         TEST(a_refusal_beside_a_successor_is_his_doing),
         TEST(what_was_judged_is_judged_again),
         TEST(refused_behind_the_take_over_claims_nothing),
