@@ -42,6 +42,8 @@ static void hash_debezium(uint64_t *hash, const struct config_route *route)
     hash_number(hash, d->tombstones_on_delete);
     hash_text(hash, d->skipped_operations.text);
     hash_text(hash, d->unavailable_value_placeholder.text);
+    hash_text(hash, d->column_exclude_list.text);
+    hash_text(hash, d->column_include_list.text);
 }
 
 static void hash_texts(uint64_t *hash, const struct config_texts *texts)

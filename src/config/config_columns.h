@@ -2,7 +2,7 @@
  * them, each of which is to match the whole of schema.table.column, whatever the case of its
  * letters.
  *
- * The expressions are POSIX's extended ones, without backreferences. */
+ * The expressions are PCRE2's, which reads what Java's do. */
 #ifndef WALFERRY_CONFIG_COLUMNS_H
 #define WALFERRY_CONFIG_COLUMNS_H
 
