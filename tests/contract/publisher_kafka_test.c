@@ -264,6 +264,16 @@ static void the_claim_is_on_the_first_handle_and_then_they_alternate(void **stat
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 5);
 }
 
+/* The broker refuses whoever has another's handle; of what was on its way librdkafka may report the
+ * end before the reason, 2.0.2 more often than later ones. Either ends the epoch. */
+static void assert_shut_out(const struct fixture *f)
+{
+    const char *slug = reason_slug(f->err.reason);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    if (strcmp(slug, "fenced") != 0 && strcmp(slug, "delivery_failed") != 0)
+        fail_msg("%s: %s", slug, f->err.text);
+}
+
 /* As fixture_reopen() does, with a zombie's commit between the inits and the reading. */
 static void reopen_beside(struct fixture *f, struct publisher *zombie)
 {
@@ -273,7 +283,7 @@ static void reopen_beside(struct fixture *f, struct publisher *zombie)
     while ((result = publisher_commit(zombie, SPAN_LITERAL("zombie"), &f->err)) == STEP_WAIT)
         ;
     assert_int_equal(result, -1);
-    assert_string_equal(reason_slug(f->err.reason), "fenced");
+    assert_shut_out(f);
     assert_int_equal(publisher_recover(f->publisher, &record, &f->err), 0);
     assert_string_equal(buf_text(&record), "committed");
     buf_fini(&record);
@@ -321,7 +331,7 @@ static void who_has_lost_the_first_handle_claims_nothing(void **state)
     fixture_open(f);
     take_alone(f, 0);
     assert_int_equal(fixture_commit(f, "claim"), -1);
-    assert_string_equal(reason_slug(f->err.reason), "fenced");
+    assert_shut_out(f);
     assert_string_equal(fixture_reopen(f), "");
 }
 
@@ -335,7 +345,7 @@ static void who_has_lost_the_second_handle_publishes_nothing(void **state)
     take_alone(f, 1);
     if (fixture_put(f, fixture_message(f, f->topic, "k", "v")) == 0)
         assert_int_equal(fixture_commit(f, "one"), -1);
-    assert_string_equal(reason_slug(f->err.reason), "fenced");
+    assert_shut_out(f);
     assert_string_equal(fixture_reopen(f), "claim");
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 0);
 }
