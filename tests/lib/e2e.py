@@ -425,10 +425,21 @@ class Case:
                     len(self.tail.ids), want), flush=True)
                 self.tail.ids.update(self.read_ids())
             elif time.monotonic() > deadline:
-                raise AssertionError("drained %d of %d events in %d s%s" % (
-                    len(self.tail.ids), want, timeout,
-                    lab.process.tail(self.relays[-1].log if self.relays else None)))
+                raise AssertionError("drained %d of %d events in %d s\n%s%s" % (
+                    len(self.tail.ids), want, timeout, self._where(relay),
+                    lab.process.tail((relay or self.relays[-1]).log if self.relays else None)))
         return want
+
+    def _where(self, relay):
+        """For a person: where everything stands."""
+        found = ["written to %s, confirmed %s" % (
+            self.one("SELECT pg_current_wal_lsn()"), oracle.lsn_text(self.confirmed_lsn()))]
+        try:
+            found.append("progress %s" % self.progress()[-1:])
+            found.append("status %s" % (relay.admin("/status")[1] if relay is not None else "not asked"))
+        except (OSError, RuntimeError, AssertionError) as why:
+            found.append(str(why))
+        return "\n".join(found)
 
     def progress(self):
         """[record] of committed progress, oldest first."""
