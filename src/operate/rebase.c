@@ -60,11 +60,8 @@ static int look(struct rebase *r, struct error *err)
 static int check_read(struct rebase *r, struct error *err)
 {
     const struct config_source *source = &r->o->config->source;
-    struct origin *origin = r->ends.r.origin;
     const char *missing = NULL;
-    if (origin->ops->missing == NULL)
-        return 0;
-    if (origin->ops->missing(origin, &r->found, &missing, err) < 0)
+    if (relay_find_missing(&r->ends.r, &r->found, &missing, err) < 0)
         return -1;
     r->reads_less = missing != NULL && strcmp(missing, source->changes.text) == 0;
     if (missing == NULL || r->reads_less)

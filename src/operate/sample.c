@@ -7,6 +7,7 @@
 #include "json/json_write.h"
 #include "operate/sample_read.h"
 #include "route/route.h"
+#include "types/types.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -39,17 +40,15 @@ static bool is_text(struct span bytes)
 /* As PostgreSQL writes bytes, where they are no text. */
 static struct span printable(struct trial *t, struct span bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     if (bytes.ptr == NULL || is_text(bytes))
         return bytes;
-    char *hex = arena_alloc_bytes(&t->arena, bytes.len * 2 + 2);
-    hex[0] = '\\';
-    hex[1] = 'x';
-    for (size_t i = 0; i < bytes.len; i++) {
-        hex[2 + 2 * i] = digits[(unsigned char)bytes.ptr[i] >> 4];
-        hex[3 + 2 * i] = digits[(unsigned char)bytes.ptr[i] & 15];
-    }
-    return (struct span){hex, bytes.len * 2 + 2};
+    const struct cell cell = {.kind = CELL_BINARY, .bytes = bytes};
+    struct rendering made;
+    struct error none = ERROR_INIT;
+    int result = types_render_text(&cell, types_builtin(TYPE_BYTEA), &t->arena, &made, &none);
+    assert(result == 0);
+    (void)result;
+    return made.bytes;
 }
 
 static void json_member(struct trial *t, const char *name, struct span bytes)
@@ -178,12 +177,11 @@ static int take_change(struct trial *t, const struct change *change, struct erro
     return 0;
 }
 
-static struct span place_of(const struct trial *t, const struct change *change)
+static struct span place_of(struct trial *t, const struct change *change)
 {
     if (change->op == CHANGE_MESSAGE)
         return change->message.prefix;
-    return span_of(arena_format((struct arena *)&t->arena, "%.*s.%.*s",
-                                SPAN_ARG(change->relation->schema),
+    return span_of(arena_format(&t->arena, "%.*s.%.*s", SPAN_ARG(change->relation->schema),
                                 SPAN_ARG(change->relation->name)));
 }
 

@@ -49,13 +49,12 @@ int relay_refuse_gone(const struct recovery *ends, const struct config_source *s
     return error_mend(err, "rebase --to %s --accept-loss", needed ? origin->anew : "guard");
 }
 
-static int find_missing(const struct recovery *ends, const struct found *found,
-                        const char **missing, struct error *err)
+int relay_find_missing(const struct recovery *ends, const struct found *found, const char **missing,
+                       struct error *err)
 {
+    const struct origin_ops *origin = ends->origin->ops;
     *missing = NULL;
-    if (ends->origin->ops->missing == NULL)
-        return 0;
-    return ends->origin->ops->missing(ends->origin, found, missing, err);
+    return origin->missing != NULL ? origin->missing(ends->origin, found, missing, err) : 0;
 }
 
 /* Whether the server can read on through what there is now only shows behind the position. It may
@@ -70,7 +69,7 @@ static int check_read(const struct recovery *ends, const struct published_option
                  fingerprint_has_new_publication(out->before, out->now.text);
     if (!other && p->position.lsn >= p->guard)
         return 0;
-    if (find_missing(ends, found, &missing, err) < 0)
+    if (relay_find_missing(ends, found, &missing, err) < 0)
         return -1;
     return missing == NULL
                ? 0
@@ -84,7 +83,7 @@ static int refuse(const struct recovery *ends, const struct published_options *o
     char from[LSN_TEXT_MAX], to[LSN_TEXT_MAX];
     const struct origin_ops *origin = ends->origin->ops;
     const char *missing = NULL;
-    if (find_missing(ends, found, &missing, err) < 0)
+    if (relay_find_missing(ends, found, &missing, err) < 0)
         return -1;
     bool anew = missing != NULL && is_needed(options->source, missing);
     uint64_t position_lsn = found->progress.position.lsn;

@@ -54,6 +54,9 @@ struct published_options {
  * mend is the one that helps: with another publication it may not be able to read on, either. */
 int relay_check_published(const struct recovery *ends, const struct published_options *options,
                           const struct found *found, struct published *out, struct error *err);
+/* origin_ops.missing; NULL where the origin has nothing that could be. */
+int relay_find_missing(const struct recovery *ends, const struct found *found, const char **missing,
+                       struct error *err);
 /* `publication` exists, but it was made after the position of found->progress, so the server cannot
  * read what was written before: until_lsn is a place behind that. ERROR_STOP, EXIT_REFUSED,
  * publication_gone. */

@@ -53,15 +53,19 @@ int route_compile_key(struct compilation *c)
     return 0;
 }
 
-void route_compile_header_of(struct compilation *c, struct span name, const char *what,
-                             uint32_t field)
+struct template route_compile_field(struct compilation *c, const char *what, uint32_t field)
 {
     assert(field < c->route->fields.count);
     struct part *part = arena_alloc_zero(c->arena, sizeof *part);
     *part = (struct part){.kind = PART_FIELD, .field = field};
+    return (struct template){.what = what, .count = 1, .parts = part};
+}
+
+void route_compile_header_of(struct compilation *c, struct span name, const char *what,
+                             uint32_t field)
+{
     struct header_template *header = arena_alloc(c->arena, sizeof *header);
-    *header =
-        (struct header_template){.name = name, .value = {.what = what, .count = 1, .parts = part}};
+    *header = (struct header_template){.name = name, .value = route_compile_field(c, what, field)};
     c->route->header_templates = header;
     c->route->header_count = 1;
 }

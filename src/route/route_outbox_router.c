@@ -34,10 +34,8 @@ int outbox_router_topic(struct compilation *c)
         config->route_topic_regex.text, config->route_topic_replacement.text, c->arena, &why);
     if (regex == NULL)
         return refuse(c, &config->route_topic_regex, key, why);
-    struct part *part = arena_alloc_zero(c->arena, sizeof *part);
-    *part = (struct part){.kind = PART_FIELD,
-                          .field = route_compile_column(c, &c->config->columns.aggregate_type)};
-    struct template value = {.what = "topic", .count = 1, .parts = part};
+    struct template value = route_compile_field(
+        c, "topic", route_compile_column(c, &c->config->columns.aggregate_type));
     route_topic_init(&c->route->topic, &value, c->options->progress_topic,
                      c->options->topics_allowed);
     c->route->topic.regex = regex;

@@ -2,6 +2,7 @@
  * is known by the kind of the route. */
 #include "route/route_row.h"
 
+#include "pg/pg.h"
 #include "types/types.h"
 
 #include <assert.h>
@@ -48,23 +49,12 @@ int route_row_wrap(const struct route_row *row, uint32_t field, struct error *er
                       SPAN_ARG(row->fields->names[field]), route_row_name(row->change, name));
 }
 
-static void add_quoted(struct buf *out, struct span name)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '"')
-            buf_add_char(out, '"');
-        buf_add_char(out, name.ptr[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 int route_row_whole(const struct relation *relation, struct error *err)
 {
     struct buf table = BUF_EMPTY;
-    add_quoted(&table, relation->schema);
+    pg_quote_identifier(&table, relation->schema);
     buf_add_char(&table, '.');
-    add_quoted(&table, relation->name);
+    pg_quote_identifier(&table, relation->name);
     error_hint(err,
                "ALTER TABLE %s REPLICA IDENTITY FULL lets the server send it of what changes "
                "from then on",

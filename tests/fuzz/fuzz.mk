@@ -2,7 +2,7 @@
 # bytes from outside. `make fuzz` runs each for FUZZ_SECONDS and keeps what it learns in
 # build/fuzz/corpus; tests/fuzz/smoke.sh is a short run that is the same every time.
 FUZZ_SECONDS ?= 10
-FUZZ_MODULES := base model json config types metrics decode source route
+FUZZ_MODULES := base model json config types metrics pg decode source route
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRCS))
 FUZZ_LIB_OBJS := $(patsubst src/%.c,$(B)/fuzz/obj/%.o,\
