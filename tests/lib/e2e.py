@@ -436,6 +436,7 @@ class Case:
             self.one("SELECT pg_current_wal_lsn()"), oracle.lsn_text(self.confirmed_lsn()))]
         try:
             found.append("progress %s" % self.progress()[-1:])
+            found += self._missing()
             found.append("status %s" % (relay.admin("/status")[1] if relay is not None else "not asked"))
         except (OSError, RuntimeError, AssertionError) as why:
             found.append(str(why))
@@ -458,6 +459,19 @@ class Case:
     def stop(self, relay, code=0, timeout=12):
         got = relay.stop(timeout)
         assert got == code, "relay ended with %s%s" % (got, lab.process.tail(relay.log))
+
+    def _missing(self):
+        """For a person: what lacks, whether readers of uncommitted events see it, who holds the end."""
+        topics = oracle.topics_like(self.kafka.bootstrap, self.prefix)
+        read = {isolation: oracle.read_topics(self.kafka.bootstrap, topics, isolation)
+                for isolation in ("read_committed", "read_uncommitted")}
+        lacks = set(str(row[0]) for row in self.sql("SELECT id FROM e2e.truth"))
+        lacks -= set(oracle.header(event, "id") for event in read["read_committed"])
+        there = [event for event in read["read_uncommitted"] if oracle.header(event, "id") in lacks]
+        return ["missing %s" % self.sql("SELECT * FROM e2e.truth WHERE id::text = ANY (%s)", (sorted(lacks),)),
+                "of them in the log, not committed: %s" % [event[:3] + (event.headers,) for event in there],
+                "open: %s" % oracle.open_partitions(self.kafka.bootstrap, topics),
+                "last offsets: %s" % {event[:2]: event[2] for event in read["read_uncommitted"]}]
 
     def judge(self, read="python", expect=(), guarantee="exactly_once", keys_move=False):
         """The oracle. expect: kinds of faults that must be there, no others. Returns the events."""

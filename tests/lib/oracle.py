@@ -76,6 +76,8 @@ def lsn_text(number):
 
 # ---- reading Kafka ----
 
+SETTLE = 3.0  # s; markers come within milliseconds, but for a transaction that somebody left open
+
 def consumer(bootstrap, isolation="read_committed", **more):
     conf = {"bootstrap.servers": bootstrap, "group.id": "oracle", "isolation.level": isolation,
             "enable.auto.commit": False, "enable.auto.offset.store": False,
@@ -105,8 +107,10 @@ def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start
     """Every event of the topics, in order of partition and offset, as far as the end at the call.
 
     The end is asked for (see _ends) and passed by position: markers occupy offsets, so that the
-    last event's says nothing, and neither does a fetch that comes back empty. start: an offset to
-    begin at, negative counts from the end.
+    last event's says nothing, and neither does a fetch that comes back empty. A transaction that
+    is committed becomes visible only with its markers, which the coordinator writes behind its
+    answer: what stood in the log at the call is waited for, SETTLE seconds at most. start: an
+    offset to begin at, negative counts from the end.
     """
     reader, deadline = consumer(bootstrap, isolation), time.monotonic() + timeout
     try:
@@ -115,6 +119,8 @@ def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start
                  for topic in topics if topic in known and known[topic].error is None
                  for number in known[topic].partitions]
         ends = _ends(reader, parts, deadline)
+        if isolation == "read_committed":
+            ends = _settled(bootstrap, reader, parts, ends, deadline)
         for part in parts if start is not None else ():
             low, high = ends[(part.topic, part.partition)]
             part.offset = max(low, high + start if start < 0 else start)
@@ -165,6 +171,38 @@ def _ends(reader, parts, deadline):
                     raise TimeoutError("the end of %s[%d] is not told: %s" % (*place, error)) from None
                 time.sleep(0.05)
     return ends
+
+
+def unsettled(bootstrap, parts, ends, deadline):
+    """{(topic, partition): (last stable offset, high watermark)} where a transaction has no end yet."""
+    reader = consumer(bootstrap, "read_uncommitted")
+    try:
+        return {place: (ends[place][1], high)
+                for place, (_, high) in _ends(reader, parts, deadline).items() if ends[place][1] < high}
+    finally:
+        reader.close()
+
+
+def _settled(bootstrap, reader, parts, ends, deadline):
+    """ends, once nothing that was in the log at the call waits for its marker, or after SETTLE s."""
+    wanted, until = unsettled(bootstrap, parts, ends, deadline), time.monotonic() + SETTLE
+    while wanted and time.monotonic() < until:
+        time.sleep(0.05)
+        ends.update(_ends(reader, [part for part in parts if (part.topic, part.partition) in wanted], deadline))
+        wanted = {place: at for place, at in wanted.items() if ends[place][1] < at[1]}
+    return ends
+
+
+def open_partitions(bootstrap, topics):
+    """For a person: partitions in which a transaction has no end, see unsettled()."""
+    reader, deadline = consumer(bootstrap), time.monotonic() + 20
+    try:
+        known = reader.list_topics(timeout=20).topics
+        parts = [confluent_kafka.TopicPartition(topic, number) for topic in topics
+                 for number in known[topic].partitions]
+        return unsettled(bootstrap, parts, _ends(reader, parts, deadline), deadline)
+    finally:
+        reader.close()
 
 
 def progress_records(bootstrap, topic, start=None):
