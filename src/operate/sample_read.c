@@ -54,7 +54,7 @@ static const char *guess(const struct json_tree *value)
 
 /* The type that the file gives the column, else the one that its first value suggests. */
 static int type_of(const struct sample *s, const char *column, const struct type **type,
-                   struct error *err)
+                   int32_t *modifier, struct error *err)
 {
     const char *const rows[] = {"after", "before"};
     struct span name = span_of("text");
@@ -69,11 +69,12 @@ static int type_of(const struct sample *s, const char *column, const struct type
         name = span_of(guess(value));
         break;
     }
-    *type = types_builtin_named(name);
+    *type = types_written(name, modifier);
     if (*type != NULL)
         return 0;
-    WRONG(s, err, "types.%s: PostgreSQL has no type %.*s of its own", column, SPAN_ARG(name));
-    return error_hint(err, "give the name of pg_type, such as int4, timestamptz, _text");
+    WRONG(s, err, "types.%s: PostgreSQL itself has no type %.*s", column, SPAN_ARG(name));
+    return error_hint(err, "write it as in SQL: bigint, numeric(10,2), timestamptz, text[]; what "
+                           "an extension or the application made is text");
 }
 
 static int add_column(struct sample *s, const char *name, struct error *err)
@@ -85,12 +86,13 @@ static int add_column(struct sample *s, const char *name, struct error *err)
     if (at == COLUMNS_MAX)
         return WRONG(s, err, "more than %d columns", COLUMNS_MAX);
     const struct type *type;
-    if (type_of(s, name, &type, err) < 0)
+    int32_t modifier;
+    if (type_of(s, name, &type, &modifier, err) < 0)
         return -1;
     relation->columns[at] =
         (struct column){.name = span_of(arena_text(s->arena, span_of(name))),
                         .type_oid = type->oid,
-                        .type_modifier = -1,
+                        .type_modifier = modifier,
                         .key = json_tree_member(json_tree_member(s->node, "before"), name) != NULL,
                         .type = type};
     relation->column_count++;

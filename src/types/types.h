@@ -24,6 +24,10 @@
 const struct type *types_builtin(uint32_t oid);
 /* By pg_type.typname. */
 const struct type *types_builtin_named(struct span name);
+/* As people write it in SQL, in any case of letters: "bigint", "numeric(10,2)", "varchar(20)[]";
+ * names of pg_type, too. modifier: what pg_attribute.atttypmod would be, -1: none. NULL: there is
+ * none. */
+const struct type *types_written(struct span text, int32_t *modifier);
 /* text and json: of values that are no column's. */
 const struct type *types_plain_text(void);
 const struct type *types_plain_json(void);

@@ -99,7 +99,7 @@ WRONG = [
     ('[{"op": "delete", "table": "x"}]', "change 1: before is missing"),
     ('[{"op": "message", "prefix": "x"}]', "change 1: content is missing"),
     ('[{"op": "insert", "table": "x", "types": {"a": "int99"}, "after": {"a": 1}}]',
-     "change 1: types.a: PostgreSQL has no type int99"),
+     "change 1: types.a: PostgreSQL itself has no type int99"),
     ('[{"op": "insert", "table": "x", "key": ["b"], "after": {"a": 1}}]',
      "change 1: key names what is no column")]
 

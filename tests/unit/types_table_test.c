@@ -121,6 +121,111 @@ static void test_rows_are_whole(void **state)
     assert_null(types_builtin_named(SPAN_LITERAL("record")));
 }
 
+/* What SQL makes of each, the server itself says. */
+static void test_as_people_write_them(void **state)
+{
+    (void)state;
+    static const char *const written[] = {
+        "bigint",
+        "int",
+        "integer",
+        "decimal",
+        "numeric(10,2)",
+        "NUMERIC( 5 )",
+        "numeric(1000,1000)",
+        "real",
+        "float",
+        "double precision",
+        "boolean",
+        "text[]",
+        "bigint []",
+        "varchar(20)[]",
+        "character varying(20)",
+        "character varying",
+        "char",
+        "char(3)",
+        "character",
+        "\"char\"",
+        "bpchar",
+        "bit",
+        "bit(5)",
+        "bit varying(7)",
+        "varbit",
+        "time(3)",
+        "time (2) with time zone",
+        "timestamp",
+        "timestamp(3)",
+        "timestamp(3) with time zone",
+        "timestamptz(0)",
+        "Timestamp Without Time Zone",
+        "interval",
+        "interval(3)",
+        "jsonb",
+        "_int4",
+        "int4range",
+        "uuid",
+        "bytea",
+        "dec(4,1)[]",
+    };
+    struct error err = ERROR_INIT;
+    struct pg_connection *c = NULL;
+    struct pg_options options = {.connection = private_postgres_dsn(&server, "postgres", ""),
+                                 .application_name = "types_table_test"};
+    if (pg_open(&options, &c, &err) < 0)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        char sql[200];
+        struct pg_result *r = NULL;
+        snprintf(sql, sizeof sql, "CREATE TEMP TABLE written_%zu (a %s)", i, written[i]);
+        if (pg_query(c, sql, 0, NULL, &r, &err) < 0)
+            fail_msg("%s: %s", written[i], err.text);
+        pg_result_free(r);
+        snprintf(sql, sizeof sql,
+                 "SELECT atttypid, atttypmod FROM pg_attribute WHERE attnum = 1 "
+                 "AND attrelid = 'written_%zu'::regclass",
+                 i);
+        assert_int_equal(pg_query(c, sql, 0, NULL, &r, &err), 0);
+        int32_t modifier;
+        const struct type *type = types_written(span_of(written[i]), &modifier);
+        if (type == NULL)
+            fail_msg("%s is not known", written[i]);
+        if (type->oid != number(r, 0, 0) || modifier != number(r, 0, 1))
+            fail_msg("%s is (%u, %d) here, (%ld, %ld) there", written[i], type->oid, (int)modifier,
+                     number(r, 0, 0), number(r, 0, 1));
+        pg_result_free(r);
+    }
+    pg_close(c);
+}
+
+static void test_what_nobody_writes(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "int99",
+        "numeric(",
+        "numeric)",
+        "numeric()",
+        "numeric(1,2,3)",
+        "int4(3)",
+        "timestamp(7)",
+        "numeric(0)",
+        "varchar(0)",
+        "varchar(1,2)",
+        "numeric(a)",
+        "numeric(1",
+        "((int4))",
+        "[]",
+        "int4[][]",
+        "numeric(99999999999)",
+        "a type with a name that is longer than any type of PostgreSQL itself has one",
+    };
+    int32_t modifier;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (types_written(span_of(wrong[i]), &modifier) != NULL)
+            fail_msg("%s is taken", wrong[i]);
+}
+
 /* The oids that code names are those of the rows. */
 static void test_names_in_code(void **state)
 {
@@ -152,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_type_of_the_server),
         cmocka_unit_test(test_rows_are_whole),
+        cmocka_unit_test(test_as_people_write_them),
+        cmocka_unit_test(test_what_nobody_writes),
         cmocka_unit_test(test_names_in_code),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
