@@ -72,6 +72,26 @@ static int missing(const struct config_reader *reader, const struct node *node, 
                       strcmp(name, "routes") == 0 ? "items" : "keys");
 }
 
+/* Names that hold a secret are expanded as values are, and never printed. */
+static int read_pair_name(const struct config_reader *reader, const struct config_key *key,
+                          const struct node *node, struct config_text *name, struct error *err)
+{
+    bool secret = (key->flags & SECRET) != 0;
+    struct span text = node->text;
+    *name = (struct config_text){.file = reader->file, .line = node->line, .secret = secret};
+    if (secret && config_expand(reader, node->line, key->path, node->text, false, &text,
+                                &name->secret, err) < 0)
+        return -1;
+    name->secret = secret;
+    name->text = text.ptr;
+    if (key->rule == NULL || config_rule_holds(key->rule, text.ptr))
+        return 0;
+    return config_fail(err, reader, node->line, key->path, REASON_CONFIG_VALUE,
+                       secret ? "expected names like %s"
+                              : "expected names like %s, found \"%.60s\"",
+                       key->expect, text.ptr);
+}
+
 static int read_pairs(struct config_reader *reader, const struct config_key *key,
                       const struct node *node, void *base, struct error *err)
 {
@@ -81,13 +101,14 @@ static int read_pairs(struct config_reader *reader, const struct config_key *key
     for (const struct node_child *child = node->first; child != NULL; child = child->next) {
         struct config_pair *pair = &items[count++];
         char path[CONFIG_PATH_MAX];
-        snprintf(path, sizeof path, "%s.%.30s", key->path, child->key->text.ptr);
+        snprintf(path, sizeof path, "%s%s%.30s", key->path, key->rule != NULL ? "" : ".",
+                 key->rule != NULL ? "" : child->key->text.ptr);
         if (kafka && refused_property(reader, child->key, err) < 0)
             return -1;
         if (config_value_pair(reader, path, child->value, &pair->value, err) < 0)
             return -1;
-        pair->name = (struct config_text){
-            .text = child->key->text.ptr, .file = reader->file, .line = child->key->line};
+        if (read_pair_name(reader, key, child->key, &pair->name, err) < 0)
+            return -1;
         if (kafka && names_secret(pair->name.text))
             pair->value.secret = true;
     }

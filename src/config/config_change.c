@@ -29,6 +29,39 @@ static void hash_number(uint64_t *hash, uint64_t number)
     hash_text(hash, text);
 }
 
+static void hash_texts(uint64_t *hash, const struct config_texts *texts)
+{
+    hash_number(hash, texts->count);
+    for (uint32_t i = 0; i < texts->count; i++)
+        hash_text(hash, texts->items[i].text);
+}
+
+static void hash_pairs(uint64_t *hash, const struct config_pairs *pairs)
+{
+    hash_number(hash, pairs->count);
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        hash_text(hash, pairs->items[i].name.text);
+        hash_text(hash, pairs->items[i].value.text);
+    }
+}
+
+/* Nothing where nothing is said: such a file keeps its hash. */
+static void hash_treatments(uint64_t *hash, const struct config_debezium *d)
+{
+    const struct config_pairs *all[] = {&d->column_truncate, &d->column_mask, &d->column_hash,
+                                        &d->column_hash_v2};
+    for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (all[i]->count == 0)
+            continue;
+        hash_number(hash, i);
+        hash_pairs(hash, all[i]);
+    }
+    if (d->message_key_columns.text != NULL) {
+        hash_text(hash, "message_key_columns");
+        hash_text(hash, d->message_key_columns.text);
+    }
+}
+
 static void hash_debezium(uint64_t *hash, const struct config_route *route)
 {
     const struct config_debezium *d = &route->debezium;
@@ -44,22 +77,7 @@ static void hash_debezium(uint64_t *hash, const struct config_route *route)
     hash_text(hash, d->unavailable_value_placeholder.text);
     hash_text(hash, d->column_exclude_list.text);
     hash_text(hash, d->column_include_list.text);
-}
-
-static void hash_texts(uint64_t *hash, const struct config_texts *texts)
-{
-    hash_number(hash, texts->count);
-    for (uint32_t i = 0; i < texts->count; i++)
-        hash_text(hash, texts->items[i].text);
-}
-
-static void hash_pairs(uint64_t *hash, const struct config_pairs *pairs)
-{
-    hash_number(hash, pairs->count);
-    for (uint32_t i = 0; i < pairs->count; i++) {
-        hash_text(hash, pairs->items[i].name.text);
-        hash_text(hash, pairs->items[i].value.text);
-    }
+    hash_treatments(hash, d);
 }
 
 static void hash_event(uint64_t *hash, const struct config_event *e)

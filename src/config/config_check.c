@@ -209,6 +209,11 @@ static const char *said_key(const struct config_reader *reader, const struct con
         if (strncmp(keys[i].path, prefix, strlen(prefix)) == 0 && keys[i].kind >= KEY_KIND_TEXT &&
             !config_same_value(&keys[i], route, &bare))
             return keys[i].path;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(keys[i].path, prefix, strlen(prefix)) == 0 && keys[i].kind == KEY_KIND_PAIRS &&
+            ((const struct config_pairs *)(const void *)((const char *)route + keys[i].offset))
+                    ->count > 0)
+            return keys[i].path;
     return NULL;
 }
 
@@ -221,9 +226,37 @@ static int check_list(const struct config_reader *reader, const struct config_te
     return config_fail(err, reader, list->line, path, REASON_CONFIG_VALUE, "%s", why);
 }
 
+static int check_lists(const struct config_reader *reader, const struct config_pairs *pairs,
+                       const char *path, struct error *err)
+{
+    for (uint32_t i = 0; i < pairs->count; i++)
+        if (check_list(reader, &pairs->items[i].value, path, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int check_treatments(const struct config_reader *reader, const struct config_debezium *d,
+                            struct error *err)
+{
+    const struct config_text *key = &d->message_key_columns;
+    char why[COLUMN_WHY_MAX];
+    if (key->text != NULL && !config_key_columns_check(key->text, why))
+        return config_fail(err, reader, key->line, "routes[].debezium.message_key_columns",
+                           REASON_CONFIG_VALUE, "%s", why);
+    if (check_lists(reader, &d->column_truncate,
+                    "routes[].debezium.column_truncate_to_length_chars", err) < 0 ||
+        check_lists(reader, &d->column_mask, "routes[].debezium.column_mask_with_length_chars",
+                    err) < 0 ||
+        check_lists(reader, &d->column_hash, "routes[].debezium.column_mask_hash", err) < 0)
+        return -1;
+    return check_lists(reader, &d->column_hash_v2, "routes[].debezium.column_mask_hash_v2", err);
+}
+
 static int check_columns(const struct config_reader *reader, const struct config_route *route,
                          struct error *err)
 {
+    if (check_treatments(reader, &route->debezium, err) < 0)
+        return -1;
     const struct config_text *excluded = &route->debezium.column_exclude_list;
     const struct config_text *included = &route->debezium.column_include_list;
     if (check_list(reader, excluded, "routes[].debezium.column_exclude_list", err) < 0 ||

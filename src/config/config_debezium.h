@@ -18,6 +18,12 @@ enum interval_handling { INTERVAL_NUMERIC, INTERVAL_STRING };
 enum binary_handling { BINARY_BYTES, BINARY_BASE64, BINARY_BASE64_URL_SAFE, BINARY_HEX };
 enum hstore_handling { HSTORE_JSON, HSTORE_MAP };
 
+/* What the names of hashes look like, as an extended regular expression; and in words. */
+#define HASH_RULE "(MD5|SHA-1|SHA-224|SHA-256|SHA-384|SHA-512)[.]with[.]salt[.].+"
+#define HASH_EXPECT                                                                                \
+    "MD5, SHA-1, SHA-224, SHA-256, SHA-384 or SHA-512, then .with.salt. and the salt"
+#define HASH_SALT ".with.salt."
+
 /* The envelope of a whole row change, under Debezium's own names with _ for a dot. */
 struct config_debezium {
     struct config_text topic_prefix;
@@ -31,6 +37,10 @@ struct config_debezium {
     struct config_text unavailable_value_placeholder;
     struct config_text column_exclude_list; /* see config_columns.h; text NULL: none */
     struct config_text column_include_list;
+    struct config_text message_key_columns; /* see config_columns.h; text NULL: none */
+    /* How long, or how, and a list of columns. */
+    struct config_pairs column_truncate, column_mask;
+    struct config_pairs column_hash, column_hash_v2;
 };
 
 #endif

@@ -147,6 +147,10 @@ static void write_pairs(struct json_writer *w, const struct config_key *key)
     json_write_member_raw(w, "additionalProperties",
                           SPAN_LITERAL("{\"type\":[\"string\",\"number\",\"boolean\"]}"));
     json_write_name(w, "propertyNames");
+    if (key->rule != NULL) {
+        write_pattern(w, key->rule);
+        return;
+    }
     json_write_begin_object(w);
     json_write_name(w, "not");
     json_write_begin_object(w);

@@ -24,6 +24,16 @@
      .words = needed_,                                                                             \
      .sample = sample_,                                                                            \
      .help = help_},
+#define KEY_RULED_PAIRS(path_, scope_, member_, flags_, sample_, rule_, expect_, help_)            \
+    {.path = path_,                                                                                \
+     .kind = KEY_KIND_PAIRS,                                                                       \
+     .flags = flags_,                                                                              \
+     .scope = SCOPE_##scope_,                                                                      \
+     .offset = offsetof(struct scope_, member_),                                                   \
+     .sample = sample_,                                                                            \
+     .rule = rule_,                                                                                \
+     .expect = expect_,                                                                            \
+     .help = help_},
 #define KEY_TEXT(path_, scope_, member_, flags_, default_, sample_, rule_, expect_, help_)         \
     {.path = path_,                                                                                \
      .kind = KEY_KIND_TEXT,                                                                        \
@@ -83,6 +93,7 @@ static const struct config_key keys[] = {
 #undef KEY_SECTION
 #undef KEY_LIST
 #undef KEY_PAIRS
+#undef KEY_RULED_PAIRS
 #undef KEY_TEXT
 #undef KEY_TEXTS
 #undef KEY_CHOICE
@@ -94,6 +105,7 @@ static const struct config_key keys[] = {
 #define KEY_SECTION(...)
 #define KEY_LIST(...)
 #define KEY_PAIRS(...)
+#define KEY_RULED_PAIRS(...)
 #define KEY_TEXT(...)
 #define KEY_TEXTS(...)
 #define KEY_CHOICE(...)

@@ -41,8 +41,9 @@ struct config_key {
     size_t offset;           /* in the struct of the scope */
     const char *fallback;    /* the default as it would be written, or NULL */
     const char *sample;      /* YAML; NULL: the default */
-    const char *rule;        /* TEXT, TEXTS: regular expression for a whole text, or NULL */
-    const char *expect;      /* TEXT, TEXTS: the rule in words */
+    const char *rule;        /* TEXT, TEXTS: regular expression for a whole text, or NULL;
+                                PAIRS: for a whole name, or NULL */
+    const char *expect;      /* TEXT, TEXTS, PAIRS: the rule in words */
     const char *words;       /* CHOICE: a|b; PAIRS: the name that must be there, or NULL */
     int64_t min, max;        /* NUMBER, COUNT, SIZE */
     const char *help;

@@ -146,10 +146,11 @@ static int set_choice(const struct value *v, struct error *err)
     return refuse(v, REASON_CONFIG_VALUE, err);
 }
 
-static bool matches(const char *rule, const char *text)
+bool config_rule_holds(const char *rule, const char *text)
 {
-    char whole[128];
+    char whole[160];
     regex_t regex;
+    assert(rule != NULL && text != NULL);
     int length = snprintf(whole, sizeof whole, "^(%s)$", rule);
     assert(length > 0 && (size_t)length < sizeof whole);
     int failed = regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB);
@@ -173,7 +174,7 @@ static int set_text(const struct value *v, struct error *err)
                     "expected text, found a %s", kind == SCALAR_BOOL ? "boolean" : "number");
         return error_hint(err, "put the value into quotes");
     }
-    if (v->key->rule != NULL && !matches(v->key->rule, v->text.ptr))
+    if (v->key->rule != NULL && !config_rule_holds(v->key->rule, v->text.ptr))
         return refuse(v, REASON_CONFIG_VALUE, err);
     *(struct config_text *)v->member = (struct config_text){
         .text = v->text.ptr,

@@ -13,6 +13,8 @@
 /* What stands at `node`, for "expected this, found that". */
 void config_found(const struct node *node, struct span text, bool secret, struct buf *out);
 
+/* Does the rule of a key hold for the whole text? */
+bool config_rule_holds(const char *rule, const char *text);
 /* Sets the member of `base` that the key says. */
 int config_value_set(const struct config_reader *reader, const struct config_key *key,
                      const struct node *node, void *base, struct error *err);

@@ -11,7 +11,7 @@
 #include "encode/encode_debezium.h"
 
 #include "base/table.h"
-#include "types/types.h"
+#include "encode/encode_debezium_columns.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 struct layout_column {
     struct span name; /* "name": */
-    bool left_out;
+    struct debezium_column is;
 };
 
 struct layout {
@@ -70,17 +70,6 @@ static struct span member(struct arena *arena, const char *before, struct span t
     return kept;
 }
 
-static bool is_filtered(const struct debezium *d, const struct relation *relation,
-                        const struct column *column)
-{
-    const char *excluded = d->options->column_exclude_list.text;
-    const char *included = d->options->column_include_list.text;
-    if (included != NULL)
-        return !config_columns_match(included, relation->schema, relation->name, column->name);
-    return excluded != NULL &&
-           config_columns_match(excluded, relation->schema, relation->name, column->name);
-}
-
 static void make_layout(struct debezium *d, const struct relation *relation, struct layout *layout)
 {
     uint32_t count = relation->column_count;
@@ -89,8 +78,7 @@ static void make_layout(struct debezium *d, const struct relation *relation, str
     for (uint32_t i = 0; i < count; i++) {
         const struct column *column = &relation->columns[i];
         layout->columns[i].name = member(&d->arena, "", column->name, ":");
-        layout->columns[i].left_out =
-            types_debezium_omits(&d->modes, column) || is_filtered(d, relation, column);
+        layout->columns[i].is = debezium_column_of(d->options, &d->modes, relation, column);
     }
     struct span schema = member(&d->arena, ",\"schema\":", relation->schema, ",\"table\":");
     struct span table = member(&d->arena, "", relation->name, ",\"txId\":");
@@ -136,14 +124,52 @@ static int write_cell(struct debezium *d, const struct cell *cell, const struct 
     return column->name.len == 0 ? -1 : error_wrap(err, "column %.*s", SPAN_ARG(column->name));
 }
 
-/* A column of an old row of which the server sends the replica identity alone. */
-static void write_untold(struct debezium *d, const struct relation *relation, uint32_t column)
+/* A column that is cut, hidden or hashed. */
+static int write_masked(struct debezium *d, const struct cell *cell,
+                        const struct relation *relation, const struct column *column,
+                        const struct debezium_column *is, struct error *err)
 {
     struct json_writer w = as_jackson(&d->out);
-    if (relation->key.not_null != NULL && relation->key.not_null[column])
+    if (is->refused != NULL) {
+        error_data(err, REASON_COLUMN_TYPE,
+                   "column %.*s of %.*s.%.*s is no text: debezium.%s cannot hide it",
+                   SPAN_ARG(column->name), SPAN_ARG(relation->schema), SPAN_ARG(relation->name),
+                   is->refused);
+        return error_hint(err, "leave it out by debezium.column_exclude_list");
+    }
+    if (types_debezium_write_masked(&w, cell, column, &is->mask, &d->modes, &d->scratch, err) == 0)
+        return 0;
+    return error_wrap(err, "column %.*s", SPAN_ARG(column->name));
+}
+
+/* A column of an old row of which the server sends the replica identity alone. */
+static int write_untold(struct debezium *d, const struct relation *relation, uint32_t column,
+                        const struct debezium_column *is, struct error *err)
+{
+    struct json_writer w = as_jackson(&d->out);
+    bool not_null = relation->key.not_null != NULL && relation->key.not_null[column];
+    if (is->mask.kind != DEBEZIUM_MASK_NONE) {
+        const struct cell cell = {not_null ? CELL_TEXT : CELL_NULL, SPAN_LITERAL("")};
+        return write_masked(d, &cell, relation, &relation->columns[column], is, err);
+    }
+    if (not_null)
         types_debezium_write_zero(&w, &relation->columns[column], &d->modes, &d->scratch);
     else
         json_write_null(&w);
+    return 0;
+}
+
+/* One value of a row. */
+static int write_column(struct debezium *d, const struct relation *relation, uint32_t at,
+                        const struct cell *cell, const struct debezium_column *is, bool old,
+                        struct error *err)
+{
+    const struct column *column = &relation->columns[at];
+    if (old && !relation_tells_old(relation, at))
+        return write_untold(d, relation, at, is, err);
+    if (is->mask.kind != DEBEZIUM_MASK_NONE)
+        return write_masked(d, cell, relation, column, is, err);
+    return write_cell(d, cell, column, err);
 }
 
 static int write_row(struct debezium *d, const struct relation *relation, const struct row *row,
@@ -153,15 +179,12 @@ static int write_row(struct debezium *d, const struct relation *relation, const 
     assert(row->count == relation->column_count);
     char before = '{';
     for (uint32_t i = 0; i < row->count; i++) {
-        const struct column *column = &relation->columns[i];
-        if (layout->columns[i].left_out)
+        if (layout->columns[i].is.left_out)
             continue;
         buf_add_char(&d->out, before);
         buf_add(&d->out, layout->columns[i].name);
         before = ',';
-        if (old && !relation_tells_old(relation, i))
-            write_untold(d, relation, i);
-        else if (write_cell(d, &row->cells[i], column, err) < 0)
+        if (write_column(d, relation, i, &row->cells[i], &layout->columns[i].is, old, err) < 0)
             return -1;
     }
     buf_add_text(&d->out, before == '{' ? "{}" : "}");

@@ -106,6 +106,7 @@ struct type {
 enum {
     TYPE_BOOL = 16,
     TYPE_BYTEA = 17,
+    TYPE_CHAR = 18,
     TYPE_NAME = 19,
     TYPE_INT8 = 20,
     TYPE_INT2 = 21,

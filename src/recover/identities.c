@@ -123,28 +123,69 @@ int identities_check_partitions(struct pg_connection *sql, const struct partitio
         "c") ") "                                                                                  \
              "ORDER BY a.attnum LIMIT 1"
 
+static int refuse_key(const struct partitioned_table *table, struct span column,
+                      const char *identity, struct error *err)
+{
+    struct buf statement = BUF_EMPTY;
+    config_error(err, &table->route->from, REASON_REPLICA_IDENTITY,
+                 "%.*s.%.*s of route %s: column %.*s is part of the key of its events, and its "
+                 "replica identity does not hold it: a row that leaves its key would stay under it",
+                 SPAN_ARG(table->schema), SPAN_ARG(table->name), table->route->name.text,
+                 SPAN_ARG(column));
+    add_alter(&statement, table->schema, table->name, identity);
+    error_mend_sql(err, "%s", buf_text(&statement));
+    buf_fini(&statement);
+    return -1;
+}
+
+/* The columns, and whether an old row has them. */
+#define COLUMNS_SQL                                                                                \
+    "SELECT a.attname, c.relreplident = 'f' OR a.attname = ANY (" IDENTITY_COLUMNS(                \
+        "c") ") "                                                                                  \
+             "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid "    \
+             "WHERE c.oid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+
+/* Of the columns that debezium.message_key_columns gives the table: *given, there are any. */
+static int check_given_key(const struct partitioned_table *table, const struct pg_result *r,
+                           bool *given, struct error *err)
+{
+    const char *list = table->route->debezium.message_key_columns.text;
+    struct key_column key;
+    *given = false;
+    while (config_key_column_next(&list, &key))
+        for (int i = 0; i < pg_result_rows(r); i++) {
+            struct span column = pg_result_cell(r, i, 0);
+            if (!config_key_column_matches(&key, table->schema, table->name, column))
+                continue;
+            *given = true;
+            if (!is_true(r, i, 1))
+                return refuse_key(table, column, "FULL", err);
+        }
+    return 0;
+}
+
 int identities_check_key(struct pg_connection *sql, const struct partitioned_table *table,
                          struct error *err)
 {
     char oid[16];
     const char *parameter = oid_text(table, oid);
     struct pg_result *r = NULL;
+    bool given = false;
+    int result = 0;
     assert(table->route->as == ROUTE_CHANGE);
+    if (table->route->debezium.message_key_columns.text != NULL) {
+        if (pg_query(sql, COLUMNS_SQL, 1, &parameter, &r, err) < 0)
+            return -1;
+        result = check_given_key(table, r, &given, err);
+        pg_result_free(r);
+    }
+    if (given || result < 0)
+        return result;
     if (pg_query(sql, LACKING_SQL, 1, &parameter, &r, err) < 0)
         return -1;
-    int result = 0;
-    if (pg_result_rows(r) > 0) {
-        struct buf statement = BUF_EMPTY;
-        result = config_error(err, &table->route->from, REASON_REPLICA_IDENTITY,
-                              "%.*s.%.*s of route %s: column %.*s is part of the key of its "
-                              "events, and its replica identity does not hold it: a row that "
-                              "leaves its key would stay under it",
-                              SPAN_ARG(table->schema), SPAN_ARG(table->name),
-                              table->route->name.text, SPAN_ARG(pg_result_cell(r, 0, 0)));
-        add_alter(&statement, table->schema, table->name, is_true(r, 0, 1) ? "DEFAULT" : "FULL");
-        error_mend_sql(err, "%s", buf_text(&statement));
-        buf_fini(&statement);
-    }
+    if (pg_result_rows(r) > 0)
+        result =
+            refuse_key(table, pg_result_cell(r, 0, 0), is_true(r, 0, 1) ? "DEFAULT" : "FULL", err);
     pg_result_free(r);
     return result;
 }

@@ -5,6 +5,7 @@
 #include "route/route_change.h"
 
 #include "json/json_write.h"
+#include "types/types.h"
 
 #include <assert.h>
 
@@ -48,6 +49,7 @@ int route_change_compile(struct compilation *c)
     struct route *route = c->route;
     assert(c->config->debezium.skipped_operations.text != NULL);
     route->topic.of_any_name = true;
+    route->change.options = &c->config->debezium;
     route->change.tombstones = c->config->debezium.tombstones_on_delete;
     route->operations = route->match.of_message ? change_bit(CHANGE_MESSAGE) : operations_of(c);
     if (route_compile_topic(c) < 0)
@@ -61,11 +63,67 @@ int route_change_compile(struct compilation *c)
                         "%s.topic: a message has no columns under as: change", c->path);
 }
 
+/* The columns that the file gives the table, each once, in the order of the file and then of the
+ * table; none where it gives none, and the key stays. */
+static void given_key(const char *list, const struct relation *relation, struct arena *arena,
+                      struct route_key *key)
+{
+    uint32_t *columns = arena_alloc(arena, (relation->column_count + 1) * sizeof *columns);
+    uint32_t count = 0;
+    struct key_column given;
+    while (config_key_column_next(&list, &given)) {
+        bool found = false;
+        for (uint32_t i = 0; i < relation->column_count; i++) {
+            if (!config_key_column_matches(&given, relation->schema, relation->name,
+                                           relation->columns[i].name))
+                continue;
+            found = true;
+            bool twice = false;
+            for (uint32_t j = 0; j < count; j++)
+                twice = twice || columns[j] == i;
+            if (!twice)
+                columns[count++] = i;
+        }
+        if (!found && key->missing.ptr == NULL &&
+            config_key_column_is_of(&given, relation->schema, relation->name))
+            key->missing = given.column;
+    }
+    if (count == 0)
+        return;
+    key->count = count;
+    key->columns = columns;
+    key->given = true;
+}
+
 void route_change_key(const struct route *route, const struct relation *relation,
                       struct arena *arena, struct route_key *key)
 {
     assert(route->as == ROUTE_CHANGE && arena != NULL);
-    *key = (struct route_key){relation->key.count, relation->key.columns};
+    *key = (struct route_key){.count = relation->key.count, .columns = relation->key.columns};
+    const char *list = route->change.options->message_key_columns.text;
+    if (list != NULL)
+        given_key(list, relation, arena, key);
+}
+
+const char *route_change_lacks(const struct route *route, const struct relation *relation,
+                               struct arena *arena, struct span *column)
+{
+    const struct config_debezium *options = route->change.options;
+    struct route_key key;
+    route_change_key(route, relation, arena, &key);
+    *column = key.missing;
+    for (uint32_t i = 0; i < relation->column_count && key.missing.ptr == NULL; i++) {
+        struct column typed = relation->columns[i];
+        if (typed.type == NULL)
+            typed.type = types_builtin(typed.type_oid);
+        if (types_debezium_may_mask(&typed) ||
+            config_column_treatment(options, relation->schema, relation->name, typed.name).rule ==
+                COLUMN_AS_IS)
+            continue;
+        *column = typed.name;
+        return "a text, because it is cut, masked or hashed under routes[].debezium,";
+    }
+    return NULL;
 }
 
 /* ---- Rows ---- */
@@ -146,7 +204,13 @@ static int check_key(const struct route_row *row, const struct row *cells, bool 
                      struct error *err)
 {
     char name[ROW_NAME_MAX];
-    if (row->relation->key.unknown)
+    if (row->key->missing.ptr != NULL) {
+        error_data(err, REASON_COLUMN_MISSING,
+                   "route %s needs column %.*s of %s for the key, which is not there", row->route,
+                   SPAN_ARG(row->key->missing), route_row_name(row->change, name));
+        return error_hint(err, "mend debezium.message_key_columns");
+    }
+    if (row->relation->key.unknown && !row->key->given)
         return refuse_unknown_key(row, err);
     for (uint32_t i = 0; i < row->key->count; i++) {
         uint32_t column = row->key->columns[i];

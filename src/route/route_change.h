@@ -17,6 +17,11 @@ int route_change_compile(struct compilation *c);
 /* Which columns are the key of a relation's events. In the arena. */
 void route_change_key(const struct route *route, const struct relation *relation,
                       struct arena *arena, struct route_key *key);
+/* What is wrong with every row of a relation, from its names and types alone. A column of the key
+ * is not there: *column is it, and the answer is NULL. One has a type that cannot be: what it must
+ * be. Else *column is absent. */
+const char *route_change_lacks(const struct route *route, const struct relation *relation,
+                               struct arena *arena, struct span *column);
 /* See route_kind.h. */
 enum route_made route_change_event(struct route *route, const struct route_row *row, uint32_t nth,
                                    struct arena *scratch, struct event *event, struct error *err);

@@ -41,6 +41,7 @@ struct outbox_fields {
 };
 
 struct change_fields {
+    const struct config_debezium *options;
     bool tombstones;         /* behind each deleted row */
     struct span message_key; /* JSON; of messages */
 };

@@ -3,9 +3,12 @@
 
 #include "types/types.h"
 
+#include "route/route_change.h"
 #include "route/route_kind.h"
 
 #include <assert.h>
+
+#define LACK_BYTES 4096
 
 void plan_cache_init(struct plan_cache *cache, struct arena *arena, struct route *routes,
                      uint32_t route_count)
@@ -62,6 +65,21 @@ static const char *must_be(const struct route *route, uint32_t field, const stru
     return wanted;
 }
 
+/* What it says lives as long as the relation and the file. */
+static bool change_lacks(const struct route *route, const struct relation *relation,
+                         struct router_lack *lack)
+{
+    struct arena arena;
+    struct span column;
+    arena_init(&arena, LACK_BYTES, LACK_BYTES);
+    const char *wanted = route_change_lacks(route, relation, &arena, &column);
+    arena_fini(&arena);
+    if (column.ptr == NULL)
+        return false;
+    *lack = (struct router_lack){.route = route->index, .column = column, .must_be = wanted};
+    return true;
+}
+
 bool route_lacks(const struct route *route, const struct relation *relation,
                  struct router_lack *lack)
 {
@@ -76,7 +94,7 @@ bool route_lacks(const struct route *route, const struct relation *relation,
         if (lack->must_be != NULL)
             return true;
     }
-    return false;
+    return route->as == ROUTE_CHANGE && change_lacks(route, relation, lack);
 }
 
 static void fill_match(struct plan_match *match, struct route *route,

@@ -30,6 +30,9 @@ struct field_slot {
 struct route_key {
     uint32_t count; /* 0: its events have none */
     const uint32_t *columns;
+    bool given;          /* by the file: what identifies the row does not matter */
+    struct span missing; /* a column that the file gives and the relation does not have; absent:
+                            none is */
 };
 
 struct route_row {

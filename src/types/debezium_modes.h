@@ -39,6 +39,31 @@ enum debezium_hstore { /* hstore.handling.mode */
                        DEBEZIUM_HSTORE_MAP
 };
 
+enum debezium_digest {
+    DEBEZIUM_DIGEST_MD5,
+    DEBEZIUM_DIGEST_SHA1,
+    DEBEZIUM_DIGEST_SHA224,
+    DEBEZIUM_DIGEST_SHA256,
+    DEBEZIUM_DIGEST_SHA384,
+    DEBEZIUM_DIGEST_SHA512
+};
+
+/* What becomes of the texts of a column. */
+enum debezium_mask_kind {
+    DEBEZIUM_MASK_NONE,
+    DEBEZIUM_MASK_TRUNCATE,  /* column.truncate.to.N.chars */
+    DEBEZIUM_MASK_ASTERISKS, /* column.mask.with.N.chars; of NULL, too */
+    DEBEZIUM_MASK_HASH,      /* column.mask.hash.ALGORITHM.with.salt.SALT */
+    DEBEZIUM_MASK_HASH_V2    /* column.mask.hash.v2.… */
+};
+
+struct debezium_mask {
+    enum debezium_mask_kind kind;
+    uint32_t length; /* characters; of a hash that of the column, 0: it has none */
+    enum debezium_digest digest;
+    struct span salt;
+};
+
 struct debezium_modes {
     enum debezium_decimal decimal;
     enum debezium_time time;

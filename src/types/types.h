@@ -135,6 +135,16 @@ bool types_debezium_omits(const struct debezium_modes *modes, const struct colum
 int types_debezium_write(struct json_writer *writer, const struct cell *cell,
                          const struct column *column, const struct debezium_modes *modes,
                          struct arena *scratch, struct error *err);
+/* Is the value of such a column a text there, so that it can be masked? Of a type of which nothing
+ * is known yet it is. */
+bool types_debezium_may_mask(const struct column *column);
+/* How many characters a column of text may hold; 0: any number. */
+uint32_t types_debezium_column_length(const struct column *column);
+/* The same of a column that is masked, and may be. */
+int types_debezium_write_masked(struct json_writer *writer, const struct cell *cell,
+                                const struct column *column, const struct debezium_mask *mask,
+                                const struct debezium_modes *modes, struct arena *scratch,
+                                struct error *err);
 /* What stands for a NOT NULL column without a default that the server did not send (all but the key
  * in the old row of a DELETE): the type's zero. */
 void types_debezium_write_zero(struct json_writer *writer, const struct column *column,

@@ -50,12 +50,52 @@ static void what_is_wrong_is_told(void **state)
     assert_string_equal(why, "\"\": nothing stands there");
 }
 
+static void the_first_treatment_counts(void **state)
+{
+    (void)state;
+    const struct config_pair cut[] = {{{.text = "5"}, {.text = "a.b.c"}},
+                                      {{.text = "7"}, {.text = "a.b.d"}}};
+    const struct config_pair hash = {{.text = "MD5.with.salt.x"}, {.text = "a.b.[cde]"}};
+    const struct config_debezium options = {.column_truncate = {2, cut}, .column_hash = {1, &hash}};
+    struct span a = SPAN_LITERAL("a"), b = SPAN_LITERAL("b");
+    struct column_treatment t = config_column_treatment(&options, a, b, SPAN_LITERAL("d"));
+    assert_int_equal(t.rule, COLUMN_TRUNCATED);
+    assert_string_equal(t.name, "7");
+    t = config_column_treatment(&options, a, b, SPAN_LITERAL("e"));
+    assert_int_equal(t.rule, COLUMN_HASHED);
+    t = config_column_treatment(&options, a, b, SPAN_LITERAL("f"));
+    assert_int_equal(t.rule, COLUMN_AS_IS);
+}
+
+static void keys_name_tables_and_columns(void **state)
+{
+    (void)state;
+    const char *list = " shop.a:x , y;(.*)\\.b:z";
+    static const char *const wanted[][2] = {{"shop.a", "x"}, {"shop.a", "y"}, {"(.*)\\.b", "z"}};
+    struct key_column key;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(config_key_column_next(&list, &key));
+        assert_true(span_equal_text(key.table, wanted[i][0]));
+        assert_true(span_equal_text(key.column, wanted[i][1]));
+    }
+    assert_true(
+        config_key_column_matches(&key, SPAN_LITERAL("s"), SPAN_LITERAL("B"), SPAN_LITERAL("z")));
+    assert_true(config_key_column_is_of(&key, SPAN_LITERAL("s"), SPAN_LITERAL("b")));
+    assert_false(config_key_column_is_of(&key, SPAN_LITERAL("s"), SPAN_LITERAL("c")));
+    assert_false(config_key_column_next(&list, &key));
+    char why[COLUMN_WHY_MAX];
+    assert_false(config_key_columns_check("a.b:c;a.(:d", why));
+    assert_string_equal(why, "\"a.(.d\": missing closing parenthesis");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_names_match),
         cmocka_unit_test(commas_divide),
         cmocka_unit_test(what_is_wrong_is_told),
+        cmocka_unit_test(the_first_treatment_counts),
+        cmocka_unit_test(keys_name_tables_and_columns),
     };
     return cmocka_run_group_tests_name("config_columns", tests, NULL, NULL);
 }

@@ -353,6 +353,24 @@ static const struct bad tails[] = {
     {"    as: change\n    debezium:\n      column_exclude_list: a\n      column_include_list: b\n",
      "10: routes[0].debezium.column_include_list: it does not stand beside column_exclude_list",
      "config_value", "delete one of them"},
+    {"    as: change\n    debezium:\n      column_mask_with_length_chars: {many: a}\n",
+     "9: routes[0].debezium.column_mask_with_length_chars: expected names like a number of "
+     "asterisks, found \"many\"",
+     "config_value", ""},
+    {"    as: change\n    debezium:\n      column_mask_hash: {\"SHA-3.with.salt.tell\": a}\n",
+     "9: routes[0].debezium.column_mask_hash: expected names like MD5, SHA-1, SHA-224, SHA-256, "
+     "SHA-384 or SHA-512, then .with.salt. and the salt",
+     "config_value", ""},
+    {"    as: change\n    debezium:\n      column_mask_hash_v2: {MD5.with.salt.x: \"a(\"}\n",
+     "9: routes[0].debezium.column_mask_hash_v2: \"a(\": missing closing parenthesis",
+     "config_value", ""},
+    {"    debezium:\n      column_truncate_to_length_chars: {\"3\": a}\n",
+     "5: routes[0].debezium.column_truncate_to_length_chars: it is for as: change", "config_value",
+     "delete it, or say as: change"},
+    {"    as: change\n    debezium:\n      message_key_columns: public.a\n",
+     "9: routes[0].debezium.message_key_columns: expected table:column,column with semicolons "
+     "between them, found \"public.a\"",
+     "config_value", ""},
     {"    as: change\n    debezium: {skipped_operations: \"c, x\"}\n",
      "8: routes[0].debezium.skipped_operations: expected none, or some of c, u, d, t with commas "
      "between them, found \"c, x\"",

@@ -221,6 +221,56 @@ static void test_columns_that_are_left_out(void **state)
     end(&r);
 }
 
+static const struct config_pairs *one_pair(struct run *r, const char *name, const char *list)
+{
+    struct config_pair *pair = arena_alloc_zero(&r->arena, sizeof *pair);
+    struct config_pairs *pairs = arena_alloc_zero(&r->arena, sizeof *pairs);
+    pair->name.text = name;
+    pair->value.text = list;
+    *pairs = (struct config_pairs){1, pair};
+    return pairs;
+}
+
+#define HIDDEN(before, after) "{\"before\":" before ",\"after\":" after ",\"source\""
+
+/* The first of the four that matches decides; a key is never touched. */
+static void test_columns_that_are_hidden(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    struct config_debezium *d = &r.route.debezium;
+    d->column_truncate = *one_pair(&r, "2", ".*\\.customers\\.name");
+    d->column_mask = *one_pair(&r, "4", "public\\.customers\\.(name|note)");
+    static const uint32_t key[] = {1};
+    r.event.key.kind = CONTENT_ROW;
+    r.event.key.row = (struct content_row){&r.relation, &r.after, 1, key};
+    open_encoders(&r);
+    const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_span(m->key, "{\"name\":\"Anne\"}");
+    const char *wanted = HIDDEN("null", "{\"id\":1,\"name\":\"An\",\"note\":\"****\"}");
+    assert_memory_equal(m->value.ptr, wanted, strlen(wanted));
+    /* What the server does not send of an old row is masked as what stands there. */
+    d->column_truncate.count = 0;
+    d->column_mask = *one_pair(&r, "1", "public\\.customers\\.note");
+    d->column_hash_v2 = *one_pair(&r, "MD5.with.salt.salt", "public\\.customers\\.name");
+    open_encoders(&r);
+    m = encode(&r, CHANGE_DELETE, &r.before, &r.none);
+    wanted =
+        HIDDEN("{\"id\":1,\"name\":\"ceb20772e0c9d240c75eb26b0e37abee\",\"note\":\"*\"}", "null");
+    assert_memory_equal(m->value.ptr, wanted, strlen(wanted));
+    d->column_mask = *one_pair(&r, "1", ".*\\.id");
+    open_encoders(&r);
+    r.event.value.change.op = CHANGE_INSERT;
+    r.event.value.change.before = &r.none;
+    r.event.value.change.after = &r.after;
+    assert_int_equal(encode_message(r.encoders, &r.event, &r.arena, &r.message, &r.err), -1);
+    assert_error(r.err, ERROR_DATA, "column_type",
+                 "payload: column id of public.customers is no text: "
+                 "debezium.column_mask_with_length_chars cannot hide it");
+    end(&r);
+}
+
 static void test_compatible(void **state)
 {
     (void)state;
@@ -299,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_an_unchanged_value),
         cmocka_unit_test(test_what_is_not_understood_is_counted),
         cmocka_unit_test(test_columns_that_are_left_out),
+        cmocka_unit_test(test_columns_that_are_hidden),
         cmocka_unit_test(test_compatible),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_another_version),

@@ -383,6 +383,71 @@ static void test_one_change_in_one_topic_twice(void **state)
     fini(&c);
 }
 
+/* message_key_columns: in the order of the file; other tables keep theirs. */
+static void test_a_given_key(void **state)
+{
+    (void)state;
+    struct changes c;
+    init(&c);
+    c.f.relation.key.unknown = true; /* which does not matter here */
+    c.f.configs[0].debezium.message_key_columns =
+        route_fixture_text("other.*:x;(.*)\\.outbox: type, aggregate.*,type");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    const struct content_row *key = &c.f.event.key.row;
+    assert_int_equal(key->count, 3);
+    assert_span(c.f.columns[key->columns[0]].name, "type");
+    assert_span(c.f.columns[key->columns[1]].name, "aggregatetype");
+    assert_span(c.f.columns[key->columns[2]].name, "aggregateid");
+    /* Nobody could tell whether it moved. */
+    c.f.change.op = CHANGE_UPDATE;
+    set_before(&c, ID);
+    assert_int_equal(route_fixture_route(&c.f), -1);
+    assert_string_equal(reason_slug(c.f.err.reason), "key_not_sent");
+    c.f.relation.identity = 'f';
+    c.f.relation.version++;
+    set_before(&c, ID);
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_UPDATE, true, true);
+    c.before[route_fixture_cell(&c.f, "type") - c.f.cells].bytes = span_of("Other");
+    assert_int_equal(route_fixture_route(&c.f), 1);
+    assert_change(&c.f, CHANGE_DELETE, true, false);
+    fini(&c);
+}
+
+static void test_what_a_table_lacks(void **state)
+{
+    (void)state;
+    struct changes c;
+    struct router_lack lack;
+    init(&c);
+    struct config_debezium *d = &c.f.configs[0].debezium;
+    d->message_key_columns = route_fixture_text("public\\.outbox:type,region");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_true(router_lacks(c.f.router, &c.f.relation, &lack));
+    assert_span(lack.column, "region");
+    assert_null(lack.must_be);
+    assert_int_equal(route_fixture_route(&c.f), -1);
+    assert_error(c.f.err, ERROR_DATA, "column_missing",
+                 "route outbox needs column region of public.outbox for the key, which is not "
+                 "there");
+    router_close(c.f.router);
+    d->message_key_columns.text = NULL;
+    const struct config_pair mask = {route_fixture_text("3"), route_fixture_text(".*\\.n")};
+    d->column_mask = (struct config_pairs){1, &mask};
+    route_fixture_set(&c.f, "n", "5");
+    assert_int_equal(route_fixture_open(&c.f), 0);
+    assert_false(router_lacks(c.f.router, &c.f.relation, &lack));
+    struct column *n = route_fixture_column(&c.f, "n");
+    n->type = NULL; /* from the catalogue: the oid alone */
+    n->type_oid = TYPE_INT4;
+    assert_true(router_lacks(c.f.router, &c.f.relation, &lack));
+    assert_span(lack.column, "n");
+    assert_string_equal(lack.must_be,
+                        "a text, because it is cut, masked or hashed under routes[].debezium,");
+    fini(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +466,8 @@ int main(void)
         cmocka_unit_test(test_skipped_operations),
         cmocka_unit_test(test_names_of_topics),
         cmocka_unit_test(test_one_change_in_one_topic_twice),
+        cmocka_unit_test(test_a_given_key),
+        cmocka_unit_test(test_what_a_table_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

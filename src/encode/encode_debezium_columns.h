@@ -1,0 +1,21 @@
+/* encode/encode_debezium_columns: which columns of a table are left out of its rows, and which are
+ * cut, hidden or hashed. Internal to the module. */
+#ifndef WALFERRY_ENCODE_ENCODE_DEBEZIUM_COLUMNS_H
+#define WALFERRY_ENCODE_ENCODE_DEBEZIUM_COLUMNS_H
+
+#include "config/config.h"
+#include "types/types.h"
+
+struct debezium_column {
+    bool left_out;
+    struct debezium_mask mask;
+    const char *refused; /* the key that would mask what is no text; NULL: none */
+};
+
+/* Asked once for each version of a table. */
+struct debezium_column debezium_column_of(const struct config_debezium *options,
+                                          const struct debezium_modes *modes,
+                                          const struct relation *relation,
+                                          const struct column *column);
+
+#endif
