@@ -108,8 +108,7 @@ struct rendering {
 /* The text of a cell that is neither NULL nor UNCHANGED. A bytea is its text form here. */
 int types_render_text(const struct cell *cell, const struct type *type, struct arena *arena,
                       struct rendering *rendering, struct error *err);
-/* The payload bytes: as text, but bytea as its bytes. NULL gives an absent span. Never UNCHANGED.
- */
+/* The payload bytes: as text, but bytea as its bytes. NULL: an absent span. Never UNCHANGED. */
 int types_render_raw(const struct cell *cell, const struct type *type, struct arena *arena,
                      struct rendering *rendering, struct error *err);
 /* As a value of JSON: the JSON form of the type, or its text in a string where there is none. NULL
@@ -121,9 +120,8 @@ struct span rendering_keep(struct rendering rendering, struct arena *arena);
 
 /* ---- As Debezium ---- */
 
-/* The JSON that Debezium 3.6 writes (JsonConverter without schemas). What it does not know or
- * cannot convert is never an end: it is text, or null where Debezium writes null, and is counted.
- */
+/* The JSON of Debezium 3.6 (JsonConverter without schemas). What it does not know or cannot
+ * convert is never an end: it is text, or null where Debezium writes null, and is counted. */
 
 /* Is it left out under these modes? Only where they are compatible. What is known of a type can
  * grow with a version of its relation. */

@@ -2,7 +2,7 @@
  * sent because it did not change, and the zero of a column that must have one. */
 #include "types/types_debezium_internal.h"
 
-#include "types/types_md5.h"
+#include "types/types_digest.h"
 
 #include <assert.h>
 
@@ -20,8 +20,8 @@ static void write_codes(struct json_writer *w, struct span bytes)
 static void write_uuid(struct json_writer *w, struct span name)
 {
     static const size_t groups[] = {4, 2, 2, 2, 6};
-    unsigned char digest[MD5_BYTES];
-    md5(name, digest);
+    unsigned char digest[DIGEST_BYTES_MAX] = {0};
+    digest_of(DEBEZIUM_DIGEST_MD5, name, digest);
     digest[6] = (unsigned char)((digest[6] & 0x0F) | 0x30);
     digest[8] = (unsigned char)((digest[8] & 0x3F) | 0x80);
     char text[36], *at = text;

@@ -68,7 +68,8 @@ static void add_serialised(struct buf *out, struct span text)
 
 /* ---- Values ---- */
 
-static void write_hash(struct json_writer *w, struct span text, const struct debezium_mask *mask)
+static int write_hash(struct json_writer *w, struct span text, const struct debezium_mask *mask,
+                      struct error *err)
 {
     struct buf bytes = BUF_EMPTY;
     unsigned char digest[DIGEST_BYTES_MAX];
@@ -80,11 +81,16 @@ static void write_hash(struct json_writer *w, struct span text, const struct deb
         buf_add(&bytes, text);
     size_t length = digest_of(mask->digest, buf_span(&bytes), digest);
     buf_fini(&bytes);
+    if (length == 0)
+        return error_data(err, REASON_BAD_VALUE,
+                          "OpenSSL, as it is configured here, has not the digest of "
+                          "debezium.column_mask_hash");
     types_put_hex(digits, (const char *)digest, length);
     length *= 2;
     if (mask->length > 0 && length > mask->length)
         length = mask->length;
     json_write_string(w, (struct span){digits, length});
+    return 0;
 }
 
 static void write_asterisks(struct json_writer *w, uint32_t count, struct arena *scratch)
@@ -134,8 +140,8 @@ int types_debezium_write_masked(struct json_writer *w, const struct cell *cell,
         return -1;
     else if (mask->kind == DEBEZIUM_MASK_TRUNCATE)
         json_write_string(w, (struct span){made.bytes.ptr, cut(made.bytes, mask->length)});
-    else
-        write_hash(w, made.bytes, mask);
+    else if (write_hash(w, made.bytes, mask, err) < 0)
+        return -1;
     w->escapes = before;
     return 0;
 }
