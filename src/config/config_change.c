@@ -115,10 +115,23 @@ static void hash_router(uint64_t *hash, const struct config_event_router *r)
         hash_text(hash, r->route_topic_replacement.text);
     if (r->additional_placement.text != NULL)
         hash_number(hash, r->additional_missing);
+    if (r->invalid_operation != INVALID_OPERATION_WARN)
+        hash_text(hash, "table_op_invalid_behavior");
     if (r->tombstone_on_empty_payload)
         hash_text(hash, "route_tombstone_on_empty_payload");
     if (r->expand_json_payload)
         hash_text(hash, "table_expand_json_payload");
+}
+
+static void hash_header_columns(uint64_t *hash, const struct config_columns *c)
+{
+    const struct config_text *texts[] = {&c->headers_member, &c->header_keys, &c->header_values};
+    for (uint32_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i]->text == NULL)
+            continue;
+        hash_number(hash, i);
+        hash_text(hash, texts[i]->text);
+    }
 }
 
 /* The name of a route and its on_error are left out: they change no event. */
@@ -130,6 +143,7 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
         &c->headers,  &c->timestamp, &c->partition,      &route->topic,    &route->key};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         hash_text(hash, texts[i]->text);
+    hash_header_columns(hash, c);
     hash_number(hash, route->as);
     hash_number(hash, route->format);
     if (route->as == ROUTE_CHANGE)

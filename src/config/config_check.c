@@ -177,6 +177,9 @@ static int check_of_outbox(const struct config_reader *reader, const struct conf
         {&c->type, "routes[].columns.type"},
         {&c->payload, "routes[].columns.payload"},
         {&c->headers, "routes[].columns.headers"},
+        {&c->headers_member, "routes[].columns.headers_member"},
+        {&c->header_keys, "routes[].columns.header_keys"},
+        {&c->header_values, "routes[].columns.header_values"},
         {&c->timestamp, "routes[].columns.timestamp"},
         {&c->partition, "routes[].columns.partition"},
     };
@@ -192,6 +195,26 @@ static int check_of_outbox(const struct config_reader *reader, const struct conf
     config_fail(err, reader, route->headers.items[0].name.line, "routes[].headers",
                 REASON_CONFIG_VALUE, "as: change sets its headers itself");
     return error_hint(err, "delete the headers");
+}
+
+/* Two columns that say nothing without each other, and a member of what is not named. */
+static int check_header_columns(const struct config_reader *reader,
+                                const struct config_route *route, struct error *err)
+{
+    const struct config_columns *c = &route->columns;
+    const struct config_text *keys = &c->header_keys, *values = &c->header_values;
+    const struct config_text *member = &c->headers_member;
+    if (member->text != NULL && c->headers.text == NULL)
+        return config_fail(err, reader, member->line, "routes[].columns.headers_member",
+                           REASON_CONFIG_VALUE,
+                           "it is a member of columns.headers, which is missing");
+    if ((keys->text == NULL) == (values->text == NULL))
+        return 0;
+    bool lone_keys = keys->text != NULL;
+    return config_fail(err, reader, lone_keys ? keys->line : values->line,
+                       lone_keys ? "routes[].columns.header_keys"
+                                 : "routes[].columns.header_values",
+                       REASON_CONFIG_VALUE, "header_keys and header_values go together");
 }
 
 /* The first key whose path begins so and that has another value than where nothing is said; NULL:
@@ -299,6 +322,8 @@ static int check_kind(const struct config_reader *reader, const struct config_re
     }
     if (change)
         return check_columns(reader, route, err) < 0 ? -1 : check_of_outbox(reader, route, err);
+    if (check_header_columns(reader, route, err) < 0)
+        return -1;
     struct config_route bare = {.from = route->from, .as = route->as};
     const struct config_target target = {.relay = (struct config_relay *)relay, .route = &bare};
     config_defaults(reader, &target);

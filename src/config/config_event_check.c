@@ -64,9 +64,10 @@ static int check_columns(const struct config_reader *reader, const struct config
                          struct error *err)
 {
     const struct config_columns *c = &route->columns;
-    const struct config_text *all[] = {&c->id,        &c->aggregate_type, &c->aggregate_id,
-                                       &c->type,      &c->payload,        &c->headers,
-                                       &c->timestamp, &c->partition};
+    const struct config_text *all[] = {&c->id,          &c->aggregate_type, &c->aggregate_id,
+                                       &c->type,        &c->payload,        &c->headers,
+                                       &c->timestamp,   &c->partition,      &c->headers_member,
+                                       &c->header_keys, &c->header_values};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i]->text != NULL && all[i]->line != 0)
             return refuse(reader, route, "routes[].columns",

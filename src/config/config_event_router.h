@@ -11,6 +11,8 @@
 
 enum additional_missing { ADDITIONAL_MISSING_ERROR, ADDITIONAL_MISSING_IGNORE };
 
+enum invalid_operation { INVALID_OPERATION_WARN, INVALID_OPERATION_ERROR, INVALID_OPERATION_FATAL };
+
 /* Under the EventRouter's own names with _ for a dot. Text NULL: not given. */
 struct config_event_router {
     struct config_text route_topic_regex;
@@ -19,6 +21,7 @@ struct config_event_router {
     bool expand_json_payload;
     struct config_text additional_placement; /* column:header|envelope|partition[:name], ... */
     enum additional_missing additional_missing;
+    enum invalid_operation invalid_operation; /* what an UPDATE is */
     struct config_text tracing_field;
 };
 

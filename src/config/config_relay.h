@@ -68,10 +68,12 @@ enum route_format {
 enum value_encoding { VALUE_UTF8, VALUE_BYTES };
 enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
 
-/* Names of columns; text NULL: not mapped (headers, timestamp, partition). */
+/* Names of columns; text NULL: not mapped (all but the first five). */
 struct config_columns {
     struct config_text id, aggregate_type, aggregate_id, type, payload;
     struct config_text headers, timestamp, partition;
+    struct config_text headers_member; /* of the object in headers */
+    struct config_text header_keys, header_values;
 };
 
 struct config_route {

@@ -71,10 +71,13 @@ int relay_check_before_setup(struct pg_connection *sql, const struct config_rela
 
 /* What no route takes need not be sent; but what change routes take is a matter of their file, and
  * a publication that is altered is a loss to whoever reads it. */
-static void add_options(struct buf *statement, enum router_share share)
+static void add_options(struct buf *statement, enum router_share share, uint32_t operations)
 {
+    bool updates = (operations & change_bit(CHANGE_UPDATE)) != 0;
     buf_add_format(statement, " WITH (publish = '%s', publish_via_partition_root = true)",
-                   share == ROUTER_INSERTS ? "insert" : "insert, update, delete, truncate");
+                   share == ROUTER_CHANGES ? "insert, update, delete, truncate"
+                   : updates               ? "insert, update"
+                                           : "insert");
 }
 
 /* Partitions come with their root, unless a route names one. */
@@ -102,7 +105,7 @@ static void build_statement(const struct tables *tables, struct buf *statement, 
         tables_add_name(statement, t->schema, t->name);
     }
     if (!exists)
-        add_options(statement, tables->share);
+        add_options(statement, tables->share, tables->operations);
 }
 
 /* Beside progress changes come already, and of a transaction that wrote into a table before it was
@@ -275,7 +278,7 @@ void relay_publication_sql_unasked(const struct config_relay *config, const stru
             buf_add_text(out, count++ == 0 ? " FOR TABLE " : ", ");
             tables_add_name(out, schema, table);
         }
-        add_options(out, share);
+        add_options(out, share, router_operations(router, share));
         buf_add_text(out, ";\n");
         publication_mark_sql(config, share, out);
         buf_add_text(out, ";\n");

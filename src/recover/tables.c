@@ -159,7 +159,9 @@ int tables_load(struct pg_connection *sql, const struct config_relay *config,
                 struct tables *tables, struct error *err)
 {
     bool schemas = false;
-    *tables = (struct tables){.share = share, .name = tables_publication(config, share)};
+    *tables = (struct tables){.share = share,
+                              .name = tables_publication(config, share),
+                              .operations = router_operations(router, share)};
     const char *publication = tables->name->text;
     if (load_publication(sql, publication, arena, &tables->publication, err) < 0 ||
         tables_server_has_schemas(sql, &schemas, err) < 0)
@@ -383,7 +385,8 @@ static int check_columns(struct pg_connection *sql, const struct config_relay *c
 static int check_identity(const struct config_relay *config, const struct tables *tables,
                           const struct routed_table *t, struct arena *arena, struct error *err)
 {
-    if (tables->share != ROUTER_CHANGES || t->identified)
+    bool old = (tables->operations & change_bit(CHANGE_UPDATE)) != 0;
+    if ((tables->share != ROUTER_CHANGES && !old) || t->identified)
         return 0;
     struct routed_table at = *t;
     at.schema = t->unidentified_schema;

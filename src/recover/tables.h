@@ -51,6 +51,7 @@ struct routed_table {
 struct tables {
     enum router_share share;
     const struct config_text *name; /* of the publication */
+    uint32_t operations;            /* which its routes take: a set of change_bit() */
     struct publication publication;
     uint32_t count;
     struct routed_table *items;

@@ -73,6 +73,14 @@ static void word_end(const struct verdict_facts *facts, const struct config_rout
         error_mend(err, "skip %s", id);
 }
 
+/* The route's on_error decides; but of an UPDATE of an outbox its own word for that. */
+static bool is_left_out(const struct config_route *route, const struct error *err)
+{
+    if (err->reason == REASON_INVALID_OPERATION)
+        return route->router.invalid_operation == INVALID_OPERATION_ERROR;
+    return route->on_error == ON_ERROR_SKIP;
+}
+
 static enum verdict decide(const struct verdict_facts *facts, struct verdict_unit unit,
                            char id[CHANGE_ID_TEXT_MAX], struct error *err)
 {
@@ -80,12 +88,9 @@ static enum verdict decide(const struct verdict_facts *facts, struct verdict_uni
     const struct config_route *route = route_of(facts, unit);
     change_id_format(facts->system_identifier, unit.id, id);
     metrics_add_reason(facts->metrics, METRIC_ERRORS, "data", 1);
-    switch (route->on_error) {
-    case ON_ERROR_SKIP:
+    if (is_left_out(route, err)) {
         metrics_add_route(facts->metrics, METRIC_SKIPPED, unit.route, 1);
         return VERDICT_PASS_OVER;
-    case ON_ERROR_STOP:
-        break;
     }
     word_end(facts, route, id, err);
     return VERDICT_END;

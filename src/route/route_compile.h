@@ -33,11 +33,13 @@ struct placed_list {
 /* The fields of an outbox row. FIELD_NONE where the column is not mapped; payload always is. */
 struct outbox_fields {
     uint32_t id, type, payload, headers, timestamp, partition;
-    uint32_t tracing;               /* lines name=value, each a header */
-    bool tombstone_on_empty;        /* a blank payload is a NULL */
-    bool expand;                    /* a text that is an object or an array of JSON is that */
-    struct placed_list headers_too; /* behind the others; NULL is a header without a value */
-    struct placed_list members;     /* of the value, behind the payload; none: it is the payload */
+    struct span headers_member; /* of the object in headers; absent: it is the whole object */
+    uint32_t header_keys, header_values; /* arrays of one length */
+    uint32_t tracing;                    /* lines name=value, each a header */
+    bool tombstone_on_empty;             /* a blank payload is a NULL */
+    bool expand;                         /* a text that is an object or an array of JSON is that */
+    struct placed_list headers_too;      /* behind the others; NULL is a header without a value */
+    struct placed_list members; /* of the value, behind the payload; none: it is the payload */
 };
 
 struct change_fields {

@@ -11,6 +11,10 @@
 int route_headers(const struct route *route, const struct route_row *row, uint32_t column,
                   struct arena *scratch, struct event *event, struct error *err);
 
+/* Appends those of two arrays, where the route, an outbox, has them. Errors as above. */
+int route_header_arrays(const struct route *route, const struct route_row *row,
+                        struct arena *scratch, struct event *event, struct error *err);
+
 /* May a row give a header this name? ERROR_DATA: "bad_headers", "reserved_header". */
 int route_headers_check_name(struct span name, struct error *err);
 

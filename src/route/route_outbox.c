@@ -10,6 +10,19 @@
 
 /* ---- Compiling ---- */
 
+static int compile_arrays(struct compilation *c)
+{
+    const struct config_columns *columns = &c->config->columns;
+    struct outbox_fields *fields = &c->route->outbox;
+    fields->header_keys = route_compile_column(c, &columns->header_keys);
+    fields->header_values = route_compile_column(c, &columns->header_values);
+    if (fields->header_keys == FIELD_NONE || !c->route->match.of_message)
+        return 0;
+    config_error(c->err, &columns->header_keys, REASON_CONFIG_VALUE,
+                 "%s.columns.header_keys: a message has its headers in an object", c->path);
+    return error_hint(c->err, "name it under columns.headers");
+}
+
 int route_outbox_compile(struct compilation *c)
 {
     const struct config_columns *columns = &c->config->columns;
@@ -19,11 +32,17 @@ int route_outbox_compile(struct compilation *c)
     route->operations = route->match.of_message
                             ? change_bit(CHANGE_MESSAGE)
                             : change_bit(CHANGE_INSERT) | change_bit(CHANGE_READ);
+    if (!route->match.of_message && c->config->router.invalid_operation != INVALID_OPERATION_WARN)
+        route->operations |= change_bit(CHANGE_UPDATE);
     fields->id = route_compile_column(c, &columns->id);
     fields->payload = route_compile_column(c, &columns->payload);
     /* An event without id or payload would be a different event. */
     route->member_count = route->fields.count;
     fields->headers = route_compile_column(c, &columns->headers);
+    if (columns->headers_member.text != NULL)
+        fields->headers_member = span_of(columns->headers_member.text);
+    if (compile_arrays(c) < 0)
+        return -1;
     fields->timestamp = route_compile_column(c, &columns->timestamp);
     fields->partition = route_compile_column(c, &columns->partition);
     if (outbox_router_topic(c) < 0 || route_compile_key(c) < 0 || route_compile_headers(c) < 0)
@@ -76,6 +95,10 @@ const char *route_outbox_must_be(const struct route *route, uint32_t field, cons
         return "an integer";
     if (field == route->outbox.headers && is_never(type, true, true))
         return "a JSON object";
+    bool of_headers = field == route->outbox.header_keys || field == route->outbox.header_values;
+    if (of_headers && type->base->kind == TYPE_KIND_BASE &&
+        (is_never(type, true, true) || is_never(type, true, false)))
+        return "an array of texts";
     return NULL;
 }
 
@@ -174,10 +197,23 @@ static int fill_key(const struct route *route, const struct route_row *row, stru
     return 0;
 }
 
+static enum route_made refuse_update(const struct route_row *row, struct error *err)
+{
+    char name[ROW_NAME_MAX];
+    error_data(
+        err, REASON_INVALID_OPERATION,
+        "a row of %s was updated: an outbox is written once, and its events are sent as they "
+        "were inserted",
+        route_row_name(row->change, name));
+    return ROUTE_FAILED;
+}
+
 enum route_made route_outbox_event(struct route *route, const struct route_row *row,
                                    struct arena *scratch, struct event *event, struct error *err)
 {
     const struct outbox_fields *fields = &route->outbox;
+    if (row->change->op == CHANGE_UPDATE)
+        return refuse_update(row, err);
     event->topic_of_row = !route->topic.literal;
     if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0 ||
         fill_key(route, row, scratch, event, err) < 0 ||
@@ -186,6 +222,7 @@ enum route_made route_outbox_event(struct route *route, const struct route_row *
         fill_payload(route, row, scratch, event, err) < 0 ||
         fill_timestamp(route, row, event, err) < 0 || fill_partition(route, row, event, err) < 0 ||
         route_headers(route, row, fields->headers, scratch, event, err) < 0 ||
+        route_header_arrays(route, row, scratch, event, err) < 0 ||
         outbox_router_headers(route, row, scratch, event, err) < 0)
         return ROUTE_FAILED;
     return ROUTE_LAST;

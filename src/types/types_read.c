@@ -3,6 +3,7 @@
  * integers. Nothing is rounded. */
 #include "types/types_internal.h"
 
+#include "types/types_array.h"
 #include "types/types_time.h"
 
 #include <assert.h>
@@ -102,4 +103,50 @@ int types_read_int32(const struct cell *cell, const struct type *type, int32_t *
                           number);
     *value = (int32_t)number;
     return 0;
+}
+
+static struct span *add_text(uint32_t *count, struct span **texts, struct arena *arena)
+{
+    if ((*count & (*count - 1)) == 0) { /* as many as there is room for */
+        struct span *more = arena_alloc(arena, (2 * (size_t)*count + 1) * sizeof *more);
+        if (*count > 0)
+            memcpy(more, *texts, *count * sizeof *more);
+        *texts = more;
+    }
+    return &(*texts)[(*count)++];
+}
+
+int types_read_texts(const struct cell *cell, const struct type *type, struct arena *arena,
+                     uint32_t *count, struct span **texts, struct error *err)
+{
+    struct rendering made;
+    assert(cell->kind != CELL_UNCHANGED && count != NULL && texts != NULL);
+    *count = 0;
+    *texts = NULL;
+    if (cell->kind == CELL_NULL)
+        return 0;
+    if (types_render_text(cell, type, arena, &made, err) < 0)
+        return -1;
+    struct array_reader reader = array_reader(made.bytes, ',');
+    for (;;) {
+        struct span element;
+        switch (array_reader_next(&reader, arena, &element)) {
+        case ARRAY_OPEN:
+            if (reader.depth > 1)
+                return types_bad_text(made.bytes, "an array of one dimension", err);
+            break;
+        case ARRAY_CLOSE:
+            break;
+        case ARRAY_NULL:
+            *add_text(count, texts, arena) = span_null();
+            break;
+        case ARRAY_ELEMENT:
+            *add_text(count, texts, arena) = element;
+            break;
+        case ARRAY_END:
+            return 0;
+        case ARRAY_BROKEN:
+            return types_bad_text(made.bytes, "an array", err);
+        }
+    }
 }

@@ -16,7 +16,11 @@ SQL = """
         aggregate_id text, message_type text, segment text, concurrency text, payload jsonb,
         metadata jsonb, created_at timestamptz DEFAULT now());
     CREATE TABLE public.harvest (id bigserial PRIMARY KEY, kafka_topic text NOT NULL,
-        kafka_key text NOT NULL, kafka_value text);
+        kafka_key text NOT NULL, kafka_value text, kafka_header_keys text[] NOT NULL DEFAULT '{}',
+        kafka_header_values text[] NOT NULL DEFAULT '{}', leader_id uuid);
+    CREATE TABLE public.items (id bigserial PRIMARY KEY, uuid uuid NOT NULL DEFAULT gen_random_uuid(),
+        event_name text NOT NULL, event_key text, bucket int NOT NULL DEFAULT 1, status int DEFAULT 0, options jsonb,
+        payload bytea);
 """
 
 
@@ -37,7 +41,12 @@ def routes(prefix):
          "key": "{segment:}{aggregate_id}", "headers": {"id": "{id}", "type": "{message_type}"},
          "columns": {"payload": "payload", "headers": "metadata", "timestamp": "created_at"}},
         {"name": "harvest", "from": "public.harvest", "topic": "{kafka_topic}", "key": "{kafka_key}",
-         "headers": {}, "columns": {"payload": "kafka_value"}}]
+         "headers": {}, "columns": {
+             "payload": "kafka_value", "header_keys": "kafka_header_keys", "header_values": "kafka_header_values"}},
+        {"name": "items", "from": "public.items", "topic": prefix + "{event_name}", "key": "{event_key}",
+         "columns": {"id": "uuid", "type": "event_name", "headers": "options", "headers_member": "headers",
+                     "partition": "bucket"},
+         "event_router": {"table_op_invalid_behavior": "error"}}]
 
 
 def headers(event):
@@ -67,11 +76,14 @@ def flow(case):
             VALUES ('paid', 'p1', decode('00ff', 'hex'), '{"a": "b"}');
         INSERT INTO public.messages (aggregate_type, aggregate_id, message_type, segment, payload, metadata,
             created_at) VALUES ('movie', '7', 'created', 's-', '{"x": 1}', '{"who": "me"}', now() - interval '1 min');
-        INSERT INTO public.harvest (kafka_topic, kafka_key, kafka_value)
-            VALUES ('%sharvested', 'k', 'v'), ('%sharvested', 'k', NULL);
+        INSERT INTO public.harvest (kafka_topic, kafka_key, kafka_value, kafka_header_keys, kafka_header_values)
+            VALUES ('%sharvested', 'k', 'v', '{a,b}', '{"x y",NULL}'), ('%sharvested', 'k', NULL, '{}', '{}');
+        INSERT INTO public.items (event_name, event_key, options, payload)
+            VALUES ('sold', 'k', '{"key": "o", "headers": {"h": "1"}}', 'p');
+        UPDATE public.items SET status = 1;
         UPDATE public.events SET status = 'DELIVERED';
     """ % (case.prefix, case.prefix))
-    e2e.wait("seven events", lambda: case.seen(0.1) and len(case.tail.events) == 7)
+    e2e.wait("eight events", lambda: case.seen(0.1) and len(case.tail.events) == 8)
     case.stop(relay)
     found = by_topic(case)
     placed, note, gone = found["shop.order.events"]
@@ -89,6 +101,11 @@ def flow(case):
     assert (movie.key, movie.value) == (b"s-7", b'{"x": 1}') and headers(movie)[1:] == [
         ("type", "created"), ("who", "me")], movie.headers
     assert [(event.key, event.value) for event in found["harvested"]] == [(b"k", b"v"), (b"k", None)]
+    assert [headers(event) for event in found["harvested"]] == [[("a", "x y"), ("b", None)], []]
+    (sold,) = found["sold"]
+    assert (sold.key, sold.value, sold.partition, headers(sold)[1:]) == (b"k", b"p", 1, [("h", "1")]), sold
+    relay.said("event.skipped")
+    assert "reason=invalid_operation" in relay.log_text()
 
 
 def refusals(case):

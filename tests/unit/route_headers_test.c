@@ -1,5 +1,6 @@
 /* route/route_headers: headers of the route, then those of the headers column. */
 #include "route_fixture.h"
+#include "types/types.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -140,12 +141,119 @@ static void test_unchanged(void **state)
     route_fixture_fini(&f);
 }
 
+/* As goharvest has it: names and values in two arrays. */
+static int arrays(struct route_fixture *f, const char *keys, const char *values)
+{
+    route_fixture_init(f);
+    f->configs[0].columns.header_keys = route_fixture_text("kafka_header_keys");
+    f->configs[0].columns.header_values = route_fixture_text("kafka_header_values");
+    route_fixture_set(f, "kafka_header_keys", keys);
+    route_fixture_set(f, "kafka_header_values", values);
+    route_fixture_column(f, "kafka_header_keys")->type = types_builtin_named(SPAN_LITERAL("_text"));
+    route_fixture_column(f, "kafka_header_values")->type =
+        types_builtin_named(SPAN_LITERAL("_text"));
+    assert_int_equal(route_fixture_open(f), 0);
+    return route_fixture_route(f);
+}
+
+static void test_arrays(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    assert_int_equal(arrays(&f, "{trace,\"a \\\"b\\\"\",c,d,e}", "{x,\"1,2\",NULL,\"\",\"NULL\"}"),
+                     1);
+    assert_int_equal(f.event.header_count, 6);
+    const char *const wanted[][2] = {
+        {"trace", "x"}, {"a \"b\"", "1,2"}, {"c", NULL}, {"d", ""}, {"e", "NULL"}};
+    for (size_t i = 0; i < 5; i++) {
+        assert_span(f.event.headers[i + 1].name, wanted[i][0]);
+        if (wanted[i][1] == NULL)
+            assert_absent(f.event.headers[i + 1].value);
+        else
+            assert_span(f.event.headers[i + 1].value, wanted[i][1]);
+    }
+    struct router_lack lack;
+    assert_false(router_lacks(f.router, &f.relation, &lack));
+    route_fixture_column(&f, "kafka_header_values")->type = types_builtin(TYPE_INT4);
+    assert_true(router_lacks(f.router, &f.relation, &lack));
+    assert_string_equal(lack.must_be, "an array of texts");
+    route_fixture_fini(&f);
+    assert_int_equal(arrays(&f, NULL, NULL), 1);
+    assert_int_equal(f.event.header_count, 1);
+    route_fixture_fini(&f);
+    assert_int_equal(arrays(&f, "{}", "{}"), 1);
+    assert_int_equal(f.event.header_count, 1);
+    route_fixture_fini(&f);
+}
+
+static void test_bad_arrays(void **state)
+{
+    (void)state;
+    const struct {
+        const char *keys, *values, *reason, *text;
+    } bad[] = {
+        {"{a,b}", "{1}", "bad_headers",
+         "column kafka_header_keys of public.outbox: 2 names of headers, and 1 values"},
+        {"{a}", NULL, "bad_headers",
+         "column kafka_header_keys of public.outbox: 1 names of headers, and 0 values"},
+        {"{a,NULL}", "{1,2}", "bad_headers",
+         "column kafka_header_keys of public.outbox: a header has no name"},
+        {"{walferry-id}", "{1}", "reserved_header",
+         "column kafka_header_keys of public.outbox: header walferry-id: names that begin with "
+         "walferry- are walferry's own"},
+        {"{{a},{b}}", "{1,2}", "bad_value",
+         "column kafka_header_keys of public.outbox: \"{{a},{b}}\" is not an array of one "
+         "dimension"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct route_fixture f;
+        assert_int_equal(arrays(&f, bad[i].keys, bad[i].values), -1);
+        assert_error(f.err, ERROR_DATA, bad[i].reason, bad[i].text);
+        route_fixture_fini(&f);
+    }
+}
+
+/* As sbmt-outbox has it: options {"headers": {…}, "key": …}. */
+static void test_headers_of_a_member(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        uint32_t count;
+    } all[] = {{"{\"key\": {\"x\": 1}, \"headers\": {\"a\": \"b\", \"c\": 1}}", 3},
+               {"{\"headers\": null}", 1},
+               {"{\"key\": \"k\"}", 1},
+               {NULL, 1}};
+    struct route_fixture f;
+    for (size_t i = 0; i <= sizeof all / sizeof all[0]; i++) {
+        route_fixture_init(&f);
+        f.configs[0].columns.headers = route_fixture_text("options");
+        f.configs[0].columns.headers_member = route_fixture_text("headers");
+        bool last = i == sizeof all / sizeof all[0];
+        route_fixture_set(&f, "options", last ? "{\"headers\": [1]}" : all[i].json);
+        assert_int_equal(route_fixture_open(&f), 0);
+        assert_int_equal(route_fixture_route(&f), last ? -1 : 1);
+        if (!last)
+            assert_int_equal(f.event.header_count, all[i].count);
+        else
+            assert_error(f.err, ERROR_DATA, "bad_headers",
+                         "column options of public.outbox: member headers is no object");
+        route_fixture_fini(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),      cmocka_unit_test(test_no_members),
-        cmocka_unit_test(test_binary_jsonb), cmocka_unit_test(test_many_members),
-        cmocka_unit_test(test_bad_members),  cmocka_unit_test(test_unchanged),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_no_members),
+        cmocka_unit_test(test_binary_jsonb),
+        cmocka_unit_test(test_many_members),
+        cmocka_unit_test(test_bad_members),
+        cmocka_unit_test(test_unchanged),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_bad_arrays),
+        cmocka_unit_test(test_headers_of_a_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

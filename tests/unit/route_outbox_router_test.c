@@ -315,6 +315,29 @@ static void expect_refused(const char *placement, enum route_format format, cons
     route_fixture_fini(&f);
 }
 
+/* An UPDATE is taken where it is to be told, and refused. */
+static void test_an_updated_row(void **state)
+{
+    (void)state;
+    for (int op = INVALID_OPERATION_WARN; op <= INVALID_OPERATION_FATAL; op++) {
+        struct route_fixture f;
+        begin(&f)->invalid_operation = (enum invalid_operation)op;
+        assert_int_equal(route_fixture_open(&f), 0);
+        bool told = op != INVALID_OPERATION_WARN;
+        uint32_t wanted = change_bit(CHANGE_INSERT) | change_bit(CHANGE_READ);
+        wanted |= told ? change_bit(CHANGE_UPDATE) : 0;
+        assert_int_equal(router_operations(f.router, ROUTER_INSERTS), wanted);
+        assert_int_equal(route_fixture_route(&f), 1);
+        f.change.op = CHANGE_UPDATE;
+        assert_int_equal(route_fixture_route(&f), told ? -1 : 0);
+        assert_int_equal(f.answer, told ? ROUTER_TAKEN : ROUTER_NOT_THIS_OPERATION);
+        if (told)
+            assert_says(f.err, ERROR_DATA, "invalid_operation",
+                        "a row of public.outbox was updated");
+        route_fixture_fini(&f);
+    }
+}
+
 static void test_what_does_not_go_together(void **state)
 {
     (void)state;
@@ -356,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_columns_beside_the_payload),
         cmocka_unit_test(test_columns_in_headers),
         cmocka_unit_test(test_a_column_that_is_missing),
+        cmocka_unit_test(test_an_updated_row),
         cmocka_unit_test(test_what_does_not_go_together),
         cmocka_unit_test(test_members_of_a_message),
     };
