@@ -16,6 +16,7 @@ enum option {
     OPTION_SETUP,
     OPTION_UNTIL_CAUGHT_UP,
     OPTION_HOLD_ON_REFUSAL,
+    OPTION_PUBLISHER,
     OPTION_CONNECT,
     OPTION_SAMPLE,
     OPTION_ADMIN_CONNECTION,
@@ -93,6 +94,7 @@ void help_command(const struct command *command, struct buf *out);
 void help_write_man(const struct command *commands, struct buf *out);
 
 /* One file each. */
+int command_show(const struct args *args); /* run --publisher stdout */
 int command_run(const struct args *args);
 int command_check(const struct args *args);
 int command_setup(const struct args *args);

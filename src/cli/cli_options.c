@@ -19,6 +19,12 @@ const struct option_info option_table[OPTION_COUNT] = {
                                 "Stay, unready, where it would exit with 2, 3, 4 or 5, for "
                                 "supervisors that cannot tell exit codes apart. It starts by "
                                 "itself once what it finds is mended, and at SIGHUP."},
+    [OPTION_PUBLISHER] =
+        {"publisher", 0, "NAME",
+         "kafka, or stdout: print the events of what is committed from now on instead of "
+         "publishing "
+         "them, until SIGINT or SIGTERM. It reads by itself, beside the relay if that runs, and "
+         "records and confirms nothing."},
     [OPTION_CONNECT] = {"connect", 0, NULL,
                         "Ask the database and the brokers, too: publication against routes, "
                         "coordinator, topics, progress against slot. Takes nothing over."},

@@ -242,6 +242,8 @@ static int64_t close_by_us(const struct daemon *d)
 int command_run(const struct args *args)
 {
     assert(args != NULL);
+    if (args_has(args, OPTION_PUBLISHER) && strcmp(args->values[OPTION_PUBLISHER], "kafka") != 0)
+        return command_show(args);
     struct daemon d = {.args = args,
                        .as = {.program = args->program},
                        .log = {.level = LOG_INFO, .format = LOG_LOGFMT, .fd = STDERR_FILENO},

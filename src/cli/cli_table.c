@@ -11,9 +11,9 @@ const struct command command_table[] = {
              "committed to Kafka and confirmed to PostgreSQL, the rest is aborted and comes again "
              "at the next start. SIGHUP makes it read the configuration file again; a bad file, or "
              "a change that needs a restart, is refused with the reason, and the old one stays.",
-     .options = {5,
+     .options = {6,
                  {OPTION_CONFIG, OPTION_SETUP, OPTION_UNTIL_CAUGHT_UP, OPTION_HOLD_ON_REFUSAL,
-                  OPTION_HELP}},
+                  OPTION_PUBLISHER, OPTION_HELP}},
      .examples = {{"walferry run -c /etc/walferry/orders.yaml", "as a service runs it"},
                   {"walferry run --setup", "as a sidecar, on a first start, too"},
                   {"walferry run --hold-on-refusal", "in a container"},

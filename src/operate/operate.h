@@ -17,6 +17,14 @@ int relay_check(const struct command_options *options, bool connect, struct erro
 int relay_sample(const struct command_options *options, struct span json, uint32_t *failed,
                  struct error *err);
 
+/* `run --publisher stdout`: what is committed from now on, event by event, appended to `out`; see
+ * relay_live(). Each step waits a second at most and returns with what there was; errors are those
+ * of a stream, and end it. */
+struct show;
+int relay_show_open(const struct command_options *options, struct show **show, struct error *err);
+int relay_show_step(struct show *show, struct error *err);
+void relay_show_close(struct show *show); /* NULL is legal */
+
 /* `setup --progress-version`: the record as an older version of walferry reads it, from 1 to
  * PROGRESS_VERSION; fences. ERROR_STOP, progress_has_more, where something in it would be lost. */
 int relay_setup_version(const struct command_options *options, uint32_t version, struct error *err);

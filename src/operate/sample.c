@@ -2,12 +2,11 @@
  * encoders, and nobody is asked. Everything of one change is freed with the arena at the end. */
 #include "operate/operate.h"
 
-#include "base/utf8.h"
 #include "encode/encode.h"
 #include "json/json_write.h"
 #include "operate/sample_read.h"
+#include "operate/say_event.h"
 #include "route/route.h"
-#include "types/types.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -19,37 +18,12 @@ struct trial {
     struct router *router;
     struct encoders *encoders;
     struct arena arena;
+    struct event_teller teller;
     struct json_writer json;
     uint32_t failed;
 };
 
 /* ---- What is said ---- */
-
-static bool is_text(struct span bytes)
-{
-    const char *end = bytes.ptr + bytes.len;
-    for (const char *at = bytes.ptr; at < end;) {
-        size_t len = utf8_length(at, end);
-        if (len == 0 || *at == '\0')
-            return false;
-        at += len;
-    }
-    return true;
-}
-
-/* As PostgreSQL writes bytes, where they are no text. */
-static struct span printable(struct trial *t, struct span bytes)
-{
-    if (bytes.ptr == NULL || is_text(bytes))
-        return bytes;
-    const struct cell cell = {.kind = CELL_BINARY, .bytes = bytes};
-    struct rendering made;
-    struct error none = ERROR_INIT;
-    int result = types_render_text(&cell, types_builtin(TYPE_BYTEA), &t->arena, &made, &none);
-    assert(result == 0);
-    (void)result;
-    return made.bytes;
-}
 
 static void json_member(struct trial *t, const char *name, struct span bytes)
 {
@@ -57,32 +31,12 @@ static void json_member(struct trial *t, const char *name, struct span bytes)
     if (bytes.ptr == NULL)
         json_write_null(&t->json);
     else
-        json_write_string(&t->json, printable(t, bytes));
-}
-
-static void line(struct trial *t, const char *what, const char *before, struct span bytes)
-{
-    struct span text = bytes.ptr != NULL ? printable(t, bytes) : SPAN_LITERAL("(none)");
-    command_say(t->o->out, "    %-9s %s%.*s", what, before, SPAN_ARG(text));
+        json_write_string(&t->json, event_printable(bytes, &t->arena));
 }
 
 static const char *route_name(const struct trial *t, uint32_t route)
 {
     return t->o->config->routes.items[route].name.text;
-}
-
-static void say_message(struct trial *t, const struct message *m)
-{
-    command_say(t->o->out, "  by route %s", route_name(t, m->route));
-    line(t, "topic", "", m->topic);
-    line(t, "key", "", m->key);
-    for (uint32_t i = 0; i < m->header_count; i++) {
-        const char *name = arena_format(&t->arena, "%.*s: ", SPAN_ARG(m->headers[i].name));
-        line(t, "header", name, m->headers[i].value);
-    }
-    if (m->partition >= 0)
-        command_say(t->o->out, "    %-9s %" PRId32, "partition", m->partition);
-    line(t, "value", "", m->value);
 }
 
 static void json_message(struct trial *t, const struct message *m)
@@ -111,8 +65,6 @@ static void json_message(struct trial *t, const struct message *m)
 
 static void say_failure(struct trial *t, uint32_t route, const struct error *err)
 {
-    struct buf advice = BUF_EMPTY;
-    error_advice(err, NULL, &advice);
     t->failed++;
     if (t->o->json) {
         json_write_begin_object(&t->json);
@@ -121,11 +73,8 @@ static void say_failure(struct trial *t, uint32_t route, const struct error *err
         json_member(t, "error", span_of(err->text));
         json_write_end_object(&t->json);
     } else {
-        command_say(t->o->out, "  route %s cannot publish it: %s", route_name(t, route), err->text);
-        if (advice.len > 0)
-            command_say(t->o->out, "    %s", buf_text(&advice));
+        event_say_failure(&t->teller, route, err);
     }
-    buf_fini(&advice);
 }
 
 /* ---- One change ---- */
@@ -140,7 +89,7 @@ static int take_event(struct trial *t, const struct event *event, struct error *
     if (t->o->json)
         json_message(t, &message);
     else
-        say_message(t, &message);
+        event_say(&t->teller, &message);
     return 0;
 }
 
@@ -242,6 +191,7 @@ int relay_sample(const struct command_options *o, struct span json, uint32_t *fa
     struct encoders_options encoding = {.routes = &o->config->routes,
                                         .id_header = o->config->delivery.id_header.text};
     arena_init(&t.arena, CHUNK_BYTES, CHUNK_BYTES);
+    t.teller = (struct event_teller){o->out, &o->config->routes, &t.arena};
     int result = relay_open_router(o->config, &t.router, err);
     if (result == 0)
         result = encoders_open(&encoding, &t.encoders, err);

@@ -108,6 +108,8 @@ int pg_replication_open(const struct pg_options *options, struct pg_replication 
                         struct error *err);
 struct pg_connection *pg_replication_sql(struct pg_replication *replication);
 void pg_replication_close(struct pg_replication *replication); /* NULL is legal */
+/* The slot that is created next goes with the session. */
+void pg_replication_temporary(struct pg_replication *replication);
 /* CREATE_REPLICATION_SLOT … LOGICAL pgoutput NOEXPORT_SNAPSHOT. Waits for every open writing
  * transaction of the cluster: returns 1 after wait_ms if it is not there yet (call again), 0 done
  * with *consistent_lsn. */

@@ -25,6 +25,7 @@ struct pg_replication {
     struct pg_connection sql;
     enum replication_state state;
     char *data;     /* libpq's copy of the payload handed out last; freed by the next take */
+    bool temporary; /* of the slot that is created */
     char slot[128]; /* being created */
     void *tls;      /* OpenSSL's SSL *; NULL: no TLS */
     int (*tls_pending)(const void *ssl); /* SSL_pending; NULL: not to be had */
@@ -95,11 +96,18 @@ static void add_quoted(struct buf *out, const char *text, char quote)
     buf_add_char(out, quote);
 }
 
+void pg_replication_temporary(struct pg_replication *replication)
+{
+    assert(replication != NULL && replication->state == IDLE);
+    replication->temporary = true;
+}
+
 static int send_create(struct pg_replication *r, const char *slot, struct error *err)
 {
     struct buf command = BUF_EMPTY;
     buf_add_text(&command, "CREATE_REPLICATION_SLOT ");
     add_quoted(&command, slot, '"');
+    buf_add_text(&command, r->temporary ? " TEMPORARY" : "");
     buf_add_text(&command, " LOGICAL pgoutput NOEXPORT_SNAPSHOT");
     int sent = PQsendQuery(r->sql.conn, buf_text(&command));
     buf_fini(&command);

@@ -227,11 +227,11 @@ static int evict(struct origin *base, const struct found_holder *holder, bool *e
 
 /* Rows come in the database's own encoding where it can be read here, and so must the names of the
  * publications; one that the encoding does not have is no publication's. */
-static int start_stream(struct origin_wal *o, const char *encoding_name, const char *changes,
-                        uint64_t lsn, struct error *err)
+int wal_start_stream(struct pg_replication *replication, const struct wal_stream *stream,
+                     struct error *err)
 {
-    const char *publication = o->o.config->source.publication.text;
-    struct text_encoding *encoding = text_encoding_open(encoding_name);
+    const char *publication = stream->config->source.publication.text, *changes = stream->changes;
+    struct text_encoding *encoding = text_encoding_open(stream->encoding);
     struct buf name = BUF_EMPTY, more = BUF_EMPTY;
     int result = 0;
     if (!text_encoding_reads(encoding) || !text_encoding_from_utf8(encoding, publication, &name) ||
@@ -241,11 +241,11 @@ static int start_stream(struct origin_wal *o, const char *encoding_name, const c
         buf_add_text(&name, publication);
         buf_add_text(&more, changes != NULL ? changes : "");
     } else {
-        result = pg_speak_server_encoding(o->base.sql, err);
+        result = pg_speak_server_encoding(pg_replication_sql(replication), err);
     }
     if (result == 0)
-        result = pg_replication_start(o->replication, o->base.label, buf_text(&name),
-                                      changes != NULL ? buf_text(&more) : NULL, lsn, err);
+        result = pg_replication_start(replication, stream->label, buf_text(&name),
+                                      changes != NULL ? buf_text(&more) : NULL, stream->lsn, err);
     buf_fini(&name);
     buf_fini(&more);
     text_encoding_close(encoding);
@@ -279,7 +279,8 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     struct stream_witness witness = wal_witness(p, found->origin.confirmed_lsn);
     const char *changes = choose_changes(o, p, &witness);
     uint64_t from_lsn = witness.from_lsn != 0 ? witness.from_lsn : p->position.lsn;
-    if (start_stream(o, encoding, changes, from_lsn, err) < 0)
+    const struct wal_stream stream = {o->o.config, o->base.label, encoding, changes, from_lsn};
+    if (wal_start_stream(o->replication, &stream, err) < 0)
         return -1;
     struct stream_options options = {.start = p->position,
                                      .witness = witness,

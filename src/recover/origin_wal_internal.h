@@ -66,6 +66,16 @@ int wal_prepare(struct origin *o, enum origin_wish wish, const struct found *fou
  * publication. */
 int wal_missing(struct origin *o, const struct found *found, const char **missing,
                 struct error *err);
+/* What is read, from where on. */
+struct wal_stream {
+    const struct config_relay *config;
+    const char *label;    /* of the slot */
+    const char *encoding; /* of the database */
+    const char *changes;  /* the publication of change routes; NULL: it is not read */
+    uint64_t lsn;
+};
+int wal_start_stream(struct pg_replication *replication, const struct wal_stream *stream,
+                     struct error *err);
 /* Is there a route for the publication of change routes? Messages come without one. */
 bool wal_takes_changes(const struct config_relay *config);
 /* From where on a record says that it may be read through; UINT64_MAX: nowhere yet. */

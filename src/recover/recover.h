@@ -109,6 +109,11 @@ void command_place_record(const struct origin *origin, uint64_t lsn, struct prog
  * nobody. 0: none has failed. -1: *err is that of the one that has. */
 int relay_run_checks(const struct command_options *options, bool connect, struct checks *checks,
                      struct error *err);
+/* origin_wal_live.c: what is committed from now on, through an origin of its own that goes with the
+ * session; neither the relay's nor its progress is touched. The publication is checked as at a
+ * start. Of *system what the server says of itself; it and the options must outlive the source. */
+int relay_live(const struct command_options *options, const struct router *router,
+               struct pg_system *system, struct source **source, struct error *err);
 /* One line of a command's answer. */
 void command_say(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif
