@@ -1,6 +1,5 @@
-/* types_read: a cell becomes a number or a time that the program itself works with. A text may hold
- * what its type does not promise: a column of text with numbers in it is as good as one of
- * integers. Nothing is rounded. */
+/* types_reading: see types_reading.h. A text may hold what its type does not promise: a column of
+ * text with numbers in it is as good as one of integers. Nothing is rounded. */
 #include "types/types_internal.h"
 
 #include "types/types_array.h"
