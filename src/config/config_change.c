@@ -146,7 +146,7 @@ static void hash_route(uint64_t *hash, const struct config_route *route)
     hash_header_columns(hash, c);
     hash_number(hash, route->as);
     hash_number(hash, route->format);
-    if (route->as == ROUTE_CHANGE)
+    if (route->format == FORMAT_DEBEZIUM)
         hash_debezium(hash, route);
     if (route->as == ROUTE_EVENT)
         hash_event(hash, &route->event);

@@ -217,10 +217,17 @@ static int check_header_columns(const struct config_reader *reader,
                        REASON_CONFIG_VALUE, "header_keys and header_values go together");
 }
 
-/* The first key whose path begins so and that has another value than where nothing is said; NULL:
- * none. */
+/* The keys that say whose envelope it is, which an event may have, too. */
+static bool says_who(const char *path)
+{
+    return strcmp(path, "routes[].debezium_compatible") == 0 ||
+           strcmp(path, "routes[].debezium.topic_prefix") == 0;
+}
+
+/* The first key whose path begins so and that has another value than where nothing is said,
+ * but_who: but for those of says_who; NULL: none. */
 static const char *said_key(const struct config_reader *reader, const struct config_relay *relay,
-                            const struct config_route *route, const char *prefix)
+                            const struct config_route *route, const char *prefix, bool but_who)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
@@ -230,7 +237,7 @@ static const char *said_key(const struct config_reader *reader, const struct con
     config_derive(reader, &target);
     for (size_t i = 0; i < count; i++)
         if (strncmp(keys[i].path, prefix, strlen(prefix)) == 0 && keys[i].kind >= KEY_KIND_TEXT &&
-            !config_same_value(&keys[i], route, &bare))
+            !(but_who && says_who(keys[i].path)) && !config_same_value(&keys[i], route, &bare))
             return keys[i].path;
     for (size_t i = 0; i < count; i++)
         if (strncmp(keys[i].path, prefix, strlen(prefix)) == 0 && keys[i].kind == KEY_KIND_PAIRS &&
@@ -297,20 +304,22 @@ static int check_kind(const struct config_reader *reader, const struct config_re
                       const struct config_route *route, struct error *err)
 {
     uint32_t line = route->name.line;
-    bool change = route->as == ROUTE_CHANGE;
-    if (change != (route->format == FORMAT_DEBEZIUM)) {
+    bool change = route->as == ROUTE_CHANGE, enveloped = route->format == FORMAT_DEBEZIUM;
+    if (change != enveloped && (change || route->as != ROUTE_EVENT)) {
         config_fail(err, reader, line, "routes[].format", REASON_CONFIG_VALUE,
                     change ? "as: change wants format: debezium"
-                           : "format: debezium is for as: change");
+                           : "format: debezium is for as: change and as: event");
         return error_hint(err, "delete the line with the format");
     }
-    const char *of_change = change ? NULL : said_key(reader, relay, route, "routes[].debezium");
+    const char *of_change =
+        change ? NULL : said_key(reader, relay, route, "routes[].debezium", enveloped);
     if (of_change != NULL) {
         config_fail(err, reader, line, of_change, REASON_CONFIG_VALUE, "it is for as: change");
         return error_hint(err, "delete it, or say as: change");
     }
-    const char *of_router =
-        route->as == ROUTE_OUTBOX ? NULL : said_key(reader, relay, route, "routes[].event_router");
+    const char *of_router = route->as == ROUTE_OUTBOX
+                                ? NULL
+                                : said_key(reader, relay, route, "routes[].event_router", false);
     if (of_router != NULL) {
         config_fail(err, reader, line, of_router, REASON_CONFIG_VALUE, "it is for as: outbox");
         return error_hint(err, "delete it");

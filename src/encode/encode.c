@@ -49,8 +49,8 @@ int encoders_open(const struct encoders_options *options, struct encoders **enco
         const struct encoder_options one = {&options->routes->items[i], options->database, i,
                                             options->metrics};
         enum route_format format = one.route->format;
-        if (encoder_open(format == FORMAT_DEBEZIUM ? format : FORMAT_RAW, &one, &of->key, err) <
-                0 ||
+        bool of_columns = format == FORMAT_DEBEZIUM && one.route->as == ROUTE_CHANGE;
+        if (encoder_open(of_columns ? format : FORMAT_RAW, &one, &of->key, err) < 0 ||
             encoder_open(format, &one, &of->value, err) < 0) {
             encoders_close(made);
             return -1;

@@ -69,7 +69,7 @@ struct encoders {
     struct route_encoders *of_route;
 };
 
-/* Keys are raw, what the route's template gives, but for debezium: there a key is columns. */
+/* Keys are raw, what the route's template gives, but for as: change: there a key is columns. */
 int encoders_open(const struct encoders_options *options, struct encoders **encoders,
                   struct error *err);
 void encoders_close(struct encoders *encoders); /* NULL is legal */

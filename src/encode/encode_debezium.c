@@ -310,7 +310,9 @@ static int write_change(struct debezium *d, const struct content_change *content
     if (write_row_or_null(d, content->relation, content->before, true, err) < 0)
         return -1;
     buf_add_text(out, ",\"after\":");
-    if (write_row_or_null(d, content->relation, content->after, false, err) < 0)
+    if (content->made.ptr != NULL)
+        buf_add(out, content->made);
+    else if (write_row_or_null(d, content->relation, content->after, false, err) < 0)
         return -1;
     buf_add_char(out, ',');
     write_source(d, content);

@@ -35,6 +35,7 @@ struct content_change {
     const struct relation *relation; /* NULL: of MESSAGE */
     const struct row *before;        /* count 0: there is none */
     const struct row *after;
+    struct span made; /* JSON that stands for the new row; absent: it is `after` */
 };
 
 struct content {

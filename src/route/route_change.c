@@ -184,7 +184,11 @@ static void set_value(const struct route_row *row, enum change_op op, const stru
                       const struct row *after, struct event *event)
 {
     event->value.kind = CONTENT_CHANGE;
-    event->value.change = (struct content_change){row->change, op, row->relation, before, after};
+    event->value.change = (struct content_change){.change = row->change,
+                                                  .op = op,
+                                                  .relation = row->relation,
+                                                  .before = before,
+                                                  .after = after};
 }
 
 static int refuse_unknown_key(const struct route_row *row, struct error *err)

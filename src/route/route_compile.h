@@ -67,6 +67,7 @@ struct event_fields {
     bool has_map;
     uint32_t map_count;
     struct header_template *map;
+    bool is_debezium; /* the value stands in its envelope, as the new row */
     bool is_cloudevent;
     uint32_t attribute_count; /* of CloudEvents */
     struct header_template *attributes;

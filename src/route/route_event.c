@@ -161,6 +161,7 @@ int route_event_compile(struct compilation *c)
     *e = (struct event_fields){.config = &c->config->event,
                                .relay = c->options->relay,
                                .tools = c->tools,
+                               .is_debezium = c->config->format == FORMAT_DEBEZIUM,
                                .is_cloudevent = c->config->format == FORMAT_CLOUDEVENTS};
     route->operations = operations_of(&e->config->operations);
     if (route_compile_topic(c) < 0 || route_compile_key(c) < 0 || route_compile_headers(c) < 0 ||
@@ -293,6 +294,20 @@ static int ask(struct route *route, const struct route_row *row, struct arena *s
 
 /* ---- What they become ---- */
 
+/* In Debezium's envelope an event is something new, whatever happened to the row. */
+static void wrap(const struct route_row *row, struct event *event)
+{
+    static const struct row NONE = {.count = 0};
+    struct span made = event->value.json;
+    event->value.kind = CONTENT_CHANGE;
+    event->value.change = (struct content_change){.change = row->change,
+                                                  .op = CHANGE_INSERT,
+                                                  .relation = row->relation,
+                                                  .before = &NONE,
+                                                  .after = &NONE,
+                                                  .made = made};
+}
+
 static int fill_value(struct route *route, const struct route_row *row, uint32_t nth,
                       struct arena *scratch, struct event *event, struct error *err)
 {
@@ -392,5 +407,7 @@ enum route_made route_event_next(struct route *route, const struct route_row *ro
         fill_value(route, row, nth, scratch, event, err) < 0 ||
         route_headers(route, row, FIELD_NONE, scratch, event, err) < 0)
         return ROUTE_FAILED;
+    if (e->is_debezium && event->value.kind == CONTENT_JSON)
+        wrap(row, event);
     return nth + 1 < e->answer.count ? ROUTE_MORE : ROUTE_LAST;
 }

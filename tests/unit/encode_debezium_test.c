@@ -53,6 +53,7 @@ static void begin(struct run *r)
 {
     *r = (struct run){.err = ERROR_INIT};
     arena_init(&r->arena, 256, 256);
+    r->route.as = ROUTE_CHANGE;
     r->route.format = FORMAT_DEBEZIUM;
     r->route.debezium.topic_prefix.text = "srv";
     r->route.debezium.unavailable_value_placeholder.text = "__debezium_unavailable_value";
@@ -103,8 +104,12 @@ static const struct message *encode(struct run *r, enum change_op op, const stru
                                     const struct row *after)
 {
     r->event.value.kind = CONTENT_CHANGE;
-    r->event.value.change = (struct content_change){
-        &r->change, op, op == CHANGE_MESSAGE ? NULL : &r->relation, before, after};
+    r->event.value.change =
+        (struct content_change){.change = &r->change,
+                                .op = op,
+                                .relation = op == CHANGE_MESSAGE ? NULL : &r->relation,
+                                .before = before,
+                                .after = after};
     r->message = (struct message){.partition = -1};
     if (encode_message(r->encoders, &r->event, &r->arena, &r->message, &r->err) < 0)
         fail_msg("%s", r->err.text);
@@ -271,6 +276,30 @@ static void test_columns_that_are_hidden(void **state)
     end(&r);
 }
 
+/* An event of the domain, in the envelope: JSON in the place of the row; its key is no columns. */
+static void test_made_json(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    r.route.as = ROUTE_EVENT;
+    open_encoders(&r);
+    content_set_text(&r.event.key, SPAN_LITERAL("k"));
+    r.event.value.kind = CONTENT_CHANGE;
+    r.event.value.change = (struct content_change){.change = &r.change,
+                                                   .op = CHANGE_INSERT,
+                                                   .relation = &r.relation,
+                                                   .before = &r.none,
+                                                   .after = &r.none,
+                                                   .made = SPAN_LITERAL("{\"total\":1.50}")};
+    r.message = (struct message){.partition = -1};
+    assert_int_equal(encode_message(r.encoders, &r.event, &r.arena, &r.message, &r.err), 0);
+    assert_span(r.message.key, "k");
+    assert_span(r.message.value, "{\"before\":null,\"after\":{\"total\":1.50}," OURS(
+                                     "false") ",\"transaction\":null,\"op\":\"c\"," TIMES);
+    end(&r);
+}
+
 static void test_compatible(void **state)
 {
     (void)state;
@@ -350,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_understood_is_counted),
         cmocka_unit_test(test_columns_that_are_left_out),
         cmocka_unit_test(test_columns_that_are_hidden),
+        cmocka_unit_test(test_made_json),
         cmocka_unit_test(test_compatible),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_another_version),

@@ -533,9 +533,32 @@ static void test_attributes(void **state)
     tear_down(&t);
 }
 
+/* format: debezium: the value is the new row of something that is created. */
+static void test_debezium(void **state)
+{
+    (void)state;
+    struct fixture t;
+    set_up(&t);
+    t.f.configs[0].format = FORMAT_DEBEZIUM;
+    t.pairs[0] = pair("sum", "{total}");
+    config(&t)->value = (struct config_pairs){1, t.pairs};
+    update(&t, 'f');
+    open_router(&t);
+    assert_int_equal(route_fixture_route(&t.f), 1);
+    assert_span(t.f.event.key.cell.value.bytes, "4711");
+    assert_int_equal(t.f.event.value.kind, CONTENT_CHANGE);
+    const struct content_change *change = &t.f.event.value.change;
+    assert_int_equal(change->op, CHANGE_INSERT);
+    assert_span(change->made, "{\"sum\":12.50}");
+    assert_int_equal(change->before->count, 0);
+    assert_ptr_equal(change->relation, &t.f.relation);
+    tear_down(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_debezium),
         cmocka_unit_test(test_a_map_keeps_types),
         cmocka_unit_test(test_a_map_of_what_is_null),
         cmocka_unit_test(test_the_row_and_its_shapes),
