@@ -7,7 +7,7 @@ import json
 import e2e
 
 SQL = """
-    CREATE TABLE public.routed (id uuid DEFAULT gen_random_uuid(), aggregatetype text NOT NULL,
+    CREATE TABLE public.routed (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), aggregatetype text NOT NULL,
         aggregateid text NOT NULL, type text NOT NULL, payload text, version int, region text,
         shard int, tracingspancontext text);
     CREATE TABLE public.events (event_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), event_type text,

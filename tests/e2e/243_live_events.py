@@ -24,7 +24,7 @@ def slots(case):
 
 with e2e.Case(sql=SQL) as one:
     relay = one.up({"routes": routes(one.prefix)})
-    generation = one.progress()["generation"]
+    generation = one.progress()[-1]["generation"]
     before = slots(one)
     assert len(before) == 1, before
     live = subprocess.Popen([relay.binary, "run", "--publisher", "stdout", "-c", relay.path],
@@ -49,7 +49,7 @@ with e2e.Case(sql=SQL) as one:
     assert "never" not in text, text
     e2e.wait("its slot to go", lambda: slots(one) == before)
     e2e.wait("the relay's own events", lambda: one.seen(0.1) and len(one.tail.events) == 3)
-    assert one.progress()["generation"] == generation
+    assert one.progress()[-1]["generation"] == generation
     one.command(relay, "run", "--publisher", "nats", code=2, says="there is no publisher nats")
     one.command(relay, "run", "--publisher", "stdout", "--setup", code=2, says="only looks")
     one.stop(relay)
