@@ -14,7 +14,6 @@
 #include "json/json_write.h"
 #include "model/change.h"
 #include "types/debezium_modes.h"
-#include "types/types_reading.h"
 
 /* ---- Types ---- */
 
@@ -148,5 +147,17 @@ int types_debezium_write_masked(struct json_writer *writer, const struct cell *c
  * in the old row of a DELETE): the type's zero. */
 void types_debezium_write_zero(struct json_writer *writer, const struct column *column,
                                const struct debezium_modes *modes, struct arena *scratch);
+
+/* ---- Reading ---- */
+
+/* timestamptz, timestamp (read as UTC) in text or binary, or an integer of milliseconds since 1970.
+ * The text may also be ISO 8601 with T and Z, as JSON has it. Infinity is ERROR_DATA. */
+int types_read_timestamp_us(const struct cell *cell, const struct type *type, int64_t *unix_us,
+                            struct error *err);
+int types_read_int32(const struct cell *cell, const struct type *type, int32_t *value,
+                     struct error *err);
+/* The elements of an array of one dimension, in the arena; NULL has none, a NULL one is absent. */
+int types_read_texts(const struct cell *cell, const struct type *type, struct arena *arena,
+                     uint32_t *count, struct span **texts, struct error *err);
 
 #endif

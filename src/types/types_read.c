@@ -1,5 +1,6 @@
-/* types_reading: see types_reading.h. A text may hold what its type does not promise: a column of
- * text with numbers in it is as good as one of integers. Nothing is rounded. */
+/* types_read: cells become what the program itself works with. A text may hold what its type does
+ * not promise: a column of text with numbers in it is as good as one of integers. Nothing is
+ * rounded. */
 #include "types/types_internal.h"
 
 #include "types/types_array.h"
