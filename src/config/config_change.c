@@ -48,6 +48,10 @@ static void hash_pairs(uint64_t *hash, const struct config_pairs *pairs)
 /* Nothing where nothing is said: such a file keeps its hash. */
 static void hash_treatments(uint64_t *hash, const struct config_debezium *d)
 {
+    if (d->money_fraction_digits != 2) {
+        hash_text(hash, "money_fraction_digits");
+        hash_number(hash, (uint64_t)d->money_fraction_digits);
+    }
     const struct config_pairs *all[] = {&d->column_truncate, &d->column_mask, &d->column_hash,
                                         &d->column_hash_v2};
     for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {

@@ -28,6 +28,7 @@ enum hstore_handling { HSTORE_JSON, HSTORE_MAP };
 struct config_debezium {
     struct config_text topic_prefix;
     enum decimal_handling decimal_handling;
+    int64_t money_fraction_digits; /* 0 to 18 */
     enum time_precision time_precision;
     enum interval_handling interval_handling;
     enum binary_handling binary_handling;

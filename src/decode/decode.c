@@ -37,6 +37,9 @@ struct decoder {
     uint64_t final_lsn;
     uint32_t xid;
     int64_t commit_time_us;
+    bool has_origin;
+    struct buf origin;
+    uint64_t origin_lsn;
 };
 
 /* Room for two rows of the widest relation, so that rows never allocate. */
@@ -69,6 +72,7 @@ void decoder_close(struct decoder *d)
     if (d == NULL)
         return;
     texts_fini(&d->texts);
+    buf_fini(&d->origin);
     free(d->cells);
     free(d->truncated);
     free(d);
@@ -111,6 +115,7 @@ static int read_begin(struct decoder *d, struct reader *r, struct change *change
     d->final_lsn = final_lsn;
     d->commit_time_us = commit_time_us;
     d->xid = xid;
+    d->has_origin = false;
     change->op = CHANGE_BEGIN;
     return 1;
 }
@@ -140,11 +145,17 @@ static int read_commit(struct decoder *d, struct reader *r, struct change *chang
     return 1;
 }
 
-/* Byte 'O' | Int64 lsn at the origin | String name */
-static void read_origin(struct reader *r)
+/* Byte 'O' | Int64 lsn at the origin | String name. Of the whole transaction. */
+static void read_origin(struct decoder *d, struct reader *r)
 {
-    read_u64(r);
-    read_string(r);
+    uint64_t lsn = read_u64(r);
+    struct span name = read_string(r);
+    if (r->failed || reader_left(r) > 0 || !texts_name(&d->texts, &name, &d->texts.arena))
+        return;
+    d->has_origin = true;
+    d->origin_lsn = lsn;
+    buf_reset(&d->origin);
+    buf_add(&d->origin, name);
 }
 
 /* Byte 'Y' | Int32 oid | String schema | String name */
@@ -346,7 +357,7 @@ static int read_by_type(struct decoder *d, struct reader *r, struct change *chan
         read_type(d, r);
         return 0;
     case 'O':
-        read_origin(r);
+        read_origin(d, r);
         return 0;
     default:
         r->at = r->start;
@@ -391,6 +402,8 @@ int decoder_next(struct decoder *d, struct span message, struct change *change, 
         change->id = change_id_wal(d->final_lsn, 0);
         change->xid = d->xid;
         change->commit_time_us = d->commit_time_us;
+        change->origin = d->has_origin ? buf_span(&d->origin) : span_null();
+        change->origin_lsn = d->has_origin ? d->origin_lsn : 0;
     }
     if (result == 1 && change->op == CHANGE_COMMIT)
         d->in_transaction = false;

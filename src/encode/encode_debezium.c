@@ -246,6 +246,18 @@ static int64_t ms_from_us(int64_t us)
     return us / 1000 - (us % 1000 < 0 ? 1 : 0);
 }
 
+static void write_origin(struct buf *out, const struct change *change)
+{
+    struct json_writer w = as_jackson(out);
+    if (change->origin.ptr == NULL) {
+        buf_add_text(out, "null,\"origin_lsn\":null");
+        return;
+    }
+    json_write_string(&w, change->origin);
+    buf_add_text(out, ",\"origin_lsn\":");
+    add_u64(out, change->origin_lsn);
+}
+
 /* The sequence is the end of the last commit, and this record: what tells two events of one
  * transaction apart, and orders all. */
 static void write_source(struct debezium *d, const struct content_change *content)
@@ -275,7 +287,9 @@ static void write_source(struct debezium *d, const struct content_change *conten
         buf_add_text(out, "null");
     buf_add_text(out, ",\"lsn\":");
     add_u64(out, change->lsn);
-    buf_add_text(out, ",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+    buf_add_text(out, ",\"xmin\":null,\"origin\":");
+    write_origin(out, change);
+    buf_add_char(out, '}');
 }
 
 static char letter_of(enum change_op op)
@@ -412,6 +426,7 @@ static struct debezium_modes modes_of(const struct config_route *route)
     const struct config_debezium *c = &route->debezium;
     struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
     modes.decimal = (enum debezium_decimal)c->decimal_handling;
+    modes.money_fraction_digits = (uint32_t)c->money_fraction_digits;
     modes.time = (enum debezium_time)c->time_precision;
     modes.interval = (enum debezium_interval)c->interval_handling;
     modes.binary = (enum debezium_binary)c->binary_handling;

@@ -58,6 +58,10 @@ struct change {
     int64_t commit_time_us; /* of the transaction, Unix epoch; 0 where unknown */
     int64_t sent_time_us;   /* the server's clock when it sent the change, Unix epoch; 0: unknown */
     uint64_t lsn;           /* of its own record in the WAL; 0: unknown */
+    /* Of a transaction that was replicated into this database: the name of where it came from, and
+     * its commit's place there. Absent and 0: it began here. */
+    struct span origin;
+    uint64_t origin_lsn;
     const struct relation *relation; /* rows; of TRUNCATE the first relation */
     struct row before;               /* old row or key, where the server sent it */
     struct row after;

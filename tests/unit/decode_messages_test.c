@@ -320,6 +320,32 @@ static void cells_point_into_the_message(void **state)
     assert_int_equal(f->epoch.used_bytes, used);
 }
 
+/* Which the server tells once, behind BEGIN. */
+static void the_origin_is_of_the_transaction(void **state)
+{
+    struct fixture *f = *state;
+    struct cell cells[2];
+    struct row row = two(cells, cell_text("1"), cell_text("a"));
+    begin(f);
+    write_origin(&f->buf, 0x77, "upstream");
+    assert_int_equal(decode(f), 0);
+    write_relation(&f->buf, &shop);
+    assert_int_equal(decode(f), 0);
+    for (int i = 0; i < 2; i++) {
+        write_insert(&f->buf, SHOP, &row);
+        assert_int_equal(decode(f), 1);
+        assert_true(span_equal_text(f->change.origin, "upstream"));
+        assert_int_equal(f->change.origin_lsn, 0x77);
+    }
+    write_commit(&f->buf, 0x1000, 0x1030, TIME_US);
+    assert_int_equal(decode(f), 1);
+    begin(f);
+    write_insert(&f->buf, SHOP, &row);
+    assert_int_equal(decode(f), 1);
+    assert_null(f->change.origin.ptr);
+    assert_int_equal(f->change.origin_lsn, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(messages_say_where_they_stand, setup, teardown),
         cmocka_unit_test_setup_teardown(cut_and_lengthened_messages_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(cells_point_into_the_message, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_origin_is_of_the_transaction, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("decode_messages", tests, NULL, NULL);

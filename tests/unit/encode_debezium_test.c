@@ -276,6 +276,24 @@ static void test_columns_that_are_hidden(void **state)
     end(&r);
 }
 
+static void test_origin_and_money(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    r.change.origin = SPAN_LITERAL("up \"stream\"");
+    r.change.origin_lsn = 18446744073709551615U;
+    r.route.debezium.money_fraction_digits = 3;
+    open_encoders(&r);
+    r.columns[2].type = types_builtin_named(SPAN_LITERAL("money"));
+    r.after_cells[2] = text("$1.25");
+    const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    const char *origin = "\"origin\":\"up \\\"stream\\\"\",\"origin_lsn\":18446744073709551615}";
+    assert_non_null(memmem(m->value.ptr, m->value.len, origin, strlen(origin)));
+    assert_non_null(memmem(m->value.ptr, m->value.len, "\"note\":\"BOI=\"", 13)); /* 1250 */
+    end(&r);
+}
+
 /* An event of the domain, in the envelope: JSON in the place of the row; its key is no columns. */
 static void test_made_json(void **state)
 {
@@ -379,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_understood_is_counted),
         cmocka_unit_test(test_columns_that_are_left_out),
         cmocka_unit_test(test_columns_that_are_hidden),
+        cmocka_unit_test(test_origin_and_money),
         cmocka_unit_test(test_made_json),
         cmocka_unit_test(test_compatible),
         cmocka_unit_test(test_keys),
