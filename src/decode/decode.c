@@ -152,7 +152,7 @@ static void read_origin(struct decoder *d, struct reader *r)
     struct span name = read_string(r);
     if (r->failed || reader_left(r) > 0 || !texts_name(&d->texts, &name, &d->texts.arena))
         return;
-    d->has_origin = true;
+    d->has_origin = name.len > 0;
     d->origin_lsn = lsn;
     buf_reset(&d->origin);
     buf_add(&d->origin, name);

@@ -34,7 +34,7 @@ struct layout {
 struct debezium {
     struct encoder base; /* first: the ops find us through it */
     const struct config_debezium *options;
-    struct debezium_modes modes;
+    struct debezium_modes modes, header_modes;
     struct metrics *metrics;
     uint32_t route;
     struct arena arena; /* what stays */
@@ -112,16 +112,22 @@ static const struct layout *layout_of(struct debezium *d, const struct relation 
 
 /* ---- Rows ---- */
 
-static int write_cell(struct debezium *d, const struct cell *cell, const struct column *column,
-                      struct error *err)
+static int write_cell_as(struct debezium *d, const struct cell *cell, const struct column *column,
+                         const struct debezium_modes *modes, struct error *err)
 {
     struct json_writer w = as_jackson(&d->out);
-    int wrote = types_debezium_write(&w, cell, column, &d->modes, &d->scratch, err);
+    int wrote = types_debezium_write(&w, cell, column, modes, &d->scratch, err);
     if (wrote > 0)
         metrics_add_route(d->metrics, METRIC_VALUES_AS_TEXT, d->route, 1);
     if (wrote >= 0)
         return 0;
     return column->name.len == 0 ? -1 : error_wrap(err, "column %.*s", SPAN_ARG(column->name));
+}
+
+static int write_cell(struct debezium *d, const struct cell *cell, const struct column *column,
+                      struct error *err)
+{
+    return write_cell_as(d, cell, column, &d->modes, err);
 }
 
 /* A column that is cut, hidden or hashed. */
@@ -200,20 +206,33 @@ static int write_row_or_null(struct debezium *d, const struct relation *relation
     return 0;
 }
 
+static void write_header_name(struct debezium *d, struct span name)
+{
+    struct json_writer w = json_writer(&d->out);
+    w.escapes = JSON_ESCAPES_HEADER;
+    json_write_string(&w, name);
+    buf_add_char(&d->out, ':');
+}
+
 static int write_key(struct debezium *d, const struct content_row *key, struct error *err)
 {
     const struct layout *layout = layout_of(d, key->relation);
     if (key->columns == NULL)
         return write_row(d, key->relation, key->cells, false, err);
     assert(key->count > 0);
+    const struct debezium_modes *modes = key->in_header ? &d->header_modes : &d->modes;
     char before = '{';
     for (uint32_t i = 0; i < key->count; i++) {
         uint32_t at = key->columns[i];
+        const struct column *column = &key->relation->columns[at];
         assert(at < key->cells->count);
         buf_add_char(&d->out, before);
-        buf_add(&d->out, layout->columns[at].name);
+        if (key->in_header)
+            write_header_name(d, column->name);
+        else
+            buf_add(&d->out, layout->columns[at].name);
         before = ',';
-        if (write_cell(d, &key->cells->cells[at], &key->relation->columns[at], err) < 0)
+        if (write_cell_as(d, &key->cells->cells[at], column, modes, err) < 0)
             return -1;
     }
     buf_add_char(&d->out, '}');
@@ -455,6 +474,7 @@ struct encoder *encoder_debezium(const struct encoder_options *options)
     d->base.ops = &ops;
     d->options = &route->debezium;
     d->modes = modes_of(route);
+    d->header_modes = debezium_modes_of_header(d->modes);
     d->metrics = options->metrics;
     d->route = options->index;
     arena_init(&d->arena, SCRATCH_BYTES, SCRATCH_BYTES);

@@ -62,6 +62,10 @@ static void add_escape(struct buf *out, unsigned char c, enum json_escapes escap
     const char *hex = jackson ? "0123456789ABCDEF" : "0123456789abcdef";
     char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
     size_t len = 2;
+    if (escapes == JSON_ESCAPES_HEADER && c != '"' && c != '\\') {
+        buf_add_char(out, (char)c);
+        return;
+    }
     switch (c) {
     case '"':
     case '\\':

@@ -22,7 +22,9 @@
 enum json_escapes {
     JSON_ESCAPES_OURS,         /* DEL; \u001f, in lower case */
     JSON_ESCAPES_JACKSON_TEXT, /* as Java's Jackson writes a text: \b \f \u001F, and not DEL */
-    JSON_ESCAPES_JACKSON       /* as it writes bytes: besides, two for a character beyond U+FFFF */
+    JSON_ESCAPES_JACKSON,      /* as it writes bytes: besides, two for a character beyond U+FFFF */
+    JSON_ESCAPES_HEADER        /* as Kafka Connect's SimpleHeaderConverter: quotes and \ alone, so
+                                  that what it gives may be no JSON */
 };
 
 struct json_writer {

@@ -26,6 +26,7 @@ struct content_row {
     const struct row *cells;         /* as many as the relation has columns */
     uint32_t count;                  /* of columns; not where columns is NULL */
     const uint32_t *columns;         /* which of them, in this order; NULL: all */
+    bool in_header;                  /* it is the value of a header */
 };
 
 /* A change of the key is three events of one change, so an event says what it is itself. */

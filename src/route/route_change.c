@@ -177,7 +177,10 @@ static void set_key(const struct route_row *row, const struct row *cells, struct
         return;
     }
     key->kind = CONTENT_ROW;
-    key->row = (struct content_row){row->relation, cells, row->key->count, row->key->columns};
+    key->row = (struct content_row){.relation = row->relation,
+                                    .cells = cells,
+                                    .count = row->key->count,
+                                    .columns = row->key->columns};
 }
 
 static void set_value(const struct route_row *row, enum change_op op, const struct row *before,
@@ -251,6 +254,8 @@ static void set_other_key(const struct route_row *row, const char *name, const s
 {
     event->other_key.name = span_of(name);
     set_key(row, cells, &event->other_key.key);
+    if (event->other_key.key.kind == CONTENT_ROW)
+        event->other_key.key.row.in_header = true;
 }
 
 /* Of a row that leaves its key the old one names the topic: there its consumers wait. What was made

@@ -5,12 +5,14 @@
 
 #include "base/span.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum debezium_decimal { /* decimal.handling.mode */
                         DEBEZIUM_DECIMAL_PRECISE,
                         DEBEZIUM_DECIMAL_DOUBLE,
-                        DEBEZIUM_DECIMAL_STRING
+                        DEBEZIUM_DECIMAL_STRING,
+                        DEBEZIUM_DECIMAL_NUMBER /* no option: PRECISE in a header */
 };
 
 enum debezium_time { /* time.precision.mode */
@@ -19,7 +21,8 @@ enum debezium_time { /* time.precision.mode */
                      DEBEZIUM_TIME_CONNECT,
                      DEBEZIUM_TIME_ISOSTRING,
                      DEBEZIUM_TIME_MICROSECONDS,
-                     DEBEZIUM_TIME_NANOSECONDS
+                     DEBEZIUM_TIME_NANOSECONDS,
+                     DEBEZIUM_TIME_DATES /* no option: CONNECT in a header */
 };
 
 enum debezium_interval { /* interval.handling.mode */
@@ -73,7 +76,19 @@ struct debezium_modes {
     uint32_t money_fraction_digits;
     struct span unavailable; /* unavailable.value.placeholder, as bytes where it was "hex:…" */
     bool compatible;         /* leave out what Debezium leaves out */
+    bool header;             /* not JSON, but what Connect's SimpleHeaderConverter prints */
 };
+
+/* The same in the value of a header. */
+static inline struct debezium_modes debezium_modes_of_header(struct debezium_modes modes)
+{
+    modes.header = true;
+    if (modes.decimal == DEBEZIUM_DECIMAL_PRECISE)
+        modes.decimal = DEBEZIUM_DECIMAL_NUMBER;
+    if (modes.time == DEBEZIUM_TIME_CONNECT)
+        modes.time = DEBEZIUM_TIME_DATES;
+    return modes;
+}
 
 #define DEBEZIUM_UNAVAILABLE "__debezium_unavailable_value"
 /* Debezium's defaults. */

@@ -272,7 +272,7 @@ int types_debezium_write(struct json_writer *w, const struct cell *cell,
     assert(w != NULL && column != NULL);
     assert(modes != NULL && err != NULL);
     enum json_escapes before = w->escapes;
-    w->escapes = JSON_ESCAPES_JACKSON;
+    w->escapes = modes->header ? JSON_ESCAPES_HEADER : JSON_ESCAPES_JACKSON;
     int wrote = write_cell(w, cell, column, modes, scratch, err);
     w->escapes = before;
     return wrote;

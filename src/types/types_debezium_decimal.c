@@ -4,6 +4,7 @@
 #include "types/types_debezium_internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +164,7 @@ static struct span decimal_bytes(const struct decimal *decimal, struct arena *ar
 static int write_not_finite(struct json_writer *w, struct span text, enum debezium_decimal mode)
 {
     bool nan = span_equal_text(text, "NaN");
-    if (mode == DEBEZIUM_DECIMAL_PRECISE) {
+    if (mode == DEBEZIUM_DECIMAL_PRECISE || mode == DEBEZIUM_DECIMAL_NUMBER) {
         json_write_null(w);
         return 1;
     }
@@ -208,6 +209,43 @@ static void write_bytes(struct json_writer *w, const struct decimal *decimal, st
     json_write_string(w, types_base64(decimal_bytes(decimal, arena), BASE64_STANDARD, arena));
 }
 
+/* Digits without zeros in front, at least one. */
+static struct span significant(struct span digits)
+{
+    while (digits.len > 1 && digits.ptr[0] == '0') {
+        digits.ptr++;
+        digits.len--;
+    }
+    return digits;
+}
+
+/* As Java's BigDecimal prints it: with an exponent where the scale is negative, or the first digit
+ * stands more than six places behind the point. */
+static void write_number(struct json_writer *w, const struct decimal *decimal, struct arena *arena)
+{
+    struct span digits = significant(decimal->digits);
+    struct buf out = BUF_EMPTY;
+    int64_t scale = decimal->scale, exponent = (int64_t)digits.len - 1 - scale;
+    bool zero = span_equal_text(digits, "0");
+    buf_add_text(&out, decimal->minus && !zero ? "-" : "");
+    if (scale < 0 || exponent < -6) {
+        buf_add_char(&out, digits.ptr[0]);
+        if (digits.len > 1)
+            buf_add_format(&out, ".%.*s", (int)digits.len - 1, digits.ptr + 1);
+        if (exponent != 0)
+            buf_add_format(&out, "E%+" PRId64, exponent);
+    } else if (exponent < 0) {
+        buf_add_format(&out, "0.%.*d%.*s", (int)(-exponent - 1), 0, SPAN_ARG(digits));
+    } else {
+        size_t before = digits.len - (size_t)scale;
+        buf_add(&out, (struct span){digits.ptr, before});
+        if (scale > 0)
+            buf_add_format(&out, ".%.*s", (int)scale, digits.ptr + before);
+    }
+    json_write_raw(w, arena_copy(arena, buf_span(&out)));
+    buf_fini(&out);
+}
+
 static void write_variable(struct json_writer *w, const struct decimal *decimal,
                            struct arena *arena)
 {
@@ -216,6 +254,15 @@ static void write_variable(struct json_writer *w, const struct decimal *decimal,
     json_write_name(w, "value");
     write_bytes(w, decimal, arena);
     json_write_end_object(w);
+}
+
+static void write_scaled(struct json_writer *w, const struct decimal *decimal,
+                         enum debezium_decimal mode, struct arena *arena)
+{
+    if (mode == DEBEZIUM_DECIMAL_NUMBER)
+        write_number(w, decimal, arena);
+    else
+        write_bytes(w, decimal, arena);
 }
 
 int types_debezium_numeric(struct json_writer *w, struct span text, int32_t modifier,
@@ -237,7 +284,7 @@ int types_debezium_numeric(struct json_writer *w, struct span text, int32_t modi
         write_variable(w, &decimal, arena);
     } else {
         decimal_rescale(&decimal, types_debezium_scale(modifier), arena);
-        write_bytes(w, &decimal, arena);
+        write_scaled(w, &decimal, mode, arena);
     }
     return 0;
 }
@@ -273,6 +320,6 @@ int types_debezium_money(struct json_writer *w, struct span text, uint32_t fract
         return 0;
     }
     decimal_rescale(&decimal, (int32_t)fraction_digits, arena);
-    write_bytes(w, &decimal, arena);
+    write_scaled(w, &decimal, mode, arena);
     return 0;
 }

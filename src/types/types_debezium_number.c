@@ -132,7 +132,10 @@ int types_debezium_float(struct json_writer *w, struct span text, bool is_float4
     assert(w != NULL && text.ptr != NULL);
     if (span_equal_text(text, "NaN") || span_equal_text(text, "Infinity") ||
         span_equal_text(text, "-Infinity")) {
-        json_write_string(w, text);
+        if (w->escapes == JSON_ESCAPES_HEADER)
+            json_write_raw(w, text);
+        else
+            json_write_string(w, text);
         return 0;
     }
     struct decimal_float f;

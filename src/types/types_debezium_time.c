@@ -11,6 +11,7 @@
 
 #define US_PER_DAY INT64_C(86400000000)
 #define SECONDS_PER_DAY INT64_C(86400)
+#define MS_PER_DAY INT64_C(86400000)
 /* 1677-09-22 to 2262-04-10: the days that 64 bits of nanoseconds hold whole. */
 #define NANOS_FIRST_DAY (-106751)
 #define NANOS_LAST_DAY 106750
@@ -59,6 +60,24 @@ static int infinity_of(struct span text)
     return span_equal_text(text, "infinity") ? 1 : span_equal_text(text, "-infinity") ? -1 : 0;
 }
 
+/* A java.util.Date as a header has it: what is before the second day of 1970 is taken for a time of
+ * day, a midnight for a date. */
+static void write_java_date(struct json_writer *w, int64_t ms)
+{
+    char out[64];
+    int64_t day = ms / MS_PER_DAY - (ms % MS_PER_DAY < 0 ? 1 : 0), rest = ms - day * MS_PER_DAY;
+    bool time_alone = ms < MS_PER_DAY;
+    int len = time_alone ? 0 : put_date(out, sizeof out, day);
+    int from = !time_alone && out[0] == '+' ? 1 : 0;
+    if (time_alone || rest != 0) {
+        if (!time_alone)
+            out[len++] = 'T';
+        len += put_time(out + len, sizeof out - (size_t)len, rest * 1000, 3);
+        out[len++] = 'Z';
+    }
+    json_write_raw(w, (struct span){out + from, (size_t)(len - from)});
+}
+
 int types_debezium_date(struct json_writer *w, struct span text, enum debezium_time mode,
                         struct error *err)
 {
@@ -69,6 +88,10 @@ int types_debezium_date(struct json_writer *w, struct span text, enum debezium_t
         day = infinity > 0 ? INFINITY_DAYS : MINUS_INFINITY_DAYS;
     else if (!date_parse(text, &day))
         return types_bad_text(text, "a date", err);
+    if (mode == DEBEZIUM_TIME_DATES) {
+        write_java_date(w, day * MS_PER_DAY);
+        return 0;
+    }
     if (mode != DEBEZIUM_TIME_ISOSTRING) {
         json_write_i64(w, day);
         return 0;
@@ -99,6 +122,10 @@ int types_debezium_time(struct json_writer *w, struct span text, uint32_t precis
         return types_bad_text(text, "a time", err);
     if (mode == DEBEZIUM_TIME_ADAPTIVE_TIME_MICROSECONDS)
         mode = DEBEZIUM_TIME_MICROSECONDS;
+    if (mode == DEBEZIUM_TIME_DATES) {
+        write_java_date(w, us / 1000);
+        return 0;
+    }
     if (mode != DEBEZIUM_TIME_ISOSTRING) {
         json_write_i64(w, in_units(us, precision, mode));
         return 0;
@@ -134,6 +161,8 @@ static void write_infinity(struct json_writer *w, bool positive, uint32_t precis
                         FRACTION_SHORTEST);
     else if (mode == DEBEZIUM_TIME_NANOSECONDS)
         json_write_i64(w, positive ? INT64_MAX : INT64_MIN);
+    else if (mode == DEBEZIUM_TIME_DATES)
+        write_java_date(w, us / 1000);
     else
         json_write_i64(w, in_units(us, precision, mode));
 }
@@ -168,6 +197,8 @@ int types_debezium_timestamp(struct json_writer *w, struct span text, uint32_t p
         return 1;
     } else if (mode == DEBEZIUM_TIME_NANOSECONDS) {
         json_write_i64(w, micros(&civil) * 1000);
+    } else if (mode == DEBEZIUM_TIME_DATES) {
+        write_java_date(w, ms);
     } else if (mode == DEBEZIUM_TIME_CONNECT ||
                (mode != DEBEZIUM_TIME_MICROSECONDS && precision <= 3)) {
         json_write_i64(w, ms);

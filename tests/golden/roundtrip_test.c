@@ -99,7 +99,7 @@ static void transactions(void **state)
     gives(f, "BEGIN position=0/0+0 ordinal=0 final=0/10 xid=1 time=-1\n");
 }
 
-static void types_and_origins_pass(void **state)
+static void types_pass(void **state)
 {
     struct fixture *f = *state;
 
@@ -107,10 +107,29 @@ static void types_and_origins_pass(void **state)
     gives(f, NULL);
     write_type(&f->message, 25, "", "");
     gives(f, NULL);
+}
+
+/* Whatever comes of a transaction that was replayed says where from; the next one does not. */
+static void origins(void **state)
+{
+    struct fixture *f = *state;
+    struct row none = {.count = 0, .cells = NULL};
+
     write_origin(&f->message, UINT64_MAX, "elsewhere");
     gives(f, NULL);
+    write_insert(&f->message, nothing.oid, &none);
+    gives(f, "INSERT" HEAD " origin='elsewhere'/FFFFFFFF/FFFFFFFF public.nothing@1\n");
+    write_commit(&f->message, UINT64_MAX - 15, UINT64_MAX, TIME_US);
+    gives(f, "COMMIT position=FFFFFFFF/FFFFFFFF+0 ordinal=0 final=FFFFFFFF/FFFFFFF0 xid=4294967295 "
+             "time=1700000000123456 origin='elsewhere'/FFFFFFFF/FFFFFFFF\n");
+    write_begin(&f->message, UINT64_MAX - 15, TIME_US, UINT32_MAX);
+    gives(f, "BEGIN" HEAD "\n");
+    write_insert(&f->message, nothing.oid, &none);
+    gives(f, "INSERT" HEAD " public.nothing@1\n");
     write_origin(&f->message, 0, "");
     gives(f, NULL);
+    write_insert(&f->message, nothing.oid, &none);
+    gives(f, "INSERT" HEAD " public.nothing@1\n");
 }
 
 static void rows(void **state)
@@ -199,7 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(transactions, setup, teardown),
-        cmocka_unit_test_setup_teardown(types_and_origins_pass, setup, teardown),
+        cmocka_unit_test_setup_teardown(types_pass, setup, teardown),
+        cmocka_unit_test_setup_teardown(origins, setup, teardown),
         cmocka_unit_test_setup_teardown(rows, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_without_columns, setup, teardown),
         cmocka_unit_test_setup_teardown(truncates, setup, teardown),

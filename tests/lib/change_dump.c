@@ -120,6 +120,11 @@ void dump_change(struct buf *out, const struct change *change)
     buf_add_format(out, " ordinal=%" PRIu64 " final=%s xid=%" PRIu32 " time=%" PRId64,
                    change->id.ordinal, lsn_format(change->id.final_lsn, final_lsn), change->xid,
                    change->commit_time_us);
+    if (change->origin.ptr != NULL) {
+        buf_add_text(out, " origin='");
+        dump_bytes(out, change->origin);
+        buf_add_format(out, "'/%s", lsn_format(change->origin_lsn, position));
+    }
     if (change->op == CHANGE_TRUNCATE) {
         for (uint32_t i = 0; i < change->truncate.count; i++)
             dump_name(out, change->truncate.relations[i]);

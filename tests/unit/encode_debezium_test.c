@@ -213,7 +213,7 @@ static void test_columns_that_are_left_out(void **state)
     open_encoders(&r);
     static const uint32_t key[] = {0};
     r.event.key.kind = CONTENT_ROW;
-    r.event.key.row = (struct content_row){&r.relation, &r.after, 1, key};
+    r.event.key.row = (struct content_row){&r.relation, &r.after, 1, key, false};
     const struct message *m = encode(&r, CHANGE_DELETE, &r.before, &r.none);
     assert_span(m->key, "{\"id\":1}");
     assert_non_null(memmem(m->value.ptr, m->value.len, "{\"before\":{\"name\":\"\"},", 22));
@@ -339,7 +339,7 @@ static void test_keys(void **state)
     static const uint32_t both[] = {1, 0};
     struct run r;
     begin(&r);
-    struct content key = {.kind = CONTENT_ROW, .row = {&r.relation, &r.after, 2, both}};
+    struct content key = {.kind = CONTENT_ROW, .row = {&r.relation, &r.after, 2, both, false}};
     r.event.key = key;
     r.event.other_key = (struct key_header){SPAN_LITERAL("__debezium.newkey"), key};
     const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
@@ -354,6 +354,31 @@ static void test_keys(void **state)
     m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
     assert_span(m->key, "{\"name\":\"Anne\"}");
     assert_int_equal(m->header_count, 1);
+    end(&r);
+}
+
+/* A header is what Connect's SimpleHeaderConverter prints of the key: a decimal is the number, and
+ * nothing but quotes and backslashes is escaped. */
+static void test_a_key_in_a_header(void **state)
+{
+    (void)state;
+    static const uint32_t both[] = {1, 2};
+    struct run r;
+    begin(&r);
+    r.columns[1].name = SPAN_LITERAL("a\nname");
+    r.after_cells[1] = text("x\n\"\\\xF0\x9F\x98\x80");
+    r.columns[2].type = types_builtin(1700);
+    r.columns[2].type_oid = 1700;
+    r.columns[2].type_modifier = (10 << 16 | 2) + 4;
+    r.after_cells[2] = text("-5.00");
+    struct content key = {.kind = CONTENT_ROW, .row = {&r.relation, &r.after, 2, both, false}};
+    r.event.key = key;
+    key.row.in_header = true;
+    r.event.other_key = (struct key_header){SPAN_LITERAL("__debezium.newkey"), key};
+    const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_span(m->key, "{\"a\\nname\":\"x\\n\\\"\\\\\\uD83D\\uDE00\",\"note\":\"/gw=\"}");
+    assert_span(m->headers[0].value,
+                "{\"a\nname\":\"x\n\\\"\\\\\xF0\x9F\x98\x80\",\"note\":-5.00}");
     end(&r);
 }
 
@@ -401,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_made_json),
         cmocka_unit_test(test_compatible),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_a_key_in_a_header),
         cmocka_unit_test(test_another_version),
         cmocka_unit_test(test_a_tombstone),
     };

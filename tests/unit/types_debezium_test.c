@@ -499,6 +499,34 @@ static void test_no_value(void **state)
     buf_fini(&out);
 }
 
+/* In a header numbers are Java's BigDecimal, and under `connect` times are its Date. */
+static void test_headers(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = debezium_modes_of_header(DEBEZIUM_MODES_DEFAULT);
+    const int32_t two = (10 << 16 | 2) + 4, ten = (38 << 16 | 10) + 4;
+    expect_in(modes, "numeric", two, "1.10", "1.10");
+    expect_in(modes, "numeric", two, "0.05", "0.05");
+    expect_in(modes, "numeric", two, "0", "0.00");
+    expect_in(modes, "numeric", ten, "12.0000000001", "12.0000000001");
+    expect_in(modes, "numeric", ten, "0.0000010000", "0.0000010000");
+    expect_in(modes, "numeric", ten, "0.0000000001", "1E-10");
+    expect_in(modes, "numeric", ten, "-0.0000000120", "-1.20E-8");
+    expect_in(modes, "numeric", ten, "0", "0E-10");
+    expect_in(modes, "numeric", (2 << 16 | (-3 & 0x7FF)) + 4, "12000", "1.2E+4");
+    expect_in(modes, "numeric", -1, "10.1111", "{\"scale\":4,\"value\":\"AYr3\"}");
+    expect_in(modes, "float8", -1, "NaN", "NaN");
+    expect_in(modes, "text", -1, "a\n\"", "\"a\n\\\"\"");
+    modes = DEBEZIUM_MODES_DEFAULT;
+    modes.time = DEBEZIUM_TIME_CONNECT;
+    modes = debezium_modes_of_header(modes);
+    expect_in(modes, "date", -1, "2016-11-04", "2016-11-04");
+    expect_in(modes, "date", -1, "infinity", "00:00:00.000Z");
+    expect_in(modes, "time", -1, "04:05:11.789123", "04:05:11.789Z");
+    expect_in(modes, "timestamp", -1, "2016-11-04 13:51:30.123456", "2016-11-04T13:51:30.123Z");
+    expect_in(modes, "timestamp", -1, "2016-11-04 00:00:00", "2016-11-04");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unchanged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_zeros, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_value, set_up, tear_down),
+        cmocka_unit_test(test_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
