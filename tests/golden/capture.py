@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Capture what real servers send: tests/golden/pg<major>.frames and pg<major>_binary.frames.
+"""Capture what real servers send: tests/golden/pg<major>.frames and pg<major>_binary.frames, and of the
+corpus of tests/compat pg<major>_corpus.frames.
 
 A private server of each major runs one fixed history; then the slot is read over a bare socket, so
 that every CopyData payload is kept exactly as it came, keepalives included. A file is the
@@ -19,8 +20,9 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tools"))
+sys.path[:0] = [os.path.join(ROOT, "tools"), os.path.join(ROOT, "tests", "compat")]
 
+import corpus  # noqa: E402
 from lab import postgres  # noqa: E402
 
 SCHEMA = """
@@ -245,14 +247,38 @@ def capture(major, directory):
             write(path, starts[slot], frames(server.port, slot, starts[slot], binary))
 
 
+# What an older server has not.
+NEWER = {"type numeric_2_5": 15}
+
+
+def capture_corpus(major, directory):
+    cases = [case for case in corpus.CASES if NEWER.get(case.name, 0) <= major]
+    with postgres.Postgres(directory, major=major) as server:
+        connection = server.connect()
+        cursor = connection.cursor()
+        for case in cases:
+            cursor.execute(case.before)
+        cursor.execute("CREATE PUBLICATION golden FOR ALL TABLES")
+        cursor.execute("SELECT lsn::text FROM pg_create_logical_replication_slot('corpus', 'pgoutput')")
+        start = cursor.fetchone()[0]
+        for case in cases:
+            for statement in case.statements:
+                cursor.execute(statement)
+        cursor.execute("SELECT pg_logical_emit_message(true, 'end', '')")
+        connection.close()
+        write(os.path.join(ROOT, "tests", "golden", "pg%d_corpus.frames" % major), start,
+              frames(server.port, "corpus", start, False))
+
+
 def main(arguments):
     for major in [int(argument) for argument in arguments] or [14, 15, 18]:
-        directory = tempfile.mkdtemp(prefix="walferry_golden_")
-        os.chmod(directory, 0o755)
-        try:
-            capture(major, directory)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        for step in (capture, capture_corpus):
+            directory = tempfile.mkdtemp(prefix="walferry_golden_")
+            os.chmod(directory, 0o755)
+            try:
+                step(major, directory)
+            finally:
+                shutil.rmtree(directory, ignore_errors=True)
     return 0
 
 
