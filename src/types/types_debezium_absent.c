@@ -89,6 +89,22 @@ static int write_unchanged_array(struct json_writer *w, const struct type *eleme
     return 0;
 }
 
+/* In base64 Debezium has none, in hex it is the text. */
+static int write_unchanged_bytes(struct json_writer *w, const struct debezium_modes *modes,
+                                 struct arena *arena)
+{
+    switch (modes->binary) {
+    case DEBEZIUM_BINARY_BYTES:
+        types_debezium_bytes(w, modes->unavailable, modes->binary, arena);
+        return 0;
+    case DEBEZIUM_BINARY_HEX:
+        json_write_string(w, modes->unavailable);
+        return 0;
+    default:
+        return write_none(w, false, modes);
+    }
+}
+
 int types_debezium_unchanged(struct json_writer *w, const struct type *base,
                              enum debezium_form form, const struct debezium_modes *modes,
                              struct arena *arena)
@@ -99,10 +115,11 @@ int types_debezium_unchanged(struct json_writer *w, const struct type *base,
         return write_unchanged_array(w, base->element, modes, arena);
     switch (form) {
     case DEBEZIUM_FORM_BYTES:
-        if (modes->binary == DEBEZIUM_BINARY_BYTES)
-            types_debezium_bytes(w, placeholder, modes->binary, arena);
-        else
-            json_write_string(w, placeholder);
+        return write_unchanged_bytes(w, modes, arena);
+    case DEBEZIUM_FORM_NUMERIC:
+        if (modes->decimal != DEBEZIUM_DECIMAL_STRING)
+            return write_none(w, false, modes);
+        json_write_string(w, placeholder);
         return 0;
     case DEBEZIUM_FORM_HSTORE:
         types_debezium_hstore_pair(w, placeholder, placeholder, modes->hstore, arena);

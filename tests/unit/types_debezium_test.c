@@ -426,6 +426,13 @@ static void test_unchanged(void **state)
     modes.time = DEBEZIUM_TIME_ISOSTRING;
     expect_unchanged(modes, "_date", "null");
     modes.unavailable = SPAN_LITERAL("gone");
+    modes.decimal = DEBEZIUM_DECIMAL_STRING;
+    expect_unchanged(modes, "numeric", "\"gone\"");
+    for (int i = DEBEZIUM_BINARY_BASE64; i <= DEBEZIUM_BINARY_BASE64_URL_SAFE; i++) {
+        modes.binary = (enum debezium_binary)i;
+        expect_unchanged(modes, "bytea", "null");
+    }
+    modes.binary = DEBEZIUM_BINARY_HEX;
     expect_unchanged(modes, "bytea", "\"gone\"");
     expect_unchanged(modes, "hstore", "{\"gone\":\"gone\"}");
 }
