@@ -67,10 +67,11 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
 
-compat: ## the real Debezium connector makes of tests/compat's corpus what it makes of it: a new recording
+compat: ## walferry beside the real Debezium connector, record by record; ARGS=--save records it
 	@tools/deps.sh test
+	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tools/lab/cache.py fetch debezium
-	@$(PYTHON) tests/compat/run record $(ARGS)
+	@$(PYTHON) tests/compat/run compare $(ARGS)
 	@$(PYTHON) tests/compat/self_test.py
 
 format: ## clang-format over all C

@@ -46,7 +46,7 @@ class Worker:
         self.port = ports.free_port()
         self._child = None
 
-    def start(self, connectors, timeout=120):
+    def start(self, connectors, timeout=300):
         """connectors: {name: properties on top of POSTGRES}; returns when the tasks of all run."""
         process.give(self.dir, self.user)
         worker = dict(DEFAULTS, **{
