@@ -12,7 +12,7 @@
     fuzz       every fuzzer for a moment, from its seeds
     sql        the migrations on every PostgreSQL major
     docs       the commands that README and docs/ print, as they are printed
-    compat     the comparison with Debezium's records, by planted differences
+    compat     walferry against what the real Debezium connector was recorded to write
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
   and only where they are named, because they take too long for every day (make test-long):
@@ -249,6 +249,10 @@ class Runner:
     def compat(self):
         self.add(run("compat", "tests/compat/self_test.py",
                      [sys.executable, "tests/compat/self_test.py"]))
+        self.target("compat", "all")
+        self.add(run("compat", "tests/compat/run", [
+            sys.executable, "-u", "tests/compat/run", "compare", "--recorded",
+            "--variant", "plain"]))
 
     def demo(self):
         self.add(run("demo", "tools/demo.py",
