@@ -55,7 +55,7 @@ MUTANTS = [
            "sim", r"nothing more was to come|does not come again"),
     Mutant("last-transaction-guessed-at-a-cut", "a server that is the same goes on", WRITER,
            [("{.ended = {.unknown = true}}", "{.ends_txn = false}")],
-           "sim", r"nothing more was to come|does not come again"),
+           "unit relay_writer_cut_test", r"FAILED.*what_ended_last_before_a_cut_is_not_known"),
 
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
@@ -131,7 +131,13 @@ MUTANTS = [
            "sim", r"I3: progress does not increase"),
     Mutant("on-without-an-answer", "I7", WRITER,
            [("if (result == STEP_DONE) commit_done(w);", "if (result != STEP_FAILED) commit_done(w);")],
-           "sim", r"Assertion|I4|" + WRONG_EVENTS),
+           "sim", r"I1: a status update|Assertion|I4|" + WRONG_EVENTS),
+    Mutant("begun-beside-an-end-without-an-answer", "I7", WRITER,
+           [("if (result == STEP_DONE) commit_done(w);",
+             "if (result == STEP_DONE) commit_done(w);"
+             " if (result == STEP_WAIT && channel_count(w->o.circuit->full) > 0)"
+             " w->phase = WRITER_WAITING;")],
+           "sim", r"I7: an event while|Assertion `batch->outstanding == 0'"),
 
     # ---- I4: events and their progress in one Kafka transaction ----
     Mutant("commit-in-mid-transaction", "I4", WRITER,

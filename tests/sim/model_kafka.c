@@ -13,10 +13,12 @@
 struct model_publisher {
     struct publisher base;
     struct model_kafka *kafka;
-    uint32_t epoch;
+    uint32_t epochs[MODEL_IDS];
+    uint32_t turn; /* of the transaction that is open or comes next */
     bool recovered;
     bool dead;
-    int slices; /* STEP_WAIT so often still */
+    bool ending; /* the transaction of the other id is */
+    int slices;  /* STEP_WAIT so often still */
     struct unreported {
         struct batch *batch;
         size_t bytes;
@@ -31,7 +33,8 @@ void model_kafka_init(struct model_kafka *k, struct random *random)
 {
     *k = (struct model_kafka){.random = random};
     k->log = calloc(EVENTS_MAX, sizeof *k->log);
-    k->open = calloc(EVENTS_MAX, sizeof *k->open);
+    for (uint32_t i = 0; i < MODEL_IDS; i++)
+        k->ids[i].open = calloc(EVENTS_MAX, sizeof *k->ids[i].open);
     k->records = calloc(EVENTS_MAX, sizeof *k->records);
 }
 
@@ -39,9 +42,11 @@ void model_kafka_fini(struct model_kafka *k)
 {
     for (uint32_t i = 0; i < k->record_count; i++)
         free(k->records[i].json);
-    free(k->pending.json);
+    for (uint32_t i = 0; i < MODEL_IDS; i++) {
+        free(k->ids[i].pending.json);
+        free(k->ids[i].open);
+    }
     free(k->log);
-    free(k->open);
     free(k->records);
 }
 
@@ -52,23 +57,28 @@ static bool fault(struct model_kafka *k, uint32_t one_in)
 
 /* ---- The broker ---- */
 
-static void settle(struct model_kafka *k, bool commit)
+/* Whatever is open on the id is committed or aborted. */
+static void settle(struct model_kafka *k, struct kafka_id *id, bool commit)
 {
     if (commit) {
-        assert(k->log_count + k->open_count <= EVENTS_MAX);
-        for (uint32_t i = 0; i < k->open_count; i++)
-            k->log[k->log_count++] = k->open[i];
-        k->pending.events = k->log_count;
-        if (k->pending.json != NULL)
-            k->records[k->record_count++] = k->pending;
-        k->pending.json = NULL;
+        assert(k->log_count + id->open_count <= EVENTS_MAX);
+        for (uint32_t i = 0; i < id->open_count; i++)
+            k->log[k->log_count++] = id->open[i];
+        id->pending.events = k->log_count;
+        if (id->pending.json != NULL)
+            k->records[k->record_count++] = id->pending;
+        id->pending.json = NULL;
     }
-    free(k->pending.json);
-    k->pending = (struct kafka_record){0};
-    k->open_count = 0;
-    k->begun_us = 0;
-    k->end_sent = false;
-    k->txn++;
+    free(id->pending.json);
+    id->pending = (struct kafka_record){0};
+    id->open_count = 0;
+    id->begun_us = 0;
+    id->end_sent = false;
+}
+
+static bool is_open(const struct kafka_id *id)
+{
+    return id->open_count > 0 || id->pending.json != NULL;
 }
 
 struct position model_kafka_progress(const struct model_kafka *k)
@@ -95,13 +105,14 @@ static void violated(struct model_kafka *k, const char *what)
         snprintf(k->violation, sizeof k->violation, "%s", what);
 }
 
-static int usable(struct model_publisher *p, struct error *err)
+/* index: of the id that is used. */
+static int usable(struct model_publisher *p, uint32_t index, struct error *err)
 {
     if (p->dead)
         violated(p->kafka, "I5: a publisher was used after an error");
     if (!p->recovered)
         violated(p->kafka, "I2: begin before recover");
-    if (p->epoch == p->kafka->epoch)
+    if (p->epochs[index] == p->kafka->ids[index].epoch)
         return 0;
     p->dead = true;
     return error_retry(err, REASON_FENCED, "fenced");
@@ -111,7 +122,7 @@ static int recover(struct publisher *base, struct buf *record, struct error *err
 {
     struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
-    if (fault(k, 40)) {
+    if (p->dead || fault(k, 40)) {
         p->dead = true;
         return error_retry(err, REASON_KAFKA_ERROR, "recover failed");
     }
@@ -154,31 +165,27 @@ static int64_t send_bytes(struct model_kafka *k, int64_t bytes)
 }
 
 /* The broker ends a transaction that lasts for its whole time-out. */
-static int check_age(struct model_publisher *p, struct error *err)
+static int check_age(struct model_publisher *p, struct kafka_id *id, struct error *err)
 {
     struct model_kafka *k = p->kafka;
     if (k->pace.bytes_per_s == 0)
         return 0;
-    if (k->begun_us == 0)
-        k->begun_us = k->now_us;
-    if (k->now_us - k->begun_us < k->pace.timeout_us)
+    if (id->begun_us == 0)
+        id->begun_us = k->now_us;
+    if (k->now_us - id->begun_us < k->pace.timeout_us)
         return 0;
     p->dead = true;
-    settle(k, false);
+    settle(k, id, false);
     return error_retry(err, REASON_TRANSACTION_TIMEOUT,
                        "the transaction was as old as its time-out");
 }
 
-/* True once all is reported and the EndTxn answered. */
-static bool has_ended(struct model_publisher *p, size_t record_bytes)
+/* True once the EndTxn is answered. */
+static bool has_ended(struct model_publisher *p)
 {
     struct model_kafka *k = p->kafka;
     if (k->pace.bytes_per_s == 0)
         return true;
-    if (p->unreported_count > 0)
-        return false;
-    if (p->end_us == 0)
-        p->end_us = send_bytes(k, 70 + (int64_t)record_bytes) + k->pace.latency_us;
     if (k->now_us < p->end_us)
         return false;
     p->end_us = 0;
@@ -187,14 +194,32 @@ static bool has_ended(struct model_publisher *p, size_t record_bytes)
 
 /* ---- Its ops ---- */
 
-/* Between two transactions both handles may have to be made anew. */
-static bool made_anew(struct model_publisher *p)
+/* init_transactions of both ids, in their order. False where the second one knows nothing of it.
+ */
+static bool initialise(struct model_publisher *p)
 {
     struct model_kafka *k = p->kafka;
-    if (k->open_count > 0 || k->pending.json != NULL || p->unreported_count > 0 || !fault(k, 100))
-        return false;
+    p->turn = 0;
     p->base.claim_due = true;
+    for (uint32_t i = 0; i < MODEL_IDS; i++) {
+        if (i > 0 && fault(k, 20))
+            return false;
+        settle(k, &k->ids[i], k->ids[i].end_sent);
+        p->epochs[i] = ++k->ids[i].epoch;
+    }
     return true;
+}
+
+/* Between two transactions both handles may have to be made anew. STEP_DONE: they were not. */
+static enum step look_between(struct model_publisher *p, struct error *err)
+{
+    struct model_kafka *k = p->kafka;
+    if (is_open(&k->ids[0]) || is_open(&k->ids[1]) || p->unreported_count > 0 || !fault(k, 100))
+        return STEP_DONE;
+    if (initialise(p))
+        return STEP_WAIT;
+    p->dead = true;
+    return error_retry(err, REASON_BROKER_TIMEOUT, "the handles could not be made anew");
 }
 
 static enum step put(struct publisher *base, struct batch *batch, const struct message *message,
@@ -202,17 +227,26 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
 {
     struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
-    if (usable(p, err) < 0 || check_age(p, err) < 0)
+    struct kafka_id *id = &k->ids[p->turn];
+    if (usable(p, p->turn, err) < 0)
         return -1;
     if (base->claim_due)
         violated(k, "I3: an event before the claim");
-    if (p->unreported_count == UNREPORTED_MAX || fault(k, 50) || made_anew(p))
+    if (p->ending)
+        violated(k, "I7: an event while the transaction before it is not answered");
+    if (check_age(p, id, err) < 0)
+        return -1;
+    if (p->unreported_count == UNREPORTED_MAX || fault(k, 50))
         return STEP_WAIT;
+    enum step between = look_between(p, err);
+    if (between != STEP_DONE)
+        return between;
     if (fault(k, 2000)) {
         p->dead = true;
         return error_retry(err, REASON_KAFKA_ERROR, "produce failed");
     }
-    struct kafka_event *event = &k->open[k->open_count++];
+    k->txn += id->open_count == 0 ? 1 : 0;
+    struct kafka_event *event = &id->open[id->open_count++];
     *event = (struct kafka_event){.event = number_in(message->value, 0),
                                   .key = number_in(message->key, 1),
                                   .final_lsn = message->id.final_lsn,
@@ -271,16 +305,17 @@ static int poll_reports(struct publisher *base, int wait_ms, struct error *err)
 }
 
 /* One time-out in so many leaves the outcome open: the transaction may be committed already, or be
- * settled either way when the next producer begins. */
-static int unknown_outcome(struct model_publisher *p, struct error *err)
+ * settled either way when its id is initialised next. */
+static int unknown_outcome(struct model_publisher *p, struct kafka_id *id, struct error *err)
 {
     struct model_kafka *k = p->kafka;
     p->dead = true;
+    p->ending = false;
     uint32_t kind = random_below(k->random, 3);
     if (kind == 0)
-        settle(k, true);
+        settle(k, id, true);
     else
-        k->end_sent = kind == 1;
+        id->end_sent = kind == 1;
     return error_retry(err, REASON_COMMIT_OUTCOME_UNKNOWN, "the outcome of a commit is not known");
 }
 
@@ -290,42 +325,82 @@ static int report_slow(struct model_publisher *p, struct error *err)
     return p->kafka->pace.bytes_per_s > 0 ? report_due(p, err) : 0;
 }
 
-static enum step commit(struct publisher *base, struct span record, struct error *err)
+static void add_record(struct model_publisher *p, struct kafka_id *id, struct span record)
 {
-    struct model_publisher *p = (struct model_publisher *)base;
     struct model_kafka *k = p->kafka;
-    if (usable(p, err) < 0 || check_age(p, err) < 0 || report_slow(p, err) < 0)
-        return -1;
-    if (k->pending.json == NULL) {
-        k->pending = (struct kafka_record){.json = malloc(record.len), .len = record.len};
-        memcpy(k->pending.json, record.ptr, record.len);
-        p->slices = fault(k, 4) ? (int)random_below(k->random, 4) : 0;
-    }
-    assert(k->pending.len == record.len && memcmp(k->pending.json, record.ptr, record.len) == 0);
+    if (id->pending.json != NULL)
+        return;
+    k->txn += id->open_count == 0 ? 1 : 0;
+    id->pending = (struct kafka_record){.json = malloc(record.len), .len = record.len};
+    memcpy(id->pending.json, record.ptr, record.len);
+}
+
+/* DONE: all is reported, and the EndTxn is under way; the next transaction is the other id's. */
+static enum step begin_end(struct model_publisher *p, struct span record)
+{
+    struct model_kafka *k = p->kafka;
+    if (p->base.claim_due && p->turn != 0)
+        violated(k, "I3: a claim that is not on the first id");
+    add_record(p, &k->ids[p->turn], record);
+    if (k->pace.bytes_per_s == 0)
+        report(p, UNREPORTED_MAX);
+    if (p->unreported_count > 0)
+        return STEP_WAIT;
+    p->end_us = send_bytes(k, 70 + (int64_t)record.len) + k->pace.latency_us;
+    p->slices = random_once_in(k->random, 4) ? (int)random_below(k->random, 4) : 0;
+    p->turn = 1 - p->turn;
+    p->ending = true;
+    return STEP_DONE;
+}
+
+/* The answer to the EndTxn of the other id. */
+static enum step outcome(struct model_publisher *p, struct kafka_id *id, struct error *err)
+{
+    struct model_kafka *k = p->kafka;
     if (p->slices > 0) {
         p->slices--;
         return STEP_WAIT;
     }
-    if (!has_ended(p, record.len))
+    if (!has_ended(p))
         return STEP_WAIT;
     if (fault(k, 25))
-        return unknown_outcome(p, err);
+        return unknown_outcome(p, id, err);
+    p->ending = false;
     if (fault(k, 40)) {
         p->dead = true;
-        settle(k, false);
-        return error_retry(err, REASON_TRANSACTION_ABORTED, "the transaction was aborted");
+        settle(k, id, false);
+        return random_once_in(k->random, 2)
+                   ? error_retry(err, REASON_TRANSACTION_ABORTED, "the transaction was aborted")
+                   : error_retry(err, REASON_FENCED, "fenced");
     }
-    report(p, UNREPORTED_MAX);
-    settle(k, true);
-    base->claim_due = false;
+    settle(k, id, true);
+    p->base.claim_due = false;
     return STEP_DONE;
+}
+
+static enum step commit(struct publisher *base, struct span record, struct error *err)
+{
+    struct model_publisher *p = (struct model_publisher *)base;
+    struct model_kafka *k = p->kafka;
+    uint32_t index = p->ending ? 1 - p->turn : p->turn;
+    struct kafka_id *id = &k->ids[index];
+    if (usable(p, index, err) < 0 || check_age(p, id, err) < 0 || report_slow(p, err) < 0)
+        return -1;
+    if (!p->ending && begin_end(p, record) == STEP_WAIT)
+        return STEP_WAIT;
+    if (id->pending.len != record.len || memcmp(id->pending.json, record.ptr, record.len) != 0)
+        violated(k, "I7: a record while the transaction before it is not answered");
+    return outcome(p, id, err);
 }
 
 static void close_publisher(struct publisher *base, int abort_ms)
 {
     struct model_publisher *p = (struct model_publisher *)base;
-    if (abort_ms > 0 && !p->dead && p->epoch == p->kafka->epoch)
-        settle(p->kafka, false);
+    struct model_kafka *k = p->kafka;
+    if (p->ending) /* its EndTxn was sent, and nobody has heard what became of it */
+        k->ids[1 - p->turn].end_sent = random_once_in(k->random, 2);
+    else if (abort_ms > 0 && !p->dead && p->epochs[p->turn] == k->ids[p->turn].epoch)
+        settle(k, &k->ids[p->turn], false);
     free(p);
 }
 
@@ -337,14 +412,11 @@ int model_publisher_open(struct model_kafka *k, struct publisher **publisher)
                                              .poll = poll_reports,
                                              .commit = commit,
                                              .close = close_publisher};
-    settle(k, k->end_sent);
-    k->free_us = k->now_us; /* what was not sent yet went with the producer before */
-    k->epoch++;
     struct model_publisher *p = calloc(1, sizeof *p);
     p->base.ops = &ops;
     p->kafka = k;
-    p->base.claim_due = true;
-    p->epoch = k->epoch;
+    k->free_us = k->now_us; /* what was not sent yet went with the producer before */
+    p->dead = !initialise(p);
     *publisher = &p->base;
     return 0;
 }

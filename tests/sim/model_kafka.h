@@ -1,10 +1,12 @@
-/* sim/model_kafka: a Kafka with one transaction at a time, and the publisher in front of it, which
- * takes both of its transactional ids for one.
+/* sim/model_kafka: a Kafka with two transactional ids, and the publisher in front of it, which uses
+ * them in turn.
  *
  * Outcomes that the real one has and that hurt: full queues, reports that come late, commits that
- * take several slices, that fail, and whose outcome is never learnt (the transaction is then
- * committed or aborted by the next init, as the broker's log has it). The handles may have to be
- * made anew, and wait for a claim. It checks I2, I5, and that no event precedes a claim itself.
+ * take several slices, that fail, that are fenced, and whose outcome is never learnt (the
+ * transaction is then committed or aborted by the next init of its id, as the broker's log has it),
+ * and an init that reaches the first id only. The handles may have to be made anew, and wait for a
+ * claim. It checks I2, I5, I7, that the claim is on the first id, and that no event precedes a
+ * claim.
  */
 #ifndef WALFERRY_SIM_MODEL_KAFKA_H
 #define WALFERRY_SIM_MODEL_KAFKA_H
@@ -37,30 +39,37 @@ struct kafka_pace {
     int64_t timeout_us; /* of transactions; a message is given up after three quarters of it */
 };
 
+/* What the broker knows of a transactional id. */
+struct kafka_id {
+    struct kafka_event *open; /* of its open transaction */
+    uint32_t open_count;
+    struct kafka_record pending; /* the same: its record */
+    bool end_sent;               /* EndTxn reached the coordinator, its outcome is not known yet */
+    int64_t begun_us;            /* 0: none is open */
+    uint32_t epoch;
+};
+
+#define MODEL_IDS 2
+
 struct model_kafka {
     struct random *random;
     struct kafka_pace pace;
     int64_t now_us;
     int64_t free_us;         /* when the broker has taken all that it was sent */
     int64_t link_us;         /* when the link has carried it */
-    int64_t begun_us;        /* the open transaction; 0: none */
     bool faults;             /* false: everything succeeds */
     struct kafka_event *log; /* committed, in order */
     uint32_t log_count;
-    struct kafka_event *open; /* of the open transaction */
-    uint32_t open_count;
+    struct kafka_id ids[MODEL_IDS];
     struct kafka_record *records; /* committed progress */
     uint32_t record_count;
-    struct kafka_record pending; /* the record of the open transaction */
-    bool end_sent;               /* EndTxn reached the coordinator, its outcome is not known yet */
     uint32_t txn;
-    uint32_t epoch;
-    char violation[256]; /* of I2, I3 or I5; empty: none */
+    char violation[256]; /* of I2, I3, I5 or I7; empty: none */
 };
 
 void model_kafka_init(struct model_kafka *kafka, struct random *random);
 void model_kafka_fini(struct model_kafka *kafka);
-/* init_transactions: fences what was there, settles an open transaction. */
+/* init_transactions of one id after the other: fences what was there, settles what is open. */
 int model_publisher_open(struct model_kafka *kafka, struct publisher **publisher);
 /* The position of the newest committed progress; lsn 0: none. */
 struct position model_kafka_progress(const struct model_kafka *kafka);

@@ -257,6 +257,30 @@ static void it_is_cut_between_two_transactions_where_it_stands_there(void **stat
     assert_int_equal(metrics_get(f->metrics, METRIC_TRANSACTIONS_POSTGRES), 2);
 }
 
+/* Which transaction ended last below a cut between two of them nobody has told: the next open asks
+ * for none. */
+static void what_ended_last_before_a_cut_is_not_known(void **state)
+{
+    struct fixture *f = *state;
+    f->writer.last.last.xid = 70;
+    f->writer.last.last.lsn = 0x900;
+    struct batch *batch = channel_take(f->circuit.empty);
+    put_row(f, batch, 0x1000, 0x1080, 1);
+    send_whole(f, batch, 0x1090);
+    run(f);
+    assert_int_equal(f->publisher.record.last.lsn, 0x900);
+    batch = channel_take(f->circuit.empty);
+    put_row(f, batch, 0x1090, 0x1100, 1);
+    put_row(f, batch, 0x1090, 0x1100, 2);
+    put_row(f, batch, 0x1180, 0x1200, 1);
+    send_whole(f, batch, 0x1210);
+    run(f);
+    f->now_us += SPLIT_US;
+    run(f);
+    journal_is(f, "1 [1090/0] 1 2 [1180/0] 1 [1210/0] ");
+    assert_int_equal(f->publisher.record.last.lsn, 0);
+}
+
 /* Two events of one change are in one part. */
 static void it_is_never_cut_inside_a_change(void **state)
 {
@@ -375,6 +399,7 @@ int main(void)
         TEST(no_more_is_handed_over_than_the_window_holds),
         TEST(an_old_transaction_is_cut_inside_a_batch),
         TEST(it_is_cut_between_two_transactions_where_it_stands_there),
+        TEST(what_ended_last_before_a_cut_is_not_known),
         TEST(it_is_never_cut_inside_a_change),
         TEST(what_met_a_full_queue_belongs_to_the_next_part),
         TEST(it_is_cut_before_a_batch_that_has_not_begun),
