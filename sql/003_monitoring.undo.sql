@@ -12,7 +12,10 @@ DECLARE
 BEGIN
     FOR reader IN SELECT rolname FROM pg_catalog.pg_roles
                   WHERE rolname IN ('walferry', 'pg_monitor')
-                    AND to_regnamespace('walferry') IS NOT NULL LOOP
+                    AND to_regnamespace('walferry') IS NOT NULL
+                    -- It reads what these hold, too.
+                    AND (rolname <> 'walferry' OR (to_regclass('walferry.guarded') IS NULL
+                                                   AND to_regclass('walferry.command') IS NULL)) LOOP
         EXECUTE format('REVOKE USAGE ON SCHEMA walferry FROM %I', reader);
     END LOOP;
 END

@@ -16,13 +16,15 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 
 from lab import cache, postgres, process  # noqa: E402
 
+import command  # noqa: E402
 import emit  # noqa: E402
 import idempotency  # noqa: E402
 import inbox  # noqa: E402
 import saga  # noqa: E402
 from sessions import apply  # noqa: E402
 
-DEVELOPERS = ("006_emit", "008_inbox", "009_idempotency", "010_saga")
+DEVELOPERS = ("005_command", "005_command_status", "006_emit", "008_inbox",
+              "009_idempotency", "010_saga")
 
 OBJECTS = """
     SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c
@@ -30,7 +32,7 @@ OBJECTS = """
     UNION ALL SELECT 'function', oid::regprocedure::text FROM pg_proc
     WHERE pronamespace::regnamespace::text IN ('public', 'walferry')
     UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname = 'walferry'
-    UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname = 'walferry'
+    UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname LIKE 'walferry%'
     UNION ALL SELECT 'acl', datacl::text FROM pg_database
     WHERE datname = current_database() AND datacl::text LIKE '%walferry%'
     UNION ALL SELECT 'event trigger', evtname FROM pg_event_trigger
@@ -69,7 +71,7 @@ def check(server, outbox):
     assert server.sql(ROW) == [(1,)]
     apply(server, *(name + ".sql" for name in DEVELOPERS))
     check_use(server)
-    apply(server, *(name + ".undo.sql" for name in DEVELOPERS))
+    apply(server, *(name + ".undo.sql" for name in reversed(DEVELOPERS)))
     apply(server, "004_guard.undo.sql")
     apply(server, "003_monitoring.undo.sql")
     apply(server, "002_role.undo.sql")
@@ -119,7 +121,7 @@ def undo_in_any_order(server):
     for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "004_guard.sql",
                  *(name + ".sql" for name in DEVELOPERS), "002_role.undo.sql",
                  "003_monitoring.undo.sql", "004_guard.undo.sql", "001_outbox.undo.sql",
-                 *(name + ".undo.sql" for name in DEVELOPERS)):
+                 *(name + ".undo.sql" for name in reversed(DEVELOPERS))):
         apply(server, name)
 
 
@@ -442,7 +444,8 @@ def title(test):
 
 TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard, guarded_columns,
          a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
-         a_schema_of_another, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS, *saga.TESTS)
+         a_schema_of_another, *command.TESTS, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS,
+         *saga.TESTS)
 
 
 def main():
