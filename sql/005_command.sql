@@ -68,6 +68,7 @@ CREATE TABLE IF NOT EXISTS walferry.command (
     command    jsonb       NOT NULL CHECK (jsonb_typeof(command) = 'object'
                                            AND octet_length(command::text) <= 65536),
     xid        xid8        NOT NULL DEFAULT pg_current_xact_id(),
+    lsn        pg_lsn      NOT NULL,
     status     text        NOT NULL DEFAULT 'sent'
                            CHECK (status IN ('sent', 'done', 'failed', 'ignored')),
     outcome    jsonb,
@@ -82,6 +83,8 @@ COMMENT ON COLUMN walferry.command.relay IS 'The relay''s name, as in its file.'
 COMMENT ON COLUMN walferry.command.command IS 'An object; its member do says what is to be done.';
 COMMENT ON COLUMN walferry.command.xid IS
     'The transaction that sent it. A message from any other one does not count.';
+COMMENT ON COLUMN walferry.command.lsn IS
+    'Where its message stands in the log. A copy at another place does not count.';
 COMMENT ON COLUMN walferry.command.status IS
     'sent, or what became of it, where the relay may write that (005_command_status.sql).';
 COMMENT ON COLUMN walferry.command.outcome IS
@@ -97,7 +100,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    sent bigint;
+    sent  bigint;
+    place pg_lsn;
 BEGIN
     IF send.relay IS NULL OR send.relay !~ '^[a-z][a-z0-9_]{0,39}$' THEN
         RAISE EXCEPTION 'no relay can be called "%"', coalesce(send.relay, 'NULL')
@@ -113,13 +117,14 @@ BEGIN
         RAISE EXCEPTION 'a command of % bytes; 65536 are allowed', octet_length(send.command::text)
             USING ERRCODE = 'program_limit_exceeded';
     END IF;
-    INSERT INTO walferry.command (relay, command) VALUES (send.relay, send.command)
-        RETURNING id INTO sent;
-    PERFORM pg_logical_emit_message(true, 'walferry:' || send.relay,
-                                    format('{"v":1,"id":%s}', sent));
+    sent := nextval(pg_get_serial_sequence('walferry.command', 'id'));
+    place := pg_logical_emit_message(true, 'walferry:' || send.relay,
+                                     format('{"v":1,"id":%s}', sent));
     -- A message of a subtransaction is decoded behind the first record that follows it. The spacer
     -- is that record.
     PERFORM pg_logical_emit_message(true, 'walferry', '');
+    INSERT INTO walferry.command (id, relay, command, lsn) OVERRIDING SYSTEM VALUE
+        VALUES (sent, send.relay, send.command, place);
     RETURN sent;
 END
 $$;

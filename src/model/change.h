@@ -6,6 +6,7 @@
 #define WALFERRY_MODEL_CHANGE_H
 
 #include "model/change_id.h"
+#include "model/sent_command.h"
 #include "model/position.h"
 #include "model/relation.h"
 
@@ -69,7 +70,8 @@ struct change {
         struct span prefix;
         struct span content;
         bool transactional;
-        bool not_utf8; /* the content cannot be made UTF-8 */
+        bool not_utf8;                      /* the content cannot be made UTF-8 */
+        const struct sent_command *command; /* that it is of; NULL: it is of none */
     } message;
     struct {
         uint32_t count;

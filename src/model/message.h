@@ -6,12 +6,14 @@
 
 #include "model/event.h"
 
+#define MESSAGE_NO_ROUTE UINT32_MAX
+
 struct message {
-    struct span topic; /* NUL-terminated behind its length */
-    struct span key;   /* absent: null key */
-    struct span value; /* absent: tombstone */
-    int32_t partition; /* -1: by key */
-    uint32_t route;
+    struct span topic;    /* NUL-terminated behind its length */
+    struct span key;      /* absent: null key */
+    struct span value;    /* absent: tombstone */
+    int32_t partition;    /* -1: by key */
+    uint32_t route;       /* MESSAGE_NO_ROUTE: no event, but a relay's own answer to a command */
     bool topic_of_row;    /* as of its event */
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;

@@ -83,3 +83,12 @@ int topic_name_check_event(struct span topic, const char *progress_topic, struct
             show(topic, shown));
     return 0;
 }
+
+const char *topic_name_control(const char *relay, char text[TOPIC_NAME_CONTROL_MAX])
+{
+    assert(relay != NULL);
+    int len = snprintf(text, TOPIC_NAME_CONTROL_MAX, "walferry.%s.control", relay);
+    assert(len > 0 && len < TOPIC_NAME_CONTROL_MAX);
+    (void)len;
+    return text;
+}

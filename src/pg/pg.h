@@ -147,6 +147,8 @@ struct pg_question;
 int pg_question_open(const struct pg_options *options, const struct pg_replication *beside,
                      const char *sql, struct pg_question **question, struct error *err);
 int pg_question_step(struct pg_question *question, struct pg_result **result, struct error *err);
+/* Another one on the same session, once the one before is answered. */
+int pg_question_again(struct pg_question *question, const char *sql, struct error *err);
 int pg_question_fd(const struct pg_question *question);
 void pg_question_close(struct pg_question *question); /* NULL is legal */
 

@@ -1,5 +1,7 @@
-/* pg_question: one question on a session that is opened for it and closed with it, without waiting.
+/* pg_question: questions on a session that is opened for the first and closed with the last,
+ * without waiting.
  *
+ *                     ┌────────── again ─────────┐
  *   CONNECTING ──▶ ASKING ──last result──▶ ANSWERED
  *        └────────────┴── error ──▶ over: only to be closed
  *
@@ -90,6 +92,15 @@ static int send_text(struct pg_question *q, struct error *err)
         return pg_connection_error(&q->session, PG_QUERY, err);
     q->state = ASKING;
     return 0;
+}
+
+int pg_question_again(struct pg_question *q, const char *sql, struct error *err)
+{
+    assert(q != NULL && q->state == ANSWERED && q->rows == NULL);
+    assert(sql != NULL && err != NULL);
+    buf_reset(&q->text);
+    buf_add_text(&q->text, sql);
+    return send_text(q, err) < 0 ? -1 : watch(q, EPOLLIN | EPOLLOUT, err);
 }
 
 static int connect_on(struct pg_question *q, struct error *err)

@@ -1,6 +1,7 @@
 /* publish/kafka_prepare: what is checked and created before a relay takes over: the progress topic,
  * the topics that routes name in plain text, and whether broker and coordinator can be had. Uses no
  * transactional.id of a relay, so that nobody is fenced. */
+#include "model/topic_name.h"
 #include "publish/kafka_destination.h"
 
 #include <assert.h>
@@ -80,9 +81,13 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
 
 /* ---- Any topic ---- */
 
+enum topic_use { TOPIC_OF_EVENTS, TOPIC_OF_PROGRESS, TOPIC_OF_CONTROL };
+
 static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
-                        struct kafka_topic_facts *facts, struct error *err)
+                        enum topic_use use, struct kafka_topic_facts *facts, struct error *err)
 {
+    if (use == TOPIC_OF_PROGRESS)
+        return create_progress_topic(p, topic, rkt, facts, err);
     const struct config_topics *topics = &p->client.health.options->delivery->topics;
     if (!topics->create) {
         error_stop(err, REASON_TOPIC_MISSING,
@@ -92,6 +97,8 @@ static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t
     struct kafka_topic_plan plan = {.name = topic,
                                     .partitions = topics->partitions,
                                     .replication_factor = topics->replication_factor};
+    if (use == TOPIC_OF_CONTROL)
+        plan = kafka_control_plan(topic, facts->brokers);
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 
@@ -106,7 +113,7 @@ static int check_destination(const struct preparing *p, const char *topic, int32
 }
 
 static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
-                         bool progress, bool create, struct error *err)
+                         enum topic_use use, bool create, struct error *err)
 {
     struct kafka_topic_facts facts;
     struct kafka_topic_settings settings;
@@ -117,18 +124,16 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
     if (facts.partitions == 0) {
         if (!create)
             return 0;
-        int made = progress ? create_progress_topic(p, topic, rkt, &facts, err)
-                            : create_topic(p, topic, rkt, &facts, err);
-        if (made < 0)
+        if (create_topic(p, topic, rkt, use, &facts, err) < 0)
             return -1;
         if (p->made != NULL)
             buf_add_format(p->made, "%s%s", p->made->len > 0 ? ", " : "", topic);
     }
     if (kafka_topic_settings(&p->client, topic, p->deadline_us, &settings, err) < 0)
         return -1;
-    if (progress && check_progress_topic(p, topic, &facts, &settings, err) < 0)
+    if (use == TOPIC_OF_PROGRESS && check_progress_topic(p, topic, &facts, &settings, err) < 0)
         return -1;
-    if (!progress && check_destination(p, topic, facts.partitions, &settings, err) < 0)
+    if (use == TOPIC_OF_EVENTS && check_destination(p, topic, facts.partitions, &settings, err) < 0)
         return -1;
     if (p->weak != NULL)
         kafka_destination_weak(topic, facts.replicas, &settings, p->weak);
@@ -145,14 +150,14 @@ static int stop_instead_of_data(struct error *err)
     return -1;
 }
 
-static int prepare_topic(struct preparing *p, const char *topic, bool progress, bool create,
+static int prepare_topic(struct preparing *p, const char *topic, enum topic_use use, bool create,
                          struct error *err)
 {
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->client.rk, topic, NULL);
     if (rkt == NULL)
         return error_stop(err, REASON_ILLEGAL_TOPIC, "librdkafka does not take topic %s: %s", topic,
                           rd_kafka_err2str(rd_kafka_last_error()));
-    int result = prepare_known(p, topic, rkt, progress, create, err);
+    int result = prepare_known(p, topic, rkt, use, create, err);
     rd_kafka_topic_destroy(rkt);
     return result < 0 ? stop_instead_of_data(err) : 0;
 }
@@ -161,10 +166,15 @@ static int prepare_all(struct preparing *p, const char *const *topics, uint32_t 
                        bool create_progress, struct error *err)
 {
     const char *progress_topic = p->client.health.options->delivery->progress_topic.text;
-    if (prepare_topic(p, progress_topic, true, create_progress, err) < 0)
+    char control[TOPIC_NAME_CONTROL_MAX];
+    if (prepare_topic(p, progress_topic, TOPIC_OF_PROGRESS, create_progress, err) < 0)
+        return -1;
+    if (p->client.health.options->commands &&
+        prepare_topic(p, topic_name_control(p->client.health.options->relay, control),
+                      TOPIC_OF_CONTROL, true, err) < 0)
         return -1;
     for (uint32_t i = 0; i < topic_count; i++)
-        if (prepare_topic(p, topics[i], false, true, err) < 0)
+        if (prepare_topic(p, topics[i], TOPIC_OF_EVENTS, true, err) < 0)
             return -1;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "publish/kafka_topics.h"
 
 #include "base/clock.h"
+#include "model/topic_name.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #define EMPTY_US (20 * US_PER_S)
 /* Answers in a row that do not know a topic which is created then. */
 #define ANSWERS_MIN 2
+#define KAFKA_CONTROL_RETENTION_MS "604800000"
 
 /* ---- Metadata ---- */
 
@@ -302,6 +304,36 @@ int kafka_topic_settings(struct kafka_client *client, const char *topic, int64_t
                               rd_kafka_event_error_string(event), doing);
     rd_kafka_event_destroy(event);
     return result;
+}
+
+/* ---- The control topic ---- */
+
+struct kafka_topic_plan kafka_control_plan(const char *name, int32_t brokers)
+{
+    static const char *const one[] = {"cleanup.policy", "delete", "retention.ms",
+                                      KAFKA_CONTROL_RETENTION_MS, NULL};
+    static const char *const three[] = {"cleanup.policy",
+                                        "delete",
+                                        "retention.ms",
+                                        KAFKA_CONTROL_RETENTION_MS,
+                                        "min.insync.replicas",
+                                        "2",
+                                        "unclean.leader.election.enable",
+                                        "false",
+                                        NULL};
+    return (struct kafka_topic_plan){.name = name,
+                                     .partitions = 1,
+                                     .replication_factor = brokers >= 3  ? 3
+                                                           : brokers < 1 ? 1
+                                                                         : brokers,
+                                     .settings = brokers >= 3 ? three : one};
+}
+
+bool kafka_is_control(const struct kafka_options *options, struct span topic)
+{
+    char name[TOPIC_NAME_CONTROL_MAX];
+    return options->relay != NULL &&
+           span_equal_text(topic, topic_name_control(options->relay, name));
 }
 
 /* ---- Creating ---- */

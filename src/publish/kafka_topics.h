@@ -58,6 +58,12 @@ struct kafka_topic_plan {
     const char *const *settings; /* names and values in turn, ended by NULL; may be NULL */
 };
 
+/* How the topic with the answers to commands is made: one partition, kept for seven days. brokers:
+ * of the cluster. name and plan live as long as the caller's. */
+struct kafka_topic_plan kafka_control_plan(const char *name, int32_t brokers);
+/* Is it the relay's own? */
+bool kafka_is_control(const struct kafka_options *options, struct span topic);
+
 /* The same of one resource of an answer; what may not be known has its default. -1: it says
  * nothing. */
 int kafka_settings_take(const rd_kafka_ConfigResource_t *resource,

@@ -94,9 +94,9 @@ struct kafka_options {
     /* A progress topic that is missing is created next, so that the first answer is taken for true:
      * the controller will say better. Else it is looked for again before it is called missing. */
     bool creates_progress;
-    /* A refused message under suspicion: from the messages of change `from` to those of `to`, both
-     * included, put() produces one record at a time and waits for its report, so that a record
-     * refused alone is known. NONE: no suspicion. */
+    bool commands; /* it may meet commands: its control topic is prepared, too */
+    /* A refused message under suspicion: those of change `from` to those of `to` are produced one
+     * record at a time, each report waited for, so that one refused alone is known. NONE: none. */
     struct publish_suspect {
         struct change_id from, to;
     } suspect;

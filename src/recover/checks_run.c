@@ -99,6 +99,24 @@ static int check_tables(struct checking *c, struct error *err)
     return 0;
 }
 
+/* Without the table nobody can send any, which is as well. */
+static int check_commands(struct checking *c, struct error *err)
+{
+    struct found_commands commands;
+    struct check_result *result = &c->checks->results[CHECK_COMMANDS];
+    if (relay_look_for_commands(c->ends.r.origin->sql, &commands, err) < 0)
+        return -1;
+    c->ends.ledger.options.commands = commands.present;
+    if (!commands.present || commands.readable)
+        return 0;
+    result->state = CHECK_WARNED;
+    say(c, CHECK_COMMANDS,
+        "warning: the relay cannot read walferry.command, so commands to it are ignored: "
+        "GRANT USAGE ON SCHEMA walferry TO %s; GRANT SELECT ON walferry.command TO %s;",
+        commands.role, commands.role);
+    return 0;
+}
+
 static int check_coordinator(struct checking *c, struct error *err)
 {
     if (kafka_probe(&c->ends.ledger.options, err) < 0)
@@ -168,6 +186,8 @@ static int run(struct checking *c, enum check_id id, struct error *err)
         return check_origin(c, err);
     case CHECK_TABLES:
         return check_tables(c, err);
+    case CHECK_COMMANDS:
+        return check_commands(c, err);
     case CHECK_COORDINATOR:
         return check_coordinator(c, err);
     case CHECK_TOPICS:

@@ -14,6 +14,14 @@ struct found_holder {
     char application[64]; /* as far as we may see it */
 };
 
+/* The table of commands (sql/005_command.sql), as the relay's role sees it. */
+struct found_commands {
+    bool present;
+    bool readable;
+    bool writable;  /* status and outcome */
+    char role[132]; /* quoted for SQL */
+};
+
 /* Where changes come from, as the server shows it. A place is one in the WAL; 0: not known. */
 struct found_origin {
     bool present;
@@ -25,6 +33,7 @@ struct found_origin {
     uint64_t confirmed_lsn; /* 0 although present: still being created */
     uint64_t retained_lsn;  /* the server keeps what lies behind it */
     uint64_t current_lsn;   /* the end of what was written */
+    struct found_commands commands;
 };
 
 struct found {

@@ -79,14 +79,17 @@ static int look(struct origin *base, struct found_origin *state, struct error *e
 {
     assert(base->sql != NULL && state != NULL);
     struct pg_slot slot;
+    struct found_commands commands;
     if (pg_slot_state(base->sql, base->label, &slot, err) < 0 ||
-        look_for_changes(from_base(base), err) < 0)
+        look_for_changes(from_base(base), err) < 0 ||
+        relay_look_for_commands(base->sql, &commands, err) < 0)
         return -1;
     *state = (struct found_origin){.present = slot.state == SLOT_PRESENT,
                                    .lost = strcmp(slot.wal_status, "lost") == 0,
                                    .confirmed_lsn = slot.confirmed_flush_lsn,
                                    .retained_lsn = slot.restart_lsn,
-                                   .current_lsn = slot.current_lsn};
+                                   .current_lsn = slot.current_lsn,
+                                   .commands = commands};
     snprintf(state->kind, sizeof state->kind, "%s", slot.plugin);
     snprintf(state->database, sizeof state->database, "%s", slot.database);
     snprintf(state->state, sizeof state->state, "%s", slot.wal_status);
@@ -291,6 +294,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                      .now_us = now_us,
                                      .connection = o->o.config->source.connection.text,
                                      .application = o->o.application,
+                                     .relay = o->o.config->name.text,
                                      .keys = wal_takes_changes(o->o.config),
                                      .encoding = encoding};
     struct pg_replication *replication = o->replication;

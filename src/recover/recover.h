@@ -84,6 +84,13 @@ int relay_publication_left(struct pg_connection *sql, const struct config_relay 
                            const struct router *router, enum router_share share, struct buf *left,
                            struct error *err);
 
+/* commands.c: whether commands can be sent in this database, and read and told by the relay. */
+int relay_look_for_commands(struct pg_connection *sql, struct found_commands *commands,
+                            struct error *err);
+/* Writes into a command's row what became of it. outcome: JSON. A row that is gone is no error. */
+int relay_tell_command(struct pg_connection *sql, uint64_t id, const char *state,
+                       const char *outcome, struct error *err);
+
 /* session.c: the two ends of a relay as a command holds them. It asks nobody until
  * origin_connect(); not to be moved. */
 struct command_ends {

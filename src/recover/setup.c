@@ -86,6 +86,7 @@ static int ensure_publication(struct setup *s, struct error *err)
 static int ensure_topics(struct setup *s, bool create_progress, struct error *err)
 {
     struct buf weak = BUF_EMPTY, made = BUF_EMPTY;
+    s->ends.ledger.options.commands = s->found.origin.commands.present;
     int result = relay_prepare_topics(&s->ends.ledger.options, s->router, create_progress, &weak,
                                       &made, err);
     if (result == 0 && made.len > 0)

@@ -87,6 +87,7 @@ static void make_loops(struct epoch *e)
                  .until_lsn = relay->until_lsn,
                  .suspect_lsn = relay->suspect.to.final_lsn},
         .relay = e->config->name.text,
+        .outcomes = &relay->outcomes,
         .guard_lsn = e->opening.found.progress.guard,
         .start = e->opening.found.progress.position,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
@@ -396,6 +397,7 @@ int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
 void epoch_close(struct epoch *e)
 {
     lookout_end(&e->relay->lookout);
+    outcomes_forget(&e->relay->outcomes);
     publisher_close(e->opening.publisher, 0);
     source_close(e->source, 0);
     origin_close(e->opening.ends.origin);

@@ -50,6 +50,7 @@ static int prepare(struct epoch *e, struct error *err)
     if (encoders_open(&encoding, &e->encoders, err) < 0)
         return -1;
     struct buf weak = BUF_EMPTY;
+    e->kafka.commands = e->opening.found.origin.commands.present;
     int result = relay_prepare_topics(&e->kafka, e->router, false, &weak, NULL, err);
     if (result == 0 && weak.len > 0 && !e->relay->warned_weak) {
         log_event(e->relay->o.log, LOG_WARN, "kafka.replication_weak", "detail", buf_text(&weak),

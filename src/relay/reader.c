@@ -40,11 +40,13 @@ void reader_init(struct reader *reader, const struct reader_options *options)
     reader->o.seal.events_max = options->circuit->events_max;
     reader->o.seal.bytes_max = options->circuit->bytes_max;
     filler_init(&reader->filler, &options->fill);
+    commander_init(&reader->commander, options->relay, options->fill.verdicts, options->outcomes);
 }
 
 void reader_fini(struct reader *reader)
 {
     filler_fini(&reader->filler);
+    commander_fini(&reader->commander);
 }
 
 void reader_stop(struct reader *reader, enum reader_stop stop)
@@ -62,6 +64,9 @@ static void note_committed(struct reader *r, const struct batch *batch, int64_t 
     r->state.committed = batch->committed;
     r->state.progress_us = now_us;
     source_confirm(r->o.source, batch->committed, batch->committed_resume);
+    if (r->o.outcomes != NULL)
+        outcomes_commit(r->o.outcomes, batch->committed, r->o.fill.verdicts->metrics,
+                        r->o.fill.verdicts->log);
 }
 
 /* True where committed progress moved. */
@@ -210,6 +215,18 @@ static void take_row(struct reader *r, int64_t now_us, struct error *err)
     }
 }
 
+/* Its answer is a message of the batch at hand, as an event is. */
+static void take_command(struct reader *r, int64_t now_us)
+{
+    bool empty = r->batch->count == 0;
+    size_t bytes = r->batch->bytes;
+    commander_take(&r->commander, &r->change, r->batch);
+    r->txn_bytes += r->batch->bytes - bytes;
+    if (empty && r->batch->count > 0)
+        r->batch->opened_us = now_us;
+    r->cursor = r->change.position;
+}
+
 /* walferry's own messages are no row's business. At a guard nothing more is taken until somebody
  * has looked whether what is published is still what was; the position stays before its
  * transaction. One that names tables is asked about by itself: a partition of them may be gone. */
@@ -220,6 +237,10 @@ static void take_message(struct reader *r, int64_t now_us, struct error *err)
     enum guard_kind kind = guard_of(r->o.relay, change, &suspects);
     if (kind == GUARD_NOT_OURS) {
         take_row(r, now_us, err);
+        return;
+    }
+    if (change->message.command != NULL) {
+        take_command(r, now_us);
         return;
     }
     r->cursor = change->position;

@@ -9,6 +9,7 @@
 
 #include "recover/recover.h"
 #include "relay/circuit.h"
+#include "relay/command.h"
 #include "relay/fill.h"
 #include "relay/seal.h"
 #include "relay/wait.h"
@@ -18,10 +19,11 @@ struct reader_options {
     struct source *source;
     struct circuit *circuit;
     struct filler_options fill;
-    struct seal_limits seal; /* but for what a batch holds: that is the circuit's */
-    const char *relay;       /* its name: whose guards it stops at */
-    uint64_t guard_lsn;      /* guards of transactions up to it are decided about */
-    struct position start;   /* recorded progress */
+    struct seal_limits seal;   /* but for what a batch holds: that is the circuit's */
+    const char *relay;         /* its name: whose guards it stops at */
+    struct outcomes *outcomes; /* of commands, outlives the reader; NULL: nobody reads them */
+    uint64_t guard_lsn;        /* guards of transactions up to it are decided about */
+    struct position start;     /* recorded progress */
     int64_t stall_us; /* nothing for so long inside a transaction of which a part is with the writer
                          closes the epoch; and so does a change that is held for so long */
     bool patient;     /* silence does not; the writer commits what it has */
@@ -56,6 +58,7 @@ struct reader {
     enum reader_phase phase;
     enum reader_stop stop;
     struct filler filler;
+    struct commander commander;
     struct seal_state state;
     struct batch *batch; /* being filled; NULL: none */
     struct batch *free[CIRCUIT_BATCHES];

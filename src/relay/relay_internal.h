@@ -52,6 +52,7 @@ struct relay {
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
     struct lookout lookout;
+    struct outcomes outcomes; /* of commands, until the watch has told them */
     bool more_due;            /* an epoch has ended so that the next one can ask for more */
     uint64_t gone_lsn;        /* position from which the server finds no publication; 0: none */
     uint64_t gone_generation; /* of the progress there: a person's decision is another one */

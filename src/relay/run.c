@@ -310,6 +310,7 @@ static int open_fds(struct relay *relay, struct error *err)
     relay->successor_fd = wake_open();
     if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0 || relay->successor_fd < 0)
         return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
+    outcomes_init(&relay->outcomes);
     return lookout_open(&relay->lookout, err);
 }
 
@@ -386,6 +387,7 @@ bool relay_close(struct relay *relay, int64_t by_us)
     close(relay->done_fd);
     close(relay->successor_fd);
     lookout_close(&relay->lookout);
+    outcomes_fini(&relay->outcomes);
     configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     kafka_memory_close(relay->memory);

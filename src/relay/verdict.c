@@ -2,6 +2,8 @@
  * from one epoch to the next, what a person decided by the progress record. */
 #include "relay/verdict.h"
 
+#include "model/message.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -121,4 +123,29 @@ enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdic
               "id", id, "reason", reason_slug(err->reason), "error", err->text, NULL);
     *err = ERROR_INIT;
     return verdict;
+}
+
+/* ---- Answers to commands ---- */
+
+static void tell_unanswered(const struct verdict_facts *facts, struct change_id id, const char *why)
+{
+    char text[CHANGE_ID_TEXT_MAX];
+    change_id_format(facts->system_identifier, id, text);
+    log_event(facts->log, LOG_WARN, "command.unanswered", "id", text, "error", why, NULL);
+}
+
+bool verdict_answers(const struct verdict_facts *facts, struct change_id id)
+{
+    const struct verdict_unit unit = {id, MESSAGE_NO_ROUTE};
+    if (!is_refused(facts, unit))
+        return true;
+    tell_unanswered(facts, id, "the broker refuses this record by itself");
+    return false;
+}
+
+void verdict_on_answer(const struct verdict_facts *facts, struct change_id id, struct error *err)
+{
+    assert(err->kind == ERROR_DATA);
+    tell_unanswered(facts, id, err->text);
+    *err = ERROR_INIT;
 }

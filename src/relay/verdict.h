@@ -59,4 +59,10 @@ enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_
 enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdict_unit unit,
                                 struct error *err);
 
+/* The answer to a command, which is no event and no route's: may it be written? Not where the
+ * broker refused it by itself; that is logged, and costs nothing but the answer. */
+bool verdict_answers(const struct verdict_facts *facts, struct change_id id);
+/* The publisher refused it, with ERROR_DATA in *err, which is empty then. */
+void verdict_on_answer(const struct verdict_facts *facts, struct change_id id, struct error *err);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WATCH_TICK_MS 250
@@ -102,6 +103,20 @@ static int look_out(struct watch *w, struct error *err)
     return result;
 }
 
+/* Best effort: the topic has the answers for certain. */
+static int tell_outcomes(struct watch *w, const struct found_commands *commands, struct error *err)
+{
+    struct outcome outcome;
+    int result = 0;
+    while (result == 0 && outcomes_take(&w->relay->outcomes, &outcome)) {
+        if (commands->writable)
+            result = relay_tell_command(w->origin->sql, outcome.id,
+                                        outcome.done ? "done" : "failed", outcome.json, err);
+        free(outcome.json);
+    }
+    return result;
+}
+
 static int look(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
@@ -115,7 +130,9 @@ static int look(struct watch *w, struct error *err)
     board_origin(relay, &found);
     w->origin->ops->log_change(w->origin, w->state, &found);
     snprintf(w->state, sizeof w->state, "%s", found.state);
-    return look_out(w, err);
+    if (look_out(w, err) < 0)
+        return -1;
+    return tell_outcomes(w, &found.commands, err);
 }
 
 static void look_if_due(struct watch *w, int64_t now_us)

@@ -279,6 +279,10 @@ static int on_refused(struct writer *w, const struct message *message, struct er
     if (err->kind != ERROR_DATA)
         return -1;
     struct verdict_unit unit = unit_of(message);
+    if (unit.route == MESSAGE_NO_ROUTE) {
+        verdict_on_answer(w->o.verdicts, unit.id, err);
+        return 0;
+    }
     if (verdict_unit_equal(unit, w->produced))
         return begin_anew(w, unit, err);
     switch (verdict_on_message(w->o.verdicts, unit, err)) {
@@ -321,6 +325,8 @@ static void flag_part(const struct writer *w, struct batch *batch, struct messag
 
 static void count_message(struct writer *w, const struct message *message)
 {
+    if (message->route == MESSAGE_NO_ROUTE)
+        return;
     w->txn_events[message->route]++;
     w->txn_bytes[message->route] += message->bytes;
 }

@@ -18,8 +18,7 @@
 
 struct source;
 
-/* What any source can tell of itself. */
-struct source_status {
+struct source_status { /* what any source can tell of itself */
     const char *name;      /* of the ops: "stream" */
     uint64_t received_lsn; /* the newest place in the WAL that was seen, whatever became of it */
     struct position confirmed; /* the newest that it was told to confirm; the start before that */
@@ -108,10 +107,11 @@ struct stream_options {
     int64_t server_timeout_us; /* the server's wal_sender_timeout; 0: off, and 60 s are taken */
     uint32_t patience; /* so many of these without a sign, and the server is silent; 0 is 1 */
     int64_t now_us;
-    /* For the source around the core: where types are looked up, and the application_name to which
-     * ":types" is put. Kept as long as the source. NULL: types stay unknown. */
+    /* For the source around the core, kept as long as it: where types and commands are looked up
+     * (NULL: nowhere), and the application_name to which ":types" is put. */
     const char *connection;
     const char *application;
+    const char *relay;    /* whose commands are looked up in walferry.command; NULL: nobody's */
     bool keys;            /* somebody wants to know what identifies the rows */
     const char *encoding; /* the database's, in PostgreSQL's word; NULL: UTF8 */
 };

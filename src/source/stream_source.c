@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "pg/pg.h"
+#include "source/source_commands.h"
 #include "source/source_keys.h"
 #include "source/source_types.h"
 
@@ -45,7 +46,8 @@ struct stream_source {
     struct position confirmed;
     struct type_lookup lookup;
     struct key_lookup keys;
-    struct change held; /* the row that waits for a look-up */
+    struct command_lookup commands;
+    struct change held; /* the row, or the command, that waits for a look-up */
     bool holding;
     /* Pacing, in monotonic time. */
     int64_t nap_us;       /* how long a nap is now */
@@ -84,6 +86,7 @@ static int tick(struct source *base, int64_t now_us, struct error *err)
 {
     struct stream_source *s = from_base(base);
     s->reading = false;
+    command_lookup_tick(&s->commands, now_us);
     if (now_us < stream_deadline(s->stream))
         return 0;
     listen_for_life(s, now_us);
@@ -157,12 +160,14 @@ static int drain(struct stream_source *s, int64_t now_us, struct change *change,
     }
 }
 
-/* 1: all is known that the catalogue tells of the row's table; 0: it is being asked. */
-static int look_up(struct stream_source *s, const struct relation *relation, int64_t now_us,
+/* 1: all is known that the database tells of the row's table, or of the command; 0: it is being
+ * asked. */
+static int look_up(struct stream_source *s, struct change *change, int64_t now_us,
                    struct error *err)
 {
+    const struct relation *relation = change->relation;
     if (relation == NULL)
-        return 1;
+        return command_lookup_step(&s->commands, s->connection, change, now_us, err);
     if (!type_lookup_step(&s->lookup, s->connection, stream_types(s->stream), now_us))
         return 0;
     return key_lookup_step(&s->keys, s->connection, s->stream, relation, now_us, err);
@@ -175,7 +180,7 @@ static int hold_for_catalogue(struct stream_source *s, int64_t now_us, struct ch
 {
     if (s->holding)
         *change = s->held;
-    int known = look_up(s, change->relation, now_us, err);
+    int known = look_up(s, change, now_us, err);
     s->holding = known == 0;
     if (known != 0)
         return known;
@@ -229,6 +234,10 @@ static void wait(struct source *base, int *fd, int64_t *deadline_us)
     /* Without room for changes there is no read to hurry for. */
     if (!s->reading)
         return;
+    if (s->holding && command_lookup_waits(&s->commands)) {
+        command_lookup_wait(&s->commands, fd, deadline_us);
+        return;
+    }
     if (s->holding) {
         if (s->keys.question != NULL)
             key_lookup_wait(&s->keys, fd, deadline_us);
@@ -279,6 +288,7 @@ static void close_source(struct source *base, int64_t deadline_us)
     }
     type_lookup_fini(&s->lookup);
     key_lookup_fini(&s->keys);
+    command_lookup_fini(&s->commands);
     stream_close(s->stream);
     pg_replication_close(s->connection);
     buf_fini(&s->status);
@@ -310,6 +320,7 @@ int stream_source_open(struct pg_replication *connection, const struct stream_op
     type_lookup_init(&s->lookup, options->connection, options->application,
                      options->server_timeout_us);
     key_lookup_init(&s->keys, options);
+    command_lookup_init(&s->commands, options);
     s->confirmed = options->start;
     s->nap_us = NAP_START_US;
     *source = &s->base;

@@ -177,6 +177,12 @@ void script_message(struct scripted_source *s, const char *prefix, const char *c
         count_change(s, &item->change);
 }
 
+void script_command(struct scripted_source *s, const struct sent_command *command)
+{
+    script_message(s, "walferry:orders", "{\"v\":1,\"id\":7}", true);
+    s->items[s->count - 1].change.message.command = command;
+}
+
 void script_commit(struct scripted_source *s)
 {
     assert(s->final_lsn != 0);

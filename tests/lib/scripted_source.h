@@ -52,6 +52,8 @@ void script_other(struct scripted_source *s);
 /* Outside a transaction of its own where it is not transactional. */
 void script_message(struct scripted_source *s, const char *prefix, const char *content,
                     bool transactional);
+/* The message of a command of relay "orders", with what the source has found for it. */
+void script_command(struct scripted_source *s, const struct sent_command *command);
 /* Ends at final_lsn + 0x10. */
 void script_commit(struct scripted_source *s);
 void script_mark(struct scripted_source *s, uint64_t lsn, bool urgent);

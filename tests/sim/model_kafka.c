@@ -251,7 +251,10 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
                                   .key = number_in(message->key, 1),
                                   .final_lsn = message->id.final_lsn,
                                   .txn = k->txn};
-    dump_line(message, event->line);
+    if (span_equal_text(message->topic, "walferry.sim.control"))
+        event->event = ANSWER_BASE + number_in(message->key, 0);
+    else
+        dump_line(message, event->line);
     for (uint32_t i = 0; i < message->header_count; i++)
         event->part |= span_equal_text(message->headers[i].name, "walferry-part");
     batch->outstanding++;

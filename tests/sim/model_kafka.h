@@ -15,6 +15,9 @@
 #include "publish/publish.h"
 #include "random.h"
 
+/* An answer to a command is an event of this number and the command's. */
+#define ANSWER_BASE 1000000
+
 struct kafka_event {
     uint32_t event;
     uint32_t key;

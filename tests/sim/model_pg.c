@@ -101,6 +101,13 @@ static size_t payload_bytes(const struct model_pg *pg, uint32_t event)
     return any % 8 == 0 ? max / 2 + any / 8 % (max / 2) : any / 8 % (max / 16);
 }
 
+static void add_command(const struct pg_change_spec *change, struct buf *message)
+{
+    char body[40];
+    snprintf(body, sizeof body, "{\"v\":1,\"id\":%u}", change->command);
+    write_message(message, true, 1, "walferry:sim", span_of(body));
+}
+
 /* The payload begins with the event's number. */
 static void add_insert(const struct model_pg *pg, const struct pg_change_spec *change,
                        struct buf *message)
@@ -124,6 +131,8 @@ static void txn_message(struct model_pg *pg, const struct pg_record *record, str
     int64_t time_us = INT64_C(1700000000000000) + record->xid * 1000;
     if (pg->position == 0)
         write_begin(message, record->lsn, time_us, record->xid);
+    else if (pg->position <= record->change_count && record->changes[pg->position - 1].command != 0)
+        add_command(&record->changes[pg->position - 1], message);
     else if (pg->position <= record->change_count)
         add_insert(pg, &record->changes[pg->position - 1], message);
     else

@@ -34,6 +34,14 @@ static void check_atomic(struct world *w, const struct pg_record *record, uint32
             world_fail(w, "an event names another transaction");
 }
 
+/* What it makes in Kafka, 0: nothing. A forged command has no answer. */
+static uint32_t wanted_of(const struct pg_change_spec *change)
+{
+    if (change->command == 0)
+        return change->event;
+    return change->forged ? 0 : ANSWER_BASE + change->command;
+}
+
 /* Everything in commit order, nothing lost, nothing twice: the model's log is one sequence. */
 static void check_events(struct world *w)
 {
@@ -42,15 +50,16 @@ static void check_events(struct world *w)
         const struct pg_record *record = &w->pg.work.records[i];
         uint32_t first = at;
         for (uint32_t c = 0; c < record->change_count; c++) {
-            if (record->changes[c].event == 0)
+            uint32_t wanted = wanted_of(&record->changes[c]);
+            if (wanted == 0)
                 continue;
-            if (at >= w->kafka.log_count || w->kafka.log[at].event != record->changes[c].event ||
-                w->kafka.log[at].key != record->changes[c].key) {
+            if (at >= w->kafka.log_count || w->kafka.log[at].event != wanted ||
+                (wanted < ANSWER_BASE && w->kafka.log[at].key != record->changes[c].key)) {
                 char text[200];
                 snprintf(text, sizeof text,
                          "event %u of transaction %u is lost, repeated or out of "
                          "order: at %u of %u stands %u",
-                         record->changes[c].event, i, at, w->kafka.log_count,
+                         wanted, i, at, w->kafka.log_count,
                          at < w->kafka.log_count ? w->kafka.log[at].event : 0);
                 world_fail(w, text);
                 return;
@@ -89,7 +98,8 @@ void oracle_dump(const struct world *w, struct dump *dump, uint64_t seed)
     for (uint32_t i = 0; i < w->kafka.record_count; i++) {
         const struct kafka_record *record = &w->kafka.records[i];
         for (; at < record->events; at++)
-            dump_event(dump, w->kafka.log[at].line, w->kafka.log[at].part);
+            if (w->kafka.log[at].line[0] != '\0') /* else it is an answer */
+                dump_event(dump, w->kafka.log[at].line, w->kafka.log[at].part);
         struct progress progress;
         struct error err = ERROR_INIT;
         if (progress_decode((struct span){record->json, record->len}, &arena, &progress, &err) == 0)

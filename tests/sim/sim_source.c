@@ -14,6 +14,9 @@ struct sim_source {
     struct buf current;
     struct position confirmed;
     bool reading; /* next was called since the last tick */
+    struct sent_command command;
+    struct change held; /* a command whose row was asked for and is not answered yet */
+    bool holding;
 };
 
 static void send_status(struct sim_source *s, bool due_only)
@@ -46,14 +49,49 @@ static void listen_to_parts(struct sim_source *s, int64_t now_us)
     s->base.data_us = now_us;
 }
 
+/* As source_commands does: of whom the message is, and whether its transaction has sent that. An
+ * answer takes its time. */
+static bool look_up(struct sim_source *s, struct change *change)
+{
+    struct world *w = s->world;
+    if (change->op != CHANGE_MESSAGE || !change->message.transactional)
+        return true;
+    if (random_once_in(&w->random, 3)) {
+        s->held = *change;
+        s->holding = true;
+        return false;
+    }
+    char body[40];
+    unsigned id = 0;
+    snprintf(body, sizeof body, "%.*s", SPAN_ARG(change->message.content));
+    if (sscanf(body, "{\"v\":1,\"id\":%u}", &id) != 1)
+        world_fail(w, "a message of a command cannot be read");
+    bool sent = workload_has_command(&w->pg.work, change->xid, change->id.ordinal, id);
+    s->command = (struct sent_command){id, sent ? COMMAND_ROW : COMMAND_NO_ROW,
+                                       sent ? SPAN_LITERAL("{\"do\": \"ping\"}") : span_null()};
+    change->message.command = &s->command;
+    return true;
+}
+
+static enum step answer(struct sim_source *s, struct change *change)
+{
+    *change = s->held;
+    s->holding = false;
+    return look_up(s, change) ? STEP_DONE : STEP_WAIT;
+}
+
 static enum step sim_next(struct source *base, int64_t now_us, struct change *change,
                           struct error *err)
 {
     struct sim_source *s = (struct sim_source *)base;
+    if (s->holding) {
+        s->base.data_us = now_us;
+        return answer(s, change);
+    }
     for (int i = 0; i < 100; i++) {
         listen_to_parts(s, now_us);
         if (stream_next(s->stream, change) == 1)
-            return 1;
+            return look_up(s, change) ? STEP_DONE : STEP_WAIT;
         buf_reset(&s->current);
         s->reading = true;
         if (random_once_in(&s->world->random, 6) || !model_pg_send(&s->world->pg, &s->current))

@@ -5,15 +5,17 @@ import os
 from sessions import ROOT, Sessions, apply, check_rights, refused, with_files
 
 PING = "SELECT walferry.send('orders', '{\"do\": \"ping\"}')"
-CHANGES = "SELECT data FROM pg_logical_slot_get_changes('sent', NULL, NULL)"
+CHANGES = "SELECT lsn::text, data FROM pg_logical_slot_get_changes('sent', NULL, NULL)"
 
 
 def messages(server):
-    """Prefix and content of what is in the log since the last call, rows as 'row'."""
+    """Prefix, content and LSN of what is in the log since the last call, rows as 'row'; spacers have no
+    LSN."""
     found = []
-    for (line,) in server.sql(CHANGES):
+    for lsn, line in server.sql(CHANGES):
         if line.startswith("message:"):
-            found.append((line.split("prefix: ")[1].split(",")[0], line.split("content:")[1]))
+            prefix, content = line.split("prefix: ")[1].split(",")[0], line.split("content:")[1]
+            found.append((prefix, content, lsn if content else None))
         elif line.startswith("table public.sent"):
             found.append("row")
     return found
@@ -43,9 +45,18 @@ def a_command(server):
     assert server.sql("SELECT id, relay, command, xid::text, status, outcome FROM walferry.command"
                       " ORDER BY id") == [(number, "orders", {"do": "ping"}, xid, "sent", None)
                                           for number in (first, second)]
-    spacer = ("walferry", "")
-    assert messages(server) == [("walferry:orders", '{"v":1,"id":%d}' % first), spacer,
-                                ("walferry:orders", '{"v":1,"id":%d}' % second), spacer, "row"]
+    spacer = ("walferry", "", None)
+    places = dict(server.sql("SELECT id, lsn::text FROM walferry.command"))
+    assert messages(server) == [
+        ("walferry:orders", '{"v":1,"id":%d}' % first, places[first]), spacer,
+        ("walferry:orders", '{"v":1,"id":%d}' % second, places[second]), spacer, "row"]
+    # Wherever in a page of the log it ends.
+    server.sql("SELECT pg_logical_emit_message(true, 'x', repeat('x', i % 40)),"
+               " walferry.send('orders', '{\"do\": \"ping\"}') FROM generate_series(1, 1000) i")
+    places = server.sql("SELECT id, lsn::text FROM walferry.command WHERE id > %s ORDER BY id", (second,))
+    found = [one for one in messages(server) if one[0] == "walferry:orders"]
+    assert found == [("walferry:orders", '{"v":1,"id":%d}' % number, lsn) for number, lsn in places]
+    assert len(found) == 1000
     server.sql("DROP TABLE public.sent")
     server.sql("SELECT pg_drop_replication_slot('sent')")
 
@@ -69,7 +80,7 @@ def rights(server):
                       " FROM pg_proc WHERE proname = 'send' AND pronamespace = 'walferry'::regnamespace"
                       ) == [(["search_path=pg_catalog, pg_temp"], True, False)]
     check_rights(server, "005_command.sql", (PING, "SELECT * FROM walferry.command"))
-    insert = "INSERT INTO walferry.command (relay, command) VALUES ('orders', '{}')"
+    insert = "INSERT INTO walferry.command (relay, command, lsn) VALUES ('orders', '{}', '0/1')"
     status = "UPDATE walferry.command SET status = 'done', outcome = '{}' WHERE id = 1"
     server.sql("CREATE ROLE app LOGIN; GRANT walferry_operator TO app; GRANT USAGE ON SCHEMA public TO app")
     for text in (insert, status, "DELETE FROM walferry.command"):

@@ -135,6 +135,33 @@ static void test_failures(void **state)
     refuse(private_postgres_dsn(&server, "postgres", "sslmode=require"), "SELECT 1", "tls");
 }
 
+/* One session, and what it sees of what was committed in between. */
+static void test_asked_again(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct pg_question *q = NULL;
+    struct pg_result *r = NULL;
+    const char *dsn = private_postgres_dsn(&server, "postgres", "");
+    struct pg_options options = {.connection = dsn, .application_name = "walferry:question"};
+    const char *pid = "SELECT pg_backend_pid()";
+    assert_int_equal(pg_question_open(&options, beside, pid, &q, &err), 0);
+    assert_int_equal(answer(q, &r, &err), 1);
+    char first[32];
+    snprintf(first, sizeof first, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 0)));
+    for (int i = 0; i < 3; i++) {
+        pg_result_free(r);
+        assert_int_equal(pg_question_again(q, pid, &err), 0);
+        assert_int_equal(answer(q, &r, &err), 1);
+        assert_span(pg_result_cell(r, 0, 0), first);
+    }
+    pg_result_free(r);
+    assert_int_equal(pg_question_again(q, "SELECT 1 / 0", &err), 0);
+    assert_int_equal(answer(q, &r, &err), -1);
+    assert_int_equal(err.reason, REASON_QUERY_REFUSED);
+    pg_question_close(q);
+}
+
 /* A server that takes connections and says nothing: the caller's deadline is the only one. */
 static void test_a_silent_server_blocks_nobody(void **state)
 {
@@ -222,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_a_long_answer),
         cmocka_unit_test(test_it_is_the_server_beside),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_asked_again),
         cmocka_unit_test(test_a_silent_server_blocks_nobody),
         cmocka_unit_test(test_closed_in_between),
         cmocka_unit_test(test_over_tls),
