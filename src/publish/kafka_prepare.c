@@ -166,12 +166,7 @@ static int prepare_all(struct preparing *p, const char *const *topics, uint32_t 
                        bool create_progress, struct error *err)
 {
     const char *progress_topic = p->client.health.options->delivery->progress_topic.text;
-    char control[TOPIC_NAME_CONTROL_MAX];
     if (prepare_topic(p, progress_topic, TOPIC_OF_PROGRESS, create_progress, err) < 0)
-        return -1;
-    if (p->client.health.options->commands &&
-        prepare_topic(p, topic_name_control(p->client.health.options->relay, control),
-                      TOPIC_OF_CONTROL, true, err) < 0)
         return -1;
     for (uint32_t i = 0; i < topic_count; i++)
         if (prepare_topic(p, topics[i], TOPIC_OF_EVENTS, true, err) < 0)
@@ -194,6 +189,20 @@ int kafka_prepare_topics(const struct kafka_options *options, const char *const 
     if (kafka_client_open(&p.client, &how, err) < 0)
         return -1;
     int result = prepare_all(&p, topics, topic_count, create_progress, err);
+    kafka_client_close(&p.client);
+    return result;
+}
+
+int kafka_prepare_control(const struct kafka_options *options, struct buf *made, struct error *err)
+{
+    assert(options != NULL && options->relay != NULL);
+    char name[TOPIC_NAME_CONTROL_MAX];
+    struct preparing p = {.deadline_us = kafka_deadline_us(options), .made = made};
+    struct kafka_client_options how = {.options = options, .role = KAFKA_ADMIN};
+    if (kafka_client_open(&p.client, &how, err) < 0)
+        return -1;
+    int result =
+        prepare_topic(&p, topic_name_control(options->relay, name), TOPIC_OF_CONTROL, true, err);
     kafka_client_close(&p.client);
     return result;
 }

@@ -94,7 +94,6 @@ struct kafka_options {
     /* A progress topic that is missing is created next, so that the first answer is taken for true:
      * the controller will say better. Else it is looked for again before it is called missing. */
     bool creates_progress;
-    bool commands; /* it may meet commands: its control topic is prepared, too */
     /* A refused message under suspicion: those of change `from` to those of `to` are produced one
      * record at a time, each report waited for, so that one refused alone is known. NONE: none. */
     struct publish_suspect {
@@ -134,6 +133,8 @@ void kafka_follow_close(struct kafka_follower *follower);
 int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
                          uint32_t topic_count, bool create_progress, struct buf *weak,
                          struct buf *made, struct error *err);
+/* The same for the topic with the answers to commands. */
+int kafka_prepare_control(const struct kafka_options *options, struct buf *made, struct error *err);
 /* Reaches a broker and a transaction coordinator through the probe id walferry.<relay>.check. */
 int kafka_probe(const struct kafka_options *options, struct error *err);
 
@@ -156,5 +157,4 @@ struct span kafka_publisher_previous(const struct publisher *publisher);
 /* libraries' version, and the known defects of the librdkafka in use, one line each, appended. */
 const char *kafka_library_version(void);
 void kafka_known_defects(struct buf *out);
-
 #endif

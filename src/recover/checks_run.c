@@ -26,6 +26,7 @@ struct checking {
     struct router *router;
     struct pg_system system;
     struct checks *checks;
+    bool commands; /* can be sent in this database */
 };
 
 const char *check_state_name(enum check_state state)
@@ -106,7 +107,7 @@ static int check_commands(struct checking *c, struct error *err)
     struct check_result *result = &c->checks->results[CHECK_COMMANDS];
     if (relay_look_for_commands(c->ends.r.origin->sql, &commands, err) < 0)
         return -1;
-    c->ends.ledger.options.commands = commands.present;
+    c->commands = commands.present;
     if (!commands.present || commands.readable)
         return 0;
     result->state = CHECK_WARNED;
@@ -122,6 +123,23 @@ static int check_coordinator(struct checking *c, struct error *err)
     if (kafka_probe(&c->ends.ledger.options, err) < 0)
         return -1;
     say(c, CHECK_COORDINATOR, "kafka: broker and transaction coordinator reached");
+    return 0;
+}
+
+/* Answers CHECK_COMMANDS by the way: a relay runs without their topic. */
+static int check_control(struct checking *c, struct error *err)
+{
+    if (!c->commands || kafka_prepare_control(&c->ends.ledger.options, NULL, err) == 0)
+        return 0;
+    if (err->kind == ERROR_RETRY)
+        return -1;
+    bool comes = err->reason == REASON_TOPIC_MISSING && c->o->config->delivery.topics.create;
+    if (!comes && c->checks->results[CHECK_COMMANDS].state != CHECK_WARNED) {
+        c->checks->results[CHECK_COMMANDS].state = CHECK_WARNED;
+        say(c, CHECK_COMMANDS, "warning: commands to the relay will not be answered: %s",
+            err->text);
+    }
+    *err = ERROR_INIT;
     return 0;
 }
 
@@ -142,7 +160,7 @@ static int check_topics(struct checking *c, struct error *err)
     if (replication->state == CHECK_WARNED)
         say(c, CHECK_REPLICATION, "warning: %s", buf_text(&weak));
     buf_fini(&weak);
-    return result;
+    return result < 0 ? -1 : check_control(c, err);
 }
 
 static int check_progress(struct checking *c, struct error *err)

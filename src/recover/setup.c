@@ -83,10 +83,26 @@ static int ensure_publication(struct setup *s, struct error *err)
     return result;
 }
 
+/* Where there is a table of commands. A relay runs without it. */
+static int ensure_control(struct setup *s, struct error *err)
+{
+    struct buf made = BUF_EMPTY;
+    int result = 0;
+    if (s->found.origin.commands.present)
+        result = kafka_prepare_control(&s->ends.ledger.options, &made, err);
+    if (result == 0 && made.len > 0)
+        command_say(s->o->out, "topics: created %s", buf_text(&made));
+    buf_fini(&made);
+    if (result == 0 || err->kind == ERROR_RETRY)
+        return result;
+    command_say(s->o->out, "warning: commands to the relay will not be answered: %s", err->text);
+    *err = ERROR_INIT;
+    return 0;
+}
+
 static int ensure_topics(struct setup *s, bool create_progress, struct error *err)
 {
     struct buf weak = BUF_EMPTY, made = BUF_EMPTY;
-    s->ends.ledger.options.commands = s->found.origin.commands.present;
     int result = relay_prepare_topics(&s->ends.ledger.options, s->router, create_progress, &weak,
                                       &made, err);
     if (result == 0 && made.len > 0)
@@ -98,7 +114,7 @@ static int ensure_topics(struct setup *s, bool create_progress, struct error *er
                     buf_text(&weak));
     buf_fini(&made);
     buf_fini(&weak);
-    return result;
+    return result < 0 ? -1 : ensure_control(s, err);
 }
 
 /* Beside a relay that has progress: judge, add what is missing, fence nobody. */

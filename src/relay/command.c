@@ -108,6 +108,7 @@ static void add_message(const struct commander *c, const struct change *change, 
     message->topic = span_of(name);
     message->key = span_of(arena_format(&batch->arena, "%" PRIu64, change->message.command->id));
     message->value = arena_copy(&batch->arena, buf_span(&c->answer));
+    message->topic_of_row = true; /* what is against the topic is said, and ends nothing */
     message->partition = -1;
     message->route = MESSAGE_NO_ROUTE;
     message->timestamp_ms = change->commit_time_us / 1000;

@@ -39,6 +39,20 @@ static int look(struct epoch *e, struct error *err)
     return opening_look(o, clock_monotonic_us(), err);
 }
 
+/* Without it commands are carried out and not answered, which ends no relay: somebody may have made
+ * their table while it ran. */
+static int prepare_control(struct epoch *e, struct error *err)
+{
+    if (!e->opening.found.origin.commands.present ||
+        kafka_prepare_control(&e->kafka, NULL, err) == 0)
+        return 0;
+    if (err->kind == ERROR_RETRY)
+        return -1;
+    log_error(e->relay->o.log, LOG_WARN, "control.unusable", err);
+    *err = ERROR_INIT;
+    return 0;
+}
+
 static int prepare(struct epoch *e, struct error *err)
 {
     struct encoders_options encoding = {.routes = &e->config->routes,
@@ -50,7 +64,6 @@ static int prepare(struct epoch *e, struct error *err)
     if (encoders_open(&encoding, &e->encoders, err) < 0)
         return -1;
     struct buf weak = BUF_EMPTY;
-    e->kafka.commands = e->opening.found.origin.commands.present;
     int result = relay_prepare_topics(&e->kafka, e->router, false, &weak, NULL, err);
     if (result == 0 && weak.len > 0 && !e->relay->warned_weak) {
         log_event(e->relay->o.log, LOG_WARN, "kafka.replication_weak", "detail", buf_text(&weak),
@@ -58,7 +71,7 @@ static int prepare(struct epoch *e, struct error *err)
         e->relay->warned_weak = true;
     }
     buf_fini(&weak);
-    return result;
+    return result < 0 ? -1 : prepare_control(e, err);
 }
 
 static int take_over(struct epoch *e, struct error *err)

@@ -15,6 +15,8 @@
 
 #define WATCH_TICK_MS 250
 #define WATCH_QUERY_US (INT64_C(2) * 1000000)
+/* Commands told at once; nobody who stands at a guard waits long for them. */
+#define WATCH_TOLD_MAX 200
 #define WATCH_RETRY_US (INT64_C(5) * 1000000)
 /* Who stands at a guard asks anew until the guard's transaction is over; not back to back. */
 #define WATCH_ASKED_US (INT64_C(100) * 1000)
@@ -108,7 +110,8 @@ static int tell_outcomes(struct watch *w, const struct found_commands *commands,
 {
     struct outcome outcome;
     int result = 0;
-    while (result == 0 && outcomes_take(&w->relay->outcomes, &outcome)) {
+    for (int i = 0;
+         i < WATCH_TOLD_MAX && result == 0 && outcomes_take(&w->relay->outcomes, &outcome); i++) {
         if (commands->writable)
             result = relay_tell_command(w->origin->sql, outcome.id,
                                         outcome.done ? "done" : "failed", outcome.json, err);

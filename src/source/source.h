@@ -18,7 +18,7 @@
 
 struct source;
 
-struct source_status { /* what any source can tell of itself */
+struct source_status {     /* what any source can tell of itself */
     const char *name;      /* of the ops: "stream" */
     uint64_t received_lsn; /* the newest place in the WAL that was seen, whatever became of it */
     struct position confirmed; /* the newest that it was told to confirm; the start before that */

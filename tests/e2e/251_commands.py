@@ -162,6 +162,25 @@ def the_first_command_makes_the_topic(case):
     case.stop(relay)
 
 
+def a_topic_that_is_not_there(case):
+    """It may not be made: the command is carried out, not answered, and nothing stops."""
+    prepare(case)
+    relay = case.relay({"delivery": {"topics": {"create": False}}})
+    for name in ("order", "customer"):
+        case.kafka.create_topic(case.prefix + name)
+    case.command(case.relay(), "setup")
+    case.kafka.delete_topic(case.topic)
+    case.command(relay, "check", "--connect", says="commands to the relay will not be answered")
+    case.start(relay)
+    send(case, {"do": "ping"})
+    case.put(rows=2)
+    case.drain(relay=relay)
+    text = relay.log_text()
+    assert "control.unusable" in text and "command.unanswered" in text, text
+    case.stop(relay)
+    case.judge()
+
+
 def killed(case):
     """Commands by three senders among events, some in transactions with events, some rolled back; kills
     at random; every one that was committed is answered once, in commit order, and so is every event."""
@@ -258,6 +277,8 @@ def main():
         unreadable(case, relay, ids)
     with e2e.Case(label="_late") as case:
         the_first_command_makes_the_topic(case)
+    with e2e.Case(label="_none") as case:
+        a_topic_that_is_not_there(case)
     with e2e.Case(label="_kill") as case:
         killed(case)
     not_visible_yet()

@@ -64,6 +64,7 @@ static void expect(struct reader_bench *b, const struct sent_command *command, c
     assert_span(message->key, "7");
     assert_span(message->value, answer);
     assert_int_equal(message->route, MESSAGE_NO_ROUTE);
+    assert_true(message->topic_of_row);
     assert_int_equal(message->id.ordinal, 2);
     assert_int_equal(message->position.seq, 2);
     assert_int_equal(batch->end.lsn, 0x1210);
