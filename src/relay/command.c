@@ -143,10 +143,13 @@ static void answer(struct commander *c, const struct change *change, struct batc
 
 static void refuse_unread(struct commander *c, const struct change *change, struct batch *batch)
 {
-    log_event(c->verdicts->log, LOG_WARN, "command.unreadable", "hint",
-              "the relay's role may not read walferry.command: GRANT USAGE ON SCHEMA walferry and "
-              "GRANT SELECT ON walferry.command to it, then send the command again",
-              NULL);
+    if (!c->warned_unread)
+        log_event(
+            c->verdicts->log, LOG_WARN, "command.unreadable", "hint",
+            "the relay's role may not read walferry.command: GRANT USAGE ON SCHEMA walferry and "
+            "GRANT SELECT ON walferry.command to it, then send the command again",
+            NULL);
+    c->warned_unread = true;
     metrics_add(c->verdicts->metrics, METRIC_COMMANDS_IGNORED, 1);
     write_answer(c, change, "ignored", span_null(),
                  "the relay's role may not read walferry.command; grant it SELECT, and send the "

@@ -17,7 +17,8 @@ struct commander {
     const struct verdict_facts *verdicts;
     struct outcomes *outcomes; /* NULL: nobody is told but the topic */
     struct buf answer;
-    bool warned;
+    bool warned; /* of what is forged, */
+    bool warned_unread;
 };
 
 void commander_init(struct commander *commander, const char *relay,

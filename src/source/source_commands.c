@@ -128,11 +128,13 @@ static int ask(struct command_lookup *lookup, const struct pg_replication *besid
     return pg_question_again(lookup->question, table_sql, err);
 }
 
+/* Whatever it is, the next epoch asks anew; what would end the relay, its own session tells. */
 static int fail(struct command_lookup *lookup, struct error *err)
 {
     struct error cause = *err;
+    enum reason reason = cause.kind == ERROR_RETRY ? cause.reason : REASON_DATABASE;
     end_session(lookup);
-    return error_retry(err, cause.reason, "looking up command %" PRIu64 " for relay %s: %s",
+    return error_retry(err, reason, "looking up command %" PRIu64 " for relay %s: %s",
                        lookup->found.id, lookup->relay, cause.text);
 }
 

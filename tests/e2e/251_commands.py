@@ -242,9 +242,12 @@ def killed(case):
 
 
 def not_visible_yet():
-    """A transaction that waits for a synchronous standby stands in the log, and nobody sees its row."""
+    """A transaction that waits for a synchronous standby stands in the log, and nobody sees its row. That
+    is waited for, through the end of an epoch."""
     with e2e.own_postgres() as postgres, e2e.Case(postgres=postgres, label="_sync") as case:
         prepare(case)
+        case.sql("ALTER SYSTEM SET wal_sender_timeout = '8s'")  # a quarter of it is the patience
+        postgres.reload()
         relay = case.up()
         case.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         postgres.reload()
@@ -260,7 +263,8 @@ def not_visible_yet():
 
         thread = threading.Thread(target=commit, daemon=True)
         thread.start()
-        time.sleep(1.5)
+        e2e.wait("the epoch does not end", lambda: "waits for a synchronous standby" in
+                 relay.log_text(), 30, interval=0.2)
         assert thread.is_alive() and ids and answers(case) == []
         assert relay.running() and relay.metric("walferry_commands_ignored_total") == 0
         case.sql("ALTER SYSTEM RESET synchronous_standby_names")
