@@ -64,6 +64,7 @@ static void write_identity(struct json_writer *w, const struct status *s)
     write_of_epoch(w, s, "timeline", s->timeline);
     write_of_epoch(w, s, "generation", s->generation);
     json_write_member_u64(w, "epochs", s->epochs);
+    json_write_member_u64(w, "dead_letters", s->dead_letters);
 }
 
 static void write_progress(struct json_writer *w, const struct status *s)

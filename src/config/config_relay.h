@@ -50,6 +50,10 @@ struct config_delivery {
     uint64_t jq_memory; /* of a row, bytes */
 };
 
+struct config_dead_letter {
+    struct config_text topic;
+};
+
 struct config_retry {
     int64_t min_ms;
     int64_t max_ms;
@@ -66,7 +70,7 @@ enum route_format {
     FORMAT_CLOUDEVENTS
 };
 enum value_encoding { VALUE_UTF8, VALUE_BYTES };
-enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
+enum on_error { ON_ERROR_STOP, ON_ERROR_SKIP, ON_ERROR_DEAD_LETTER };
 
 /* Names of columns; text NULL: not mapped (all but the first five). */
 struct config_columns {
@@ -131,6 +135,7 @@ struct config_relay {
     struct config_kafka kafka;
     struct config_delivery delivery;
     struct config_routes routes;
+    struct config_dead_letter dead_letter;
     struct config_retry retry;
     /* 16 hex digits over what decides which events come out of a change: routes, publication,
      * id_header, slot, pgoutput options. Recorded in progress. */

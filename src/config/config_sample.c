@@ -122,7 +122,7 @@ static bool commented_out(const struct config_key *key)
         return false;
     if (key->fallback == NULL)
         return (key->flags & (REQUIRED | SHOWN)) == 0;
-    return strstr(key->fallback, "<relay>") != NULL;
+    return (key->flags & SHOWN) == 0 && strstr(key->fallback, "<relay>") != NULL;
 }
 
 static void add_mapping(struct buf *out, const char *parent, size_t indent, bool item);

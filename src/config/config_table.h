@@ -27,7 +27,7 @@ enum key_flags {
     /* a connection string: a running relay stays with the database that it names */
     RESTART_DATABASE = 8,
     OTHER = 32, /* of another kind of route than the sample's: no more than a comment there */
-    SHOWN = 16  /* stands in the sample file as it is, although there is no default */
+    SHOWN = 16  /* stands in the sample file as it is, although it has no default, or the relay's */
 };
 
 /* The struct that a value goes into, by its name. */

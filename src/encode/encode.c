@@ -68,6 +68,7 @@ void encoders_close(struct encoders *encoders)
         encoder_close(encoders->of_route[i].key);
         encoder_close(encoders->of_route[i].value);
     }
+    buf_fini(&encoders->letter);
     free(encoders->of_route);
     free(encoders);
 }

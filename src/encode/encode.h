@@ -56,6 +56,8 @@ struct encoders_options {
     /* Where values are counted that are written as text because they are not understood; by the
      * thread that encodes. NULL: nowhere. */
     struct metrics *metrics;
+    const char *letter_topic; /* where dead letters go; NULL: no route makes any */
+    size_t letter_bytes_max;  /* a larger value is left out of one; 0: none is */
 };
 
 struct route_encoders {
@@ -67,6 +69,7 @@ struct route_encoders {
 struct encoders {
     struct encoders_options o;
     struct route_encoders *of_route;
+    struct buf letter; /* the value of the last dead letter */
 };
 
 /* Keys are raw, what the route's template gives, but for as: change: there a key is columns. */
@@ -80,5 +83,21 @@ void encoders_close(struct encoders *encoders); /* NULL is legal */
  * which keeps what is encoded already. After an error *message holds nothing that may be used. */
 int encode_message(struct encoders *encoders, const struct event *event, struct arena *arena,
                    struct message *message, struct error *err);
+
+/* ---- Dead letters ---- */
+
+/* The key of an event that may be half made; absent where it cannot be told. */
+struct span encode_letter_key(const struct encoders *encoders, const struct event *event,
+                              struct arena *arena);
+/* What takes the place of all that the route makes of a change: for letter_topic, with the key; the
+ * change as JSON, so that any route can be run on it again; headers that say where it comes from.
+ * It cannot fail: what has no form is left as bytes, in base64. *letter is cleared before. */
+void encode_letter(struct encoders *encoders, const struct change *change, uint32_t route,
+                   struct span key, struct arena *arena, struct message *letter);
+/* Adds what is wrong, and the topic that the event was for (absent: not known). Once. */
+void letter_blame(struct message *letter, const struct error *why, struct span topic,
+                  struct arena *arena);
+/* Leaves the value out, and says how large it was. False: it has none. */
+bool letter_truncate(struct message *letter, struct arena *arena);
 
 #endif

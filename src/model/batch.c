@@ -60,7 +60,7 @@ static size_t size_of(const struct message *message)
     for (uint32_t i = 0; i < message->header_count; i++)
         bytes += HEADER_OVERHEAD_BYTES +
                  2 * (message->headers[i].name.len + message->headers[i].value.len);
-    return bytes;
+    return message->letter != NULL ? bytes + size_of(message->letter) : bytes;
 }
 
 void batch_add(struct batch *batch)

@@ -46,6 +46,7 @@ struct batch {
     uint32_t outstanding;
     size_t outstanding_bytes;
     uint32_t handed; /* messages handed over since it was reset */
+    bool refused;    /* the publisher refused one, in whose place goes a dead letter */
     /* Stamped by the writer when it is returned: the newest position that Kafka has committed. */
     struct position committed;
     struct span committed_resume; /* of the record of that position; in the batch's arena */

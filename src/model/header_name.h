@@ -9,6 +9,15 @@
 #define HEADER_ID HEADER_PREFIX "id"     /* the default of delivery.id_header */
 #define HEADER_PART HEADER_PREFIX "part" /* of a transaction that is committed in parts */
 #define HEADER_TIME HEADER_PREFIX "time" /* where the topic does not take the event's own */
+/* Of dead letters. */
+#define HEADER_ERROR_REASON HEADER_PREFIX "error-reason" /* slug of base/reason.def */
+#define HEADER_ERROR_MESSAGE HEADER_PREFIX "error-message"
+#define HEADER_ERROR_ROUTE HEADER_PREFIX "error-route"
+#define HEADER_ERROR_TOPIC HEADER_PREFIX "error-topic" /* where the event was to go */
+#define HEADER_ERROR_TABLE HEADER_PREFIX "error-table" /* schema.table, or message:<prefix> */
+#define HEADER_ERROR_LSN HEADER_PREFIX "error-lsn"     /* final LSN of BEGIN */
+#define HEADER_ERROR_XID HEADER_PREFIX "error-xid"
+#define HEADER_ERROR_TRUNCATED HEADER_PREFIX "error-truncated" /* bytes of the value left out */
 
 static inline bool header_name_is_ours(struct span name)
 {

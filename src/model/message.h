@@ -9,6 +9,10 @@
 #define MESSAGE_NO_ROUTE UINT32_MAX
 
 struct message {
+    bool dead_letter; /* a change that cannot be published, and no event */
+    /* What takes its place, and that of all else its route makes of the change, where the publisher
+     * refuses it; NULL: nobody has made it. */
+    const struct message *letter;
     struct span topic;    /* NUL-terminated behind its length */
     struct span key;      /* absent: null key */
     struct span value;    /* absent: tombstone */

@@ -24,6 +24,7 @@ struct status {
     uint32_t timeline;
     uint64_t generation;
     uint64_t epochs;              /* opened since the start */
+    uint64_t dead_letters;        /* committed since then, of the routes that there are now */
     struct position committed;    /* progress that Kafka has committed */
     uint64_t confirmed_lsn;       /* what PostgreSQL has been told */
     uint64_t received_lsn;        /* the newest LSN seen on the wire */

@@ -79,15 +79,64 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 
+/* ---- The dead-letter topic ---- */
+
+static int check_letter_topic(const struct preparing *p, const char *topic,
+                              const struct kafka_topic_settings *settings, struct error *err)
+{
+    if (!settings->known || !settings->compacts)
+        return 0;
+    const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
+    error_stop(
+        err, REASON_DEAD_LETTER_TOPIC,
+        "dead-letter topic %s is compacted, so Kafka would delete all but the last letter of "
+        "a key",
+        topic);
+    return error_hint(err,
+                      "kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config "
+                      "cleanup.policy=delete",
+                      servers != NULL ? servers : "HOST:9092", topic);
+}
+
+/* Kept until a person has done something about them, and as safe as progress. */
+static int create_letter_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
+                               struct kafka_topic_facts *facts, struct error *err)
+{
+    const struct config_topics *topics = &p->client.health.options->delivery->topics;
+    if (!topics->create) {
+        error_stop(err, REASON_TOPIC_MISSING,
+                   "dead-letter topic %s does not exist and delivery.topics.create is false",
+                   topic);
+        return kafka_topic_missing_hint(err, &p->client, topic);
+    }
+    bool three = facts->brokers >= 3;
+    const char *settings[] = {"cleanup.policy",
+                              "delete",
+                              "retention.ms",
+                              "-1",
+                              "retention.bytes",
+                              "-1",
+                              "unclean.leader.election.enable",
+                              "false",
+                              three ? "min.insync.replicas" : NULL,
+                              three ? "2" : NULL,
+                              NULL};
+    struct kafka_topic_plan plan = {.name = topic,
+                                    .partitions = topics->partitions,
+                                    .replication_factor = three ? 3 : facts->brokers,
+                                    .settings = settings};
+    if (plan.replication_factor < 1)
+        plan.replication_factor = 1;
+    return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
+}
+
 /* ---- Any topic ---- */
 
-enum topic_use { TOPIC_OF_EVENTS, TOPIC_OF_PROGRESS, TOPIC_OF_CONTROL };
+enum topic_use { TOPIC_OF_EVENTS, TOPIC_OF_PROGRESS, TOPIC_OF_LETTERS, TOPIC_OF_CONTROL };
 
 static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                         enum topic_use use, struct kafka_topic_facts *facts, struct error *err)
 {
-    if (use == TOPIC_OF_PROGRESS)
-        return create_progress_topic(p, topic, rkt, facts, err);
     const struct config_topics *topics = &p->client.health.options->delivery->topics;
     if (!topics->create) {
         error_stop(err, REASON_TOPIC_MISSING,
@@ -112,6 +161,30 @@ static int check_destination(const struct preparing *p, const char *topic, int32
     return why != NULL ? kafka_destination_refuse(topic, why, err) : 0;
 }
 
+static int create_for(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
+                      enum topic_use use, struct kafka_topic_facts *facts, struct error *err)
+{
+    int made = use == TOPIC_OF_PROGRESS  ? create_progress_topic(p, topic, rkt, facts, err)
+               : use == TOPIC_OF_LETTERS ? create_letter_topic(p, topic, rkt, facts, err)
+                                         : create_topic(p, topic, rkt, use, facts, err);
+    if (made == 0 && p->made != NULL)
+        buf_add_format(p->made, "%s%s", p->made->len > 0 ? ", " : "", topic);
+    return made;
+}
+
+static int check_for(const struct preparing *p, const char *topic, enum topic_use use,
+                     const struct kafka_topic_facts *facts,
+                     const struct kafka_topic_settings *settings, struct error *err)
+{
+    if (use == TOPIC_OF_PROGRESS)
+        return check_progress_topic(p, topic, facts, settings, err);
+    if (use == TOPIC_OF_CONTROL)
+        return 0;
+    if (use == TOPIC_OF_LETTERS && check_letter_topic(p, topic, settings, err) < 0)
+        return -1;
+    return check_destination(p, topic, facts->partitions, settings, err);
+}
+
 static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                          enum topic_use use, bool create, struct error *err)
 {
@@ -121,19 +194,12 @@ static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_
     if (kafka_topic_facts(&p->client, rkt, p->deadline_us, KAFKA_USE_OPERATIONS,
                           concludes ? KAFKA_DOUBT_LAG : KAFKA_DOUBT_NONE, &facts, err) < 0)
         return -1;
-    if (facts.partitions == 0) {
-        if (!create)
-            return 0;
-        if (create_topic(p, topic, rkt, use, &facts, err) < 0)
-            return -1;
-        if (p->made != NULL)
-            buf_add_format(p->made, "%s%s", p->made->len > 0 ? ", " : "", topic);
-    }
-    if (kafka_topic_settings(&p->client, topic, p->deadline_us, &settings, err) < 0)
+    if (facts.partitions == 0 && !create)
+        return 0;
+    if (facts.partitions == 0 && create_for(p, topic, rkt, use, &facts, err) < 0)
         return -1;
-    if (use == TOPIC_OF_PROGRESS && check_progress_topic(p, topic, &facts, &settings, err) < 0)
-        return -1;
-    if (use == TOPIC_OF_EVENTS && check_destination(p, topic, facts.partitions, &settings, err) < 0)
+    if (kafka_topic_settings(&p->client, topic, p->deadline_us, &settings, err) < 0 ||
+        check_for(p, topic, use, &facts, &settings, err) < 0)
         return -1;
     if (p->weak != NULL)
         kafka_destination_weak(topic, facts.replicas, &settings, p->weak);
@@ -165,8 +231,12 @@ static int prepare_topic(struct preparing *p, const char *topic, enum topic_use 
 static int prepare_all(struct preparing *p, const char *const *topics, uint32_t topic_count,
                        bool create_progress, struct error *err)
 {
-    const char *progress_topic = p->client.health.options->delivery->progress_topic.text;
+    const struct kafka_options *options = p->client.health.options;
+    const char *progress_topic = options->delivery->progress_topic.text;
     if (prepare_topic(p, progress_topic, TOPIC_OF_PROGRESS, create_progress, err) < 0)
+        return -1;
+    if (options->letter_topic != NULL &&
+        prepare_topic(p, options->letter_topic, TOPIC_OF_LETTERS, true, err) < 0)
         return -1;
     for (uint32_t i = 0; i < topic_count; i++)
         if (prepare_topic(p, topics[i], TOPIC_OF_EVENTS, true, err) < 0)

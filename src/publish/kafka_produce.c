@@ -24,13 +24,15 @@ static bool is_compressed(const struct config_kafka *kafka)
     return codec != NULL && strcmp(codec, "none") != 0;
 }
 
-/* With compression only the broker knows; its refusal is found out record by record. */
+/* With compression only the broker knows; its refusal is found out record by record. Behind a dead
+ * letter there is nothing to find out with. */
 static int check_size(struct kafka_publisher *p, struct kafka_topic *topic,
                       const struct message *message, const struct kafka_stamp *stamp,
                       struct error *err)
 {
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
-    if (bytes <= topic->max_message_bytes || is_compressed(p->options.kafka))
+    if (bytes <= topic->max_message_bytes ||
+        (!message->dead_letter && is_compressed(p->options.kafka)))
         return 0;
     if (kafka_find_limit(&p->topics, topic, err) < 0)
         return -1;

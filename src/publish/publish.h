@@ -83,6 +83,7 @@ struct kafka_options {
     const struct config_kafka *kafka;
     const struct config_delivery *delivery;
     const char *relay;
+    const char *letter_topic; /* for dead letters; NULL: none is wanted */
     uint32_t shard;
     const char *instance;        /* goes into client.id */
     struct metrics *metrics;     /* NULL for a command: metrics/ then counts nothing */
@@ -119,8 +120,8 @@ int kafka_look_closely(const struct kafka_options *options, bool through, struct
                        struct buf *previous, bool *topic_exists, struct error *err);
 /* The newest committed note beside the records under our key (kafka_publisher_note()), appended. */
 int kafka_look_note(const struct kafka_options *options, struct buf *note, struct error *err);
-/* Follows the progress topic beside a producer, with a plain consumer, from a little before its end
- * on. Quiet: no lines in the log. *options must outlive it but for itself. */
+/* Follows the progress topic with a plain consumer, from a little before its end on. Quiet: no
+ * lines in the log. *options must outlive it but for itself. */
 struct kafka_follower;
 int kafka_follow_open(const struct kafka_options *options, struct kafka_follower **follower,
                       struct error *err);
@@ -128,8 +129,8 @@ int kafka_follow_open(const struct kafka_options *options, struct kafka_follower
 bool kafka_follow_next(struct kafka_follower *follower, int wait_ms, struct buf *record);
 /* NULL is legal. librdkafka never returns from here where the topic was deleted meanwhile. */
 void kafka_follow_close(struct kafka_follower *follower);
-/* The progress topic exists (or is created, where allowed), of one partition and compacted, and the
- * routes' literal topics do. Both may be NULL: weak, how replication is, if it is; made, names. */
+/* Progress topic (one partition, compacted), letter topic (not compacted) and the routes' literal
+ * topics are there, or made, where allowed. May be NULL: weak, how replication is; made, names. */
 int kafka_prepare_topics(const struct kafka_options *options, const char *const *topics,
                          uint32_t topic_count, bool create_progress, struct buf *weak,
                          struct buf *made, struct error *err);
@@ -138,7 +139,7 @@ int kafka_prepare_control(const struct kafka_options *options, struct buf *made,
 /* Reaches a broker and a transaction coordinator through the probe id walferry.<relay>.check. */
 int kafka_probe(const struct kafka_options *options, struct error *err);
 
-/* Step 1: both producers and init_transactions, one after the other: fences older instances. */
+/* Step 1: both producers, init_transactions of one, then the other: fences older instances. */
 int kafka_publisher_open(const struct kafka_options *options, struct publisher **publisher,
                          struct error *err);
 /* After an error: the messages under suspicion where a batch was refused (false: none), and, where
@@ -154,7 +155,7 @@ void kafka_publisher_version(struct publisher *publisher, uint32_t version); /* 
 /* The committed record before the one that recover gave, where reading passed it; else empty. */
 struct span kafka_publisher_previous(const struct publisher *publisher);
 
-/* libraries' version, and the known defects of the librdkafka in use, one line each, appended. */
 const char *kafka_library_version(void);
-void kafka_known_defects(struct buf *out);
+void kafka_known_defects(struct buf *out); /* of the librdkafka in use, one line each, appended */
+
 #endif

@@ -19,12 +19,22 @@ void relay_instance(char text[33])
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
+const char *relay_letter_topic(const struct config_relay *config)
+{
+    assert(config->dead_letter.topic.text != NULL);
+    for (uint32_t i = 0; i < config->routes.count; i++)
+        if (config->routes.items[i].on_error == ON_ERROR_DEAD_LETTER)
+            return config->dead_letter.topic.text;
+    return NULL;
+}
+
 struct kafka_options relay_kafka_options(const struct config_relay *config, const struct log *log,
                                          const atomic_bool *stop)
 {
     return (struct kafka_options){.kafka = &config->kafka,
                                   .delivery = &config->delivery,
                                   .relay = config->name.text,
+                                  .letter_topic = relay_letter_topic(config),
                                   .instance = "command",
                                   .log = log,
                                   .stop = stop};
@@ -35,6 +45,7 @@ int relay_open_router(const struct config_relay *config, struct router **router,
     struct router_options options = {.routes = &config->routes,
                                      .relay = config->name.text,
                                      .progress_topic = config->delivery.progress_topic.text,
+                                     .letter_topic = config->dead_letter.topic.text,
                                      .topics_allowed = &config->delivery.topics.allow,
                                      .jq_cpu_ms = config->delivery.jq_cpu_ms,
                                      .jq_memory = config->delivery.jq_memory};

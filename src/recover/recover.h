@@ -18,6 +18,8 @@ struct kafka_options relay_kafka_options(const struct config_relay *config, cons
 void relay_instance(char text[33]);
 /* The router of a configuration, for an epoch and the commands alike. */
 int relay_open_router(const struct config_relay *config, struct router **router, struct error *err);
+/* dead_letter.topic, or NULL where no route wants dead letters. */
+const char *relay_letter_topic(const struct config_relay *config);
 /* Can libpq read source.connection? Asks nobody. ERROR_STOP, EXIT_USAGE, "bad_connection", with
  * file and line. */
 int relay_check_connection(const struct config_relay *config, struct error *err);

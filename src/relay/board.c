@@ -58,6 +58,9 @@ void board_progress(struct epoch *epoch)
     if (position_compare(committed, b->committed) != 0)
         b->last_commit_wall_us = clock_wall_us();
     b->committed = committed;
+    b->dead_letters = 0;
+    for (uint32_t i = 0; i < epoch->config->routes.count; i++)
+        b->dead_letters += metrics_get_route(relay->o.metrics, METRIC_DEAD_LETTERS, i);
     b->generation = atomic_load(&epoch->writer.generation);
     b->confirmed_lsn = committed.lsn;
     b->in_partial = committed.seq != 0;

@@ -47,7 +47,7 @@ static void drop_old_refusals(struct relay *relay, uint64_t position_lsn)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < relay->refused_count; i++)
-        if (relay->refused[i].id.final_lsn >= position_lsn)
+        if (relay->refused[i].unit.id.final_lsn >= position_lsn)
             relay->refused[kept++] = relay->refused[i];
     relay->refused_count = kept;
 }
@@ -79,7 +79,10 @@ static void make_loops(struct epoch *e)
     struct reader_options reader = {
         .source = e->source,
         .circuit = &e->circuit,
-        .fill = {.router = e->router, .encoders = e->encoders, .verdicts = &e->verdicts},
+        .fill = {.router = e->router,
+                 .encoders = e->encoders,
+                 .verdicts = &e->verdicts,
+                 .expects_refusals = relay->refused_count > 0},
         .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
                  .part_age_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
                  .idle_bytes = delivery->idle_progress_bytes,
@@ -128,15 +131,34 @@ static void sleep_for(const struct wait *wait, const int *extra, int extra_count
 
 /* ---- The writer's thread ---- */
 
+static bool find_refusal(const struct epoch *e, struct verdict_refusal *refusal)
+{
+    if (writer_refused(&e->writer, refusal))
+        return true;
+    *refusal = (struct verdict_refusal){.reason = REASON_RECORD_REFUSED,
+                                        .text = "the broker refuses this record by itself"};
+    return kafka_publisher_verdict(e->opening.publisher, &refusal->unit.id, &refusal->unit.route);
+}
+
+/* What was refused once is not sent again, but for its dead letter. */
+static bool is_letter(const struct relay *relay, struct verdict_unit unit)
+{
+    for (uint32_t i = 0; i < relay->refused_count; i++)
+        if (verdict_unit_equal(relay->refused[i].unit, unit))
+            return true;
+    return false;
+}
+
 static void note_refusal(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
-    const struct publisher *publisher = e->opening.publisher;
-    struct verdict_unit unit;
-    if (writer_refused(&e->writer, &unit) ||
-        kafka_publisher_verdict(publisher, &unit.id, &unit.route)) {
-        if (relay->refused_count < VERDICT_REFUSED_MAX)
-            relay->refused[relay->refused_count++] = unit;
+    struct verdict_refusal refusal;
+    if (find_refusal(e, &refusal)) {
+        if (is_letter(relay, refusal.unit))
+            error_stop(err, REASON_DEAD_LETTER_REFUSED, "topic %s does not take a dead letter: %s",
+                       e->config->dead_letter.topic.text, refusal.text);
+        else if (relay->refused_count < VERDICT_REFUSED_MAX)
+            relay->refused[relay->refused_count++] = refusal;
         else
             error_data(err, REASON_TOO_MANY_REFUSED,
                        "the broker refuses more than %d records of one Kafka transaction, one by "
@@ -145,7 +167,7 @@ static void note_refusal(struct epoch *e, struct error *err)
         return;
     }
     struct publish_suspect suspect = {0};
-    if (kafka_publisher_suspect(publisher, &suspect))
+    if (kafka_publisher_suspect(e->opening.publisher, &suspect))
         relay->suspect = suspect;
 }
 

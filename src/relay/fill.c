@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #define SCRATCH_BYTES (64 * 1024)
+/* Refusals often come in crowds, and a letter costs about as much as an event. */
+#define SPARE_LETTERS 1000000
 
 void filler_init(struct filler *filler, const struct filler_options *options)
 {
@@ -13,11 +15,54 @@ void filler_init(struct filler *filler, const struct filler_options *options)
     assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     *filler = (struct filler){.o = *options};
     arena_init(&filler->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
+    if (options->expects_refusals)
+        filler_expect_refusals(filler);
+}
+
+void filler_expect_refusals(struct filler *filler)
+{
+    assert(filler->o.encoders != NULL);
+    filler->spare_letters = SPARE_LETTERS;
 }
 
 void filler_fini(struct filler *filler)
 {
     arena_fini(&filler->scratch);
+}
+
+/* ---- Dead letters ---- */
+
+/* In the place of what the batch holds of the change already, with the key of its first event. */
+static void put_letter(struct filler *f, struct batch *batch, const struct error *why)
+{
+    struct filler_share *share = &f->share;
+    struct span key = batch->count > share->first
+                          ? batch->messages[share->first].key
+                          : encode_letter_key(f->o.encoders, &f->event, &batch->arena);
+    batch_truncate(batch, share->first);
+    batch_widen(batch, 1);
+    struct message *letter = batch_next(batch);
+    encode_letter(f->o.encoders, f->event.change, share->unit.route, key, &batch->arena, letter);
+    letter_blame(letter, why, f->event.topic, &batch->arena);
+    batch_add(batch);
+    share->lettered = true;
+}
+
+/* What the publisher refuses is seen by the writer, which has no change any more. All messages of a
+ * share have the same letter, with the key of the first. */
+static const struct message *spare_letter(struct filler *f, struct batch *batch,
+                                          const struct message *message)
+{
+    struct filler_share *share = &f->share;
+    if (batch->count > share->first || f->spare_letters == 0 ||
+        !verdict_wants_letters(f->o.verdicts, share->unit.route))
+        return share->letter;
+    f->spare_letters--;
+    struct message *letter = arena_alloc(&batch->arena, sizeof *letter);
+    encode_letter(f->o.encoders, f->event.change, share->unit.route, message->key, &batch->arena,
+                  letter);
+    share->letter = letter;
+    return letter;
 }
 
 /* ---- Events ---- */
@@ -31,9 +76,11 @@ static int put_event(struct filler *f, struct batch *batch, struct error *err)
     struct message *message = f->holding ? &batch->messages[batch->count] : batch_next(batch);
     int got = encode_message(f->o.encoders, &f->event, &batch->arena, message, err);
     f->holding = got == ENCODE_AGAIN;
-    if (got == 0)
-        batch_add(batch);
-    return got;
+    if (got != 0)
+        return got;
+    message->letter = spare_letter(f, batch, message);
+    batch_add(batch);
+    return 0;
 }
 
 #define NO_ROUTE UINT32_MAX
@@ -45,6 +92,8 @@ static void judge_event(struct filler *f, bool routed, struct batch *batch, stru
     if (f->event.route != share->unit.route) {
         share->unit.route = f->event.route;
         share->first = batch->count;
+        share->lettered = false;
+        share->letter = NULL;
         share->verdict = verdict_before(f->o.verdicts, share->unit, err);
     }
     if (!routed && share->verdict == VERDICT_PUBLISH)
@@ -69,6 +118,10 @@ static enum fill take_event(struct filler *f, struct batch *batch, struct error 
         *err = ERROR_INIT;
         return FILL_DONE;
     case VERDICT_DEAD_LETTER:
+        if (!share->lettered)
+            put_letter(f, batch, err);
+        *err = ERROR_INIT;
+        return FILL_DONE;
     case VERDICT_HOLD:
         assert(false);
         break;

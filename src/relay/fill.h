@@ -14,6 +14,7 @@ struct filler_options {
     struct router *router;
     struct encoders *encoders;
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
+    bool expects_refusals; /* some are known to be ahead: as filler_expect_refusals() */
 };
 
 /* What the route at hand makes of the change. Its messages follow each other in the batch. */
@@ -21,6 +22,8 @@ struct filler_share {
     struct verdict_unit unit;
     enum verdict verdict;
     uint32_t first; /* messages of the batch before it */
+    bool lettered;  /* its dead letter is in the batch, in the place of all that it is */
+    const struct message *letter; /* kept beside its messages; NULL: none */
 };
 
 struct filler {
@@ -28,7 +31,8 @@ struct filler {
     struct arena scratch;
     struct event event; /* of the change at hand, the one that was routed last */
     struct filler_share share;
-    bool holding; /* it waits for its encoder */
+    bool holding;           /* it waits for its encoder */
+    uint32_t spare_letters; /* for so many changes to come a dead letter is made beside */
     bool warned_message;
 };
 
@@ -47,6 +51,10 @@ void filler_fini(struct filler *filler);
  */
 enum fill filler_take(struct filler *filler, const struct change *change, struct batch *batch,
                       struct error *err);
+/* The publisher has refused a message of a route that wants dead letters: for a while each of its
+ * changes gets one beside, so that the writer has it at hand. Else a refusal costs an epoch, in
+ * which the reader meets the change again. */
+void filler_expect_refusals(struct filler *filler);
 /* A message outside of transactions is never published: counted, and said once. */
 void filler_ignore_message(struct filler *filler, const struct change *change);
 

@@ -55,12 +55,14 @@ static int prepare_control(struct epoch *e, struct error *err)
 
 static int prepare(struct epoch *e, struct error *err)
 {
-    struct encoders_options encoding = {.routes = &e->config->routes,
-                                        .system_identifier =
-                                            e->opening.found.system.system_identifier,
-                                        .id_header = e->config->delivery.id_header.text,
-                                        .database = e->opening.found.system.database,
-                                        .metrics = e->relay->o.metrics};
+    struct encoders_options encoding = {
+        .routes = &e->config->routes,
+        .system_identifier = e->opening.found.system.system_identifier,
+        .id_header = e->config->delivery.id_header.text,
+        .database = e->opening.found.system.database,
+        .metrics = e->relay->o.metrics,
+        .letter_topic = relay_letter_topic(e->config),
+        .letter_bytes_max = (size_t)(e->config->delivery.memory_limit / CIRCUIT_BATCHES)};
     if (encoders_open(&encoding, &e->encoders, err) < 0)
         return -1;
     struct buf weak = BUF_EMPTY;

@@ -82,6 +82,8 @@ static bool take_returned(struct reader *r, int64_t now_us)
             note_committed(r, batch, now_us);
             moved = true;
         }
+        if (batch->refused)
+            filler_expect_refusals(&r->filler);
         batch_reset(batch);
         r->free[r->free_count++] = batch;
     }

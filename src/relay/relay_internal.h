@@ -60,7 +60,7 @@ struct relay {
     uint64_t guard_lsn;       /* where the reader met a guard that was no false alarm; 0: nowhere */
     atomic_bool retrying;     /* from epoch.failed to the next epoch.opened */
     uint64_t until_lsn;       /* --until-caught-up; known from the first epoch on */
-    struct verdict_unit refused[VERDICT_REFUSED_MAX]; /* alone, by the broker; still ahead */
+    struct verdict_refusal refused[VERDICT_REFUSED_MAX]; /* still ahead */
     uint32_t refused_count;
     struct publish_suspect suspect;
     struct kafka_memory *memory;

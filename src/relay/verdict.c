@@ -28,12 +28,19 @@ static bool is_skipped(const struct verdict_facts *facts, struct verdict_unit un
     return false;
 }
 
-static bool is_refused(const struct verdict_facts *facts, struct verdict_unit unit)
+static const struct verdict_refusal *find_refusal(const struct verdict_facts *facts,
+                                                  struct verdict_unit unit)
 {
     for (uint32_t i = 0; i < facts->refused_count; i++)
-        if (verdict_unit_equal(facts->refused[i], unit))
-            return true;
-    return false;
+        if (verdict_unit_equal(facts->refused[i].unit, unit))
+            return &facts->refused[i];
+    return NULL;
+}
+
+bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route)
+{
+    assert(route < facts->routes->count);
+    return facts->routes->items[route].on_error == ON_ERROR_DEAD_LETTER;
 }
 
 enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
@@ -48,9 +55,10 @@ enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_un
         *err = ERROR_INIT;
         return VERDICT_PASS_OVER;
     }
-    if (!is_refused(facts, unit))
+    const struct verdict_refusal *refusal = find_refusal(facts, unit);
+    if (refusal == NULL)
         return VERDICT_PUBLISH;
-    error_data(err, REASON_RECORD_REFUSED, "the broker refuses this record by itself");
+    error_data(err, refusal->reason, "%s", refusal->text);
     return verdict_on_event(facts, unit, err);
 }
 
@@ -94,6 +102,8 @@ static enum verdict decide(const struct verdict_facts *facts, struct verdict_uni
         metrics_add_route(facts->metrics, METRIC_SKIPPED, unit.route, 1);
         return VERDICT_PASS_OVER;
     }
+    if (err->reason != REASON_INVALID_OPERATION && route->on_error == ON_ERROR_DEAD_LETTER)
+        return VERDICT_DEAD_LETTER; /* counted once it is committed */
     word_end(facts, route, id, err);
     return VERDICT_END;
 }
@@ -103,11 +113,15 @@ enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_
 {
     assert(err->kind == ERROR_DATA); /* all else closes the epoch and is nobody's verdict */
     char id[CHANGE_ID_TEXT_MAX];
+    const char *route = route_of(facts, unit)->name.text;
     enum verdict verdict = decide(facts, unit, id, err);
-    if (verdict == VERDICT_END)
+    if (verdict == VERDICT_DEAD_LETTER)
+        log_event(facts->log, LOG_WARN, "event.dead_letter", "route", route, "id", id, "reason",
+                  reason_slug(err->reason), "error", err->text, NULL);
+    if (verdict != VERDICT_PASS_OVER)
         return verdict;
-    log_event(facts->log, LOG_WARN, "event.skipped", "route", route_of(facts, unit)->name.text,
-              "id", id, "reason", reason_slug(err->reason), "error", err->text, NULL);
+    log_event(facts->log, LOG_WARN, "event.skipped", "route", route, "id", id, "reason",
+              reason_slug(err->reason), "error", err->text, NULL);
     *err = ERROR_INIT;
     return verdict;
 }
@@ -116,11 +130,15 @@ enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdic
                                 struct error *err)
 {
     char id[CHANGE_ID_TEXT_MAX];
+    const char *route = route_of(facts, unit)->name.text;
     enum verdict verdict = decide(facts, unit, id, err);
-    if (verdict == VERDICT_END)
+    if (verdict == VERDICT_DEAD_LETTER)
+        log_event(facts->log, LOG_WARN, "message.dead_letter", "route", route, "id", id, "reason",
+                  reason_slug(err->reason), "error", err->text, NULL);
+    if (verdict != VERDICT_PASS_OVER)
         return verdict;
-    log_event(facts->log, LOG_WARN, "message.skipped", "route", route_of(facts, unit)->name.text,
-              "id", id, "reason", reason_slug(err->reason), "error", err->text, NULL);
+    log_event(facts->log, LOG_WARN, "message.skipped", "route", route, "id", id, "reason",
+              reason_slug(err->reason), "error", err->text, NULL);
     *err = ERROR_INIT;
     return verdict;
 }
@@ -137,7 +155,7 @@ static void tell_unanswered(const struct verdict_facts *facts, struct change_id 
 bool verdict_answers(const struct verdict_facts *facts, struct change_id id)
 {
     const struct verdict_unit unit = {id, MESSAGE_NO_ROUTE};
-    if (!is_refused(facts, unit))
+    if (find_refusal(facts, unit) == NULL)
         return true;
     tell_unanswered(facts, id, "the broker refuses this record by itself");
     return false;

@@ -16,7 +16,7 @@
 enum verdict {
     VERDICT_PUBLISH,
     VERDICT_PASS_OVER,   /* leave it out and go on */
-    VERDICT_DEAD_LETTER, /* another message takes its place; no route asks for that yet */
+    VERDICT_DEAD_LETTER, /* a dead letter takes its place */
     VERDICT_HOLD,        /* its key is in quarantine; no route asks for that yet */
     VERDICT_END          /* the relay ends, with what is in *err */
 };
@@ -32,7 +32,14 @@ static inline bool verdict_unit_equal(struct verdict_unit a, struct verdict_unit
     return a.route == b.route && change_id_equal(a.id, b.id);
 }
 
-/* The most refusals by the broker that are remembered. */
+/* A unit that was refused when it was on its way, and why. */
+struct verdict_refusal {
+    struct verdict_unit unit;
+    enum reason reason;
+    char text[200];
+};
+
+/* The most refusals that are remembered. */
 #define VERDICT_REFUSED_MAX 256
 
 /* What is known when an epoch begins. Nothing here changes while it runs: both threads read it. */
@@ -43,17 +50,20 @@ struct verdict_facts {
     uint64_t system_identifier;
     const struct skip *skips; /* what persons decided */
     uint32_t skip_count;
-    const struct verdict_unit *refused; /* alone, by the broker */
+    const struct verdict_refusal *refused;
     uint32_t refused_count;
 };
 
+/* Does the route want dead letters? */
+bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route);
 /* Before the route makes anything of the change. err: may hold an ERROR_DATA of routing already.
- * PUBLISH, which leaves *err as it is; PASS_OVER, with *err empty; END. */
+ * PUBLISH, which leaves *err as it is; PASS_OVER, with *err empty; DEAD_LETTER, *err says why; END.
+ */
 enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
                             struct error *err);
 /* An event of the unit could not be routed or encoded; a message of it was refused by the
- * publisher. err: of kind ERROR_DATA. PASS_OVER, with *err empty; END, with *err naming route and
- * change, and the skip line as its mend. */
+ * publisher. err: of kind ERROR_DATA. PASS_OVER, with *err empty; DEAD_LETTER, with *err as it is;
+ * END, with *err naming route and change, and the skip line as its mend. */
 enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_unit unit,
                               struct error *err);
 enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdict_unit unit,

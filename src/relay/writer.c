@@ -5,6 +5,8 @@
 #include "relay/writer.h"
 
 #include "base/crash.h"
+#include "base/utf8.h"
+#include "encode/encode.h"
 #include "model/header_name.h"
 
 #include <assert.h>
@@ -161,6 +163,7 @@ static void count_commit(struct writer *w, int64_t now_us)
     for (uint32_t i = 0; i < w->o.verdicts->routes->count; i++) {
         metrics_add_route(metrics, METRIC_EVENTS, i, w->txn_events[i]);
         metrics_add_route(metrics, METRIC_EVENT_BYTES, i, w->txn_bytes[i]);
+        metrics_add_route(metrics, METRIC_DEAD_LETTERS, i, w->txn_letters[i]);
     }
     metrics_observe_us(metrics, METRIC_COMMIT_SECONDS, now_us - w->commit_began_us);
     int64_t age_us = w->wall_us - w->tail.commit_time_us;
@@ -169,6 +172,7 @@ static void count_commit(struct writer *w, int64_t now_us)
     w->txn_transactions = 0;
     memset(w->txn_events, 0, sizeof w->txn_events);
     memset(w->txn_bytes, 0, sizeof w->txn_bytes);
+    memset(w->txn_letters, 0, sizeof w->txn_letters);
 }
 
 static void log_split(const struct writer *w)
@@ -263,34 +267,70 @@ static struct verdict_unit unit_of(const struct message *message)
     return (struct verdict_unit){message->id, message->route};
 }
 
-/* One part of what a route makes of a change is out, and another was refused. What is out comes
- * back only with the whole Kafka transaction; the next epoch asks about the unit before it begins.
- */
-static int begin_anew(struct writer *w, struct verdict_unit unit, struct error *err)
+/* The next epoch asks about the unit before it begins: one part of what a route makes of a change
+ * is out, and another was refused (what is out comes back only with the whole Kafka transaction),
+ * or it has no dead letter, which the reader makes when it meets the change again. */
+static int begin_anew(struct writer *w, struct verdict_unit unit, const char *what,
+                      struct error *err)
 {
-    w->refused = unit;
     struct error cause = *err;
-    return error_retry(err, REASON_RECORD_REFUSED, "one of several records of a change: %s",
-                       cause.text);
+    w->refused = (struct verdict_refusal){.unit = unit, .reason = cause.reason};
+    snprintf(w->refused.text, sizeof w->refused.text, "%.*s", (int)sizeof w->refused.text - 1,
+             cause.text);
+    utf8_trim(w->refused.text);
+    return error_retry(err, REASON_RECORD_REFUSED, "%s: %s", what, cause.text);
 }
 
-static int on_refused(struct writer *w, const struct message *message, struct error *err)
+/* Behind a dead letter there is nothing but itself without its value. */
+static int on_refused_letter(struct writer *w, struct message *letter, struct error *err)
+{
+    letter->headers = w->plain_headers;
+    letter->header_count = w->plain_header_count;
+    if (err->reason == REASON_MESSAGE_TOO_LARGE && letter_truncate(letter, &newest(w)->arena)) {
+        *err = ERROR_INIT;
+        return 1;
+    }
+    struct error cause = *err;
+    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s: %s",
+               w->o.verdicts->routes->items[letter->route].name.text, cause.text);
+    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend dead_letter.topic");
+}
+
+static void take_letter(struct writer *w, struct message *message, const struct error *why)
+{
+    struct batch *batch = newest(w);
+    struct span topic = message->topic;
+    w->passed_over = unit_of(message);
+    *message = *message->letter;
+    letter_blame(message, why, topic, &batch->arena);
+    batch->refused = true;
+}
+
+/* 0: on behind the message. 1: something else stands in its place. */
+static int on_refused(struct writer *w, struct message *message, struct error *err)
 {
     if (err->kind != ERROR_DATA)
         return -1;
+    if (message->dead_letter)
+        return on_refused_letter(w, message, err);
     struct verdict_unit unit = unit_of(message);
     if (unit.route == MESSAGE_NO_ROUTE) {
         verdict_on_answer(w->o.verdicts, unit.id, err);
         return 0;
     }
     if (verdict_unit_equal(unit, w->produced))
-        return begin_anew(w, unit, err);
+        return begin_anew(w, unit, "one of several records of a change", err);
+    if (message->letter == NULL && verdict_wants_letters(w->o.verdicts, unit.route))
+        return begin_anew(w, unit, "the next epoch makes a dead letter of a change", err);
     switch (verdict_on_message(w->o.verdicts, unit, err)) {
     case VERDICT_PASS_OVER:
         w->passed_over = unit;
         return 0;
-    case VERDICT_PUBLISH:
     case VERDICT_DEAD_LETTER:
+        take_letter(w, message, err);
+        *err = ERROR_INIT;
+        return 1;
+    case VERDICT_PUBLISH:
     case VERDICT_HOLD:
         assert(false);
         return -1;
@@ -300,11 +340,11 @@ static int on_refused(struct writer *w, const struct message *message, struct er
     return -1;
 }
 
-bool writer_refused(const struct writer *writer, struct verdict_unit *unit)
+bool writer_refused(const struct writer *writer, struct verdict_refusal *refusal)
 {
-    assert(unit != NULL);
-    *unit = writer->refused;
-    return !change_id_is_none(unit->id);
+    assert(refusal != NULL);
+    *refusal = writer->refused;
+    return !change_id_is_none(refusal->unit.id);
 }
 
 /* What belongs to a transaction of which parts are committed already says so. The batch is the
@@ -325,6 +365,10 @@ static void flag_part(const struct writer *w, struct batch *batch, struct messag
 
 static void count_message(struct writer *w, const struct message *message)
 {
+    if (message->dead_letter) {
+        w->txn_letters[message->route]++;
+        return;
+    }
     if (message->route == MESSAGE_NO_ROUTE)
         return;
     w->txn_events[message->route]++;
@@ -386,7 +430,7 @@ static enum step produce(struct writer *w, int64_t now_us, struct error *err)
     bool refused = false; /* that may have cost a question */
     for (uint32_t i = 0; w->next < batch->count; i++) {
         struct message *message = &batch->messages[w->next];
-        if (verdict_unit_equal(unit_of(message), w->passed_over)) {
+        if (!message->dead_letter && verdict_unit_equal(unit_of(message), w->passed_over)) {
             w->next++;
             continue;
         }
@@ -396,8 +440,11 @@ static enum step produce(struct writer *w, int64_t now_us, struct error *err)
         if (result == STEP_WAIT)
             return STEP_WAIT;
         refused = result < 0;
-        if (refused && on_refused(w, message, err) < 0)
+        int in_its_place = refused ? on_refused(w, message, err) : 0;
+        if (in_its_place < 0)
             return STEP_FAILED;
+        if (in_its_place > 0)
+            continue;
         if (result == STEP_DONE) {
             w->produced = unit_of(message);
             count_message(w, message);

@@ -39,7 +39,7 @@ struct writer {
     uint32_t plain_header_count;
     struct verdict_unit produced;    /* of the message produced last; id NONE: none yet */
     struct verdict_unit passed_over; /* decided last */
-    struct verdict_unit refused;     /* see writer_refused() */
+    struct verdict_refusal refused;  /* see writer_refused() */
 
     struct progress last;     /* the newest committed record */
     atomic_ullong generation; /* its generation, for other threads */
@@ -62,6 +62,7 @@ struct writer {
 
     uint64_t txn_events[CONFIG_ROUTES_MAX]; /* of the open Kafka transaction, by route */
     uint64_t txn_bytes[CONFIG_ROUTES_MAX];
+    uint64_t txn_letters[CONFIG_ROUTES_MAX];
 };
 
 void writer_init(struct writer *writer, const struct writer_options *options);
@@ -73,8 +74,9 @@ void writer_fini(struct writer *writer);
  * committed is. -1: the epoch must be closed. */
 int writer_step(struct writer *writer, int64_t now_us, struct wait *wait, struct error *err);
 /* After an error: what the next epoch must not produce, because a part of it was refused after
- * another part was out. False: there is no such thing. */
-bool writer_refused(const struct writer *writer, struct verdict_unit *unit);
+ * another part was out, or because a dead letter is to take its place and was not at hand. False:
+ * there is no such thing. */
+bool writer_refused(const struct writer *writer, struct verdict_refusal *refusal);
 /* True while a commit or delivery is waited for. */
 bool writer_busy(const struct writer *writer);
 

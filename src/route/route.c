@@ -207,6 +207,8 @@ static void start_event(struct router *router, const struct route *route, struct
 {
     event->change = router->change;
     event->route = route->index;
+    event->topic = span_null();
+    content_set_text(&event->key, span_null());
     event->index = router->events + 1;
 }
 

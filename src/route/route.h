@@ -23,6 +23,7 @@ struct router_options {
     const struct config_routes *routes;
     const char *relay;
     const char *progress_topic; /* an event for it is ERROR_DATA */
+    const char *letter_topic;   /* the same; NULL: there is none */
     /* One for a topic that none of these globs matches, too; NULL or none: all are allowed. */
     const struct config_texts *topics_allowed;
     int64_t jq_cpu_ms;     /* what jq may take for a row; 0: a second */
@@ -47,7 +48,8 @@ enum router_answer {
 enum router_answer router_begin(struct router *router, const struct change *change,
                                 struct arena *scratch);
 /* 1: *event filled. 0: no more. -1: ERROR_DATA; event->route tells whose on_error decides, and the
- * next call goes on with the next event. Reasons: column_missing, null_in_template, illegal_topic,
+ * next call goes on with the next event; topic and key of *event are what could be told of them,
+ * else absent and NULL. Reasons: column_missing, null_in_template, illegal_topic,
  * reserved_topic, topic_not_allowed, bad_headers, reserved_header, bad_partition, bad_message_json,
  * bad_value, value_unchanged, key_not_sent, key_unknown, old_not_sent, jq_failed, jq_limit,
  * bad_traceparent. Or ERROR_RETRY: jq cannot be asked now; begin anew. */

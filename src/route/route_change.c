@@ -320,10 +320,11 @@ static enum route_made new_row_event(struct route *route, const struct route_row
         return ROUTE_FAILED;
     if (change->op == CHANGE_UPDATE && has_new_key(row, after))
         return moved_event(route, row, after, nth, scratch, event, err);
-    if (check_key(row, after, false, err) < 0 ||
-        set_topic(route, row, false, scratch, event, err) < 0)
+    if (check_key(row, after, false, err) < 0)
         return ROUTE_FAILED;
     set_key(row, after, &event->key);
+    if (set_topic(route, row, false, scratch, event, err) < 0)
+        return ROUTE_FAILED;
     set_value(row, change->op, &change->before, after, event);
     return ROUTE_LAST;
 }

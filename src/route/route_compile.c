@@ -30,8 +30,7 @@ int route_compile_topic(struct compilation *c)
     struct template template;
     if (route_compile_template(c, &c->config->topic, "topic", &template) < 0)
         return -1;
-    route_topic_init(&c->route->topic, &template, c->options->progress_topic,
-                     c->options->topics_allowed);
+    route_topic_init(&c->route->topic, &template, c->options);
     struct span literal;
     struct error why = ERROR_INIT;
     int result = template_literal(&template, &literal)

@@ -372,18 +372,35 @@ static int fill_attributes(const struct event_fields *e, const struct route_row 
     return 0;
 }
 
-static int fill_texts(struct route *route, const struct route_row *row, struct arena *scratch,
-                      struct event *event, struct error *err)
+static int fill_key(const struct route *route, const struct route_row *row, struct arena *scratch,
+                    struct event *event, struct error *err)
 {
     struct span key = span_null();
-    event->id = event->type = span_null();
     if (route->has_key && template_render(&route->key, row, scratch, &key, err) < 0)
         return -1;
     content_set_text(&event->key, key);
+    return 0;
+}
+
+static int fill_texts(struct route *route, const struct route_row *row, struct arena *scratch,
+                      struct event *event, struct error *err)
+{
+    event->id = event->type = span_null();
+    if (fill_key(route, row, scratch, event, err) < 0)
+        return -1;
     if (route->event.has_type &&
         template_render(&route->event.type, row, scratch, &event->type, err) < 0)
         return -1;
     return fill_attributes(&route->event, row, scratch, event, err);
+}
+
+/* The key is told all the same, where it can be. */
+static enum route_made failed(const struct route *route, const struct route_row *row,
+                              struct arena *scratch, struct event *event)
+{
+    struct error none;
+    (void)fill_key(route, row, scratch, event, &none);
+    return ROUTE_FAILED;
 }
 
 enum route_made route_event_next(struct route *route, const struct route_row *row, uint32_t nth,
@@ -395,15 +412,18 @@ enum route_made route_event_next(struct route *route, const struct route_row *ro
         int taken = is_changed(e, row, err);
         if (taken > 0)
             taken = ask(route, row, scratch, err);
-        if (taken <= 0)
-            return taken < 0 ? ROUTE_FAILED : ROUTE_NOTHING;
+        if (taken < 0)
+            return failed(route, row, scratch, event);
+        if (taken == 0)
+            return ROUTE_NOTHING;
     }
     assert(nth < e->answer.count);
     event->topic_of_row = !route->topic.literal;
     event->partition = -1;
     event->timestamp_us = row->change->commit_time_us;
-    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0 ||
-        fill_texts(route, row, scratch, event, err) < 0 ||
+    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0)
+        return failed(route, row, scratch, event);
+    if (fill_texts(route, row, scratch, event, err) < 0 ||
         fill_value(route, row, nth, scratch, event, err) < 0 ||
         route_headers(route, row, FIELD_NONE, scratch, event, err) < 0)
         return ROUTE_FAILED;

@@ -208,6 +208,17 @@ static enum route_made refuse_update(const struct route_row *row, struct error *
     return ROUTE_FAILED;
 }
 
+/* Where there is no topic the key is told all the same. */
+static int fill_destination(struct route *route, const struct route_row *row, struct arena *scratch,
+                            struct event *event, struct error *err)
+{
+    struct error none;
+    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) == 0)
+        return fill_key(route, row, scratch, event, err);
+    (void)fill_key(route, row, scratch, event, &none);
+    return -1;
+}
+
 enum route_made route_outbox_event(struct route *route, const struct route_row *row,
                                    struct arena *scratch, struct event *event, struct error *err)
 {
@@ -215,8 +226,7 @@ enum route_made route_outbox_event(struct route *route, const struct route_row *
     if (row->change->op == CHANGE_UPDATE)
         return refuse_update(row, err);
     event->topic_of_row = !route->topic.literal;
-    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0 ||
-        fill_key(route, row, scratch, event, err) < 0 ||
+    if (fill_destination(route, row, scratch, event, err) < 0 ||
         fill_optional(row, fields->id, scratch, &event->id, err) < 0 ||
         fill_optional(row, fields->type, scratch, &event->type, err) < 0 ||
         fill_payload(route, row, scratch, event, err) < 0 ||

@@ -36,8 +36,7 @@ int outbox_router_topic(struct compilation *c)
         return refuse(c, &config->route_topic_regex, key, why);
     struct template value = route_compile_field(
         c, "topic", route_compile_column(c, &c->config->columns.aggregate_type));
-    route_topic_init(&c->route->topic, &value, c->options->progress_topic,
-                     c->options->topics_allowed);
+    route_topic_init(&c->route->topic, &value, c->options);
     c->route->topic.regex = regex;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* route/route_topic: see route_topic.h. Which names may be is said in model/topic_name. */
 #include "route/route_topic.h"
 
+#include "route/route.h"
 #include "route/route_match.h"
 
 #include <assert.h>
@@ -18,9 +19,19 @@ static bool is_allowed(const struct route_topic *topic, struct span text)
     return false;
 }
 
-static int check(const struct route_topic *topic, struct span text, struct error *err)
+static int check_name(const struct route_topic *topic, struct span text, struct error *err)
 {
     if (topic_name_check_event(text, topic->progress_topic, err) < 0)
+        return -1;
+    if (topic->letter_topic == NULL || !span_equal_text(text, topic->letter_topic))
+        return 0;
+    return error_data(err, REASON_RESERVED_TOPIC, "topic %s is the dead-letter topic",
+                      topic->letter_topic);
+}
+
+static int check(const struct route_topic *topic, struct span text, struct error *err)
+{
+    if (check_name(topic, text, err) < 0)
         return -1;
     if (is_allowed(topic, text))
         return 0;
@@ -29,13 +40,14 @@ static int check(const struct route_topic *topic, struct span text, struct error
 }
 
 void route_topic_init(struct route_topic *topic, const struct template *template,
-                      const char *progress_topic, const struct config_texts *allowed)
+                      const struct router_options *options)
 {
     assert(template != NULL);
-    assert(progress_topic != NULL);
+    assert(options->progress_topic != NULL);
     *topic = (struct route_topic){.template = *template,
-                                  .progress_topic = progress_topic,
-                                  .allowed = allowed,
+                                  .progress_topic = options->progress_topic,
+                                  .letter_topic = options->letter_topic,
+                                  .allowed = options->topics_allowed,
                                   .of_any_name = topic->of_any_name,
                                   .of_relation = true};
     uint32_t moving = 0;
@@ -127,7 +139,7 @@ int route_topic_check_literals(const struct route_topic *topic, struct arena *sc
 {
     const struct config_texts *globs = topic->allowed;
     struct span name = put_together(&topic->template, example, scratch);
-    if (topic_name_check_event(name, topic->progress_topic, err) < 0)
+    if (check_name(topic, name, err) < 0)
         return -1;
     if (globs == NULL || globs->count == 0)
         return 0;

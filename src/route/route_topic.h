@@ -11,9 +11,12 @@
 #include "route/route_template.h"
 #include "route/topic_regex.h"
 
+struct router_options;
+
 struct route_topic {
     struct template template;
-    const char *progress_topic;         /* no event may go there */
+    const char *progress_topic;         /* no event may go there, */
+    const char *letter_topic;           /* nor there; NULL: there is none */
     const struct config_texts *allowed; /* globs that a topic must match one of; NULL, none: any */
     const struct part *only; /* the one part that is not literal; NULL: none, or several */
     size_t before;           /* bytes of the topic before and behind the value of `only` */
@@ -33,7 +36,7 @@ struct route_topic {
 
 /* of_any_name stays as it is; a regex is set afterwards, of a template that is one column. */
 void route_topic_init(struct route_topic *topic, const struct template *template,
-                      const char *progress_topic, const struct config_texts *allowed);
+                      const struct router_options *options);
 /* For a template that is plain text. ERROR_DATA as below. */
 int route_topic_set_literal(struct route_topic *topic, struct span text, struct error *err);
 /* Whether any value at all can make a topic of it that is allowed. ERROR_DATA as below. */

@@ -118,6 +118,10 @@ int types_write_json(struct json_writer *writer, const struct cell *cell, const 
 /* Bytes that live as long as the arena: copied there where they are the cell's. */
 struct span rendering_keep(struct rendering rendering, struct arena *arena);
 
+/* Bytes as base64, with padding. */
+enum base64_alphabet { BASE64_STANDARD, BASE64_URL };
+struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struct arena *arena);
+
 /* ---- As Debezium ---- */
 
 /* The JSON of Debezium 3.6 (JsonConverter without schemas). What it does not know or cannot

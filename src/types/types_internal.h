@@ -9,8 +9,6 @@
 int types_not_utf8(struct span bytes, struct error *err);
 
 /* ---- types_bytes ---- */
-enum base64_alphabet { BASE64_STANDARD, BASE64_URL };
-struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struct arena *arena);
 /* Two digits a byte, lower case; returns what is behind them. */
 char *types_put_hex(char *out, const char *bytes, size_t count);
 /* False: there is another character, or an odd number of them. */

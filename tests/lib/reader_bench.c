@@ -58,7 +58,10 @@ struct reader_bench *bench_open(uint32_t routes)
         .start = {BENCH_START, 0},
         .stall_us = BENCH_STALL_US,
     };
-    struct encoders_options encoding = {&b->routes, BENCH_SYSTEM, "walferry-id", NULL, NULL};
+    struct encoders_options encoding = {.routes = &b->routes,
+                                        .system_identifier = BENCH_SYSTEM,
+                                        .id_header = "walferry-id",
+                                        .letter_topic = BENCH_LETTERS};
     must(encoders_open(&encoding, &b->encoders, &b->err), &b->err);
     b->options.fill.encoders = b->encoders;
     return b;

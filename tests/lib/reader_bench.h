@@ -17,6 +17,7 @@
 #define BENCH_STALL_US 15000000
 #define BENCH_PART_AGE_US 30000000
 #define BENCH_ROUTES 3
+#define BENCH_LETTERS "walferry.bench.dead-letter"
 
 struct reader_bench {
     struct scripted_source source;

@@ -2,6 +2,7 @@
 #include "model_kafka.h"
 
 #include "progress/progress.h"
+#include "wrong.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct model_publisher {
     uint32_t turn; /* of the transaction that is open or comes next */
     bool recovered;
     bool dead;
+    bool begun;  /* a transaction is open, though it may hold nothing yet */
     bool ending; /* the transaction of the other id is */
     int slices;  /* STEP_WAIT so often still */
     struct unreported {
@@ -214,12 +216,41 @@ static bool initialise(struct model_publisher *p)
 static enum step look_between(struct model_publisher *p, struct error *err)
 {
     struct model_kafka *k = p->kafka;
-    if (is_open(&k->ids[0]) || is_open(&k->ids[1]) || p->unreported_count > 0 || !fault(k, 100))
+    if (p->begun || is_open(&k->ids[0]) || is_open(&k->ids[1]) || p->unreported_count > 0 ||
+        !fault(k, 100))
         return STEP_DONE;
     if (initialise(p))
         return STEP_WAIT;
     p->dead = true;
     return error_retry(err, REASON_BROKER_TIMEOUT, "the handles could not be made anew");
+}
+
+/* ---- What is wrong with an event ---- */
+
+static uint32_t event_of(const struct message *message)
+{
+    static const char payload[] = "\"payload\":\"";
+    if (!message->dead_letter)
+        return number_in(message->value, 0);
+    for (size_t i = 0; i + sizeof payload <= message->value.len; i++)
+        if (memcmp(message->value.ptr + i, payload, sizeof payload - 1) == 0)
+            return number_in(message->value, i + sizeof payload - 1);
+    return 0;
+}
+
+static int refuse(struct model_publisher *p, const struct message *message, struct error *err)
+{
+    bool letter = message->dead_letter;
+    if (letter && message->value.ptr != NULL && wrong_is_large(message->id.ordinal))
+        return error_data(err, REASON_MESSAGE_TOO_LARGE, "a dead letter is too large");
+    enum wrong wrong = letter ? WRONG_NOTHING : wrong_of(event_of(message));
+    if (wrong == WRONG_SIZE)
+        return error_data(err, REASON_MESSAGE_TOO_LARGE, "an event is too large");
+    if (wrong != WRONG_ANSWERED)
+        return 0;
+    p->dead = true;
+    p->kafka->verdict = message->id;
+    return error_retry(err, REASON_RECORD_REFUSED, "the broker refuses an event");
 }
 
 static enum step put(struct publisher *base, struct batch *batch, const struct message *message,
@@ -245,9 +276,14 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
         p->dead = true;
         return error_retry(err, REASON_KAFKA_ERROR, "produce failed");
     }
+    p->begun = true;
+    if (k->wrong && message->route != MESSAGE_NO_ROUTE && refuse(p, message, err) < 0)
+        return -1;
     k->txn += id->open_count == 0 ? 1 : 0;
     struct kafka_event *event = &id->open[id->open_count++];
-    *event = (struct kafka_event){.event = number_in(message->value, 0),
+    *event = (struct kafka_event){.event = event_of(message),
+                                  .letter = message->dead_letter,
+                                  .ordinal = message->id.ordinal,
                                   .key = number_in(message->key, 1),
                                   .final_lsn = message->id.final_lsn,
                                   .txn = k->txn};
@@ -377,6 +413,7 @@ static enum step outcome(struct model_publisher *p, struct kafka_id *id, struct 
                    : error_retry(err, REASON_FENCED, "fenced");
     }
     settle(k, id, true);
+    p->begun = false;
     p->base.claim_due = false;
     return STEP_DONE;
 }
@@ -415,6 +452,7 @@ int model_publisher_open(struct model_kafka *k, struct publisher **publisher)
                                              .poll = poll_reports,
                                              .commit = commit,
                                              .close = close_publisher};
+    k->verdict = (struct change_id){CHANGE_ID_NONE};
     struct model_publisher *p = calloc(1, sizeof *p);
     p->base.ops = &ops;
     p->kafka = k;

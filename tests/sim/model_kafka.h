@@ -22,8 +22,10 @@ struct kafka_event {
     uint32_t event;
     uint32_t key;
     uint64_t final_lsn;
+    uint64_t ordinal;
     uint32_t txn; /* number of the Kafka transaction */
     bool part;    /* carries walferry-part */
+    bool letter;  /* a dead letter; event is 0 where its value is left out */
     char line[DUMP_LINE_MAX];
 };
 
@@ -58,10 +60,12 @@ struct model_kafka {
     struct random *random;
     struct kafka_pace pace;
     int64_t now_us;
-    int64_t free_us;         /* when the broker has taken all that it was sent */
-    int64_t link_us;         /* when the link has carried it */
-    bool faults;             /* false: everything succeeds */
-    struct kafka_event *log; /* committed, in order */
+    int64_t free_us;          /* when the broker has taken all that it was sent */
+    int64_t link_us;          /* when the link has carried it */
+    bool faults;              /* false: everything succeeds */
+    bool wrong;               /* some events are refused (wrong.h) */
+    struct change_id verdict; /* of the publisher that failed last: refused by itself; or NONE */
+    struct kafka_event *log;  /* committed, in order */
     uint32_t log_count;
     struct kafka_id ids[MODEL_IDS];
     struct kafka_record *records; /* committed progress */

@@ -2,6 +2,7 @@
 #include "model_pg.h"
 
 #include "pgoutput_encoder.h"
+#include "wrong.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -121,6 +122,8 @@ static void add_insert(const struct model_pg *pg, const struct pg_change_spec *c
         buf_add_char(&payload, ' ');
     struct cell cells[] = {cell_text(id), cell_text("thing"), cell_text(key), cell_text("t"),
                            cell_text(buf_text(&payload))};
+    if (pg->wrong && wrong_of(change->event) == WRONG_ROW)
+        cells[1] = (struct cell){.kind = CELL_NULL};
     struct row row = {.count = 5, .cells = cells};
     write_insert(message, change->event != 0 ? OUTBOX_OID : OTHER_OID, &row);
     buf_fini(&payload);

@@ -102,9 +102,21 @@ static void run_slow(struct world *w)
     w->patience.since_us = w->now_us;
 }
 
+/* In every second seed, but where two programs are compared, of which one may know no dead letters.
+ */
+static void choose_wrong(struct world *w, uint64_t seed, const struct how *how,
+                         const struct dump *dump)
+{
+    if (how->slow != NULL || dump->file != NULL || seed % 2 != 0)
+        return;
+    w->route.on_error = ON_ERROR_DEAD_LETTER;
+    w->pg.wrong = w->kafka.wrong = true;
+}
+
 static bool run(uint64_t seed, const struct how *how, struct dump *dump)
 {
     struct world *w = world_new(seed, how->slow);
+    choose_wrong(w, seed, how, dump);
     if (how->slow == NULL)
         run_faults(w);
     else

@@ -69,23 +69,61 @@ static int open_circuit(struct world *w, struct error *err)
     return circuit_open(&w->circuit, 4 + random_below(&w->random, 12), 1, 4 * 65536, err);
 }
 
+/* ---- What was refused ---- */
+
+static void drop_old_refusals(struct world *w)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < w->refused_count; i++)
+        if (w->refused[i].unit.id.final_lsn >= w->progress.position.lsn)
+            w->refused[kept++] = w->refused[i];
+    w->refused_count = kept;
+}
+
+void sim_epoch_note_refusal(struct world *w)
+{
+    struct verdict_refusal refusal;
+    if (!writer_refused(&w->writer, &refusal)) {
+        refusal = (struct verdict_refusal){.unit = {w->kafka.verdict, 0},
+                                           .reason = REASON_RECORD_REFUSED};
+        if (change_id_is_none(w->kafka.verdict))
+            return;
+    }
+    for (uint32_t i = 0; i < w->refused_count; i++)
+        if (verdict_unit_equal(w->refused[i].unit, refusal.unit))
+            world_fail(w, "what was refused is sent again");
+    if (w->refused_count == VERDICT_REFUSED_MAX)
+        world_fail(w, "too many refusals");
+    else
+        w->refused[w->refused_count++] = refusal;
+}
+
+/* ---- The loops ---- */
+
 static void make_loops(struct world *w, struct error *err)
 {
     bool slow = w->slow.kind != SLOW_NONE;
     struct router_options router = {
         .routes = &w->routes, .relay = "sim", .progress_topic = "walferry.sim.progress"};
-    struct encoders_options encoding = {
-        .routes = &w->routes, .system_identifier = SYSTEM_IDENTIFIER, .id_header = "id"};
+    struct encoders_options encoding = {.routes = &w->routes,
+                                        .system_identifier = SYSTEM_IDENTIFIER,
+                                        .id_header = "id",
+                                        .letter_topic = "walferry.sim.dead-letter"};
     if (router_open(&router, &w->router, err) < 0 ||
         encoders_open(&encoding, &w->encoders, err) < 0 || open_circuit(w, err) < 0)
         abort();
     w->source = sim_source_open(w);
+    drop_old_refusals(w);
     w->verdicts = (struct verdict_facts){.routes = &w->routes,
                                          .metrics = w->metrics,
                                          .log = &w->log,
-                                         .system_identifier = SYSTEM_IDENTIFIER};
-    struct filler_options fill = {
-        .router = w->router, .encoders = w->encoders, .verdicts = &w->verdicts};
+                                         .system_identifier = SYSTEM_IDENTIFIER,
+                                         .refused = w->refused,
+                                         .refused_count = w->refused_count};
+    struct filler_options fill = {.router = w->router,
+                                  .encoders = w->encoders,
+                                  .verdicts = &w->verdicts,
+                                  .expects_refusals = w->refused_count > 0};
     struct reader_options reader = {.source = w->source,
                                     .circuit = &w->circuit,
                                     .fill = fill,

@@ -192,7 +192,8 @@ static const char everything[] =
     "    on_error: skip\n"
     "    continue: true\n"
     "admin: {listen: off, ready_grace_ms: 0}\n"
-    "log: {level: debug, format: json}\n";
+    "log: {level: debug, format: json}\n"
+    "dead_letter: {topic: dl}\n";
 
 static void every_key_outside_of_routes(void **state)
 {
@@ -225,6 +226,7 @@ static void every_key_outside_of_routes(void **state)
     assert_int_equal(config_only_relay(c)->retry.max_ms, 2);
     assert_int_equal(config_only_relay(c)->retry.give_up_ms, 3);
     assert_int_equal(config_only_relay(c)->retry.auth_grace_ms, 4);
+    assert_string_equal(config_only_relay(c)->dead_letter.topic.text, "dl");
     assert_string_equal(c->admin.listen.text, "off");
     assert_int_equal(c->admin.ready_grace_ms, 0);
     assert_int_equal(c->log.level, LOG_DEBUG);

@@ -42,8 +42,11 @@ static struct cell text(const char *value)
 
 static void open_encoders(struct run *r)
 {
-    struct encoders_options options = {&r->routes, 7318349394477056000, "walferry-id", "shop",
-                                       r->metrics};
+    struct encoders_options options = {.routes = &r->routes,
+                                       .system_identifier = 7318349394477056000,
+                                       .id_header = "walferry-id",
+                                       .database = "shop",
+                                       .metrics = r->metrics};
     encoders_close(r->encoders);
     assert_int_equal(encoders_open(&options, &r->encoders, &r->err), 0);
 }

@@ -29,7 +29,8 @@ static void init(struct fixture *f, const char *id_header)
 {
     *f = (struct fixture){.routes = {3, f->items}, .err = ERROR_INIT};
     arena_init(&f->arena, 256, 256);
-    struct encoders_options options = {&f->routes, 7318349394477056000, id_header, NULL, NULL};
+    struct encoders_options options = {
+        .routes = &f->routes, .system_identifier = 7318349394477056000, .id_header = id_header};
     assert_int_equal(encoders_open(&options, &f->encoders, &f->err), 0);
     f->change = (struct change){.op = CHANGE_INSERT,
                                 .position = {.lsn = 0x1000, .seq = 3},

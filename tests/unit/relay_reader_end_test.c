@@ -325,12 +325,18 @@ static void a_failing_change_is_never_done(void **state)
     assert_string_equal(reason_slug(b->err.reason), "null_in_template");
 }
 
+static struct verdict_refusal refusal(uint64_t ordinal, uint32_t route)
+{
+    return (struct verdict_refusal){.unit = {change_id_wal(0x1100, ordinal), route},
+                                    .reason = REASON_RECORD_REFUSED,
+                                    .text = "the broker refuses this record by itself"};
+}
+
 static void a_condemned_change_is_a_data_error(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_unit refused[] = {{change_id_wal(0x1100, 9), 0},
-                                           {change_id_wal(0x1100, 2), 0},
-                                           {change_id_wal(0x1200, 1), 0}};
+    struct verdict_refusal refused[] = {refusal(9, 0), refusal(2, 0), refusal(1, 0)};
+    refused[2].unit.id.final_lsn = 0x1200;
     b->verdicts.refused = refused;
     b->verdicts.refused_count = 2;
     b->items[0].on_error = ON_ERROR_SKIP;
@@ -346,7 +352,7 @@ static void a_condemned_change_is_a_data_error(void **state)
 static void a_condemned_change_stops_where_the_route_says_so(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_unit refused = {change_id_wal(0x1100, 2), 0};
+    const struct verdict_refusal refused = refusal(2, 0);
     b->verdicts.refused = &refused;
     b->verdicts.refused_count = 1;
     bench_start(b);
@@ -384,7 +390,7 @@ static void what_a_person_skipped_is_passed_over(void **state)
 static void a_refusal_is_of_one_route_alone(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_unit refused = {change_id_wal(0x1100, 2), 2};
+    const struct verdict_refusal refused = refusal(2, 2);
     b->verdicts.refused = &refused;
     b->verdicts.refused_count = 1;
     bench_start(b);
@@ -401,7 +407,7 @@ static void a_refusal_is_of_one_route_alone(void **state)
 static void a_refusal_that_ends_names_its_route(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_unit refused = {change_id_wal(0x1100, 2), 2};
+    const struct verdict_refusal refused = refusal(2, 2);
     b->verdicts.refused = &refused;
     b->verdicts.refused_count = 1;
     b->items[2].on_error = ON_ERROR_STOP;

@@ -538,8 +538,8 @@ static void what_follows_a_refused_message_of_its_unit_is_left_out(void **state)
     journal_is(f, "put d; put e; commit 1110/0; ");
     assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
     assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 1), 1);
-    struct verdict_unit unit;
-    assert_false(writer_refused(&f->writer, &unit));
+    struct verdict_refusal refusal;
+    assert_false(writer_refused(&f->writer, &refusal));
 }
 
 static void a_message_refused_behind_another_of_its_unit_begins_anew(void **state)
@@ -556,9 +556,12 @@ static void a_message_refused_behind_another_of_its_unit_begins_anew(void **stat
     assert_string_equal(reason_slug(f->err.reason), "record_refused");
     assert_string_equal(f->err.text, "one of several records of a change: the record has 9 bytes, "
                                      "the topic takes 5");
-    struct verdict_unit unit;
-    assert_true(writer_refused(&f->writer, &unit));
-    assert_true(verdict_unit_equal(unit, (struct verdict_unit){change_id_wal(0x1100, 1), 1}));
+    struct verdict_refusal refusal;
+    assert_true(writer_refused(&f->writer, &refusal));
+    assert_true(
+        verdict_unit_equal(refusal.unit, (struct verdict_unit){change_id_wal(0x1100, 1), 1}));
+    assert_string_equal(reason_slug(refusal.reason), "message_too_large");
+    assert_string_equal(refusal.text, "the record has 9 bytes, the topic takes 5");
     assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 0);
 }
 

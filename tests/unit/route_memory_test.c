@@ -85,8 +85,11 @@ static void open_pipeline(struct pipeline *p)
 {
     struct error err = ERROR_INIT;
     batch_init(&p->batch, 64, 1024 * 1024);
-    struct encoders_options encoding = {&p->f.routes, 7318349394477056000, "walferry-id", NULL,
-                                        NULL};
+    struct encoders_options encoding = {.routes = &p->f.routes,
+                                        .system_identifier = 7318349394477056000,
+                                        .id_header = "walferry-id",
+                                        .database = NULL,
+                                        .metrics = NULL};
     assert_int_equal(encoders_open(&encoding, &p->encoders, &err), 0);
     assert_int_equal(route_fixture_open(&p->f), 0);
 }
