@@ -375,7 +375,7 @@ rule_config_keys_are_in_the_man_page() {
 # ---- Documents ----
 
 rule_commands_are_in_the_man_page() {
-    grep -oP '\{\.name = "\K[a-z]+' src/cli/cli_table.c | while read -r name; do
+    grep -oP '\{\.name = "\K[a-z-]+' src/cli/cli_table.c | while read -r name; do
         grep -qE "^\.Ss walferry $name( |$)" docs/man/walferry.1 || echo "$name"
     done
 }

@@ -27,6 +27,8 @@ enum option {
     OPTION_ACCEPT_LOSS,
     OPTION_ACCEPT_REPEAT,
     OPTION_ROUTE,
+    OPTION_KEY,
+    OPTION_ID,
     OPTION_TAKE_OVER,
     OPTION_YES,
     OPTION_COUNT
@@ -101,6 +103,7 @@ int command_setup(const struct args *args);
 int command_status(const struct args *args);
 int command_rebase(const struct args *args);
 int command_skip(const struct args *args);
+int command_dead_letter(const struct args *args);
 int command_teardown(const struct args *args);
 int command_version(const struct args *args);
 int command_help(const struct args *args);

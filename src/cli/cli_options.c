@@ -52,7 +52,9 @@ const struct option_info option_table[OPTION_COUNT] = {
                    "from the position as it is, although what is published has changed."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
-    [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of the change."},
+    [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of changes."},
+    [OPTION_KEY] = {"key", 0, "KEY", "Only those of this key, the whole of it."},
+    [OPTION_ID] = {"id", 0, "WALFERRY-ID", "Only those of this change."},
     [OPTION_TAKE_OVER] = {"take-over", 0, NULL,
                           "Go on where an instance of the relay is running; it then ends with exit "
                           "code 4."},

@@ -86,6 +86,21 @@ const struct command command_table[] = {
                   {"walferry skip 7301952118441345026-00000000019A3F20-3 --route audit",
                    "only for the route audit; other routes publish it"}},
      .run = command_skip},
+    {.name = "dead-letter",
+     .operand = "list|show",
+     .summary = "what lies in the dead-letter topic",
+     .text =
+         "A route with on_error: dead_letter puts there what it cannot publish. list prints a "
+         "line for each: the walferry-id of the change, route, table, key, and what is wrong; "
+         "show adds where it lies and the change itself. Without --key, --id or --route, all of "
+         "them. It reads up to what is committed now, in the order of each partition, takes "
+         "nothing over and changes nothing. show exits with 1 where there is none.",
+     .options = {6, {OPTION_KEY, OPTION_ID, OPTION_ROUTE, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+     .examples = {{"walferry dead-letter list", "what could not be published, and why"},
+                  {"walferry dead-letter show --key 4711", "all of an aggregate"},
+                  {"walferry dead-letter show --json --id 7301952118441345026-00000000019A3F20-3",
+                   "one change, for a script"}},
+     .run = command_dead_letter},
     {.name = "teardown",
      .summary = "drop slot and publication and close the progress",
      .text = "The end of a relay: drops the slot and the publication, and marks the progress "

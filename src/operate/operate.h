@@ -1,5 +1,5 @@
-/* operate/: what acts on a relay from outside: check, status, rebase, skip, teardown; setup has its
- * steps in recover/, because `run --setup` takes them, too.
+/* operate/: what acts on a relay from outside: check, status, rebase, skip, dead-letter,
+ * teardown; setup has its steps in recover/, because `run --setup` takes them, too.
  *
  * The answer of a command is text for a person or one JSON object, appended to a buffer. */
 #ifndef WALFERRY_OPERATE_OPERATE_H
@@ -60,6 +60,16 @@ int relay_rebase(const struct command_options *options, const struct rebase_opti
 /* id: a walferry-id. route: what this route makes of the change; NULL: what all of them make. */
 int relay_skip(const struct command_options *options, const char *id, const char *route,
                struct error *err);
+/* Which dead letters; NULL: any. */
+struct letter_filter {
+    const char *key;   /* the whole key */
+    const char *id;    /* a walferry-id, also of an event of the change */
+    const char *route; /* name */
+    bool values;       /* what is in them, too */
+};
+/* `dead-letter list` and `show`. *found: how many. */
+int relay_dead_letters(const struct command_options *options, const struct letter_filter *filter,
+                       uint64_t *found, struct error *err);
 /* apply false: say what would be dropped. admin_connection: conninfo of somebody who may drop the
  * publication; NULL: the relay's own. May be repeated. */
 int relay_teardown(const struct command_options *options, const char *admin_connection, bool apply,

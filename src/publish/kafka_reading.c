@@ -62,7 +62,7 @@ static rd_kafka_resp_err_t list_offset(const struct kafka_reading *r, int64_t ti
                                        int64_t *offset)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, r->topic, 0)->offset = timestamp;
+    rd_kafka_topic_partition_list_add(list, r->topic, r->partition)->offset = timestamp;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(r->client.rk, list, KAFKA_SLICE_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = list->elems[0].err;
@@ -99,7 +99,7 @@ int kafka_reading_start(struct kafka_reading *r, int64_t from, int64_t until, st
     assert(from <= until);
     r->position = from;
     r->until = until;
-    if (rd_kafka_consume_start(r->rkt, 0, from) < 0)
+    if (rd_kafka_consume_start(r->rkt, r->partition, from) < 0)
         return kafka_reading_failed(r, rd_kafka_last_error(), err);
     return 0;
 }
@@ -107,7 +107,7 @@ int kafka_reading_start(struct kafka_reading *r, int64_t from, int64_t until, st
 void kafka_reading_stop(struct kafka_reading *r)
 {
     assert(r->rkt != NULL);
-    rd_kafka_consume_stop(r->rkt, 0);
+    rd_kafka_consume_stop(r->rkt, r->partition);
 }
 
 static void pass(struct kafka_reading *r, int64_t position)
@@ -119,7 +119,7 @@ static void pass(struct kafka_reading *r, int64_t position)
 static int64_t position_of(const struct kafka_reading *r)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, r->topic, 0);
+    rd_kafka_topic_partition_list_add(list, r->topic, r->partition);
     rd_kafka_position(r->client.rk, list);
     int64_t position = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
@@ -145,7 +145,7 @@ static int take(struct kafka_reading *r, const rd_kafka_message_t *message, stru
 int kafka_reading_next(struct kafka_reading *r, rd_kafka_message_t **message, struct error *err)
 {
     while (r->position < r->until) {
-        *message = rd_kafka_consume(r->rkt, 0, CONSUME_MS);
+        *message = rd_kafka_consume(r->rkt, r->partition, CONSUME_MS);
         if (*message != NULL) {
             int taken = take(r, *message, err);
             if (taken == 1)

@@ -1,4 +1,4 @@
-/* publish/kafka_reading: the one partition of a topic, read up to an end that was asked for first.
+/* publish/kafka_reading: a partition of a topic, read up to an end that was asked for first.
  * Internal to the module. */
 #ifndef WALFERRY_PUBLISH_KAFKA_READING_H
 #define WALFERRY_PUBLISH_KAFKA_READING_H
@@ -10,6 +10,7 @@ struct kafka_reading {
     const char *topic;
     struct kafka_client client;
     rd_kafka_topic_t *rkt;
+    int32_t partition; /* 0 until somebody sets another one, between two windows */
     int64_t deadline_us;
     int64_t low; /* the first offset that is there */
     int64_t end; /* as far as the role sees: the last stable offset or the high watermark */

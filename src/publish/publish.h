@@ -15,11 +15,11 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "model/batch.h"
+#include "publish/kafka_letter.h"
 
 #include <stdatomic.h>
 
 struct publisher;
-
 /* The ops table. Errors: ERROR_RETRY (close the epoch; reason "fenced" where the broker says so),
  * ERROR_DATA (a verdict about one message; see publisher_verdict), ERROR_STOP. After any error but
  * a DATA error of put, only close is legal. */

@@ -73,6 +73,25 @@ def check_letter(letter):
     return value["table"], reason, value["after"]
 
 
+def check_commands(case, relay, transactions):
+    """list has a line for each letter; show has one, by its id, by its key, and all that is in it."""
+    letters = letters_of(case)
+    lines = case.command(relay, "dead-letter", "list").splitlines()
+    assert len(lines) == len(letters) == 4 * transactions, lines
+    for letter in letters:
+        said = [line for line in lines if line.startswith(oracle.header(letter, "walferry-id"))]
+        assert len(said) == 1 and oracle.header(letter, "walferry-error-reason") in said[0], said
+    letter = letters[0]
+    identity = oracle.header(letter, "walferry-id")
+    shown = json.loads(case.command(relay, "dead-letter", "show", "--json", "--id", identity + ".2"))
+    assert [one["value"] for one in shown["letters"]] == [json.loads(letter.value)], shown
+    key = letter.key.decode()
+    shown = json.loads(case.command(relay, "dead-letter", "list", "--json", "--key", key))
+    assert len(shown["letters"]) == len([one for one in letters if one.key == letter.key]), shown
+    case.command(relay, "dead-letter", "show", "--key", "nobody", code=1, says="no such dead letters")
+    case.command(relay, "dead-letter", "drop", code=2, says="there is no drop")
+
+
 def check(case, transactions):
     """Each row is an event or a dead letter, once; the letters are those that must be."""
     found = {"illegal_topic": 0, "jq_failed": 0, "null_in_template": 0}
@@ -126,6 +145,8 @@ def run(more, transactions, kills):
             assert len(relay.events("epoch.opened")) == epochs
             transactions += 1
         case.stop(relay)
+        if "kafka" not in more:
+            check_commands(case, relay, transactions + 1)
         check(case, transactions + 1)
 
 
