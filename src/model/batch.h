@@ -36,6 +36,7 @@ struct batch {
     struct span resume;     /* the source's own part of progress; may be absent */
     uint32_t xid;           /* of the last transaction in it */
     struct batch_ended ended;
+    uint64_t over_xid;      /* whatever lower transaction ids wrote is behind; 0: not known */
     int64_t commit_time_us; /* of the last transaction that ended in it; 0: none */
     uint32_t transactions;  /* PostgreSQL transactions that end in it */
     bool ends_txn;          /* true: Kafka may commit behind it */

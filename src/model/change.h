@@ -79,7 +79,9 @@ struct change {
         bool cascade;
         bool restart_identity;
     } truncate;
-    bool urgent; /* MARK: the server waits for a confirmation of this position now */
+    uint64_t
+        over_xid; /* COMMIT, MARK: whatever lower transaction ids wrote is behind; 0: unknown */
+    bool urgent;  /* MARK: the server waits for a confirmation of this position now */
 };
 
 #endif

@@ -10,11 +10,12 @@
 static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifier, uint32_t *event,
                     struct error *err)
 {
-    if (change_id_parse(id, system_identifier, &skip->id, event) && skip->id.kind == CHANGE_ID_WAL)
+    if (change_id_parse(id, system_identifier, &skip->id, event))
         return 0;
     error_stop(err, REASON_BAD_ID, "%s is not a walferry-id", id);
-    return error_hint(err, "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, as in "
-                           "the log line that names the change");
+    return error_hint(err, "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, or of "
+                           "polling <system identifier>-x<xid>-<seq>, as in the log line that "
+                           "names the change");
 }
 
 /* A name that no route has would never be heeded. */
@@ -46,6 +47,12 @@ static void say_done(const struct command_options *o, const struct skip *skip, c
         command_say(o->out, "%s will be passed over", id);
 }
 
+static bool is_behind(const struct skip *skip, const struct progress *p)
+{
+    return skip->id.kind == CHANGE_ID_POLL ? poll_resume_sees(p->resume, skip->id.xid)
+                                           : skip->id.final_lsn < p->position.lsn;
+}
+
 static int check_record(const struct command_options *o, const struct found *found,
                         uint64_t system_identifier, const struct skip *skip, struct error *err)
 {
@@ -57,8 +64,12 @@ static int check_record(const struct command_options *o, const struct found *fou
                           "that change is of the database system %" PRIu64 ", progress is of "
                           "%" PRIu64,
                           system_identifier, p->system_identifier);
+    if ((skip->id.kind == CHANGE_ID_POLL) != (p->mode == PROGRESS_POLL))
+        return error_stop(err, REASON_BAD_ID,
+                          "that change was not met in the way in which the relay reads now (%s)",
+                          progress_mode_name(p->mode));
     char at[LSN_TEXT_MAX];
-    if (skip->id.final_lsn < p->position.lsn)
+    if (is_behind(skip, p))
         return error_stop(
             err, REASON_ALREADY_BEHIND,
             "progress stands at %s, behind that change: there is nothing to pass over",

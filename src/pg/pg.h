@@ -25,6 +25,7 @@ struct pg_options {
         *application_name;   /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
     int64_t timeout_ms;      /* of connecting and of each query; 0: 10 s */
     const atomic_bool *stop; /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
+    bool shared;             /* as in pg/pg_asker.h: a pooler may stand between */
 };
 
 /* Session settings are pinned (client_encoding, datestyle, intervalstyle, extra_float_digits,
@@ -157,5 +158,7 @@ int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines
                              struct error *err);
 
 const char *pg_library_version(void);
+
+#include "pg/pg_asker.h"
 
 #endif

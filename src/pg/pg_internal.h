@@ -16,6 +16,7 @@ enum pg_context { PG_CONNECT, PG_QUERY, PG_CREATE_SLOT, PG_START, PG_STREAM };
 struct pg_connection {
     PGconn *conn;
     bool replication; /* a walsender: simple query protocol only, and replication commands */
+    bool shared;      /* each statement is a transaction with settings of its own */
     int64_t timeout_us;
     const char *given_by;    /* for hints: where its connection string is to be mended */
     const atomic_bool *stop; /* may be NULL */
@@ -31,6 +32,8 @@ int pg_session_start(const struct pg_options *options, const struct pg_connectio
                      struct pg_connection *session, struct error *err);
 extern const char pg_lift_timeout[];
 extern const char pg_pin_settings[];
+/* Begins a transaction that only reads, with the same settings for itself alone: appended. */
+void pg_begin_shared(const struct pg_connection *session, struct buf *out);
 
 /* ---- pg_wait ---- */
 /* Waits for `events` of poll(2) on the session's socket. 1: there; 0: the deadline has passed;

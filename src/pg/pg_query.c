@@ -62,17 +62,72 @@ int pg_run(const struct pg_connection *session, const char *command, PGresult **
     return 0;
 }
 
+static bool is_error(const PGresult *rows)
+{
+    ExecStatusType status = PQresultStatus(rows);
+    return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK;
+}
+
+/* Of the statement itself, which stands before the COMMIT; or the error that came first. What has
+ * failed leaves a transaction behind that nobody else may meet. */
+static int run_shared(const struct pg_connection *session, struct buf *command, PGresult **rows,
+                      struct error *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + session->timeout_us;
+    PGresult *older = NULL;
+    *rows = NULL;
+    buf_add_text(command, "; COMMIT");
+    if (pg_run(session, buf_text(command), rows, err) < 0)
+        return -1;
+    while (!is_error(*rows)) {
+        if (pg_await_result(session, deadline_us, err) <= 0) {
+            PQclear(older);
+            PQclear(*rows);
+            return err->kind != ERROR_NONE
+                       ? -1
+                       : error_retry(err, REASON_TIMEOUT, "PostgreSQL did not answer in time");
+        }
+        PGresult *next = PQgetResult(session->conn);
+        if (next == NULL)
+            break;
+        PQclear(older);
+        older = *rows;
+        *rows = next;
+    }
+    if (is_error(*rows)) {
+        struct error late = ERROR_INIT; /* the first error is the one to tell */
+        PGresult *ended = NULL;
+        PQclear(older);
+        if (pg_drain(session, &late) == 0 && pg_run(session, "ROLLBACK", &ended, &late) == 0)
+            (void)pg_drain(session, &late);
+        PQclear(ended);
+        return 0;
+    }
+    PQclear(*rows);
+    *rows = older;
+    return 0;
+}
+
+static int run(const struct pg_connection *session, const char *sql, int param_count,
+               const char *const *params, PGresult **rows, struct error *err)
+{
+    struct buf command = BUF_EMPTY;
+    if (session->shared)
+        pg_begin_shared(session, &command);
+    inline_parameters(&command, sql, param_count, params);
+    int done = session->shared ? run_shared(session, &command, rows, err)
+                               : pg_run(session, buf_text(&command), rows, err);
+    buf_fini(&command);
+    return done;
+}
+
 int pg_query(struct pg_connection *connection, const char *sql, int param_count,
              const char *const *params, struct pg_result **result, struct error *err)
 {
     assert(sql != NULL && result != NULL && err != NULL);
     assert(param_count >= 0 && param_count <= 9);
-    struct buf command = BUF_EMPTY;
-    inline_parameters(&command, sql, param_count, params);
     PGresult *rows = NULL;
-    int done = pg_run(connection, buf_text(&command), &rows, err);
-    buf_fini(&command);
-    if (done < 0)
+    if (run(connection, sql, param_count, params, &rows, err) < 0)
         return -1;
     ExecStatusType status = PQresultStatus(rows);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {

@@ -52,20 +52,23 @@ void progress_lost_in(const struct progress *p, uint32_t version, struct buf *li
 
 /* ---- Succession ---- */
 
-/* A change is behind once its transaction is, or once it is among the `done` of its transaction. */
-static bool is_ahead(const struct skip *skip, const struct progress *progress)
+/* A change is behind once its transaction is, or once it is among the `done` of its transaction. Of
+ * polling once all transactions up to its own are. */
+static bool is_ahead(const struct skip *skip, const struct progress *progress, uint64_t over_xid)
 {
+    if (skip->id.kind == CHANGE_ID_POLL)
+        return skip->id.xid >= over_xid;
     if (skip->id.final_lsn < progress->position.lsn)
         return false;
     return progress->partial.final_lsn != skip->id.final_lsn ||
            skip->id.ordinal > progress->partial.done;
 }
 
-static void drop_passed_skips(struct progress *progress)
+static void drop_passed_skips(struct progress *progress, uint64_t over_xid)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < progress->skip_count; i++)
-        if (is_ahead(&progress->skips[i], progress))
+        if (is_ahead(&progress->skips[i], progress, over_xid))
             progress->skips[kept++] = progress->skips[i];
     progress->skip_count = kept;
 }
@@ -112,7 +115,7 @@ void progress_advance(const struct progress *last, const struct batch *batch, in
     remember_ended(batch, next);
     next->rebased.present = false;
     next->at_us = wall_us;
-    drop_passed_skips(next);
+    drop_passed_skips(next, batch->ends_txn ? batch->over_xid : 0);
 }
 
 bool progress_follows(const struct progress *a, const struct progress *b)
@@ -129,6 +132,9 @@ bool progress_follows(const struct progress *a, const struct progress *b)
     /* A first run after a teardown starts wherever its new slot does, one that was begun on another
      * server does so, too. */
     if (!same_generation && (b->rebased.present || nothing_done))
+        return true;
+    /* What was in the tables before is published, too. */
+    if (!same_generation && a->mode == PROGRESS_INTENT && b->mode == PROGRESS_POLL)
         return true;
     /* A teardown forgets what is done of a split transaction. */
     if (!same_generation && b->mode == PROGRESS_CLOSED)

@@ -166,7 +166,7 @@ static bool skip_of(const struct json_tree *node, uint64_t system_identifier, st
         node = json_tree_member(node, "id");
     }
     return json_tree_string(node, &id) && change_id_parse(id.ptr, &system, &skip->id, NULL) &&
-           skip->id.kind == CHANGE_ID_WAL && system == system_identifier;
+           system == system_identifier;
 }
 
 /* Records from before the first skip may do without it. */

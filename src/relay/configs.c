@@ -104,6 +104,7 @@ static void forget(struct relay *relay)
 {
     relay->refused_count = 0;
     relay->suspect = (struct publish_suspect){0};
+    relay->suspect_lsn = 0;
     kafka_memory_forget(relay->memory);
 }
 

@@ -42,12 +42,18 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     e->kafka.suspect = relay->suspect;
 }
 
+static bool is_behind(struct change_id id, const struct progress *progress)
+{
+    return id.kind == CHANGE_ID_POLL ? poll_resume_sees(progress->resume, id.xid)
+                                     : id.final_lsn < progress->position.lsn;
+}
+
 /* Refusals of what is behind the position have done their work. */
-static void drop_old_refusals(struct relay *relay, uint64_t position_lsn)
+static void drop_old_refusals(struct relay *relay, const struct progress *progress)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < relay->refused_count; i++)
-        if (relay->refused[i].unit.id.final_lsn >= position_lsn)
+        if (!is_behind(relay->refused[i].unit.id, progress))
             relay->refused[kept++] = relay->refused[i];
     relay->refused_count = kept;
 }
@@ -71,10 +77,11 @@ static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
     const struct config_delivery *delivery = &e->config->delivery;
-    uint64_t position_lsn = e->opening.found.progress.position.lsn;
-    drop_old_refusals(relay, position_lsn);
-    if (relay->suspect.to.final_lsn < position_lsn)
+    drop_old_refusals(relay, &e->opening.found.progress);
+    if (relay->suspect_lsn < e->opening.found.progress.position.lsn) {
         relay->suspect = (struct publish_suspect){0};
+        relay->suspect_lsn = 0;
+    }
     e->verdicts = verdict_facts(e);
     struct reader_options reader = {
         .source = e->source,
@@ -88,7 +95,7 @@ static void make_loops(struct epoch *e)
                  .idle_bytes = delivery->idle_progress_bytes,
                  .idle_interval_us = delivery->idle_progress_interval_ms * US_PER_MS,
                  .until_lsn = relay->until_lsn,
-                 .suspect_lsn = relay->suspect.to.final_lsn},
+                 .suspect_lsn = relay->suspect_lsn},
         .relay = e->config->name.text,
         .outcomes = &relay->outcomes,
         .guard_lsn = e->opening.found.progress.guard,
@@ -167,8 +174,12 @@ static void note_refusal(struct epoch *e, struct error *err)
         return;
     }
     struct publish_suspect suspect = {0};
-    if (kafka_publisher_suspect(e->opening.publisher, &suspect))
-        relay->suspect = suspect;
+    if (!kafka_publisher_suspect(e->opening.publisher, &suspect))
+        return;
+    relay->suspect = suspect;
+    /* Where a window of polling begins is all that is known of its place. */
+    relay->suspect_lsn =
+        suspect.to.kind == CHANGE_ID_WAL ? suspect.to.final_lsn : e->writer.last.position.lsn;
 }
 
 static void heed_looks(struct epoch *e)

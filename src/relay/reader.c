@@ -45,6 +45,8 @@ void reader_init(struct reader *reader, const struct reader_options *options)
 
 void reader_fini(struct reader *reader)
 {
+    buf_fini(&reader->boundary_resume);
+    buf_fini(&reader->mark_resume);
     filler_fini(&reader->filler);
     commander_fini(&reader->commander);
 }
@@ -98,17 +100,42 @@ static bool have_batch(struct reader *r)
     return r->batch != NULL;
 }
 
+/* What the source has to say of a place where it may be gone on from, kept for the batch that ends
+ * there. */
+static void note_resume(struct reader *r, struct buf *kept)
+{
+    const struct source_ops *ops = r->o.source->ops;
+    buf_reset(kept);
+    if (ops->resume != NULL)
+        ops->resume(r->o.source, kept);
+}
+
+static void set_resume(struct reader *r, const struct buf *kept)
+{
+    if (kept->len > 0)
+        r->batch->resume = arena_copy(&r->batch->arena, buf_span(kept));
+}
+
+static void set_part(struct reader *r)
+{
+    struct batch *batch = r->batch;
+    note_resume(r, &r->boundary_resume);
+    set_resume(r, &r->boundary_resume);
+    batch->end = r->cursor;
+    batch->partial = (struct partial){.final_lsn = r->final_lsn, .done = r->cursor.seq};
+    batch->xid = r->xid;
+}
+
 static void seal(struct reader *r, bool ends_txn)
 {
     struct batch *batch = r->batch;
     assert(batch != NULL);
     assert(!ends_txn || !r->state.in_txn || r->stop != READER_RUN || r->failure.kind != ERROR_NONE);
     batch->ends_txn = ends_txn;
-    if (!ends_txn) {
-        batch->end = r->cursor;
-        batch->partial = (struct partial){.final_lsn = r->final_lsn, .done = r->cursor.seq};
-        batch->xid = r->xid;
-    }
+    if (!ends_txn)
+        set_part(r);
+    else
+        set_resume(r, batch->mark ? &r->mark_resume : &r->boundary_resume);
     assert(position_compare(batch->end, r->sealed) > 0); /* I3 */
     r->sealed = batch->end;
     r->state.open_parts = !ends_txn;
@@ -145,6 +172,7 @@ static void seal_mark_if_due(struct reader *r, int64_t now_us)
         return;
     r->state.urgent = false;
     r->batch->mark = true;
+    r->batch->over_xid = r->mark_over_xid;
     r->batch->end = r->state.mark;
     r->batch->partial = (struct partial){0};
     seal(r, true);
@@ -152,10 +180,13 @@ static void seal_mark_if_due(struct reader *r, int64_t now_us)
 
 /* ---- Changes ---- */
 
-static void move_up(struct position *mark, struct position to)
+static void move_up(struct reader *r, const struct change *change)
 {
-    if (position_compare(to, *mark) > 0)
-        *mark = to;
+    if (position_compare(change->position, r->state.mark) <= 0)
+        return;
+    r->state.mark = change->position;
+    r->mark_over_xid = change->over_xid;
+    note_resume(r, &r->mark_resume);
 }
 
 static void take_begin(struct reader *r, const struct change *change)
@@ -182,14 +213,16 @@ static void take_commit(struct reader *r, const struct change *change)
     r->batch->xid = change->xid;
     r->batch->commit_time_us = change->commit_time_us;
     r->batch->transactions++;
+    r->batch->over_xid = change->over_xid;
     r->boundary = change->position;
     r->boundary_count = r->batch->count;
+    note_resume(r, &r->boundary_resume);
     /* Both are the server's, so neither may be trusted with a difference. */
     r->state.behind = change->commit_time_us > 0 && change->sent_time_us > 0 &&
                       change->sent_time_us - change->commit_time_us > BEHIND_US;
     /* A transaction without events only moves the position, as a keepalive does. */
     if (!r->state.open_parts && r->batch->count == 0)
-        move_up(&r->state.mark, change->position);
+        move_up(r, change);
 }
 
 /* Nothing behind a change that is held may be taken, and no batch be sealed in the middle of it. */
@@ -292,7 +325,7 @@ static void take_change(struct reader *r, int64_t now_us, struct error *err)
         take_commit(r, change);
         return;
     case CHANGE_MARK:
-        move_up(&r->state.mark, change->position);
+        move_up(r, change);
         r->state.urgent |= change->urgent;
         return;
     case CHANGE_MESSAGE:

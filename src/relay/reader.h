@@ -67,12 +67,15 @@ struct reader {
     struct change change; /* taken from the source last */
     uint64_t final_lsn;   /* of the transaction at hand */
     uint32_t xid;
-    struct position cursor;   /* of the last change that is done */
-    size_t txn_bytes;         /* of the messages of the transaction at hand */
-    struct position boundary; /* of the last COMMIT in `batch`; lsn 0: none */
-    uint32_t boundary_count;  /* messages of `batch` up to there */
-    struct position sealed;   /* end of the batch that was sent last */
-    bool part_out;            /* the last batch that was sent ends in mid-transaction */
+    struct position cursor;     /* of the last change that is done */
+    size_t txn_bytes;           /* of the messages of the transaction at hand */
+    struct position boundary;   /* of the last COMMIT in `batch`; lsn 0: none */
+    uint32_t boundary_count;    /* messages of `batch` up to there */
+    struct buf boundary_resume; /* the source's own part of progress there */
+    struct buf mark_resume;     /* at state.mark */
+    uint64_t mark_over_xid;
+    struct position sealed; /* end of the batch that was sent last */
+    bool part_out;          /* the last batch that was sent ends in mid-transaction */
     int64_t last_change_us;
     struct reader_guard guard; /* GUARDED: that it stopped at */
     uint32_t passed_xid;       /* whose guards are passed; 0: nobody's */

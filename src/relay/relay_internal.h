@@ -51,6 +51,7 @@ struct relay {
     struct claimant claimant;
     bool worked; /* an epoch has been opened: credentials were good once */
     bool warned_weak;
+    bool advised;
     struct lookout lookout;
     struct outcomes outcomes; /* of commands, until the watch has told them */
     bool more_due;            /* an epoch has ended so that the next one can ask for more */
@@ -63,6 +64,7 @@ struct relay {
     struct verdict_refusal refused[VERDICT_REFUSED_MAX]; /* still ahead */
     uint32_t refused_count;
     struct publish_suspect suspect;
+    uint64_t suspect_lsn; /* as long as the position is not beyond it */
     struct kafka_memory *memory;
     struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
     struct lessons lessons; /* of the last epoch that was open */

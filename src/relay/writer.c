@@ -347,11 +347,21 @@ bool writer_refused(const struct writer *writer, struct verdict_refusal *refusal
     return !change_id_is_none(refusal->unit.id);
 }
 
+static bool is_of_last_part(const struct writer *w, const struct message *message)
+{
+    const struct progress *last = &w->last;
+    if (last->partial.final_lsn == 0)
+        return false;
+    /* The id of a polled row does not name its window; its position begins with it. */
+    return message->id.kind == CHANGE_ID_POLL ? message->position.lsn == last->position.lsn
+                                              : message->id.final_lsn == last->partial.final_lsn;
+}
+
 /* What belongs to a transaction of which parts are committed already says so. The batch is the
  * writer's until it is returned, its arena too. */
 static void flag_part(const struct writer *w, struct batch *batch, struct message *message)
 {
-    if (w->last.partial.final_lsn == 0 || message->id.final_lsn != w->last.partial.final_lsn)
+    if (!is_of_last_part(w, message))
         return;
     uint32_t count = message->header_count;
     struct header *headers = arena_alloc(&batch->arena, (count + 1) * sizeof *headers);

@@ -1,10 +1,10 @@
 /* source/: where changes come from. Every source speaks BEGIN … COMMIT; nobody knows which one
- * runs.
+ * runs: source/stream, or source/poll (source/source_polling.h).
  *
- * source/stream is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and
- * status bytes out, told the time, never asking for it; it keeps I1 on the status bytes, drops what
- * is behind the start position, skips the done part of a split transaction and notices silence. The
- * source around it (stream_source) moves the bytes through pg/ and paces its reading. */
+ * Each is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and status bytes
+ * out, told the time, never asking for it; it keeps I1 on the status bytes, drops what is behind
+ * the start, skips the done part of a split transaction, notices silence. The source around it
+ * (stream_source) moves the bytes through pg/ and paces its reading. */
 #ifndef WALFERRY_SOURCE_SOURCE_H
 #define WALFERRY_SOURCE_SOURCE_H
 
@@ -39,6 +39,8 @@ struct source_ops {
      * resume: the source's own part of that record, as it came with the batch; absent where it
      * writes none. Valid during the call. */
     void (*confirm)(struct source *s, struct position committed, struct span resume);
+    /* Appends the source's own part of progress, JSON, as of the change given last. NULL: none. */
+    void (*resume)(const struct source *s, struct buf *json);
     /* How far it is, for /status and metrics. */
     void (*report)(const struct source *s, struct source_status *status);
     /* deadline_us > now: ends the stream in order (last confirmation, CopyDone, the server's reply)
@@ -48,8 +50,7 @@ struct source_ops {
 
 struct source {
     const struct source_ops *ops;
-    /* Monotonic time at which bytes came last, be they skipped, a keepalive or only a part of a
-     * message; the implementation keeps it. */
+    /* Monotonic time at which bytes came last, of whatever kind; the implementation keeps it. */
     int64_t data_us;
 };
 
@@ -123,12 +124,10 @@ void stream_close(struct stream *stream); /* NULL is legal */
  * until stream_next() has given 0. 0, or -1 with ERROR_RETRY/ERROR_STOP (undecodable, unknown type,
  * another transaction where the partial one or the witness must come). */
 int stream_feed(struct stream *stream, struct span copy_data, int64_t now_us, struct error *err);
-/* The change of what was fed: 1 or 0. At most one for each feed, to be taken before the next. An
- * urgent MARK may repeat the position of the COMMIT or MARK before it, where that is not yet
- * confirmed. */
+/* The change of what was fed: 1 or 0. At most one a feed, to be taken before the next. An urgent
+ * MARK may repeat the position of the COMMIT or MARK before it, where that is not yet confirmed. */
 int stream_next(struct stream *stream, struct change *change);
-/* Appends the CopyData payload of a standby status update ('r') where one is due at now_us (a reply
- * was asked for, a new confirmation, the interval); true if it did. wall_us: Unix epoch. */
+/* Appends a standby status update ('r') where one is due at now_us; true: it did. wall_us: Unix. */
 bool stream_status(struct stream *stream, int64_t now_us, int64_t wall_us, struct buf *out);
 /* The same whether due or not; for the end of the stream. */
 void stream_status_now(struct stream *stream, int64_t now_us, int64_t wall_us, struct buf *out);
@@ -136,8 +135,7 @@ void stream_status_now(struct stream *stream, int64_t now_us, int64_t wall_us, s
  * a shutdown that cannot be confirmed within 5 s. */
 int stream_tick(struct stream *stream, int64_t now_us, struct error *err);
 /* The server is alive although nothing is fed: a part of a message has come, or bytes wait in the
- * socket while there is no room for changes. Without it, a slow link and back-pressure would look
- * like a silent server. */
+ * socket while there is no room for changes. Else a slow link would look like a silent server. */
 void stream_heard(struct stream *stream, int64_t now_us);
 /* When stream_status or stream_tick want to be called next. */
 int64_t stream_deadline(const struct stream *stream);
@@ -152,9 +150,11 @@ void stream_learn_relation(struct stream *s, const struct relation *r,
 struct type_registry *stream_types(struct stream *stream);
 
 /* ---- The source around it ---- */
-/* Before the first row of a relation it asks the catalogue for the types that are not PostgreSQL's
- * own, without blocking, a quarter of server_timeout_us at most; next gives 0 meanwhile. Takes the
+/* Before the first row of a relation it asks the catalogue for types that are not PostgreSQL's own,
+ * without blocking, a quarter of server_timeout_us at most; next gives 0 meanwhile. Takes the
  * started replication connection over (also when it fails). */
 int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
                        struct source **source, struct error *err);
+
+#include "source/source_polling.h"
 #endif

@@ -1,0 +1,48 @@
+/* pg/pg_asker: statements on a session that stands, without waiting; the rows of an answer one by
+ * one, so that no answer is ever in memory as a whole. Includers take it from pg.h.
+ *
+ * The session may be one of a pooler that gives each transaction another server session: nothing is
+ * set but for the transaction (pg_options.shared), and each text is a transaction of its own, READ
+ * COMMITTED and READ ONLY. Such a session keeps no LISTEN: ask pg_asker_is_direct() first. */
+#ifndef WALFERRY_PG_PG_ASKER_H
+#define WALFERRY_PG_PG_ASKER_H
+
+#include "base/error.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pg_asker;
+struct pg_connection;
+
+/* Takes over a session that was opened `shared`. */
+struct pg_asker *pg_asker_open(struct pg_connection *connection);
+void pg_asker_close(struct pg_asker *asker); /* NULL is legal; does not wait for an answer */
+int pg_asker_fd(const struct pg_asker *asker);
+/* Some of what was asked is not yet sent: call pg_answer() soon, whatever the descriptor says. */
+bool pg_asker_is_sending(const struct pg_asker *asker);
+/* Is the server session our own, and not a pooler's? Waits for the answer. */
+int pg_asker_is_direct(struct pg_asker *asker, bool *direct, struct error *err);
+/* Waits. channel: any text; quoted here. */
+int pg_asker_listen(struct pg_asker *asker, const char *channel, struct error *err);
+/* Has a notification come since the last call? Never while an answer is awaited. */
+int pg_asker_is_notified(struct pg_asker *asker, bool *notified, struct error *err);
+
+/* sql: one or more statements with ; between them. Not before the last answer has ended. */
+int pg_ask(struct pg_asker *asker, const char *sql, struct error *err);
+
+enum pg_answer {
+    PG_ANSWER_FAILED = -1, /* *err says why; the session is only good for closing */
+    PG_ANSWER_WAIT = 0,    /* nothing now: call again once the descriptor is readable */
+    PG_ANSWER_ROW,
+    PG_ANSWER_END
+};
+enum pg_answer pg_answer(struct pg_asker *asker, struct error *err);
+/* Of the row at hand: which of the statements that give rows it belongs to, from 0; its cells, in
+ * text, valid until the next pg_answer(). */
+uint32_t pg_answer_statement(const struct pg_asker *asker);
+uint32_t pg_answer_count(const struct pg_asker *asker);
+struct span pg_answer_cell(const struct pg_asker *asker, uint32_t column);
+
+#endif
