@@ -49,7 +49,9 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_TO] = {"to", 0, "TARGET",
                    "Where to go on. slot: where the slot stands. new-slot: drop it, make a new one "
                    "and begin there. lsn:X: at the LSN X, which the slot must still hold. guard: "
-                   "from the position as it is, although what is published has changed."},
+                   "from the position as it is, although what is published has changed. Under "
+                   "source.mode: poll: beginning: with all that the tables hold; now: with what is "
+                   "committed from now on."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
     [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of changes."},

@@ -8,11 +8,12 @@
 
 static int parse_target(const char *text, struct rebase_options *wish)
 {
-    if (strcmp(text, "slot") == 0) {
+    wish->to = text;
+    if (strcmp(text, "slot") == 0 || strcmp(text, "beginning") == 0) {
         wish->target = REBASE_HERE;
         return 0;
     }
-    if (strcmp(text, "new-slot") == 0) {
+    if (strcmp(text, "new-slot") == 0 || strcmp(text, "now") == 0) {
         wish->target = REBASE_ANEW;
         return 0;
     }
@@ -33,11 +34,16 @@ static int parse_wish(const struct args *args, struct rebase_options *wish, stru
     *wish = (struct rebase_options){.accept_loss = args_has(args, OPTION_ACCEPT_LOSS),
                                     .accept_repeat = args_has(args, OPTION_ACCEPT_REPEAT)};
     if (to == NULL) {
-        error_stop(err, REASON_USAGE, "rebase needs --to slot, new-slot, guard or lsn:X");
+        error_stop(err, REASON_USAGE,
+                   "rebase needs --to slot, new-slot, guard or lsn:X, or of polling "
+                   "beginning or now");
         return error_hint(err, "see: walferry rebase --help");
     }
     if (parse_target(to, wish) < 0) {
-        error_stop(err, REASON_USAGE, "rebase: --to %s is not slot, new-slot, guard or lsn:X", to);
+        error_stop(err, REASON_USAGE,
+                   "rebase: --to %s is not slot, new-slot, guard or lsn:X, nor "
+                   "beginning or now",
+                   to);
         return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
     }
     return 0;

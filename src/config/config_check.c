@@ -4,6 +4,7 @@
 #include "config/config_check.h"
 
 #include "config/config_event_check.h"
+#include "config/config_poll_check.h"
 #include "config/config_same.h"
 
 #include "model/header_name.h"
@@ -130,6 +131,12 @@ static int check_times(const struct config_reader *reader, const struct config_r
                            "%lld is more than a quarter of delivery.transaction_timeout_ms, %lld",
                            (long long)delivery->commit_interval_ms,
                            (long long)delivery->transaction_timeout_ms);
+    const struct config_poll *poll = &relay->source.poll;
+    if (poll->interval_ms > poll->idle_interval_ms)
+        return config_fail(err, reader, line_of(root, "source", "poll"), "source.poll.interval_ms",
+                           REASON_CONFIG_VALUE,
+                           "%lld is more than source.poll.idle_interval_ms, %lld",
+                           (long long)poll->interval_ms, (long long)poll->idle_interval_ms);
     return 0;
 }
 
@@ -353,7 +360,9 @@ static int check_route(const struct config_reader *reader, const struct config_r
                     route->name.secret ? "…" : route->name.text, other->line);
         return error_hint(err, "give one of them another name");
     }
-    return check_kind(reader, relay, route, err) < 0 ? -1 : check_headers(reader, route, err);
+    if (check_kind(reader, relay, route, err) < 0 || check_headers(reader, route, err) < 0)
+        return -1;
+    return relay->source.mode == SOURCE_POLL ? config_check_polled(reader, route, err) : 0;
 }
 
 int config_check(struct config_reader *reader, const struct config *config, const struct node *root,

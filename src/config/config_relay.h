@@ -7,8 +7,18 @@
 #include "config/config_event.h"
 #include "config/config_event_router.h"
 
-enum source_mode { SOURCE_WAL };
+enum source_mode { SOURCE_WAL, SOURCE_POLL };
+enum poll_strategy { POLL_SNAPSHOT };
+enum poll_start { POLL_START_BEGINNING, POLL_START_NOW };
 enum source_snapshot { SNAPSHOT_NEVER };
+
+struct config_poll {
+    enum poll_strategy strategy;
+    int64_t interval_ms;      /* 1 to 60000 */
+    int64_t idle_interval_ms; /* not below interval_ms */
+    enum poll_start start;
+    int64_t page_rows; /* 1 to 1000000 */
+};
 
 struct config_source {
     enum source_mode mode;
@@ -17,6 +27,7 @@ struct config_source {
     struct config_text publication; /* of routes as: outbox */
     struct config_text changes;     /* of all others: the same name with _changes behind it */
     enum source_snapshot snapshot;
+    struct config_poll poll; /* of mode: poll */
 };
 
 struct config_kafka {

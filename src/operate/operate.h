@@ -48,7 +48,8 @@ enum rebase_target { REBASE_HERE, REBASE_ANEW, REBASE_LSN, REBASE_GUARD };
 
 struct rebase_options {
     enum rebase_target target;
-    uint64_t lsn; /* REBASE_LSN */
+    const char *to; /* as it was written */
+    uint64_t lsn;   /* REBASE_LSN */
     bool accept_loss;
     bool accept_repeat;
     /* Phase 1 (apply false): look, say in `out` what would be lost or repeated. Phase 2: do it. */

@@ -22,30 +22,56 @@ static struct names choose_names(const struct pg_names *given, const struct pg_s
                           .database = given->database[0] != '\0' ? given->database : user};
 }
 
-static void say_role(struct buf *out, const struct names *names)
+static void say_role(struct buf *out, const struct names *names, bool replicates)
 {
     struct buf literal = BUF_EMPTY, role = BUF_EMPTY, database = BUF_EMPTY;
     pg_quote_literal(&literal, span_of(names->user));
     pg_quote_identifier(&role, span_of(names->user));
     pg_quote_identifier(&database, span_of(names->database));
     const char *user = buf_text(&role);
-    command_say(out,
-                "-- the relay's role: it replicates and reads, nothing else; then \\password %s",
-                user);
+    command_say(out, "-- the relay's role: it %s, nothing else; then \\password %s",
+                replicates ? "replicates and reads" : "reads", user);
     command_say(out, "DO $$ BEGIN");
     command_say(out, "    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN",
                 buf_text(&literal));
     command_say(out, "        CREATE ROLE %s;", user);
     command_say(out, "    END IF;");
     command_say(out, "END $$;");
-    command_say(out, "ALTER ROLE %s WITH LOGIN REPLICATION;", user);
-    command_say(out,
-                "-- Amazon RDS and Aurora, instead of REPLICATION: GRANT rds_replication TO %s;",
-                user);
+    command_say(out, "ALTER ROLE %s WITH LOGIN%s;", user, replicates ? " REPLICATION" : "");
+    if (replicates)
+        command_say(
+            out, "-- Amazon RDS and Aurora, instead of REPLICATION: GRANT rds_replication TO %s;",
+            user);
     command_say(out, "GRANT CONNECT ON DATABASE %s TO %s;", buf_text(&database), user);
     buf_fini(&database);
     buf_fini(&role);
     buf_fini(&literal);
+}
+
+/* Polling listens to no publication: it reads. */
+static void say_reading(const struct command_options *o, const struct router *router,
+                        const char *user)
+{
+    struct span schema, table;
+    for (uint32_t i = 0; i < o->config->routes.count; i++) {
+        struct buf name = BUF_EMPTY, of = BUF_EMPTY, role = BUF_EMPTY;
+        if (router_table_of_route(router, i, &schema, &table)) {
+            pg_quote_identifier(&of, schema);
+            buf_add(&name, buf_span(&of));
+            buf_add_char(&name, '.');
+            pg_quote_identifier(&name, table);
+            pg_quote_identifier(&role, span_of(user));
+            command_say(o->out, "GRANT USAGE ON SCHEMA %s TO %s;", buf_text(&of), buf_text(&role));
+            command_say(o->out, "GRANT SELECT ON %s TO %s;", buf_text(&name), buf_text(&role));
+            command_say(o->out, "CREATE INDEX IF NOT EXISTS %.*s_xid_idx ON %s (xid);",
+                        SPAN_ARG(table), buf_text(&name));
+        }
+        buf_fini(&role);
+        buf_fini(&of);
+        buf_fini(&name);
+    }
+    command_say(o->out, "-- and sql/007_poll.sql, which keeps rows as they were inserted and wakes "
+                        "the relay");
 }
 
 static void say_from_file(const struct command_options *o, const struct router *router,
@@ -76,10 +102,15 @@ int relay_print_sql(const struct command_options *o, struct error *err)
         bool asked =
             origin_connect(origin, &away) == 0 && origin_identify(origin, &system, &away) == 0;
         struct names names = choose_names(&given, asked ? &system : NULL);
-        say_role(o->out, &names);
-        command_say(o->out, "-- what it listens to; run this before the %s is created",
+        bool polls = o->config->source.mode == SOURCE_POLL;
+        say_role(o->out, &names, !polls);
+        command_say(o->out,
+                    polls ? "-- what it reads"
+                          : "-- what it listens to; run this before the %s is created",
                     origin->ops->noun);
-        if (asked)
+        if (polls)
+            say_reading(o, router, names.user);
+        else if (asked)
             result = relay_publication_sql(origin->sql, o->config, router, o->out, err);
         else
             say_from_file(o, router, &away);

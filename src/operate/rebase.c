@@ -417,6 +417,21 @@ static int check_fit(struct rebase *r, struct error *err)
     return -1;
 }
 
+/* Each way of getting changes has words of its own for where it may begin. */
+static int check_word(const struct rebase *r, struct error *err)
+{
+    const struct origin_ops *ops = r->ends.r.origin->ops;
+    bool polls = ops->mode == PROGRESS_POLL;
+    bool known = !polls;
+    if (r->wish->target == REBASE_HERE || r->wish->target == REBASE_ANEW)
+        known = strcmp(r->wish->to, r->wish->target == REBASE_HERE ? ops->here : ops->anew) == 0;
+    if (known)
+        return 0;
+    error_stop(err, REASON_USAGE, "rebase: --to %s is nothing under source.mode: %s", r->wish->to,
+               ops->name);
+    return error_hint(err, "say %s or %s%s", ops->here, ops->anew, polls ? "" : ", guard or lsn:X");
+}
+
 int relay_rebase(const struct command_options *o, const struct rebase_options *wish,
                  struct error *err)
 {
@@ -424,7 +439,9 @@ int relay_rebase(const struct command_options *o, const struct rebase_options *w
     assert(wish->target != REBASE_LSN || wish->lsn != 0);
     struct rebase r = {.o = o, .wish = wish};
     command_ends_open(o, &r.ends);
-    int result = relay_open_router(o->config, &r.router, err);
+    int result = check_word(&r, err);
+    if (result == 0)
+        result = relay_open_router(o->config, &r.router, err);
     if (result == 0)
         result = origin_connect(r.ends.r.origin, err);
     if (result == 0)

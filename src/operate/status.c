@@ -118,6 +118,17 @@ static void write_missing(struct json_writer *w, const struct answer *f)
     json_write_end_object(w);
 }
 
+/* Up to which snapshot all rows of a polled table are in Kafka. */
+static void write_published(struct json_writer *w, const struct progress *p)
+{
+    struct buf snapshot = BUF_EMPTY;
+    uint64_t xmax;
+    bool known =
+        p != NULL && p->mode == PROGRESS_POLL && poll_resume_read(p->resume, &snapshot, &xmax);
+    json_write_member_text(w, "published", known ? buf_text(&snapshot) : NULL);
+    buf_fini(&snapshot);
+}
+
 /* The same members whatever is known; what is not is null. */
 static void write_json(const struct command_options *o, const struct origin *origin,
                        const struct answer *f, struct span live)
@@ -130,6 +141,7 @@ static void write_json(const struct command_options *o, const struct origin *ori
     origin->ops->write_json(origin, f->have_origin ? &f->found.origin : NULL, &w);
     json_write_member_text(&w, "mode", p != NULL ? progress_mode_name(p->mode) : NULL);
     write_lsn(&w, "position", p != NULL, p != NULL ? p->position.lsn : 0);
+    write_published(&w, p);
     if (p != NULL)
         json_write_member_u64(&w, "generation", p->generation);
     else

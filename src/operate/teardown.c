@@ -119,14 +119,15 @@ static int apply(const struct command_options *o, const struct recovery *ends, s
     struct publisher *publisher = NULL;
     struct router *router = NULL;
     uint64_t place = 0;
+    bool polls = o->config->source.mode == SOURCE_POLL;
     int result = relay_open_router(o->config, &router, err);
-    for (int share = 0; share < ROUTER_SHARES && result == 0; share++)
+    for (int share = 0; share < ROUTER_SHARES && result == 0 && !polls; share++)
         result = check_owner(o, router, admin, &doomed[share], err);
     if (result == 0)
         result = fence(o, ends, found, &publisher, err);
     if (result == 0)
         result = origin_prepare(ends->origin, ORIGIN_GONE, found, &place, err);
-    if (result == 0)
+    if (result == 0 && !polls)
         result = drop_all(o, doomed, admin, err);
     if (result == 0)
         result = write_closed(o, ends, publisher, found, err);
@@ -162,6 +163,9 @@ int relay_teardown(const struct command_options *o, const char *admin_connection
     command_ends_open(o, &ends);
     if (do_it)
         result = tear_down(o, &ends.r, admin_connection, err);
+    else if (o->config->source.mode == SOURCE_POLL)
+        command_say(o->out, "would end relay %s and close its progress in topic %s",
+                    o->config->name.text, o->config->delivery.progress_topic.text);
     else
         command_say(o->out,
                     "would end relay %s, drop %s and the publications %s and %s, and close its "

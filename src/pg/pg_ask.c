@@ -5,14 +5,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct pg_asker {
-    struct pg_connection *connection;
-    PGresult *row; /* NULL: none is at hand */
-    uint32_t statement;
-    bool asking;
-    bool sending;
-};
-
 struct pg_asker *pg_asker_open(struct pg_connection *connection)
 {
     assert(connection != NULL && connection->shared);
@@ -40,7 +32,7 @@ int pg_asker_fd(const struct pg_asker *a)
 
 bool pg_asker_is_sending(const struct pg_asker *a)
 {
-    assert(a != NULL);
+    assert(a != NULL && a->connection != NULL);
     return a->sending;
 }
 
@@ -50,6 +42,7 @@ bool pg_asker_is_sending(const struct pg_asker *a)
 int pg_asker_is_direct(struct pg_asker *a, bool *direct, struct error *err)
 {
     assert(!a->asking && direct != NULL);
+    assert(err != NULL);
     struct pg_result *result = NULL;
     if (pg_query(a->connection, "SELECT pg_backend_pid()", 0, NULL, &result, err) < 0)
         return -1;
@@ -62,6 +55,7 @@ int pg_asker_is_direct(struct pg_asker *a, bool *direct, struct error *err)
 int pg_asker_listen(struct pg_asker *a, const char *channel, struct error *err)
 {
     assert(!a->asking && channel != NULL);
+    assert(err != NULL);
     struct buf sql = BUF_EMPTY;
     buf_add_text(&sql, "LISTEN ");
     pg_quote_identifier(&sql, span_of(channel));
@@ -73,6 +67,7 @@ int pg_asker_listen(struct pg_asker *a, const char *channel, struct error *err)
 int pg_asker_is_notified(struct pg_asker *a, bool *notified, struct error *err)
 {
     assert(!a->asking && notified != NULL);
+    assert(err != NULL);
     *notified = false;
     if (PQconsumeInput(a->connection->conn) == 0)
         return pg_connection_error(a->connection, PG_QUERY, err);
@@ -96,6 +91,7 @@ static int flush(struct pg_asker *a, struct error *err)
 int pg_ask(struct pg_asker *a, const char *sql, struct error *err)
 {
     assert(!a->asking && sql != NULL);
+    assert(err != NULL);
     struct buf text = BUF_EMPTY;
     pg_begin_shared(a->connection, &text);
     buf_add_text(&text, sql);

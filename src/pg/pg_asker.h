@@ -13,8 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct pg_asker;
 struct pg_connection;
+struct pg_result;
+
+struct pg_asker { /* pg_ask.c's own */
+    struct pg_connection *connection;
+    struct pg_result *row; /* libpq's; NULL: none is at hand */
+    uint32_t statement;
+    bool asking;
+    bool sending;
+};
 
 /* Takes over a session that was opened `shared`. */
 struct pg_asker *pg_asker_open(struct pg_connection *connection);

@@ -32,6 +32,8 @@ int pg_session_start(const struct pg_options *options, const struct pg_connectio
                      struct pg_connection *session, struct error *err);
 extern const char pg_lift_timeout[];
 extern const char pg_pin_settings[];
+
+/* ---- pg_shared ---- */
 /* Begins a transaction that only reads, with the same settings for itself alone: appended. */
 void pg_begin_shared(const struct pg_connection *session, struct buf *out);
 

@@ -94,9 +94,16 @@ static int check_tables(struct checking *c, struct error *err)
 {
     if (origin_check(c->ends.r.origin, &c->system, c->router, false, err) < 0)
         return -1;
-    say(c, CHECK_TABLES,
-        "publication: %s sends the routed tables, with the columns that the routes need",
-        c->o->config->source.publication.text);
+    const char *advice = c->ends.r.origin->advice;
+    c->checks->results[CHECK_POLLED].state = advice[0] != '\0' ? CHECK_WARNED : CHECK_NOT_RUN;
+    if (advice[0] != '\0')
+        say(c, CHECK_POLLED, "warning: %s", advice);
+    if (c->o->config->source.mode == SOURCE_POLL)
+        say(c, CHECK_TABLES, "tables: the routed tables have what the routes and polling need");
+    else
+        say(c, CHECK_TABLES,
+            "publication: %s sends the routed tables, with the columns that the routes need",
+            c->o->config->source.publication.text);
     return 0;
 }
 
@@ -206,6 +213,8 @@ static int run(struct checking *c, enum check_id id, struct error *err)
         return check_tables(c, err);
     case CHECK_COMMANDS:
         return check_commands(c, err);
+    case CHECK_POLLED:
+        return 0; /* the tables have told */
     case CHECK_COORDINATOR:
         return check_coordinator(c, err);
     case CHECK_TOPICS:

@@ -13,6 +13,15 @@ static int decode_record(const struct buf *json, struct arena *arena, struct fou
     return found->have_progress ? progress_decode(buf_span(json), arena, &found->progress, err) : 0;
 }
 
+/* Whoever decodes does not know what there is to begin from. */
+static void mend_unreadable(const struct recovery *r, struct error *err)
+{
+    if (r->origin->ops->mode == PROGRESS_WAL || err->reason != REASON_PROGRESS_UNREADABLE)
+        return;
+    error_hint(err, "publish again what the tables hold");
+    error_mend(err, "rebase --to %s --accept-repeat", r->origin->ops->here);
+}
+
 /* A record that does not follow the one before it was not written by a relay that knew it. What
  * cannot be read any more was rebased, and says nothing. */
 static int check_succession(const struct recovery *r, struct span before,
@@ -38,8 +47,10 @@ static int check_succession(const struct recovery *r, struct span before,
 static int take(const struct recovery *r, const struct buf *newest, const struct buf *before,
                 struct found *found, struct error *err)
 {
-    if (decode_record(newest, r->arena, found, err) < 0)
+    if (decode_record(newest, r->arena, found, err) < 0) {
+        mend_unreadable(r, err);
         return -1;
+    }
     return found->have_progress ? check_succession(r, buf_span(before), &found->progress, err) : 0;
 }
 

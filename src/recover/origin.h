@@ -1,7 +1,7 @@
 /* recover/origin: where a relay's changes come from, as far as its beginning and its commands need
  * to know: looked at, judged, prepared, started. One implementation each way of getting changes
- * (origin_wal), and nobody else knows which one it is: callers speak of its
- * name, of its place, of how far it is confirmed and of what it retains (struct found_origin). */
+ * (origin_wal, origin_poll), and nobody else knows which one it is: callers speak of its name, its
+ * place, how far it is confirmed and what it retains (struct found_origin). */
 #ifndef WALFERRY_RECOVER_ORIGIN_H
 #define WALFERRY_RECOVER_ORIGIN_H
 
@@ -32,7 +32,7 @@ enum origin_wish {
 };
 
 struct origin_ops {
-    const char *name;        /* "wal" */
+    const char *name;        /* "wal", "poll" */
     const char *noun;        /* what a person calls one */
     const char *here;        /* `rebase --to` where it stands */
     const char *anew;        /* `rebase --to` a new one */
@@ -71,7 +71,7 @@ struct origin_ops {
      * long: says for whom it waits, heeds the stop flag. */
     int (*prepare)(struct origin *o, enum origin_wish wish, const struct found *found,
                    uint64_t *place, struct error *err);
-    /* Ends the holder's session, only where it is a relay of this name under our role. */
+    /* Ends the holder's session, if it is a relay of this name under our role. */
     int (*evict)(struct origin *o, const struct found_holder *holder, bool *ended,
                  struct error *err);
     /* Changes from found->progress on. The origin's session is the source's from then on, also
@@ -100,6 +100,7 @@ struct origin {
      * younger than the place (a publication). */
     bool reads_less;
     uint64_t more_from; /* from where on it can be; 0: not known here */
+    char advice[512];   /* set by check: what goes, but would go better; empty: nothing */
 };
 
 enum origin_session {

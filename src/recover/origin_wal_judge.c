@@ -33,6 +33,14 @@ static int judge_record(const struct wal_facts *f, struct error *err)
         error_stop(err, REASON_CLOSED, "relay %s was torn down", f->relay);
         return error_mend(err, "setup");
     }
+    if (f->found->progress.mode == PROGRESS_POLL) {
+        error_stop(err, REASON_MODE_CHANGED,
+                   "progress of relay %s was recorded under source.mode: poll, the file says wal",
+                   f->relay);
+        error_hint(err, "begin with a new slot (what is committed before it is made, and was not "
+                        "published, never will be)");
+        return error_mend(err, "rebase --to new-slot --accept-loss");
+    }
     if (f->found->progress.mode == PROGRESS_INTENT) {
         error_stop(err, REASON_SETUP_UNFINISHED, "the setup of relay %s has not finished",
                    f->relay);

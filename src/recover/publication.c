@@ -226,6 +226,8 @@ int relay_ensure_publication(struct pg_connection *sql, const struct config_rela
                              const struct router *router, bool beside, struct buf *out,
                              struct error *err)
 {
+    if (config->source.mode == SOURCE_POLL)
+        return 0;
     for (enum router_share share = 0; share < ROUTER_SHARES; share++)
         if (ensure_share(sql, config, router, share, beside, out, err) < 0)
             return -1;

@@ -86,10 +86,13 @@ void board_origin(struct relay *relay, const struct found_origin *origin)
     uint64_t current = origin->current_lsn;
     uint64_t confirmed = origin->confirmed_lsn;
     uint64_t retained_from = origin->retained_lsn;
-    uint64_t lag = confirmed != 0 && current > confirmed ? current - confirmed : 0;
     uint64_t retained = retained_from != 0 && current > retained_from ? current - retained_from : 0;
     pthread_mutex_lock(&relay->mutex);
     struct status *b = &relay->board;
+    /* The server knows nothing of how far who polls is. */
+    if (relay->config->source.mode == SOURCE_POLL)
+        confirmed = b->committed.lsn;
+    uint64_t lag = confirmed != 0 && current > confirmed ? current - confirmed : 0;
     b->origin_known = origin->present;
     snprintf(b->origin_state, sizeof b->origin_state, "%s", origin->state);
     b->lag_bytes = lag;

@@ -73,6 +73,11 @@ static int prepare(struct epoch *e, struct error *err)
         e->relay->warned_weak = true;
     }
     buf_fini(&weak);
+    const char *advice = e->opening.ends.origin->advice;
+    if (result == 0 && advice[0] != '\0' && !e->relay->advised) {
+        log_event(e->relay->o.log, LOG_WARN, "poll.advice", "detail", advice, NULL);
+        e->relay->advised = true;
+    }
     return result < 0 ? -1 : prepare_control(e, err);
 }
 

@@ -1,5 +1,5 @@
 /* poll: the sans-I/O core of polling: which question comes next, what an answer means, and the
- * changes that come of it. Both rules of source_polling.h are kept here.
+ * changes that come of it. Both rules of poll_options.h are kept here.
  *
  *   IDLE ──▶ TARGET ──▶ (UNFLUSHED ⇄ FLUSH) ──▶ PAGES ⇄ PAGE ──▶ COMMIT or MARK, IDLE
  *               └── nothing is new: MARK, IDLE
@@ -7,7 +7,7 @@
  * A window that the record says is half done begins at PAGES. Each page after the first of a table
  * begins with the row that was last, so that two rows of one seq are noticed. It knows no SQL, no
  * route and no batch. */
-#include "source/source_polling.h"
+#include "source/poll_options.h"
 
 #include "json/json_read.h"
 #include "json/json_write.h"

@@ -1,6 +1,6 @@
-/* poll_record: resume of the progress record, as those read and write it who poll nothing: they judge
- * a start, begin anew, or ask whether a change is behind. */
-#include "source/source_polling.h"
+/* poll_record: resume of the progress record, for those who poll nothing: they judge a start, begin
+ * anew, or ask whether a change is behind. */
+#include "source/poll_options.h"
 
 #include "json/json_read.h"
 #include "json/json_write.h"

@@ -3,7 +3,7 @@
  * pg_current_snapshot() is the statement's snapshot, taken before anything in it is computed, so
  * each LSN is read behind it. In the transaction of a page the guard stands before the page, whose
  * own snapshot is of that time or later. */
-#include "source/source_polling.h"
+#include "source/poll_options.h"
 
 #include "model/position.h"
 #include "pg/pg.h"

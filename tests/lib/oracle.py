@@ -54,9 +54,12 @@ def header(event, name):
 
 
 def walferry_id(text):
-    """<system identifier>-<16 hex digits>-<ordinal>[.<n>]"""
+    """<system identifier>-<16 hex digits>-<ordinal>[.<n>], or of polling
+    <system identifier>-x<xid>-<seq>[.<n>]: there xid and seq stand in for LSN and ordinal."""
     system, lsn, rest = text.split("-")
     ordinal, _, nth = rest.partition(".")
+    if lsn.startswith("x"):
+        return WalferryId(int(system), int(lsn[1:]), int(ordinal), int(nth or 1))
     if len(lsn) != 16:
         raise ValueError("not a walferry-id: " + text)
     return WalferryId(int(system), int(lsn, 16), int(ordinal), int(nth or 1))
@@ -274,6 +277,9 @@ def check_transactions(truth, events, ordered=True):
         if row is None or text is None:
             continue
         identity, where = walferry_id(text), "%s[%d]@%d" % event[:3]
+        polled = "-x" in text
+        if polled and str(identity.lsn) != row.xid:
+            faults.append(Fault("torn", "%s: %s is of xid %s" % (where, text, row.xid)))
         if lsn_of.setdefault(row.xid, identity.lsn) != identity.lsn:
             faults.append(Fault("torn", "%s: xid %s has %s and %s" % (
                 where, row.xid, lsn_text(lsn_of[row.xid]), lsn_text(identity.lsn))))
@@ -281,7 +287,7 @@ def check_transactions(truth, events, ordered=True):
             faults.append(Fault("torn", "%s: %s is of xid %s and %s" % (
                 where, lsn_text(identity.lsn), xid_of[identity.lsn], row.xid)))
         place, now = event[:2], identity[1:]
-        if ordered and place in last and now <= last[place]:
+        if ordered and not polled and place in last and now <= last[place]:
             faults.append(Fault("reordered", "%s: %s after %s" % (where, now, last[place])))
         last[place] = now
     return faults
@@ -298,7 +304,8 @@ def check_progress(records):
         if before is None:
             continue
         claimed = generation > before[0]
-        anywhere = claimed and (record.get("rebased") or before[2] == "closed")
+        anywhere = claimed and (record.get("rebased") or before[2] == "closed"
+                                or (before[2], mode) == ("intent", "poll"))
         same_is_right = claimed or mode != before[2]  # a claim, or what follows an intent
         if generation < before[0] or (place < before[1] and not anywhere) or \
                 (place == before[1] and not same_is_right):

@@ -57,6 +57,17 @@ MUTANTS = [
            [("{.ended = {.unknown = true}}", "{.ends_txn = false}")],
            "unit relay_writer_cut_test", r"FAILED.*what_ended_last_before_a_cut_is_not_known"),
 
+    # ---- Polling ----
+    Mutant("window-before-its-wal", "what a crash forgets was not published", STREAM,
+           [("return flush_lsn >= lsn;", "return flush_lsn >= 1;")],
+           "unit source_poll_sim_test", r"is (not )?committed and published"),
+    Mutant("wal-of-another-life", "what a crash forgets was not published", STREAM,
+           [("p->refused = g->checkpoint != p->guard.checkpoint;", "p->refused = false;")],
+           "unit source_poll_sim_test", r"is (not )?committed and published"),
+    Mutant("half-a-page-is-the-last", "every committed row is published", STREAM,
+           [("bool full = p->rows >= p->limit;", "bool full = p->rows > p->limit;")],
+           "unit source_poll_sim_test", r"is committed and published 0 times"),
+
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
            [("int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);",
@@ -142,12 +153,10 @@ MUTANTS = [
     # ---- I4: events and their progress in one Kafka transaction ----
     Mutant("commit-in-mid-transaction", "I4", WRITER,
            [("if (batch->ends_txn || too_old(w, now_us))", "if (batch != NULL)"),
-            ("if (w->last.partial.final_lsn == 0 || message->id.final_lsn !="
-             " w->last.partial.final_lsn)", "if (w != NULL)")],
+            ("if (!is_of_last_part(w, message))", "if (w != NULL)")],
            "sim", r"I4: a transaction is spread"),
     Mutant("parts-not-flagged", "I4", WRITER,
-           [("if (w->last.partial.final_lsn == 0 || message->id.final_lsn !="
-             " w->last.partial.final_lsn)", "if (w != NULL)")],
+           [("if (!is_of_last_part(w, message))", "if (w != NULL)")],
            "sim", r"I4: a transaction is spread"),
     Mutant("progress-in-another-transaction", "I4", PUBLISH,
            [("if (!txn->in_transaction && begin(txn, err) < 0)",

@@ -20,10 +20,11 @@ import command  # noqa: E402
 import emit  # noqa: E402
 import idempotency  # noqa: E402
 import inbox  # noqa: E402
+import poll  # noqa: E402
 import saga  # noqa: E402
 from sessions import apply  # noqa: E402
 
-DEVELOPERS = ("005_command", "005_command_status", "006_emit", "008_inbox",
+DEVELOPERS = ("005_command", "005_command_status", "006_emit", "007_poll", "008_inbox",
               "009_idempotency", "010_saga")
 
 OBJECTS = """
@@ -444,8 +445,8 @@ def title(test):
 
 TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard, guarded_columns,
          a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
-         a_schema_of_another, *command.TESTS, *emit.TESTS, *inbox.TESTS, *idempotency.TESTS,
-         *saga.TESTS)
+         a_schema_of_another, *command.TESTS, *emit.TESTS, *inbox.TESTS, *poll.TESTS,
+         *idempotency.TESTS, *saga.TESTS)
 
 
 def main():

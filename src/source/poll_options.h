@@ -1,4 +1,4 @@
-/* source/source_polling: polling of tables whose rows carry the id of their transaction. Includers
+/* source/poll_options: polling of tables whose rows carry the id of their transaction. Includers
  * take it from source.h.
  *
  * What is new is the difference of two snapshots: the rows that `target` sees and `prev` does not,
@@ -16,8 +16,8 @@
  * Positions: COMMIT and MARK have the place in the WAL at which the target was read, or one byte
  * more than the one before where that is not beyond it. A backlog is cut into windows of about
  * page_rows rows by an xid: all but the last of them stand only one byte behind the one before. */
-#ifndef WALFERRY_SOURCE_SOURCE_POLLING_H
-#define WALFERRY_SOURCE_SOURCE_POLLING_H
+#ifndef WALFERRY_SOURCE_POLL_OPTIONS_H
+#define WALFERRY_SOURCE_POLL_OPTIONS_H
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -1,0 +1,66 @@
+/* config_poll_check: see config_poll_check.h. Rows are all that polling sees: no update or delete,
+ * no message, and of a table that a glob comes to match later not those from before. */
+#include "config/config_poll_check.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int refuse(const struct config_reader *reader, uint32_t line, const char *path,
+                  const char *what, const char *hint, struct error *err)
+{
+    config_fail(err, reader, line, path, REASON_CONFIG_VALUE, "%s", what);
+    return error_hint(err, "%s", hint);
+}
+
+static bool names_lsn(const struct config_text *template)
+{
+    return template->text != NULL && strstr(template->text, "{@lsn") != NULL;
+}
+
+/* Between double quotes * and ? are themselves. */
+static bool is_glob(const char *from)
+{
+    bool quoted = false;
+    for (; *from != '\0'; from++) {
+        if (!quoted && (*from == '*' || *from == '?'))
+            return true;
+        quoted = quoted != (*from == '"');
+    }
+    return false;
+}
+
+static int check_from(const struct config_reader *reader, const struct config_route *route,
+                      struct error *err)
+{
+    const char *from = route->from.text;
+    if (strncmp(from, CONFIG_FROM_MESSAGE, strlen(CONFIG_FROM_MESSAGE)) == 0)
+        return refuse(reader, route->from.line, "routes[].from",
+                      "source.mode: poll sees rows of tables and no messages",
+                      "name a table, or read messages under source.mode: wal", err);
+    if (is_glob(from))
+        return refuse(reader, route->from.line, "routes[].from",
+                      "source.mode: poll reads the tables that are named, and this is a glob",
+                      "write a route for each table", err);
+    return 0;
+}
+
+int config_check_polled(const struct config_reader *reader, const struct config_route *route,
+                        struct error *err)
+{
+    assert(reader != NULL && err != NULL);
+    assert(route->from.text != NULL && route->name.text != NULL);
+    if (route->as != ROUTE_OUTBOX)
+        return refuse(reader, route->name.line, "routes[].as",
+                      "source.mode: poll takes outbox routes alone: it sees no updates or deletes",
+                      "say as: outbox, or source.mode: wal", err);
+    if (check_from(reader, route, err) < 0)
+        return -1;
+    bool lsn = names_lsn(&route->topic) || names_lsn(&route->key);
+    for (uint32_t i = 0; i < route->headers.count; i++)
+        lsn = lsn || names_lsn(&route->headers.items[i].value);
+    if (!lsn)
+        return 0;
+    return refuse(reader, route->name.line, "routes[]",
+                  "source.mode: poll knows no place in the write-ahead log, so {@lsn} is nothing",
+                  "use {@xid}, or a column", err);
+}

@@ -1,0 +1,12 @@
+/* config_poll_check: what a route can be under source.mode: poll. Internal to the module. */
+#ifndef WALFERRY_CONFIG_POLL_CHECK_H
+#define WALFERRY_CONFIG_POLL_CHECK_H
+
+#include "config/config.h"
+#include "config/config_reader.h"
+
+/* A plainly named table of events, whose templates name no place in the log. */
+int config_check_polled(const struct config_reader *reader, const struct config_route *route,
+                        struct error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* recover/origin_poll_internal: what the files of polling's origin share; private to them.
+ *
+ *   origin_poll.c         the session, looking, taking a snapshot, starting, what is said of it
+ *   origin_poll_judge.c   may a relay go on from its record on this server; pure
+ *   origin_poll_tables.c  the polled tables: have they what polling needs */
+#ifndef WALFERRY_RECOVER_ORIGIN_POLL_INTERNAL_H
+#define WALFERRY_RECOVER_ORIGIN_POLL_INTERNAL_H
+
+#include "recover/origin.h"
+
+struct origin_poll {
+    struct origin base; /* first: the ops find us through it */
+    struct origin_options o;
+    struct arena arena; /* of the tables */
+    struct poll_table *tables;
+    uint32_t table_count;
+    uint64_t next_xid; /* xmax of the newest look */
+    struct buf first;  /* resume of a record that begins anew; empty: none was taken */
+    char channel[64];
+};
+
+struct origin *origin_poll_open(const struct origin_options *options);
+
+/* origin_poll_judge.c. next_xid: xmax of a snapshot of the server now; 0: it is in recovery. 0, or
+ * -1: ERROR_STOP with the exact mend; ERROR_RETRY for a server in recovery. */
+int poll_judge_start(const struct config_relay *config, const struct found *found,
+                     uint64_t next_xid, struct error *err);
+
+/* origin_poll_tables.c: fills tables, in the order of the routes, and base.advice. ERROR_STOP,
+ * EXIT_USAGE: as tables_check(), and column_missing, column_type, no_privilege. */
+int poll_load_tables(struct origin_poll *o, const struct router *router, struct error *err);
+
+#endif

@@ -1,0 +1,114 @@
+/* recover/origin_poll_judge: may a polling relay go on from its record on this server? Pure. A
+ * server that hands transaction ids out again which the record calls seen would lose what they
+ * write, so everything that shows that is refused. */
+#include "recover/origin_poll_internal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int begin_anew(struct error *err)
+{
+    error_hint(err, "begin with what is committed from now on (rows of before that were not "
+                    "published never will be; write those once more that consumers lack)");
+    return error_mend(err, "rebase --to now --accept-loss");
+}
+
+static int judge_record(const struct config_relay *config, const struct found *found,
+                        struct error *err)
+{
+    if (!found->have_progress) {
+        error_stop(err, REASON_NOT_SET_UP,
+                   "relay %s has no progress in topic %s: it has not been set up",
+                   config->name.text, config->delivery.progress_topic.text);
+        return error_mend(err, "setup");
+    }
+    switch (found->progress.mode) {
+    case PROGRESS_POLL:
+        return 0;
+    case PROGRESS_CLOSED:
+        error_stop(err, REASON_CLOSED, "relay %s was torn down", config->name.text);
+        return error_mend(err, "setup");
+    case PROGRESS_INTENT:
+        error_stop(err, REASON_SETUP_UNFINISHED, "the setup of relay %s has not finished",
+                   config->name.text);
+        error_hint(err, "it goes on where it stopped");
+        return error_mend(err, "setup");
+    case PROGRESS_WAL:
+        break;
+    }
+    error_stop(err, REASON_MODE_CHANGED,
+               "progress of relay %s was recorded under source.mode: wal, the file says poll",
+               config->name.text);
+    return begin_anew(err);
+}
+
+static int judge_server(const struct found *found, struct error *err)
+{
+    const struct progress *p = &found->progress;
+    const struct pg_system *s = &found->system;
+    if (p->system_identifier != s->system_identifier) {
+        error_stop(err, REASON_OTHER_SYSTEM,
+                   "progress is of the database system %" PRIu64 ", this server is %" PRIu64,
+                   p->system_identifier, s->system_identifier);
+        return begin_anew(err);
+    }
+    if (p->timeline == s->timeline)
+        return 0;
+    error_stop(err, REASON_TIMELINE_CHANGED,
+               "the server is on timeline %" PRIu32 ", progress on timeline %" PRIu32
+               ": transactions that were published last may be lost in the failover, and their "
+               "ids handed out again",
+               s->timeline, p->timeline);
+    return begin_anew(err);
+}
+
+static int judge_history(const struct found *found, uint64_t next_xid, struct error *err)
+{
+    struct buf prev = BUF_EMPTY;
+    uint64_t xmax = 0;
+    bool good = poll_resume_read(found->progress.resume, &prev, &xmax);
+    buf_fini(&prev);
+    if (!good) {
+        error_stop(err, REASON_PROGRESS_UNREADABLE,
+                   "resume of the progress record is none of polling");
+        return begin_anew(err);
+    }
+    if (next_xid >= xmax)
+        return 0;
+    error_stop(err, REASON_HISTORY_CHANGED,
+               "the server has handed out transaction ids below %" PRIu64 " only, although the "
+               "relay has seen %" PRIu64 ": it was restored to an earlier time",
+               next_xid, xmax);
+    return begin_anew(err);
+}
+
+static int judge_part(const struct config_relay *config, const struct progress *p,
+                      struct error *err)
+{
+    if (p->partial.final_lsn == 0 || strcmp(p->config_hash, config->hash) == 0)
+        return 0;
+    error_stop(err, REASON_PARTIAL_CONFIG_CHANGED,
+               "a window is half published and the configuration of routes has changed since");
+    return error_hint(err,
+                      "restore the file with which it began (config hash %s), let the window end, "
+                      "then change it",
+                      p->config_hash);
+}
+
+int poll_judge_start(const struct config_relay *config, const struct found *found,
+                     uint64_t next_xid, struct error *err)
+{
+    assert(config != NULL && found != NULL);
+    if (judge_record(config, found, err) < 0)
+        return -1;
+    if (found->system.in_recovery) {
+        error_retry(err, REASON_IN_RECOVERY,
+                    "the server is in recovery, where a snapshot does not tell what is under way");
+        return error_hint(
+            err, "point source.connection at the primary (target_session_attrs=read-write)");
+    }
+    if (judge_server(found, err) < 0 || judge_history(found, next_xid, err) < 0)
+        return -1;
+    return judge_part(config, &found->progress, err);
+}
