@@ -168,7 +168,8 @@ with kept(e2e.Case(config=POLL, label="_crowd")) as case:
     case.command(relay, "rebase", "--to", "beginning", "--accept-repeat", "--yes", says="rebased")
     relay.start("--until-caught-up")
     assert relay.wait(30) == 0, relay.log_text()
-    case.judge(expect=("twice", "alien", "reordered"))
+    held = {row[0] for row in case.sql("SELECT id::text FROM public.outbox")}
+    assert held <= case.read_ids(), "not all that the table holds was published again"
     # Another mode is another relay, until somebody says so.
     wal = case.relay({"source": {"mode": "wal"}})
     case.refused(wal, 3, ("mode_changed", "rebase --to new-slot --accept-loss"))
