@@ -99,8 +99,7 @@ struct pg_fate {
 /* xid8: with its epoch. FUTURE: the server has not given that id out yet. */
 int pg_transaction_fate(struct pg_connection *connection, uint64_t xid8, struct pg_fate *fate,
                         struct error *err);
-/* Ends the session that holds the slot, only where its application_name is `application` and its
- * role is ours. *ended tells whether a signal was sent. */
+/* Ends the slot's session, if its application_name is `application` and its role ours. */
 int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
                             const char *application, bool *ended, struct error *err);
 
@@ -121,14 +120,12 @@ int pg_replication_create_slot(struct pg_replication *replication, const char *s
 int pg_replication_start(struct pg_replication *replication, const char *slot,
                          const char *publication, const char *more, uint64_t start_lsn,
                          struct error *err);
-/* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered;
- * call pg_replication_fill when the descriptor is readable. -1: error or end of the stream
- * (ERROR_RETRY). */
+/* One CopyData payload without blocking. 1: *data, valid until the next call. 0: none buffered,
+ * fill when the descriptor is readable. -1: error or end of the stream (ERROR_RETRY). */
 int pg_replication_take(struct pg_replication *replication, struct span *data, struct error *err);
 /* Reads what has arrived, at most one buffer; never blocks. */
 int pg_replication_fill(struct pg_replication *replication, struct error *err);
-/* True where bytes were read since the last call that did not yet make a whole payload: a large one
- * is on its way. */
+/* True where bytes came since the last call that make no whole payload yet. */
 bool pg_replication_heard(struct pg_replication *replication);
 /* Bytes already decrypted inside TLS, which poll(2) does not show. */
 bool pg_replication_pending(const struct pg_replication *replication);
@@ -153,12 +150,11 @@ int pg_question_again(struct pg_question *question, const char *sql, struct erro
 int pg_question_fd(const struct pg_question *question);
 void pg_question_close(struct pg_question *question); /* NULL is legal */
 
-/* The transactions that slot creation waits for: pid, application, state, age; one line each. */
+/* Whom slot creation waits for: pid, application, state, age; one line each. */
 int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines,
                              struct error *err);
 
 const char *pg_library_version(void);
-
 #include "pg/pg_asker.h"
 
 #endif

@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "json/json_write.h"
 #include "model/change.h"
-#include "types/debezium_modes.h"
 
 /* ---- Types ---- */
 
@@ -24,9 +23,8 @@
 const struct type *types_builtin(uint32_t oid);
 /* By pg_type.typname. */
 const struct type *types_builtin_named(struct span name);
-/* As people write it in SQL, in any case of letters: "bigint", "numeric(10,2)", "varchar(20)[]";
- * names of pg_type, too. modifier: what pg_attribute.atttypmod would be, -1: none. NULL: there is
- * none. */
+/* As SQL or pg_type has it: "bigint", "numeric(10,2)", "varchar(20)[]". modifier: as
+ * pg_attribute.atttypmod, -1: none. NULL: there is no such type. */
 const struct type *types_written(struct span text, int32_t *modifier);
 /* text and json: of values that are no column's. */
 const struct type *types_plain_text(void);
@@ -122,36 +120,6 @@ struct span rendering_keep(struct rendering rendering, struct arena *arena);
 enum base64_alphabet { BASE64_STANDARD, BASE64_URL };
 struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struct arena *arena);
 
-/* ---- As Debezium ---- */
-
-/* The JSON of Debezium 3.6 (JsonConverter without schemas). What it does not know or cannot
- * convert is never an end: it is text, or null where Debezium writes null, and is counted. */
-
-/* Is it left out under these modes? Only where they are compatible. What is known of a type can
- * grow with a version of its relation. */
-bool types_debezium_omits(const struct debezium_modes *modes, const struct column *column);
-/* Writes one value. 0: it was. 1: it was, but as text because type or value are not understood, or
- * as null because the value has no form under the modes (NaN of a precise numeric); to be counted.
- * -1: ERROR_DATA, text that is not UTF-8, or a binary form that is not known or broken; nothing was
- * written. UNCHANGED is the placeholder in the type's form. */
-int types_debezium_write(struct json_writer *writer, const struct cell *cell,
-                         const struct column *column, const struct debezium_modes *modes,
-                         struct arena *scratch, struct error *err);
-/* Is the value of such a column a text there, so that it can be masked? Of a type of which nothing
- * is known yet it is. */
-bool types_debezium_may_mask(const struct column *column);
-/* How many characters a column of text may hold; 0: any number. */
-uint32_t types_debezium_column_length(const struct column *column);
-/* The same of a column that is masked, and may be. */
-int types_debezium_write_masked(struct json_writer *writer, const struct cell *cell,
-                                const struct column *column, const struct debezium_mask *mask,
-                                const struct debezium_modes *modes, struct arena *scratch,
-                                struct error *err);
-/* What stands for a NOT NULL column without a default that the server did not send (all but the key
- * in the old row of a DELETE): the type's zero. */
-void types_debezium_write_zero(struct json_writer *writer, const struct column *column,
-                               const struct debezium_modes *modes, struct arena *scratch);
-
 /* ---- Reading ---- */
 
 /* timestamptz, timestamp (read as UTC) in text or binary, or an integer of milliseconds since 1970.
@@ -163,5 +131,7 @@ int types_read_int32(const struct cell *cell, const struct type *type, int32_t *
 /* The elements of an array of one dimension, in the arena; NULL has none, a NULL one is absent. */
 int types_read_texts(const struct cell *cell, const struct type *type, struct arena *arena,
                      uint32_t *count, struct span **texts, struct error *err);
+
+#include "types/types_debezium.h"
 
 #endif

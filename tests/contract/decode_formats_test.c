@@ -169,7 +169,10 @@ static const struct config_routes ROUTES = {1, (struct config_route *)&ROUTE};
 
 static void open_form(struct form *form, const char *more)
 {
-    struct encoders_options options = {&ROUTES, 7318349394477056000, "", "shop", NULL};
+    struct encoders_options options = {.routes = &ROUTES,
+                                       .system_identifier = 7318349394477056000,
+                                       .id_header = "",
+                                       .database = "shop"};
     struct error err = ERROR_INIT;
     char query[256];
     snprintf(query, sizeof query,
@@ -220,9 +223,12 @@ static struct span envelope(struct form *form)
     struct error err = ERROR_INIT;
     content_set_text(&event.key, span_null());
     event.value.kind = CONTENT_CHANGE;
-    event.value.change = (struct content_change){change, change->op, change->relation,
-                                                 change->before.count > 0 ? &change->before : &none,
-                                                 change->after.count > 0 ? &change->after : &none};
+    event.value.change =
+        (struct content_change){.change = change,
+                                .op = change->op,
+                                .relation = change->relation,
+                                .before = change->before.count > 0 ? &change->before : &none,
+                                .after = change->after.count > 0 ? &change->after : &none};
     if (encode_message(form->encoders, &event, &form->scratch, &message, &err) < 0)
         fail_msg("seed %u: %s", seed, err.text);
     return message.value;

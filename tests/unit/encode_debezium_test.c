@@ -252,7 +252,8 @@ static void test_columns_that_are_hidden(void **state)
     d->column_mask = *one_pair(&r, "4", "public\\.customers\\.(name|note)");
     static const uint32_t key[] = {1};
     r.event.key.kind = CONTENT_ROW;
-    r.event.key.row = (struct content_row){&r.relation, &r.after, 1, key};
+    r.event.key.row = (struct content_row){
+        .relation = &r.relation, .cells = &r.after, .count = 1, .columns = key};
     open_encoders(&r);
     const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
     assert_span(m->key, "{\"name\":\"Anne\"}");
