@@ -137,7 +137,7 @@ static int write_masked(struct debezium *d, const struct cell *cell,
 {
     struct json_writer w = as_jackson(&d->out);
     if (is->refused != NULL) {
-        error_data(err, REASON_COLUMN_TYPE,
+        error_data(err, REASON_BAD_VALUE,
                    "column %.*s of %.*s.%.*s is no text: debezium.%s cannot hide it",
                    SPAN_ARG(column->name), SPAN_ARG(relation->schema), SPAN_ARG(relation->name),
                    is->refused);

@@ -20,9 +20,8 @@
 #include <stdatomic.h>
 
 struct publisher;
-/* Errors: ERROR_RETRY (close the epoch; "fenced" where the broker says so), ERROR_DATA (a verdict
- * about one message; see publisher_verdict), ERROR_STOP. After any but a DATA error of put, only
- * close is legal. */
+/* Errors: ERROR_RETRY (close the epoch; "fenced": by the broker's word), ERROR_DATA (of a message,
+ * see publisher_verdict), ERROR_STOP. After any but a DATA error of put, only close is legal. */
 struct publisher_ops {
     const char *name;
     /* The newest committed record under our key, appended to *record; nothing appended where there

@@ -132,6 +132,6 @@ int types_read_int32(const struct cell *cell, const struct type *type, int32_t *
 int types_read_texts(const struct cell *cell, const struct type *type, struct arena *arena,
                      uint32_t *count, struct span **texts, struct error *err);
 
-#include "types/types_debezium.h"
+#include "types/debezium_modes.h"
 
 #endif

@@ -22,7 +22,7 @@ ELSEWHERE = {
     **{reason: "131" for reason in (
         "setup_unfinished", "timeline_changed", "partial_mismatch", "wal_level", "acl_denied",
         "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",
-        "key_not_sent", "old_not_sent", "key_unknown")},
+        "key_not_sent", "old_not_sent", "key_unknown", "invalid_operation")},
 }
 REASONS = reasons.rows()
 NOT_RUN = {row.slug for row in REASONS if row.mend.startswith("NOT_RUN")}

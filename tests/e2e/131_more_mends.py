@@ -98,12 +98,16 @@ with e2e.Case(label="_rows", config=JSON) as case:
     case.sql("CREATE TABLE public.keyed (id int PRIMARY KEY, code int NOT NULL UNIQUE);"
              " CREATE TABLE public.told (id int PRIMARY KEY, owner text);"
              " CREATE TABLE public.altered (a int, b int, PRIMARY KEY (a, b));"
-             " ALTER TABLE public.altered REPLICA IDENTITY FULL")
+             " ALTER TABLE public.altered REPLICA IDENTITY FULL;"
+             " CREATE TABLE public.written (id int PRIMARY KEY, aggregatetype text, aggregateid text,"
+             " type text, payload text)")
     common = {"as": "outbox", "topic": case.prefix + "{aggregatetype}"}
     relay = case.relay({"routes": [
         dict(common, name="outbox", **{"from": "public.outbox", "columns": {"timestamp": "at"},
                                        "headers": {"id": "{id}", "extra": "{extra}"}}),
         dict(common, name="messages", **{"from": "message:mends"}),
+        dict(common, name="written", **{"from": "public.written",
+                                        "event_router": {"table_op_invalid_behavior": "fatal"}}),
         {"name": "keyed", "from": "public.keyed", "as": "change", "topic": case.prefix + "keyed"},
         {"name": "altered", "from": "public.altered", "as": "change", "topic": case.prefix + "altered"},
         {"name": "told", "from": "public.told", "as": "event", "topic": case.prefix + "told",
@@ -122,7 +126,9 @@ with e2e.Case(label="_rows", config=JSON) as case:
             ("key_unknown", [("INSERT INTO public.altered VALUES (1, 2);"
                               " ALTER TABLE public.altered DROP COLUMN b", ())]),
             ("old_not_sent", [("INSERT INTO public.told VALUES (1, 'anne')", ()),
-                              ("DELETE FROM public.told", ())])):
+                              ("DELETE FROM public.told", ())]),
+            ("invalid_operation", [("INSERT INTO public.written VALUES (1, 'order', 'k', 't')", ()),
+                                   ("UPDATE public.written SET type = 'u'", ())])):
         case.start(relay)
         for statement, parameters in statements:
             case.sql(statement, parameters)
@@ -135,5 +141,5 @@ with e2e.Case(label="_rows", config=JSON) as case:
 
 want = {"wal_level", "setup_unfinished", "timeline_changed", "partial_mismatch", "acl_denied",
         "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",
-        "key_not_sent", "old_not_sent", "key_unknown"}
+        "key_not_sent", "old_not_sent", "key_unknown", "invalid_operation"}
 assert RAN - {"not_confirmed"} == want, RAN ^ want
