@@ -26,16 +26,19 @@ def forgets(case, relay):
     case.put(rows=3)
     case.drain(relay=relay)
     case.one("SELECT pg_switch_wal()::text")
-    for tried in range(3):
+    # Whole pages of WAL are written without being asked: a row may be there without its commit, and its id is used up.
+    for _ in range(6):
         case.sql("SET synchronous_commit = off")
         case.put(rows=5, transactions=4)
         lost, reached = case.truth_count(), next_xid(case)
         seen = case.seen(1.0)
         case.pg.stop("immediate")
         case.pg.start()
-        if case.truth_count() < lost:
+        again = case.truth_count() < lost and next_xid(case) < reached
+        if again:
             break
-    assert case.truth_count() < lost and next_xid(case) < reached, "nothing was lost: the test shows nothing"
+        case.drain(relay=relay)
+    assert again, "nothing was lost: the test shows nothing"
     assert seen <= case.truth_count(), "%d events, %d rows are left" % (seen, case.truth_count())
     case.put(rows=5, transactions=4)
     assert next_xid(case) >= reached, "ids were not handed out again"

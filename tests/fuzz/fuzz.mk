@@ -34,7 +34,7 @@ $(B)/fuzz/libwalferry.a: $(FUZZ_LIB_OBJS) $(FUZZ_HELPERS)
 
 $(FUZZ_BINS): $(B)/fuzz/%: $(B)/fuzz/%.o $(B)/fuzz/libwalferry.a
 	$(if $(Q),@echo "  LD  $@")
-	$(Q)$(CC_clang) $(FUZZ_SANITIZERS) -fsanitize=fuzzer -o $@ $^ -lyaml -ljansson -lpcre2-8 -lpthread
+	$(Q)$(CC_clang) $(FUZZ_SANITIZERS) -fsanitize=fuzzer -o $@ $^ -lyaml -ljansson -lpcre2-8 -lcrypto -lpthread
 
 -include $(FUZZ_LIB_OBJS:.o=.d) $(FUZZ_BINS:=.d) $(FUZZ_HELPERS:.o=.d)
 
