@@ -8,6 +8,7 @@
 #include "config/config_same.h"
 
 #include "model/header_name.h"
+#include "model/topic_name.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -138,6 +139,33 @@ static int check_times(const struct config_reader *reader, const struct config_r
                            "%lld is more than source.poll.idle_interval_ms, %lld",
                            (long long)poll->interval_ms, (long long)poll->idle_interval_ms);
     return 0;
+}
+
+static int check_own_topic(const struct config_reader *reader, const struct config_text *topic,
+                           const char *path, const char *end, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    if (topic_name_check_own(span_of(topic->text), end, &why) == 0)
+        return 0;
+    config_fail(err, reader, topic->line, path, why.reason, "%s",
+                topic->secret ? "the name is for another use" : why.text);
+    return error_hint(err, "give it another name, or leave it out");
+}
+
+/* One topic for two uses would lose the one by what is done for the other. */
+static int check_topics(const struct config_reader *reader, const struct config_relay *relay,
+                        struct error *err)
+{
+    const struct config_text *progress = &relay->delivery.progress_topic;
+    const struct config_text *letters = &relay->dead_letter.topic;
+    if (check_own_topic(reader, progress, "delivery.progress_topic", ".progress", err) < 0 ||
+        check_own_topic(reader, letters, "dead_letter.topic", ".dead-letter", err) < 0)
+        return -1;
+    if (strcmp(progress->text, letters->text) != 0)
+        return 0;
+    config_fail(err, reader, letters->line, "dead_letter.topic", REASON_RESERVED_TOPIC,
+                "topic %s is the progress topic", letters->secret ? "…" : letters->text);
+    return error_hint(err, "give it another name, or leave it out");
 }
 
 static int check_listen(const struct config_reader *reader, const struct config_text *listen,
@@ -371,7 +399,7 @@ int config_check(struct config_reader *reader, const struct config *config, cons
     const struct config_relay *relay = config_only_relay(config);
     assert(relay->name.text != NULL && relay->source.slot.text != NULL);
     assert(relay->routes.count > 0);
-    if (check_times(reader, relay, root, err) < 0 ||
+    if (check_times(reader, relay, root, err) < 0 || check_topics(reader, relay, err) < 0 ||
         check_listen(reader, &config->admin.listen, err) < 0)
         return -1;
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool is_legal(unsigned char c)
 {
@@ -51,37 +52,60 @@ static bool ends_with(struct span text, struct span end)
 
 /* walferry.<relay>.progress and the like, of any relay: a record of somebody else's there would be
  * taken for that relay's own. */
-static bool is_ours(struct span text)
+static const char *end_of_ours(struct span text)
 {
     static const char *const ends[] = {".progress", ".dead-letter", ".quarantine", ".control"};
     if (!span_starts_with(text, SPAN_LITERAL("walferry.")))
-        return false;
+        return NULL;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends_with(text, span_of(ends[i])))
-            return true;
-    return false;
+            return ends[i];
+    return NULL;
+}
+
+static int check_foreign(struct span topic, struct error *err)
+{
+    char shown[SHOWN_MAX + 4];
+    if (topic_name_check(topic, err) < 0)
+        return -1;
+    if (!span_starts_with(topic, SPAN_LITERAL("__")))
+        return 0;
+    return error_data(err, REASON_RESERVED_TOPIC,
+                      "topic %s begins with __, which is for Kafka's own topics",
+                      show(topic, shown));
 }
 
 int topic_name_check_event(struct span topic, const char *progress_topic, struct error *err)
 {
     char shown[SHOWN_MAX + 4];
     assert(progress_topic != NULL);
-    if (topic_name_check(topic, err) < 0)
+    if (check_foreign(topic, err) < 0)
         return -1;
-    if (span_starts_with(topic, SPAN_LITERAL("__")))
-        return error_data(err, REASON_RESERVED_TOPIC,
-                          "topic %s begins with __, which is for Kafka's own topics",
-                          show(topic, shown));
     if (span_equal_text(topic, progress_topic))
         return error_data(err, REASON_RESERVED_TOPIC, "topic %s is the progress topic",
                           show(topic, shown));
-    if (is_ours(topic))
+    if (end_of_ours(topic) != NULL)
         return error_data(
             err, REASON_RESERVED_TOPIC,
             "topic %s has the name of a relay's own topic: walferry.<relay>.progress, "
             ".dead-letter, .quarantine and .control are walferry's",
             show(topic, shown));
     return 0;
+}
+
+int topic_name_check_own(struct span topic, const char *end, struct error *err)
+{
+    char shown[SHOWN_MAX + 4];
+    assert(end != NULL);
+    if (check_foreign(topic, err) < 0)
+        return -1;
+    const char *other = end_of_ours(topic);
+    if (other == NULL || strcmp(other, end) == 0)
+        return 0;
+    return error_data(err, REASON_RESERVED_TOPIC,
+                      "topic %s has the name of a relay's topic for another use: "
+                      "walferry.<relay>%s is walferry's",
+                      show(topic, shown), other);
 }
 
 const char *topic_name_control(const char *relay, char text[TOPIC_NAME_CONTROL_MAX])

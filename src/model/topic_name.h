@@ -17,6 +17,10 @@ int topic_name_check(struct span topic, struct error *err);
 /* And one for events: none of Kafka's own, not the progress topic, none that a relay has or may
  * have for itself. ERROR_DATA, "illegal_topic" or "reserved_topic". */
 int topic_name_check_event(struct span topic, const char *progress_topic, struct error *err);
+/* And one for what a relay keeps itself, of which end is the use: ".progress" and the like. None of
+ * Kafka's own, none that a relay has or may have for another use. ERROR_DATA, "illegal_topic" or
+ * "reserved_topic". */
+int topic_name_check_own(struct span topic, const char *end, struct error *err);
 /* The topic that has the answers to commands: "walferry.<relay>.control". Returns text. */
 #define TOPIC_NAME_CONTROL_MAX 64
 const char *topic_name_control(const char *relay, char text[TOPIC_NAME_CONTROL_MAX]);

@@ -315,6 +315,25 @@ static const struct bad tails[] = {
     {"delivery: {guarantee: exactly-once}\n",
      "7: delivery.guarantee: expected exactly_once or at_least_once, found \"exactly-once\"",
      "config_value", ""},
+    {"delivery: {progress_topic: t}\ndead_letter:\n  topic: t\n",
+     "9: dead_letter.topic: topic t is the progress topic", "reserved_topic",
+     "give it another name, or leave it out"},
+    {"dead_letter: {topic: walferry.orders.progress}\n",
+     "7: dead_letter.topic: topic walferry.orders.progress has the name of a relay's topic for "
+     "another use: walferry.<relay>.progress is walferry's",
+     "reserved_topic", "give it another name, or leave it out"},
+    {"dead_letter: {topic: walferry.orders.control}\n",
+     "7: dead_letter.topic: topic walferry.orders.control has the name of a relay's topic for "
+     "another use: walferry.<relay>.control is walferry's",
+     "reserved_topic", "give it another name, or leave it out"},
+    {"delivery: {progress_topic: walferry.orders.dead-letter}\n",
+     "7: delivery.progress_topic: topic walferry.orders.dead-letter has the name of a relay's "
+     "topic for another use: walferry.<relay>.dead-letter is walferry's",
+     "reserved_topic", "give it another name, or leave it out"},
+    {"delivery: {progress_topic: __consumer_offsets}\n",
+     "7: delivery.progress_topic: topic __consumer_offsets begins with __, which is for Kafka's "
+     "own topics",
+     "reserved_topic", "give it another name, or leave it out"},
     {"delivery: {progress_topic: a/b}\n",
      "7: delivery.progress_topic: expected 1 to 249 of a-z A-Z 0-9 _ - and dots, no dot first, "
      "found \"a/b\"",
