@@ -160,10 +160,14 @@ static void note_refusal(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
     struct verdict_refusal refusal;
+    char id[CHANGE_ID_TEXT_MAX];
     if (find_refusal(e, &refusal)) {
         if (is_letter(relay, refusal.unit))
-            error_stop(err, REASON_DEAD_LETTER_REFUSED, "topic %s does not take a dead letter: %s",
-                       e->config->dead_letter.topic.text, refusal.text);
+            error_stop(err, REASON_DEAD_LETTER_REFUSED,
+                       "topic %s does not take the dead letter of change %s: %s",
+                       e->config->dead_letter.topic.text,
+                       change_id_format(e->verdicts.system_identifier, refusal.unit.id, id),
+                       refusal.text);
         else if (relay->refused_count < VERDICT_REFUSED_MAX)
             relay->refused[relay->refused_count++] = refusal;
         else

@@ -291,8 +291,10 @@ static int on_refused_letter(struct writer *w, struct message *letter, struct er
         return 1;
     }
     struct error cause = *err;
-    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s: %s",
-               w->o.verdicts->routes->items[letter->route].name.text, cause.text);
+    char id[CHANGE_ID_TEXT_MAX];
+    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s, change %s: %s",
+               w->o.verdicts->routes->items[letter->route].name.text,
+               change_id_format(w->o.verdicts->system_identifier, letter->id, id), cause.text);
     return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend dead_letter.topic");
 }
 

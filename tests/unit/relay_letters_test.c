@@ -316,7 +316,7 @@ static void a_letter_that_is_not_taken_is_the_end(void **state)
     transaction(f, "no topic!", "bad");
     assert_int_equal(run(f), -1);
     assert_error(f->err, ERROR_STOP, "dead_letter_refused",
-                 "a dead letter of route outbox: not this topic");
+                 "a dead letter of route outbox, change 7000-0000000000001100-2: not this topic");
 }
 
 static void nothing_is_made_beside_without_a_reason(void **state)
