@@ -19,12 +19,21 @@ enum {
     BODY_MAX = 256
 };
 
-/* Asked of the catalogue, so that a missing table or grant is an answer and no error. */
+/* Asked of the catalogue, so that a missing table or grant is an answer and no error. One of
+ * another shape is somebody else's, and as good as none: no question about its rows would ever be
+ * answered, and anybody can write a message. */
 static const char table_sql[] =
     "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
     "AND pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c "
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-    "WHERE n.nspname = 'walferry' AND c.relname = 'command'";
+    "WHERE n.nspname = 'walferry' AND c.relname = 'command' AND c.relkind = 'r' "
+    "AND (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid "
+    "AND a.attnum > 0 AND NOT a.attisdropped AND (a.attname::text, a.atttypid::oid) IN ("
+    "('id', 'pg_catalog.int8'::pg_catalog.regtype::oid), "
+    "('relay', 'pg_catalog.text'::pg_catalog.regtype::oid), "
+    "('command', 'pg_catalog.jsonb'::pg_catalog.regtype::oid), "
+    "('xid', 'pg_catalog.xid8'::pg_catalog.regtype::oid), "
+    "('lsn', 'pg_catalog.pg_lsn'::pg_catalog.regtype::oid))) = 5";
 
 /* The stream carries the lower half of a transaction's id; the whole one is what is nearest to the
  * next id, because a slot keeps the server from giving out 2^31 more. Row and "is it over?" are of

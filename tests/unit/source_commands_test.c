@@ -169,6 +169,22 @@ static void without_a_table_nothing_was_sent(void **state)
     expect(message(xid, "walferry:orders", "{\"v\":1,\"id\":7}"), COMMAND_ROW);
 }
 
+/* Whoever may write a message would stop the relay for good. */
+static void a_table_of_somebody_else_is_none(void **state)
+{
+    (void)state;
+    run("CREATE SCHEMA walferry; CREATE TABLE walferry.command (id bigint, relay text)");
+    expect(message(700, "walferry:orders", "{\"v\":1,\"id\":7}"), COMMAND_NO_ROW);
+    run("DROP SCHEMA walferry CASCADE; " TABLE);
+    uint32_t xid = send("7");
+    expect(message(xid, "walferry:orders", "{\"v\":1,\"id\":7}"), COMMAND_ROW);
+    run("ALTER TABLE walferry.command DROP COLUMN lsn"); /* a session that has read it asks again */
+    expect(message(xid, "walferry:orders", "{\"v\":1,\"id\":7}"), COMMAND_NO_ROW);
+    run("DROP TABLE walferry.command; CREATE VIEW walferry.command AS SELECT 1 / 0 AS id, "
+        "NULL::text AS relay, NULL::jsonb AS command, NULL::xid8 AS xid, NULL::pg_lsn AS lsn");
+    expect(message(xid, "walferry:orders", "{\"v\":1,\"id\":7}"), COMMAND_NO_ROW);
+}
+
 static void a_session_that_has_gone_is_opened_anew(void **state)
 {
     (void)state;
@@ -186,11 +202,14 @@ static void a_session_that_has_gone_is_opened_anew(void **state)
 static void what_cannot_be_asked_ends_the_epoch_only(void **state)
 {
     (void)state;
-    run("CREATE SCHEMA walferry; CREATE TABLE walferry.command (id text)");
+    run(TABLE "; CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nobody FOREIGN DATA WRAPPER "
+              "nothing; CREATE FOREIGN TABLE walferry.part () INHERITS (walferry.command) "
+              "SERVER nobody");
     struct change change = message(700, "walferry:orders", "{\"v\":1,\"id\":7}");
     assert_int_equal(ask(&change), -1);
     assert_int_equal(err.kind, ERROR_RETRY);
     assert_non_null(strstr(err.text, "command 7"));
+    run("DROP FOREIGN DATA WRAPPER nothing CASCADE");
 }
 
 static void one_that_is_under_way_is_waited_for(void **state)
@@ -220,6 +239,7 @@ int main(void)
         TEST(a_row_counts_in_its_place_only),
         TEST(what_is_no_command_is_not_asked_about),
         TEST(without_a_table_nothing_was_sent),
+        TEST(a_table_of_somebody_else_is_none),
         TEST(a_session_that_has_gone_is_opened_anew),
         TEST(what_cannot_be_asked_ends_the_epoch_only),
         TEST(one_that_is_under_way_is_waited_for),
