@@ -40,8 +40,10 @@ static bool modifier_of(const struct type *type, int32_t first, int32_t second, 
     struct span name = type->name;
     *modifier = first;
     if (span_equal_text(name, "numeric")) {
+        if (first < 1 || first > 1000 || second > 1000)
+            return false;
         *modifier = ((first << 16) | (second < 0 ? 0 : second)) + 4;
-        return first >= 1 && first <= 1000 && second <= 1000;
+        return true;
     }
     if (second >= 0)
         return false;

@@ -218,6 +218,7 @@ static void test_what_nobody_writes(void **state)
         "[]",
         "int4[][]",
         "numeric(99999999999)",
+        "numeric(99999)",
         "a type with a name that is longer than any type of PostgreSQL itself has one",
     };
     int32_t modifier;
