@@ -48,6 +48,16 @@ static void say_role(struct buf *out, const struct names *names, bool replicates
     buf_fini(&literal);
 }
 
+static void say_index(struct buf *out, struct span table, const char *name)
+{
+    struct buf plain = BUF_EMPTY, index = BUF_EMPTY;
+    buf_add_format(&plain, "%.*s_xid_idx", SPAN_ARG(table));
+    pg_quote_identifier(&index, buf_span(&plain));
+    command_say(out, "CREATE INDEX IF NOT EXISTS %s ON %s (xid);", buf_text(&index), name);
+    buf_fini(&index);
+    buf_fini(&plain);
+}
+
 /* Polling listens to no publication: it reads. */
 static void say_reading(const struct command_options *o, const struct router *router,
                         const char *user)
@@ -63,8 +73,7 @@ static void say_reading(const struct command_options *o, const struct router *ro
             pg_quote_identifier(&role, span_of(user));
             command_say(o->out, "GRANT USAGE ON SCHEMA %s TO %s;", buf_text(&of), buf_text(&role));
             command_say(o->out, "GRANT SELECT ON %s TO %s;", buf_text(&name), buf_text(&role));
-            command_say(o->out, "CREATE INDEX IF NOT EXISTS %.*s_xid_idx ON %s (xid);",
-                        SPAN_ARG(table), buf_text(&name));
+            say_index(o->out, table, buf_text(&name));
         }
         buf_fini(&role);
         buf_fini(&of);

@@ -25,7 +25,16 @@ static const char facts_sql[] =
     "ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = $1::oid "
     "AND i.indisvalid AND i.indpred IS NULL AND a.attname = 'xid'), "
     "EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid "
-    "AND tgname = 'walferry_poll_keep' AND tgenabled <> 'D')";
+    "AND tgname = 'walferry_poll_keep' AND tgenabled <> 'D'), "
+    "row_security_active($1::oid), has_schema_privilege(relnamespace, 'USAGE'), relkind = 'p' "
+    "FROM pg_catalog.pg_class WHERE oid = $1::oid";
+
+enum { MAY_SELECT, ROLE, HAS_INDEX, HAS_KEEPER, IS_HIDDEN, MAY_USE, IS_PARTITIONED };
+
+static bool is_true(const struct pg_result *r, int fact)
+{
+    return span_equal_text(pg_result_cell(r, 0, fact), "t");
+}
 
 static uint32_t number(struct span cell)
 {
@@ -80,25 +89,67 @@ static int find_column(const struct poll_table *t, const char *name, uint32_t ty
     return 0;
 }
 
-static void advise(struct origin_poll *o, const struct poll_table *t, bool index, bool keeper)
+static void advise(struct origin_poll *o, const struct poll_table *t, const struct pg_result *r)
 {
-    struct buf text = BUF_EMPTY, name = BUF_EMPTY;
+    struct buf text = BUF_EMPTY, name = BUF_EMPTY, literal = BUF_EMPTY;
     buf_add_text(&text, o->base.advice);
     tables_add_name(&name, t->relation.schema, t->relation.name);
-    if (!index)
+    pg_quote_literal(&literal, buf_span(&name));
+    if (!is_true(r, HAS_INDEX))
         buf_add_format(&text,
                        "%swithout an index on xid each look reads all of table %s: CREATE INDEX "
-                       "CONCURRENTLY ON %s (xid)",
-                       text.len > 0 ? "; " : "", buf_text(&name), buf_text(&name));
-    if (!keeper)
+                       "%sON %s (xid)",
+                       text.len > 0 ? "; " : "", buf_text(&name),
+                       is_true(r, IS_PARTITIONED) ? "" : "CONCURRENTLY ", buf_text(&name));
+    if (!is_true(r, HAS_KEEPER))
         buf_add_format(&text,
                        "%srows of %s can be changed, and deleted before they are published: SELECT "
-                       "walferry.poll_keep('%s', '%s'), of sql/007_poll.sql",
-                       text.len > 0 ? "; " : "", buf_text(&name), buf_text(&name),
+                       "walferry.poll_keep(%s, '%s'), of sql/007_poll.sql",
+                       text.len > 0 ? "; " : "", buf_text(&name), buf_text(&literal),
                        o->o.config->name.text);
     snprintf(o->base.advice, sizeof o->base.advice, "%s", buf_text(&text));
+    buf_fini(&literal);
     buf_fini(&name);
     buf_fini(&text);
+}
+
+/* A row that a policy hides would be taken for published. */
+static int refuse_hidden(const char *name, const char *role, struct error *err)
+{
+    error_stop(err, REASON_NO_PRIVILEGE,
+               "row-level security of table %s may hide rows from the role %s", name, role);
+    error_hint(err,
+               "as a superuser; of the table's owner: ALTER TABLE %s NO FORCE ROW LEVEL "
+               "SECURITY",
+               name);
+    return error_mend_sql(err, "ALTER ROLE %s BYPASSRLS", role);
+}
+
+static int check_rights(const struct poll_table *t, const struct pg_result *r, struct error *err)
+{
+    bool usage = is_true(r, MAY_USE), select = is_true(r, MAY_SELECT);
+    if (usage && select && !is_true(r, IS_HIDDEN))
+        return 0;
+    struct buf role = BUF_EMPTY, name = BUF_EMPTY, schema = BUF_EMPTY;
+    pg_quote_identifier(&role, pg_result_cell(r, 0, ROLE));
+    pg_quote_identifier(&schema, t->relation.schema);
+    tables_add_name(&name, t->relation.schema, t->relation.name);
+    if (usage && select) {
+        refuse_hidden(buf_text(&name), buf_text(&role), err);
+    } else {
+        error_stop(err, REASON_NO_PRIVILEGE, "the role %s may not read table %s", buf_text(&role),
+                   buf_text(&name));
+        error_hint(err, usage ? "as the table's owner" : "as the schema's owner");
+        if (usage)
+            error_mend_sql(err, "GRANT SELECT ON %s TO %s", buf_text(&name), buf_text(&role));
+        else
+            error_mend_sql(err, "GRANT USAGE ON SCHEMA %s TO %s", buf_text(&schema),
+                           buf_text(&role));
+    }
+    buf_fini(&schema);
+    buf_fini(&name);
+    buf_fini(&role);
+    return -1;
 }
 
 static int check_facts(struct origin_poll *o, const struct poll_table *t, const char *oid,
@@ -107,22 +158,9 @@ static int check_facts(struct origin_poll *o, const struct poll_table *t, const 
     struct pg_result *r = NULL;
     if (pg_query(o->base.sql, facts_sql, 1, &oid, &r, err) < 0)
         return -1;
-    int result = 0;
-    if (!span_equal_text(pg_result_cell(r, 0, 0), "t")) {
-        struct buf role = BUF_EMPTY, name = BUF_EMPTY;
-        pg_quote_identifier(&role, pg_result_cell(r, 0, 1));
-        tables_add_name(&name, t->relation.schema, t->relation.name);
-        error_stop(err, REASON_NO_PRIVILEGE, "the role %s may not read table %s", buf_text(&role),
-                   buf_text(&name));
-        error_hint(err, "as the table's owner");
-        error_mend_sql(err, "GRANT SELECT ON %s TO %s", buf_text(&name), buf_text(&role));
-        buf_fini(&name);
-        buf_fini(&role);
-        result = -1;
-    } else {
-        advise(o, t, span_equal_text(pg_result_cell(r, 0, 2), "t"),
-               span_equal_text(pg_result_cell(r, 0, 3), "t"));
-    }
+    int result = check_rights(t, r, err);
+    if (result == 0)
+        advise(o, t, r);
     pg_result_free(r);
     return result;
 }

@@ -5,6 +5,7 @@ what a route asks too much. A change is passed over; a relay begins anew; a pool
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -217,6 +218,36 @@ with e2e.Case(config=POLL, label="_bad", sql="""
     reader = "poll_reader_%d" % os.getpid()
     case.command(case.relay({"source": {"connection": case.dsn(reader)}}), "check", "--connect", code=1,
                  says="GRANT SELECT ON")
+    # A policy would hide rows, and a snapshot later they would be taken for published.
+    case.sql("GRANT SELECT ON public.outbox TO %s; ALTER TABLE public.outbox ENABLE ROW LEVEL SECURITY" % reader)
+    hidden = case.relay({"source": {"connection": case.dsn(reader)}})
+    case.command(hidden, "check", "--connect", code=1, says=("row-level security", "BYPASSRLS"))
+    case.sql("ALTER TABLE public.outbox DISABLE ROW LEVEL SECURITY")
+    case.setup(hidden)
+    hidden.start()
+    case.put(prefix="h")
+    case.drain(relay=hidden)
+    case.sql("ALTER TABLE public.outbox ENABLE ROW LEVEL SECURITY")
+    case.put(prefix="i")
+    assert hidden.wait(30) == 2, hidden.log_text()
+    assert "row-level security" in hidden.log_text(), hidden.log_text()
+    case.sql("ALTER TABLE public.outbox DISABLE ROW LEVEL SECURITY")
+    hidden.start()
+    case.drain(relay=hidden)
+    case.stop(hidden)
+    case.judge()
+    case.command(hidden, "teardown", "--yes", says="progress: closed")
+    # Names as people have them, in statements to be copied.
+    case.sql("""CREATE SCHEMA "Odd's"; CREATE TABLE "Odd's"."It's a-Box" (LIKE public.outbox INCLUDING DEFAULTS)
+        PARTITION BY RANGE (seq)""")
+    case.apply("007_poll.sql")
+    odd = of('"Odd\'s"."It\'s a-Box"')
+    said = case.command(odd, "check", "--connect", says="poll_keep")
+    case.sql(re.search(r"SELECT walferry.poll_keep.*?'\)", said).group(0))
+    for line in case.command(odd, "setup", "--print-sql").splitlines():
+        if line.startswith("CREATE INDEX"):
+            case.sql(line)
+    case.sql("""REVOKE ALL ON public.outbox FROM %s; DROP SCHEMA "Odd's" CASCADE""" % reader)
     case.sql("DROP ROLE " + reader)
     # Two rows of one seq would hide each other behind the end of a page.
     case.sql("INSERT INTO double (id, aggregatetype, aggregateid, type, payload, seq)"
