@@ -40,6 +40,18 @@ size_t utf8_length(const char *at, const char *end)
     return (c[0] == 0xF0 && c[1] < 0x90) || (c[0] == 0xF4 && c[1] > 0x8F) ? 0 : 4;
 }
 
+bool utf8_is_valid(const char *at, const char *end)
+{
+    assert(at <= end);
+    while (at < end) {
+        size_t length = (unsigned char)*at < 0x80 ? 1 : utf8_length(at, end);
+        if (length == 0)
+            return false;
+        at += length;
+    }
+    return true;
+}
+
 /* A first byte says how long its sequence is meant to be. */
 static size_t meant_length(unsigned char first)
 {

@@ -8,6 +8,8 @@
 
 /* Length of the valid sequence at `at` (1 to 4), or 0 where there is none before `end`. */
 size_t utf8_length(const char *at, const char *end);
+/* Are they sequences up to the end? Nothing at all is, too. */
+bool utf8_is_valid(const char *at, const char *end);
 /* True where a sequence begins at `at` and `end` comes before its own end. */
 bool utf8_cut_off(const char *at, const char *end);
 /* Drops what is left of a character in two at the end of the text. */

@@ -25,18 +25,6 @@ struct letter_writer {
 
 /* ---- Cells ---- */
 
-static bool is_text(struct span bytes)
-{
-    const char *end = bytes.ptr + bytes.len;
-    for (const char *at = bytes.ptr; at < end;) {
-        size_t len = utf8_length(at, end);
-        if (len == 0)
-            return false;
-        at += len;
-    }
-    return true;
-}
-
 static void write_base64(struct letter_writer *w, const char *name, struct span bytes)
 {
     json_write_begin_object(&w->json);
@@ -46,7 +34,7 @@ static void write_base64(struct letter_writer *w, const char *name, struct span 
 
 static void write_bytes(struct letter_writer *w, struct span bytes)
 {
-    if (bytes.ptr == NULL || is_text(bytes))
+    if (bytes.ptr == NULL || utf8_is_valid(bytes.ptr, bytes.ptr + bytes.len))
         json_write_string(&w->json, bytes);
     else
         write_base64(w, "base64", bytes);

@@ -41,22 +41,10 @@ static bool is_wanted(const struct letter_filter *f, const struct kafka_letter *
 
 /* ---- One object of JSON for all ---- */
 
-static bool is_text(struct span bytes)
-{
-    const char *end = bytes.ptr + bytes.len;
-    for (const char *at = bytes.ptr; at < end;) {
-        size_t len = utf8_length(at, end);
-        if (len == 0)
-            return false;
-        at += len;
-    }
-    return true;
-}
-
 static void write_key(struct answer *a, struct span key)
 {
     json_write_name(&a->json, "key");
-    if (key.ptr == NULL || is_text(key)) {
+    if (key.ptr == NULL || utf8_is_valid(key.ptr, key.ptr + key.len)) {
         json_write_string(&a->json, key);
         return;
     }
@@ -88,7 +76,8 @@ static void write_json(struct answer *a, const struct kafka_letter *letter)
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         json_write_member_string(w, members[i].member,
                                  kafka_letter_header(letter, members[i].header));
-    if (a->filter->values && letter->value.ptr != NULL && is_text(letter->value))
+    if (a->filter->values && letter->value.ptr != NULL &&
+        utf8_is_valid(letter->value.ptr, letter->value.ptr + letter->value.len))
         json_write_member_raw(w, "value", letter->value);
     json_write_end_object(w);
 }

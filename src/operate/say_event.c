@@ -11,14 +11,8 @@
 
 static bool is_text(struct span bytes)
 {
-    const char *end = bytes.ptr + bytes.len;
-    for (const char *at = bytes.ptr; at < end;) {
-        size_t len = utf8_length(at, end);
-        if (len == 0 || *at == '\0')
-            return false;
-        at += len;
-    }
-    return true;
+    return memchr(bytes.ptr, '\0', bytes.len) == NULL &&
+           utf8_is_valid(bytes.ptr, bytes.ptr + bytes.len);
 }
 
 struct span event_printable(struct span bytes, struct arena *arena)

@@ -32,6 +32,12 @@ struct show {
 static int open_all(struct show *s, struct pg_system *system, struct error *err)
 {
     const struct command_options *o = s->o;
+    if (o->config->source.mode == SOURCE_POLL) {
+        error_stop(err, REASON_USAGE,
+                   "--publisher stdout reads the write-ahead log, and this relay "
+                   "polls (source.mode: poll)");
+        return error_hint(err, "read the topics, or try the routes with check --sample");
+    }
     if (relay_open_router(o->config, &s->router, err) < 0 ||
         relay_check_connection(o->config, err) < 0 ||
         relay_live(o, s->router, system, &s->source, err) < 0)

@@ -46,26 +46,15 @@ static int feed_guard(struct poll_source *s, int64_t now_us, struct error *err)
     return poll_feed_guard(s->poll, &guard, now_us, err);
 }
 
-/* A database of no encoding sends whatever bytes there are. */
-static bool is_utf8(struct span text)
-{
-    const char *at = text.ptr, *end = at + text.len;
-    while (at < end) {
-        size_t length = (unsigned char)*at < 0x80 ? 1 : utf8_length(at, end);
-        if (length == 0)
-            return false;
-        at += length;
-    }
-    return true;
-}
-
 static int feed_row(struct poll_source *s, struct error *err)
 {
     const struct relation *relation = &s->o.tables[s->question.table].relation;
     assert(pg_answer_count(s->asker) == relation->column_count);
     for (uint32_t i = 0; i < relation->column_count; i++) {
         struct span text = pg_answer_cell(s->asker, i);
-        enum cell_kind kind = text.ptr == NULL ? CELL_NULL : is_utf8(text) ? CELL_TEXT : CELL_BYTES;
+        enum cell_kind kind = CELL_NULL;
+        if (text.ptr != NULL) /* a database of no encoding sends whatever bytes there are */
+            kind = utf8_is_valid(text.ptr, text.ptr + text.len) ? CELL_TEXT : CELL_BYTES;
         s->cells[i] = (struct cell){.kind = kind, .bytes = text};
     }
     return poll_feed_row(s->poll, s->cells, err);

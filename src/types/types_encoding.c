@@ -104,16 +104,6 @@ static size_t ascii_length(struct span text)
     return at;
 }
 
-static bool is_utf8(struct span text)
-{
-    const char *end = text.ptr + text.len;
-    size_t length;
-    for (const char *at = text.ptr + ascii_length(text); at < end; at += length)
-        if ((length = utf8_length(at, end)) == 0)
-            return false;
-    return true;
-}
-
 /* The length of the text in UTF-8; 0 where a byte has no character. */
 static size_t measure(const struct text_encoding *encoding, struct span bytes)
 {
@@ -151,7 +141,7 @@ bool text_encoding_to_utf8(const struct text_encoding *encoding, struct span byt
     if (encoding == NULL || ascii_length(bytes) == bytes.len)
         return true;
     if (encoding->kind == TEXT_ANY)
-        return is_utf8(bytes);
+        return utf8_is_valid(bytes.ptr, bytes.ptr + bytes.len);
     size_t length = encoding->kind == TEXT_TABLE ? measure(encoding, bytes) : 0;
     if (length == 0)
         return false;

@@ -215,6 +215,7 @@ with e2e.Case(config=POLL, label="_bad", sql="""
     case.command(case.relay({"source": {"poll": {"strategy": "claim"}}}), "check", code=2, says="strategy")
     case.command(case.relay({"source": {"poll": {"interval_ms": 900, "idle_interval_ms": 10}}}), "check", code=2,
                  says="idle_interval_ms")
+    case.command(of("public.outbox"), "run", "--publisher", "stdout", code=2, says="this relay polls")
     reader = "poll_reader_%d" % os.getpid()
     case.command(case.relay({"source": {"connection": case.dsn(reader)}}), "check", "--connect", code=1,
                  says="GRANT SELECT ON")
