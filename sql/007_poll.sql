@@ -23,7 +23,8 @@
 --                          COMMIT;
 --   walferry_poll_wake_<relay>  NOTIFY walferry_<relay>, told once a transaction. Transactions that
 --                        notify commit one after the other; where that is too slow, drop this one
---                        trigger, and the interval is what there is.
+--                        trigger, and the interval is what there is. So, too, where transactions
+--                        are prepared: PREPARE TRANSACTION refuses one that has notified.
 --
 -- Rows that are inserted and deleted in one transaction never become events here, so that is refused,
 -- too. A partition that is dropped or detached takes its rows along, asked by nobody.

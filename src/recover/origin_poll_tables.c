@@ -36,6 +36,15 @@ static bool is_true(const struct pg_result *r, int fact)
     return span_equal_text(pg_result_cell(r, 0, fact), "t");
 }
 
+/* A table that is polled too ($2), and whose rows include those of this one. */
+static const char above_sql[] =
+    "WITH RECURSIVE above(oid) AS (SELECT inhparent FROM pg_catalog.pg_inherits "
+    "WHERE inhrelid = $1::oid UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i "
+    "JOIN above a ON i.inhrelid = a.oid) SELECT n.nspname, c.relname FROM above a "
+    "JOIN pg_catalog.pg_class c ON c.oid = a.oid "
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE a.oid = ANY ($2::oid[]) LIMIT 1";
+
 static uint32_t number(struct span cell)
 {
     return (uint32_t)strtoul(cell.ptr, NULL, 10);
@@ -165,7 +174,58 @@ static int check_facts(struct origin_poll *o, const struct poll_table *t, const 
     return result;
 }
 
-static int load_table(struct origin_poll *o, const struct routed_table *from,
+/* Rows of a transaction that is still to come were copied from another server. No window has them
+ * now, and one will when this server has got as far. */
+static int check_xids(struct origin_poll *o, const struct poll_table *t, struct error *err)
+{
+    struct pg_result *r = NULL;
+    struct buf sql = BUF_EMPTY, name = BUF_EMPTY;
+    tables_add_name(&name, t->relation.schema, t->relation.name);
+    buf_add_format(&sql,
+                   "SELECT pg_snapshot_xmax(pg_current_snapshot()) FROM %s WHERE xid >= "
+                   "pg_snapshot_xmax(pg_current_snapshot()) LIMIT 1",
+                   buf_text(&name));
+    int result = pg_query(o->base.sql, buf_text(&sql), 0, NULL, &r, err);
+    if (result == 0 && pg_result_rows(r) > 0) {
+        struct span next = pg_result_cell(r, 0, 0);
+        result = error_stop(err, REASON_XID_AHEAD,
+                            "table %s holds rows of transactions from %.*s on, which this server "
+                            "has not handed out: they were copied from another one",
+                            buf_text(&name), SPAN_ARG(next));
+        error_hint(err,
+                   "delete those that are published, and have the rest published: ALTER TABLE %s "
+                   "DISABLE TRIGGER USER; UPDATE %s SET xid = DEFAULT WHERE xid >= '%.*s'; ALTER "
+                   "TABLE %s ENABLE TRIGGER USER",
+                   buf_text(&name), buf_text(&name), SPAN_ARG(next), buf_text(&name));
+    }
+    pg_result_free(r);
+    buf_fini(&name);
+    buf_fini(&sql);
+    return result;
+}
+
+/* Its rows would come twice. */
+static int check_apart(struct origin_poll *o, const struct poll_table *t, const char *oid,
+                       const char *polled, struct error *err)
+{
+    const char *const parameters[] = {oid, polled};
+    struct pg_result *r = NULL;
+    if (pg_query(o->base.sql, above_sql, 2, parameters, &r, err) < 0)
+        return -1;
+    int result = 0;
+    if (pg_result_rows(r) > 0) {
+        result = error_stop(err, REASON_ROUTE_UNREACHABLE,
+                            "table %.*s.%.*s is part of %.*s.%.*s, which is polled, too: its rows "
+                            "would be published twice",
+                            SPAN_ARG(t->relation.schema), SPAN_ARG(t->relation.name),
+                            SPAN_ARG(pg_result_cell(r, 0, 0)), SPAN_ARG(pg_result_cell(r, 0, 1)));
+        error_hint(err, "keep the route of one of them");
+    }
+    pg_result_free(r);
+    return result;
+}
+
+static int load_table(struct origin_poll *o, const struct routed_table *from, const char *polled,
                       struct poll_table *table, struct error *err)
 {
     char oid[16];
@@ -181,13 +241,26 @@ static int load_table(struct origin_poll *o, const struct routed_table *from,
     if (find_column(table, "seq", TYPE_OID_INT8, TYPE_OID_INT4, not_null, &table->seq, err) < 0 ||
         find_column(table, "xid", TYPE_OID_XID8, TYPE_OID_XID8, not_null, &table->xid, err) < 0)
         return -1;
-    return check_facts(o, table, oid, err);
+    if (check_apart(o, table, oid, polled, err) < 0 || check_facts(o, table, oid, err) < 0)
+        return -1;
+    return check_xids(o, table, err);
 }
 
 static int by_route(const void *a, const void *b)
 {
     const struct routed_table *left = a, *right = b;
     return left->route < right->route ? -1 : left->route > right->route;
+}
+
+/* The oids of all, as an array of SQL. */
+static const char *oids_of(struct arena *arena, const struct tables *tables)
+{
+    struct buf text = BUF_EMPTY;
+    for (uint32_t i = 0; i < tables->count; i++)
+        buf_add_format(&text, "%s%" PRIu32, i > 0 ? "," : "", tables->items[i].oid);
+    const char *array = arena_format(arena, "{%s}", buf_text(&text));
+    buf_fini(&text);
+    return array;
 }
 
 /* Nothing of a publication matters. */
@@ -211,8 +284,9 @@ int poll_load_tables(struct origin_poll *o, const struct router *router, struct 
         return -1;
     qsort(tables.items, tables.count, sizeof *tables.items, by_route);
     o->tables = arena_alloc_zero(&o->arena, tables.count * sizeof *o->tables);
+    const char *polled = oids_of(&o->arena, &tables);
     for (uint32_t i = 0; i < tables.count; i++)
-        if (load_table(o, &tables.items[i], &o->tables[o->table_count++], err) < 0)
+        if (load_table(o, &tables.items[i], polled, &o->tables[o->table_count++], err) < 0)
             return -1;
     return 0;
 }

@@ -195,6 +195,9 @@ with e2e.Case(config=POLL, label="_bad", sql="""
         CREATE TABLE bare (id uuid, aggregatetype text, aggregateid text, type text, payload text);
         CREATE TABLE old (LIKE bare, seq bigint PRIMARY KEY, xid bigint NOT NULL);
         CREATE TABLE loose (LIKE bare, seq bigint PRIMARY KEY, xid xid8);
+        CREATE TABLE whole (LIKE public.outbox INCLUDING DEFAULTS) PARTITION BY RANGE (seq);
+        CREATE TABLE piece PARTITION OF whole DEFAULT;
+        CREATE TABLE copied (LIKE public.outbox INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING INDEXES);
         CREATE TABLE double (LIKE bare, seq bigint NOT NULL, xid xid8 NOT NULL DEFAULT pg_current_xact_id());
         CREATE ROLE %s LOGIN""" % "poll_reader_%d" % os.getpid()) as case:
     def of(table, **more):
@@ -250,6 +253,17 @@ with e2e.Case(config=POLL, label="_bad", sql="""
             case.sql(line)
     case.sql("""REVOKE ALL ON public.outbox FROM %s; DROP SCHEMA "Odd's" CASCADE""" % reader)
     case.sql("DROP ROLE " + reader)
+    # Rows of a partition are rows of the whole.
+    route = case.config()["routes"][0]
+    case.command(case.relay({"routes": [dict(route, name=name, **{"from": "public." + name})
+                                        for name in ("piece", "whole")]}),
+                 "check", "--connect", code=1, says="public.piece is part of public.whole")
+    # What was copied from a server that is further would come when this one has got as far.
+    case.sql("INSERT INTO copied (aggregatetype, aggregateid, type, payload, xid)"
+             " VALUES ('order', 'k', 'Put', '{}', '4000000000')")
+    text = case.command(of("public.copied"), "check", "--connect", code=1, says="copied from another")
+    case.sql(re.search(r"published: (.*?;.*?;[^;\n]*USER)", text).group(1))
+    case.command(of("public.copied"), "check", "--connect")
     # Two rows of one seq would hide each other behind the end of a page.
     case.sql("INSERT INTO double (id, aggregatetype, aggregateid, type, payload, seq)"
              " SELECT gen_random_uuid(), 'order', 'k', 'Put', '{}', 5 FROM generate_series(1, 2)")
