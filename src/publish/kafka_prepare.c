@@ -180,9 +180,13 @@ static int check_for(const struct preparing *p, const char *topic, enum topic_us
         return check_progress_topic(p, topic, facts, settings, err);
     if (use == TOPIC_OF_CONTROL)
         return 0;
-    if (use == TOPIC_OF_LETTERS && check_letter_topic(p, topic, settings, err) < 0)
+    /* First: the mend of what is compacted would have Kafka delete a relay's progress. */
+    if (check_destination(p, topic, facts->partitions, settings, err) < 0) {
+        if (use == TOPIC_OF_LETTERS && err->reason == REASON_RESERVED_TOPIC)
+            error_hint(err, "name another topic as dead_letter.topic");
         return -1;
-    return check_destination(p, topic, facts->partitions, settings, err);
+    }
+    return use == TOPIC_OF_LETTERS ? check_letter_topic(p, topic, settings, err) : 0;
 }
 
 static int prepare_known(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,

@@ -20,6 +20,10 @@ def attack(victim, case, more, reason):
     said = case.command(case.relay(leads_to(case, ledger)), "check", "--connect", code=1, says="relay's progress")
     assert ledger in said, said
     case.refused(case.relay(leads_to(case, ledger)), 2, ledger)
+    letters = dict(leads_to(case, "{aggregatetype}", "dead_letter"), dead_letter={"topic": ledger})
+    said = case.command(case.relay(letters), "check", "--connect", code=1, says="relay's progress")
+    assert "cleanup.policy" not in said, said  # which would have Kafka delete the progress
+    case.refused(case.relay(letters), 2, "name another topic as dead_letter.topic")
     relay = case.start(case.relay(leads_to(case, "{aggregatetype}")))
     for topic in (case.prefix + "good", ledger, ledger, case.prefix + "good"):
         case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type) VALUES (%s, %s, 'x')",
