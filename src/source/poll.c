@@ -76,10 +76,18 @@ struct poll {
 
 /* ---- Opening ---- */
 
+/* A schema with a dot stands in quotes, as in the file; else two tables could have one name. */
 static void table_name(const struct poll_table *table, struct buf *name)
 {
-    buf_add(name, table->relation.schema);
-    buf_add_char(name, '.');
+    struct span schema = table->relation.schema;
+    bool quoted = memchr(schema.ptr, '.', schema.len) || memchr(schema.ptr, '"', schema.len);
+    buf_add_text(name, quoted ? "\"" : "");
+    for (size_t i = 0; i < schema.len; i++) {
+        buf_add_char(name, schema.ptr[i]);
+        if (schema.ptr[i] == '"')
+            buf_add_char(name, '"');
+    }
+    buf_add_text(name, quoted ? "\"." : ".");
     buf_add(name, table->relation.name);
 }
 

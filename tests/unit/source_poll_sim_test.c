@@ -156,11 +156,13 @@ static void relay_open(void)
         relay.columns[0].name = SPAN_LITERAL("seq");
         relay.columns[1].name = SPAN_LITERAL("xid");
         relay.tables[i] =
-            (struct poll_table){.relation = {.schema = SPAN_LITERAL("public"),
-                                             .name = i == 0 ? SPAN_LITERAL("a") : SPAN_LITERAL("b"),
-                                             .column_count = 2,
-                                             .columns = relay.columns,
-                                             .version = 1},
+            (struct poll_table){.relation =
+                                    {/* two names that are one without quotes */
+                                     .schema = i == 0 ? SPAN_LITERAL("a.b") : SPAN_LITERAL("a"),
+                                     .name = i == 0 ? SPAN_LITERAL("c") : SPAN_LITERAL("b.c"),
+                                     .column_count = 2,
+                                     .columns = relay.columns,
+                                     .version = 1},
                                 .xid = 1};
     }
     const struct poll_options options = {.tables = relay.tables,
