@@ -6,7 +6,8 @@
 
 bool change_id_equal(struct change_id a, struct change_id b)
 {
-    return a.kind == b.kind && a.final_lsn == b.final_lsn && a.ordinal == b.ordinal;
+    return a.kind == b.kind && a.final_lsn == b.final_lsn && a.ordinal == b.ordinal &&
+           a.table == b.table;
 }
 
 int change_id_compare(struct change_id a, struct change_id b)
@@ -55,6 +56,10 @@ size_t change_id_format_event(uint64_t system_identifier, struct change_id id, u
     } else {
         *at++ = 'x';
         at = put_decimal(at, id.xid);
+        if (id.table != 0) {
+            *at++ = 't';
+            at = put_decimal(at, id.table);
+        }
     }
     *at++ = '-';
     at = put_decimal(at, id.ordinal);
@@ -117,7 +122,16 @@ static bool take_place(const char **at, struct change_id *id)
     }
     (*at)++;
     id->kind = CHANGE_ID_POLL;
-    return take_decimal(at, &id->xid);
+    if (!take_decimal(at, &id->xid))
+        return false;
+    if (**at != 't')
+        return true;
+    (*at)++;
+    uint64_t table;
+    if (!take_decimal(at, &table) || table == 0 || table > UINT32_MAX)
+        return false;
+    id->table = (uint32_t)table;
+    return true;
 }
 
 /* The first event of a change has no number. */
@@ -139,7 +153,7 @@ bool change_id_parse(const char *text, uint64_t *system_identifier, struct chang
     assert(text != NULL);
     uint64_t system;
     uint32_t number;
-    struct change_id read;
+    struct change_id read = {.table = 0};
     if (!take_decimal(&text, &system) || *text++ != '-')
         return false;
     if (!take_place(&text, &read) || *text++ != '-')

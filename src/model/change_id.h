@@ -2,11 +2,13 @@
  *
  *   wal    <system identifier>-<16 hex digits: final LSN of BEGIN>-<ordinal>[.<n>]
  *   poll   <system identifier>-x<xid>-<seq>[.<n>]
+ *          <system identifier>-x<xid>t<oid of the table>-<seq>[.<n>]
  *
- * It goes out in the id header, into logs, and comes back through `walferry skip`. The ".<n>" tells
- * the second and further events of one change apart; it belongs to the event and not to the id. An
- * id of the WAL is a place: its ids are ordered as the changes are. One of polling can only be told
- * from others. Formatting costs no printf: it runs once for every message. */
+ * It goes out in the id header, into logs, and comes back through `walferry skip`. The ".<n>"
+ * tells the second and further events of one change apart; it belongs to the event and not to
+ * the id. An id of the WAL is a place: its ids are ordered as the changes are. One of polling
+ * can only be told from others; each table numbers its rows by itself, so where several are
+ * polled it names its own. Formatting costs no printf: it runs once for every message. */
 #ifndef WALFERRY_MODEL_CHANGE_ID_H
 #define WALFERRY_MODEL_CHANGE_ID_H
 
@@ -30,16 +32,17 @@ struct change_id {
         uint64_t ordinal; /* WAL: within the transaction, from 1; 0: the transaction as such */
         uint64_t seq;     /* POLL */
     };
+    uint32_t table; /* POLL: its oid; 0 where one table alone is polled */
 };
 
 static inline struct change_id change_id_wal(uint64_t final_lsn, uint64_t ordinal)
 {
-    return (struct change_id){CHANGE_ID_WAL, {.final_lsn = final_lsn}, {.ordinal = ordinal}};
+    return (struct change_id){CHANGE_ID_WAL, {.final_lsn = final_lsn}, {.ordinal = ordinal}, 0};
 }
 
-static inline struct change_id change_id_poll(uint64_t xid, uint64_t seq)
+static inline struct change_id change_id_poll(uint64_t xid, uint32_t table, uint64_t seq)
 {
-    return (struct change_id){CHANGE_ID_POLL, {.xid = xid}, {.seq = seq}};
+    return (struct change_id){CHANGE_ID_POLL, {.xid = xid}, {.seq = seq}, table};
 }
 
 static inline bool change_id_is_none(struct change_id id)
@@ -52,8 +55,8 @@ bool change_id_equal(struct change_id a, struct change_id b);
 int change_id_compare(struct change_id a, struct change_id b);
 
 /* 20 + 1 + 16 + 1 + 20 + 1 + 10 digits and dashes at most, and the NUL: 70; rounded up. Of polling
- * 20 + 2 + 20 + 1 + 20 + 1 + 10 and the NUL: 75. */
-#define CHANGE_ID_TEXT_MAX 80
+ * 20 + 2 + 20 + 1 + 10 + 1 + 20 + 1 + 10 and the NUL: 86. */
+#define CHANGE_ID_TEXT_MAX 88
 
 /* Without the ".<n>" of a second event. id: not NONE. Returns text. */
 const char *change_id_format(uint64_t system_identifier, struct change_id id,

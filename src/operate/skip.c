@@ -13,9 +13,10 @@ static int parse_id(const char *id, struct skip *skip, uint64_t *system_identifi
     if (change_id_parse(id, system_identifier, &skip->id, event))
         return 0;
     error_stop(err, REASON_BAD_ID, "%s is not a walferry-id", id);
-    return error_hint(err, "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, or of "
-                           "polling <system identifier>-x<xid>-<seq>, as in the log line that "
-                           "names the change");
+    return error_hint(err,
+                      "it reads <system identifier>-<16 hexadecimal digits>-<ordinal>, or of "
+                      "polling <system identifier>-x<xid>[t<oid>]-<seq>, as in the log line that "
+                      "names the change");
 }
 
 /* A name that no route has would never be heeded. */

@@ -447,11 +447,12 @@ static void give_begin(struct poll *p, struct change *change)
 static void give_row(struct poll *p, struct change *change)
 {
     const struct poll_table *t = &p->o.tables[p->table];
+    uint32_t oid = p->o.table_count > 1 ? t->relation.oid : 0;
     p->reached[p->table] = (struct reached){.any = true, .seq = p->seq};
     p->done++;
     *change = (struct change){.op = CHANGE_INSERT,
                               .position = {p->prev_lsn, p->done},
-                              .id = change_id_poll(p->xid, (uint64_t)p->seq),
+                              .id = change_id_poll(p->xid, oid, (uint64_t)p->seq),
                               .xid = (uint32_t)p->xid,
                               .commit_time_us = p->guard.time_us,
                               .relation = &t->relation,

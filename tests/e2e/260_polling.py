@@ -258,6 +258,17 @@ with e2e.Case(config=POLL, label="_bad", sql="""
     case.command(case.relay({"routes": [dict(route, name=name, **{"from": "public." + name})
                                         for name in ("piece", "whole")]}),
                  "check", "--connect", code=1, says="public.piece is part of public.whole")
+    # Two tables that number their rows by themselves: one transaction, one seq, two ids.
+    both = case.up({"routes": [dict(route, name=name, **{"from": "public." + name}) for name in ("outbox", "copied")]})
+    case.sql("TRUNCATE public.outbox, copied RESTART IDENTITY; BEGIN; " + "".join(
+        "INSERT INTO %s (aggregatetype, aggregateid, type, payload) VALUES ('order', 'k', 'Put', '{}');" % name
+        for name in ("public.outbox", "copied")) + "COMMIT")
+    held = {row[0] for row in case.sql("SELECT id::text FROM public.outbox UNION SELECT id::text FROM copied")}
+    e2e.wait("both", lambda: case.seen(0.1) < 0 or held <= set(case.tail.ids), 30)
+    case.stop(both)
+    case.command(both, "teardown", "--yes", says="progress: closed")
+    ids = [oracle.header(event, "walferry-id") for event in case.tail.events[-2:]]
+    assert ids[0] != ids[1] and "t" in ids[0], ids
     # What was copied from a server that is further would come when this one has got as far.
     case.sql("INSERT INTO copied (aggregatetype, aggregateid, type, payload, xid)"
              " VALUES ('order', 'k', 'Put', '{}', '4000000000')")

@@ -55,11 +55,11 @@ def header(event, name):
 
 def walferry_id(text):
     """<system identifier>-<16 hex digits>-<ordinal>[.<n>], or of polling
-    <system identifier>-x<xid>-<seq>[.<n>]: there xid and seq stand in for LSN and ordinal."""
+    <system identifier>-x<xid>[t<oid>]-<seq>[.<n>]: there xid and seq stand in for LSN and ordinal."""
     system, lsn, rest = text.split("-")
     ordinal, _, nth = rest.partition(".")
     if lsn.startswith("x"):
-        return WalferryId(int(system), int(lsn[1:]), int(ordinal), int(nth or 1))
+        return WalferryId(int(system), int(lsn[1:].partition("t")[0]), int(ordinal), int(nth or 1))
     if len(lsn) != 16:
         raise ValueError("not a walferry-id: " + text)
     return WalferryId(int(system), int(lsn, 16), int(ordinal), int(nth or 1))

@@ -30,13 +30,14 @@ static void test_format_of_polling(void **state)
 {
     (void)state;
     char text[CHANGE_ID_TEXT_MAX];
-    assert_string_equal(change_id_format(7318349394477056000, change_id_poll(731, 42), text),
+    assert_string_equal(change_id_format(7318349394477056000, change_id_poll(731, 0, 42), text),
                         "7318349394477056000-x731-42");
-    size_t len = change_id_format_event(UINT64_MAX, change_id_poll(UINT64_MAX, UINT64_MAX),
-                                        UINT32_MAX, text);
-    assert_string_equal(text, "18446744073709551615-x18446744073709551615-18446744073709551615."
+    size_t len = change_id_format_event(
+        UINT64_MAX, change_id_poll(UINT64_MAX, UINT32_MAX, UINT64_MAX), UINT32_MAX, text);
+    assert_string_equal(text, "18446744073709551615-x18446744073709551615t4294967295-"
+                              "18446744073709551615."
                               "4294967295");
-    assert_int_equal(len, 74);
+    assert_int_equal(len, 85);
     assert_true(len < CHANGE_ID_TEXT_MAX);
 }
 
@@ -51,13 +52,19 @@ static void test_parse(void **state)
     assert_true(system == UINT64_MAX);
     assert_true(change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
     assert_true(change_id_parse("1-x18446744073709551615-3", &system, &id, NULL));
-    assert_true(system == 1 && change_id_equal(id, change_id_poll(UINT64_MAX, 3)));
+    assert_true(system == 1 && change_id_equal(id, change_id_poll(UINT64_MAX, 0, 3)));
+    assert_true(change_id_parse("1-x5t77-3", &system, &id, NULL));
+    assert_true(system == 1 && change_id_equal(id, change_id_poll(5, 77, 3)));
     assert_true(change_id_parse("1-abcdef0123456789-7", &system, &id, NULL));
     assert_true(system == 1 && change_id_equal(id, change_id_wal(0xABCDEF0123456789, 7)));
     const char *const bad[] = {"",
                                "1",
                                "1-",
                                "-0000000000000002-3",
+                               "1-x5t-3",
+                               "1-x5t0-3",
+                               "1-xt7-3",
+                               "1-x5t4294967296-3",
                                "1-000000000000002-3",
                                "1-00000000000000002-3",
                                "1-000000000000000g-3",
@@ -109,8 +116,9 @@ static void test_equal(void **state)
     assert_true(change_id_equal(change_id_wal(5, 6), change_id_wal(5, 6)));
     assert_false(change_id_equal(change_id_wal(5, 6), change_id_wal(5, 7)));
     assert_false(change_id_equal(change_id_wal(5, 6), change_id_wal(4, 6)));
-    assert_false(change_id_equal(change_id_wal(5, 6), change_id_poll(5, 6)));
-    assert_true(change_id_equal(change_id_poll(5, 6), change_id_poll(5, 6)));
+    assert_false(change_id_equal(change_id_wal(5, 6), change_id_poll(5, 0, 6)));
+    assert_true(change_id_equal(change_id_poll(5, 0, 6), change_id_poll(5, 0, 6)));
+    assert_false(change_id_equal(change_id_poll(5, 7, 6), change_id_poll(5, 8, 6)));
 }
 
 static void test_order(void **state)
