@@ -67,9 +67,8 @@ bool config_columns_check(const char *list, char why[COLUMN_WHY_MAX])
     return good;
 }
 
-/* What takes too many steps does not match: the names are short, and none of a table's takes more
- * than the others. */
-static bool matches(const struct buf *expression, const struct buf *name)
+/* doubt: the answer where it takes too many steps to find one. */
+static bool matches(const struct buf *expression, const struct buf *name, bool doubt)
 {
     int error;
     pcre2_code *code = compile(expression, &error);
@@ -79,7 +78,8 @@ static bool matches(const struct buf *expression, const struct buf *name)
     if (data == NULL || limits == NULL)
         abort();
     pcre2_set_match_limit(limits, STEPS_MAX);
-    bool match = pcre2_match(code, (PCRE2_SPTR)name->ptr, name->len, 0, 0, data, limits) > 0;
+    int found = pcre2_match(code, (PCRE2_SPTR)name->ptr, name->len, 0, 0, data, limits);
+    bool match = found > 0 || (found < 0 && found != PCRE2_ERROR_NOMATCH && doubt);
     pcre2_match_context_free(limits);
     pcre2_match_data_free(data);
     pcre2_code_free(code);
@@ -87,14 +87,14 @@ static bool matches(const struct buf *expression, const struct buf *name)
 }
 
 bool config_columns_match(const char *list, struct span schema, struct span table,
-                          struct span column)
+                          struct span column, bool doubt)
 {
     struct buf expression = BUF_EMPTY, name = BUF_EMPTY;
     bool match = false;
     assert(list != NULL && column.ptr != NULL);
     buf_add_format(&name, "%.*s.%.*s.%.*s", SPAN_ARG(schema), SPAN_ARG(table), SPAN_ARG(column));
     while (!match && next_expression(&list, &expression))
-        match = matches(&expression, &name);
+        match = matches(&expression, &name, doubt);
     buf_fini(&expression);
     buf_fini(&name);
     return match;
@@ -120,7 +120,7 @@ struct column_treatment config_column_treatment(const struct config_debezium *op
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         for (uint32_t j = 0; j < kinds[i].pairs->count; j++) {
             const struct config_pair *pair = &kinds[i].pairs->items[j];
-            if (config_columns_match(pair->value.text, schema, table, column))
+            if (config_columns_match(pair->value.text, schema, table, column, true))
                 return (struct column_treatment){kinds[i].rule, pair->name.text, kinds[i].key};
         }
     return (struct column_treatment){.rule = COLUMN_AS_IS};
@@ -187,7 +187,7 @@ bool config_key_column_matches(const struct key_column *key, struct span schema,
     assert(key->column.ptr != NULL);
     key_expression(key, &expression);
     buf_add_format(&name, "%.*s.%.*s.%.*s", SPAN_ARG(schema), SPAN_ARG(table), SPAN_ARG(column));
-    bool match = matches(&expression, &name);
+    bool match = matches(&expression, &name, false);
     buf_fini(&expression);
     buf_fini(&name);
     return match;
@@ -201,7 +201,7 @@ bool config_key_column_is_of(const struct key_column *key, struct span schema, s
     buf_add(&expression, key->table);
     buf_add_format(&name, "%.*s.%.*s", SPAN_ARG(schema), SPAN_ARG(table));
     pcre2_code *code = compile(&expression, &error);
-    bool match = code != NULL && matches(&expression, &name);
+    bool match = code != NULL && matches(&expression, &name, false);
     pcre2_code_free(code);
     buf_fini(&expression);
     buf_fini(&name);

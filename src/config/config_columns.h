@@ -16,9 +16,10 @@
 /* False: an expression of the list is none; *why says which, and what is wrong with it. */
 bool config_columns_check(const char *list, char why[COLUMN_WHY_MAX]);
 /* Of a list that has passed the check. Compiles it each time: for what is asked once for a version
- * of a table. */
+ * of a table. doubt: what holds where an
+ * expression takes too many steps, so that what is to be hidden never leaves by that. */
 bool config_columns_match(const char *list, struct span schema, struct span table,
-                          struct span column);
+                          struct span column, bool doubt);
 
 /* ---- What becomes of a column ---- */
 

@@ -11,9 +11,10 @@ static bool is_filtered(const struct config_debezium *options, const struct rela
     const char *excluded = options->column_exclude_list.text;
     const char *included = options->column_include_list.text;
     if (included != NULL)
-        return !config_columns_match(included, relation->schema, relation->name, column->name);
+        return !config_columns_match(included, relation->schema, relation->name, column->name,
+                                     false);
     return excluded != NULL &&
-           config_columns_match(excluded, relation->schema, relation->name, column->name);
+           config_columns_match(excluded, relation->schema, relation->name, column->name, true);
 }
 
 static enum debezium_digest digest_named(const char *name, size_t len)

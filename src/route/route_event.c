@@ -398,7 +398,7 @@ static int fill_texts(struct route *route, const struct route_row *row, struct a
 static enum route_made failed(const struct route *route, const struct route_row *row,
                               struct arena *scratch, struct event *event)
 {
-    struct error none;
+    struct error none = ERROR_INIT;
     (void)fill_key(route, row, scratch, event, &none);
     return ROUTE_FAILED;
 }

@@ -212,7 +212,7 @@ static enum route_made refuse_update(const struct route_row *row, struct error *
 static int fill_destination(struct route *route, const struct route_row *row, struct arena *scratch,
                             struct event *event, struct error *err)
 {
-    struct error none;
+    struct error none = ERROR_INIT;
     if (route_topic_of(&route->topic, row, scratch, &event->topic, err) == 0)
         return fill_key(route, row, scratch, event, err);
     (void)fill_key(route, row, scratch, event, &none);
