@@ -45,7 +45,7 @@ BAD = [
     ("no relay", GOOD.replace("relay: @NAME@\n", ""), r"relay"),
     ("what is not built yet", GOOD.replace("as: outbox", "as: outbox, format: avro"),
      r"bad.yaml:5: .*avro"),
-    ("poll", GOOD.replace("source: {", "source: {mode: poll, "), r"bad.yaml:2: .*poll"),
+    ("no such mode", GOOD.replace("source: {", "source: {mode: pull, "), r"bad.yaml:2: .*pull"),
 ]
 
 with e2e.Case() as case:

@@ -106,14 +106,14 @@ def _event(message):
                  message.key(), message.value(), message.headers() or [])
 
 
-def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start=None):
+def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start=None, settle=True):
     """Every event of the topics, in order of partition and offset, as far as the end at the call.
 
     The end is asked for (see _ends) and passed by position: markers occupy offsets, so that the
     last event's says nothing, and neither does a fetch that comes back empty. A transaction that
     is committed becomes visible only with its markers, which the coordinator writes behind its
-    answer: what stood in the log at the call is waited for, SETTLE seconds at most. start: an
-    offset to begin at, negative counts from the end.
+    answer: with settle what stood in the log at the call is waited for, SETTLE seconds at most.
+    start: an offset to begin at, negative counts from the end.
     """
     reader, deadline = consumer(bootstrap, isolation), time.monotonic() + timeout
     try:
@@ -122,7 +122,7 @@ def read_topics(bootstrap, topics, isolation="read_committed", timeout=60, start
                  for topic in topics if topic in known and known[topic].error is None
                  for number in known[topic].partitions]
         ends = _ends(reader, parts, deadline)
-        if isolation == "read_committed":
+        if isolation == "read_committed" and settle:
             ends = _settled(bootstrap, reader, parts, ends, deadline)
         for part in parts if start is not None else ():
             low, high = ends[(part.topic, part.partition)]
@@ -211,7 +211,7 @@ def open_partitions(bootstrap, topics):
 def progress_records(bootstrap, topic, start=None):
     """[(offset, key, record as a dict)] of the committed progress, without the notes beside it."""
     out = []
-    for event in read_topics(bootstrap, [topic], start=start):
+    for event in read_topics(bootstrap, [topic], start=start, settle=False):
         key = (event.key or b"").decode()
         if event.value is not None and not key.endswith("/fingerprint"):
             out.append((event.offset, key, json.loads(event.value)))
