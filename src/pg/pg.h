@@ -21,11 +21,10 @@ struct pg_options {
     const char *connection; /* libpq conninfo or URI */
     const char *given_by; /* key or option that it comes from, for hints; NULL: source.connection */
     const char *database; /* where that names none and no service; NULL: libpq's own default */
-    const char
-        *application_name;   /* "walferry:<relay>" for the stream, "walferry:<relay>:watch" … */
-    int64_t timeout_ms;      /* of connecting and of each query; 0: 10 s */
-    const atomic_bool *stop; /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
-    bool shared;             /* as in pg/pg_asker.h: a pooler may stand between */
+    const char *application_name; /* "walferry:<relay>" (the stream), "walferry:<relay>:watch" … */
+    int64_t timeout_ms;           /* of connecting and of each query; 0: 10 s */
+    const atomic_bool *stop;      /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
+    bool shared;                  /* as in pg/pg_asker.h: a pooler may stand between */
 };
 
 /* Session settings are pinned (client_encoding, datestyle, intervalstyle, extra_float_digits,
@@ -41,7 +40,8 @@ int pg_query(struct pg_connection *connection, const char *sql, int param_count,
 int pg_exec(struct pg_connection *connection, const char *sql, struct error *err);
 int pg_result_rows(const struct pg_result *result);
 struct span pg_result_cell(const struct pg_result *result, int row, int column);
-void pg_result_free(struct pg_result *result); /* NULL is legal */
+bool pg_result_true(const struct pg_result *result, int row, int column); /* NULL is not */
+void pg_result_free(struct pg_result *result);                            /* NULL is legal */
 /* From here on in the database's encoding: the server converts nothing. Before, in UTF-8. */
 int pg_speak_server_encoding(struct pg_connection *connection, struct error *err);
 /* Quoted for SQL, appended. */

@@ -20,11 +20,6 @@ static void cell_text(const struct pg_result *r, int row, int column, char *out,
     snprintf(out, size, "%.*s", SPAN_ARG(cell));
 }
 
-static bool cell_true(const struct pg_result *r, int column)
-{
-    return span_equal_text(pg_result_cell(r, 0, column), "t");
-}
-
 /* 0 for NULL. */
 static int64_t cell_number(const struct pg_result *r, int column)
 {
@@ -100,7 +95,7 @@ int pg_identify(struct pg_connection *connection, struct pg_system *system, stru
     system->system_identifier = (uint64_t)cell_number(r, 0);
     system->timeline = (uint32_t)cell_number(r, 1);
     system->flush_lsn = cell_lsn(r, 2);
-    system->in_recovery = cell_true(r, 3);
+    system->in_recovery = pg_result_true(r, 0, 3);
     system->wal_sender_timeout_ms = cell_number(r, 4);
     cell_text(r, 0, 5, system->wal_level, sizeof system->wal_level);
     cell_text(r, 0, 6, system->database, sizeof system->database);
@@ -200,8 +195,8 @@ int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_
     cell_text(r, 0, 1, state->plugin, sizeof state->plugin);
     cell_text(r, 0, 2, state->database, sizeof state->database);
     cell_text(r, 0, 3, state->wal_status, sizeof state->wal_status);
-    state->active = cell_true(r, 4);
-    state->temporary = cell_true(r, 5);
+    state->active = pg_result_true(r, 0, 4);
+    state->temporary = pg_result_true(r, 0, 5);
     state->active_pid = (int32_t)cell_number(r, 6);
     cell_text(r, 0, 7, state->active_application, sizeof state->active_application);
     cell_text(r, 0, 8, state->active_user, sizeof state->active_user);
@@ -229,7 +224,7 @@ int pg_terminate_slot_owner(struct pg_connection *connection, const char *slot,
     if (pg_query(connection, terminate_sql, 2, (const char *const[]){slot, application}, &r, err) <
         0)
         return -1;
-    *ended = pg_result_rows(r) > 0 && cell_true(r, 0);
+    *ended = pg_result_rows(r) > 0 && pg_result_true(r, 0, 0);
     pg_result_free(r);
     return 0;
 }

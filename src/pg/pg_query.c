@@ -183,6 +183,13 @@ struct span pg_result_cell(const struct pg_result *result, int row, int column)
                          (size_t)PQgetlength(result->rows, row, column)};
 }
 
+bool pg_result_true(const struct pg_result *result, int row, int column)
+{
+    assert(result != NULL);
+    assert(row >= 0 && column >= 0);
+    return span_equal_text(pg_result_cell(result, row, column), "t");
+}
+
 void pg_result_free(struct pg_result *result)
 {
     if (result == NULL)

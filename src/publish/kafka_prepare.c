@@ -72,10 +72,8 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
                               NULL};
     struct kafka_topic_plan plan = {.name = topic,
                                     .partitions = 1,
-                                    .replication_factor = three ? 3 : facts->brokers,
+                                    .replication_factor = kafka_replicas(facts->brokers),
                                     .settings = settings};
-    if (plan.replication_factor < 1)
-        plan.replication_factor = 1;
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 
@@ -123,10 +121,8 @@ static int create_letter_topic(struct preparing *p, const char *topic, rd_kafka_
                               NULL};
     struct kafka_topic_plan plan = {.name = topic,
                                     .partitions = topics->partitions,
-                                    .replication_factor = three ? 3 : facts->brokers,
+                                    .replication_factor = kafka_replicas(facts->brokers),
                                     .settings = settings};
-    if (plan.replication_factor < 1)
-        plan.replication_factor = 1;
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 

@@ -323,9 +323,7 @@ struct kafka_topic_plan kafka_control_plan(const char *name, int32_t brokers)
                                         NULL};
     return (struct kafka_topic_plan){.name = name,
                                      .partitions = 1,
-                                     .replication_factor = brokers >= 3  ? 3
-                                                           : brokers < 1 ? 1
-                                                                         : brokers,
+                                     .replication_factor = kafka_replicas(brokers),
                                      .settings = brokers >= 3 ? three : one};
 }
 

@@ -58,6 +58,11 @@ struct kafka_topic_plan {
     const char *const *settings; /* names and values in turn, ended by NULL; may be NULL */
 };
 
+/* Of a topic of ours: as many as outlive the loss of a broker, where there are as many brokers. */
+static inline int32_t kafka_replicas(int32_t brokers)
+{
+    return brokers >= 3 ? 3 : brokers < 1 ? 1 : brokers;
+}
 /* How the topic with the answers to commands is made: one partition, kept for seven days. brokers:
  * of the cluster. name and plan live as long as the caller's. */
 struct kafka_topic_plan kafka_control_plan(const char *name, int32_t brokers);

@@ -21,11 +21,6 @@ static const char rights_sql[] =
     "ON o.attrelid = c.oid AND o.attname = 'outcome' "
     "WHERE n.nspname = 'walferry' AND c.relname = 'command'";
 
-static bool is_true(const struct pg_result *r, int column)
-{
-    return span_equal_text(pg_result_cell(r, 0, column), "t");
-}
-
 int relay_look_for_commands(struct pg_connection *sql, struct found_commands *commands,
                             struct error *err)
 {
@@ -36,8 +31,8 @@ int relay_look_for_commands(struct pg_connection *sql, struct found_commands *co
         return -1;
     commands->present = pg_result_rows(r) > 0;
     if (commands->present) {
-        commands->readable = is_true(r, 0);
-        commands->writable = commands->readable && is_true(r, 1);
+        commands->readable = pg_result_true(r, 0, 0);
+        commands->writable = commands->readable && pg_result_true(r, 0, 1);
         snprintf(commands->role, sizeof commands->role, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 2)));
     }
     pg_result_free(r);

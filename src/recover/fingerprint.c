@@ -159,7 +159,7 @@ static int ask_place(struct pg_connection *sql, struct arena *arena, struct fing
                  0, NULL, &r, err) < 0)
         return -1;
     lsn_parse(pg_result_cell(r, 0, 0), &out->id.lsn);
-    *schemas = span_equal_text(pg_result_cell(r, 0, 1), "t");
+    *schemas = pg_result_true(r, 0, 1);
     pg_result_free(r);
     if (pg_query(sql,
                  "SELECT pg_catalog.pg_current_snapshot()::text, " BEHIND_SQL ", "
@@ -167,7 +167,7 @@ static int ask_place(struct pg_connection *sql, struct arena *arena, struct fing
                  0, NULL, &r, err) < 0)
         return -1;
     struct span snapshot = pg_result_cell(r, 0, 0);
-    out->snapshot = snapshot_of(arena, snapshot, span_equal_text(pg_result_cell(r, 0, 3), "t"));
+    out->snapshot = snapshot_of(arena, snapshot, pg_result_true(r, 0, 3));
     out->next_xid = fingerprint_next_xid(snapshot, pg_result_cell(r, 0, 2));
     lsn_parse(pg_result_cell(r, 0, 1), &out->behind_lsn);
     out->id.xid = fingerprint_oldest(out->snapshot);

@@ -25,11 +25,6 @@ static const char *oid_text(const struct partitioned_table *table, char text[16]
     return text;
 }
 
-static bool is_true(const struct pg_result *r, int row, int column)
-{
-    return span_equal_text(pg_result_cell(r, row, column), "t");
-}
-
 static void add_alter(struct buf *out, struct span schema, struct span name, const char *identity)
 {
     buf_add_text(out, out->len > 0 ? "; ALTER TABLE " : "ALTER TABLE ");
@@ -61,7 +56,8 @@ static void add_alter(struct buf *out, struct span schema, struct span name, con
 static void add_mend(const struct partitioned_table *table, const struct pg_result *r,
                      struct error *err)
 {
-    bool whole = is_true(r, 0, 2), by_key = is_true(r, 0, 3), leaves_whole = is_true(r, 0, 4);
+    bool whole = pg_result_true(r, 0, 2), by_key = pg_result_true(r, 0, 3),
+         leaves_whole = pg_result_true(r, 0, 4);
     int rows = pg_result_rows(r) < NAMED_MAX ? pg_result_rows(r) : NAMED_MAX;
     struct buf statement = BUF_EMPTY;
     if (!whole && (!by_key || leaves_whole))
@@ -158,7 +154,7 @@ static int check_given_key(const struct partitioned_table *table, const struct p
             if (!config_key_column_matches(&key, table->schema, table->name, column))
                 continue;
             *given = true;
-            if (!is_true(r, i, 1))
+            if (!pg_result_true(r, i, 1))
                 return refuse_key(table, column, "FULL", err);
         }
     return 0;
@@ -184,8 +180,8 @@ int identities_check_key(struct pg_connection *sql, const struct partitioned_tab
     if (pg_query(sql, LACKING_SQL, 1, &parameter, &r, err) < 0)
         return -1;
     if (pg_result_rows(r) > 0)
-        result =
-            refuse_key(table, pg_result_cell(r, 0, 0), is_true(r, 0, 1) ? "DEFAULT" : "FULL", err);
+        result = refuse_key(table, pg_result_cell(r, 0, 0),
+                            pg_result_true(r, 0, 1) ? "DEFAULT" : "FULL", err);
     pg_result_free(r);
     return result;
 }

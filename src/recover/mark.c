@@ -75,7 +75,7 @@ static int looks_foreign(struct pg_connection *sql, const char *name, const stru
         return -1;
     for (int i = 0; i < pg_result_rows(r) && left->len == 0; i++) {
         struct span schema = pg_result_cell(r, i, 1), table = pg_result_cell(r, i, 2);
-        if (span_equal_text(pg_result_cell(r, i, 0), "t"))
+        if (pg_result_true(r, i, 0))
             buf_add_text(left, "it sends inserts alone");
         else if (table.ptr != NULL &&
                  router_route_of_share(router, ROUTER_CHANGES, schema, table) < 0)

@@ -31,11 +31,6 @@ static const char facts_sql[] =
 
 enum { MAY_SELECT, ROLE, HAS_INDEX, HAS_KEEPER, IS_HIDDEN, MAY_USE, IS_PARTITIONED };
 
-static bool is_true(const struct pg_result *r, int fact)
-{
-    return span_equal_text(pg_result_cell(r, 0, fact), "t");
-}
-
 /* A table that is polled too ($2), and whose rows include those of this one. */
 static const char above_sql[] =
     "WITH RECURSIVE above(oid) AS (SELECT inhparent FROM pg_catalog.pg_inherits "
@@ -104,13 +99,14 @@ static void advise(struct origin_poll *o, const struct poll_table *t, const stru
     buf_add_text(&text, o->base.advice);
     tables_add_name(&name, t->relation.schema, t->relation.name);
     pg_quote_literal(&literal, buf_span(&name));
-    if (!is_true(r, HAS_INDEX))
+    if (!pg_result_true(r, 0, HAS_INDEX))
         buf_add_format(&text,
                        "%swithout an index on xid each look reads all of table %s: CREATE INDEX "
                        "%sON %s (xid)",
                        text.len > 0 ? "; " : "", buf_text(&name),
-                       is_true(r, IS_PARTITIONED) ? "" : "CONCURRENTLY ", buf_text(&name));
-    if (!is_true(r, HAS_KEEPER))
+                       pg_result_true(r, 0, IS_PARTITIONED) ? "" : "CONCURRENTLY ",
+                       buf_text(&name));
+    if (!pg_result_true(r, 0, HAS_KEEPER))
         buf_add_format(&text,
                        "%srows of %s can be changed, and deleted before they are published: SELECT "
                        "walferry.poll_keep(%s, '%s'), of sql/007_poll.sql",
@@ -136,8 +132,8 @@ static int refuse_hidden(const char *name, const char *role, struct error *err)
 
 static int check_rights(const struct poll_table *t, const struct pg_result *r, struct error *err)
 {
-    bool usage = is_true(r, MAY_USE), select = is_true(r, MAY_SELECT);
-    if (usage && select && !is_true(r, IS_HIDDEN))
+    bool usage = pg_result_true(r, 0, MAY_USE), select = pg_result_true(r, 0, MAY_SELECT);
+    if (usage && select && !pg_result_true(r, 0, IS_HIDDEN))
         return 0;
     struct buf role = BUF_EMPTY, name = BUF_EMPTY, schema = BUF_EMPTY;
     pg_quote_identifier(&role, pg_result_cell(r, 0, ROLE));

@@ -92,7 +92,7 @@ static int peek(const struct origin_wal *o, const struct found *found, uint32_t 
     int result = pg_query(o->base.sql, PEEK_SQL, 5, params, &r, &err);
     if (result == 0) {
         out->rows = (uint32_t)strtoul(pg_result_cell(r, 0, 0).ptr, NULL, 10);
-        out->beyond = span_equal_text(pg_result_cell(r, 0, 1), "t");
+        out->beyond = pg_result_true(r, 0, 1);
     } else {
         *missing = named_by(o->o.config, &err);
     }

@@ -27,11 +27,6 @@ void tables_add_name(struct buf *out, struct span schema, struct span name)
 
 /* ---- Reading ---- */
 
-static bool is_true(const struct pg_result *r, int row, int column)
-{
-    return span_equal_text(pg_result_cell(r, row, column), "t");
-}
-
 static char one_char(const struct pg_result *r, int row, int column)
 {
     struct span cell = pg_result_cell(r, row, column);
@@ -62,10 +57,10 @@ static int load_publication(struct pg_connection *sql, const char *name, struct 
     if (out->exists) {
         static const enum change_op ops[] = {CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE,
                                              CHANGE_TRUNCATE};
-        out->via_root = is_true(r, 0, 0);
+        out->via_root = pg_result_true(r, 0, 0);
         for (int i = 0; i < 4; i++)
-            out->operations |= is_true(r, 0, i + 1) ? change_bit(ops[i]) : 0;
-        out->stored_generated = is_true(r, 0, 5);
+            out->operations |= pg_result_true(r, 0, i + 1) ? change_bit(ops[i]) : 0;
+        out->stored_generated = pg_result_true(r, 0, 5);
         out->publishes = keep(arena, pg_result_cell(r, 0, 6));
         out->comment = keep(arena, pg_result_cell(r, 0, 7));
     }
@@ -79,7 +74,7 @@ int tables_server_has_schemas(struct pg_connection *sql, bool *has, struct error
     if (pg_query(sql, "SELECT to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL", 0,
                  NULL, &r, err) < 0)
         return -1;
-    *has = is_true(r, 0, 0);
+    *has = pg_result_true(r, 0, 0);
     pg_result_free(r);
     return 0;
 }
@@ -143,10 +138,10 @@ static void fill_table(const struct pg_result *r, int row, struct arena *arena,
     t->oid = (uint32_t)strtoul(arena_format(arena, "%.*s", SPAN_ARG(oid)), NULL, 10);
     t->kind = one_char(r, row, 3);
     t->persistence = one_char(r, row, 4);
-    t->partition = is_true(r, row, 5);
-    t->has_children = is_true(r, row, 6);
-    t->published = is_true(r, row, 7);
-    t->filtered = is_true(r, row, 8);
+    t->partition = pg_result_true(r, row, 5);
+    t->has_children = pg_result_true(r, row, 6);
+    t->published = pg_result_true(r, row, 7);
+    t->filtered = pg_result_true(r, row, 8);
     t->sent_schema = keep(arena, pg_result_cell(r, row, 9));
     t->sent_name = keep(arena, pg_result_cell(r, row, 10));
     t->unidentified_schema = keep(arena, pg_result_cell(r, row, 11));
@@ -314,12 +309,12 @@ static int load_relation(struct pg_connection *sql, const struct tables *tables,
         struct column column = {
             .name = keep(arena, pg_result_cell(r, i, 0)),
             .type_oid = (uint32_t)strtoul(arena_format(arena, "%.*s", SPAN_ARG(type)), NULL, 10)};
-        bool has_list = published && is_true(r, i, 4);
-        struct sent_column s = {.generated = is_true(r, i, 2),
-                                .listed = !has_list || is_true(r, i, 5)};
+        bool has_list = published && pg_result_true(r, i, 4);
+        struct sent_column s = {.generated = pg_result_true(r, i, 2),
+                                .listed = !has_list || pg_result_true(r, i, 5)};
         /* A column list of 18 sends the generated columns that it names. */
-        bool sent_generated = is_true(r, i, 3) && (tables->publication.stored_generated ||
-                                                   (has_list && is_true(r, i, 5)));
+        bool sent_generated = pg_result_true(r, i, 3) && (tables->publication.stored_generated ||
+                                                          (has_list && pg_result_true(r, i, 5)));
         if (s.listed && (!s.generated || sent_generated)) {
             relation->columns[relation->column_count++] = column;
         } else {

@@ -163,7 +163,7 @@ static int known(struct command_lookup *lookup, enum command_row row, struct cha
 
 static bool is_true(const struct pg_result *r)
 {
-    return pg_result_rows(r) > 0 && span_equal_text(pg_result_cell(r, 0, 0), "t");
+    return pg_result_rows(r) > 0 && pg_result_true(r, 0, 0);
 }
 
 static int take_table(struct command_lookup *lookup, const struct pg_result *r,

@@ -65,11 +65,6 @@ static int ask(struct key_lookup *lookup, const struct pg_replication *beside,
     return pg_question_open(&options, beside, sql, &lookup->question, err);
 }
 
-static bool is_true(const struct pg_result *r, int row, int column)
-{
-    return span_equal_text(pg_result_cell(r, row, column), "t");
-}
-
 static uint32_t number_of(struct span text)
 {
     uint32_t number = 0;
@@ -85,9 +80,9 @@ static void learn(struct stream *stream, const struct relation *relation, const 
     for (int row = 0; row < pg_result_rows(r) && facts.count < COLUMNS_MAX; row++)
         columns[facts.count++] =
             (struct relation_fact){.name = pg_result_cell(r, row, 0),
-                                   .dropped = is_true(r, row, 1),
-                                   .unsent = is_true(r, row, 2),
-                                   .not_null = is_true(r, row, 3),
+                                   .dropped = pg_result_true(r, row, 1),
+                                   .unsent = pg_result_true(r, row, 2),
+                                   .not_null = pg_result_true(r, row, 3),
                                    .key_place = number_of(pg_result_cell(r, row, 4))};
     stream_learn_relation(stream, relation, &facts);
 }
