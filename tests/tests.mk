@@ -47,7 +47,7 @@ test: ## install what is missing, build, run every suite
 unit: ## unit, golden and contract tests only
 	$(call run_tests,unit)
 
-test-long: ## what takes too long for make test: other Kafka versions, chaos
+test-long: ## what takes too long for make test: other Kafkas, PostgreSQLs, chaos
 	$(call run_tests,long)
 
 e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks some

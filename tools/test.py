@@ -16,7 +16,8 @@
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
   and only where they are named, because they take too long for every day (make test-long):
-    long       tests/e2e/run --long: the scripts that say LONG = True
+    long       tests/e2e/run --long: the scripts that say LONG = True, and on every PostgreSQL major
+               those that e2e runs on one
 
 A suite that does not exist is an error, a test that cannot run here is "skipped" and counted. The
 last line is `N passed, N failed, N skipped`; the exit code is 1 where anything failed.
@@ -46,6 +47,7 @@ from lab import kafka
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPORTS = os.path.join(ROOT, "build", "reports")
 SIZE_LIMIT = 15 * 1000 * 1000
+WAITING = ("sql", "docs")
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -147,11 +149,16 @@ class Runner:
                 print("FAIL  %s/%s\n%s" % (result.suite, result.name,
                                            indent(result.output[-6000:])), flush=True)
 
-    def say(self, suite, started):
+    def whole(self, suite):
+        """One suite, and the line that says what became of it and how busy the machine was."""
+        started, (busy, total) = time.monotonic(), processor_time()
+        getattr(self, suite)()
+        seconds, (busy_now, total_now) = time.monotonic() - started, processor_time()
         mine = [result for result in self.results if result.suite == suite]
         failed = sum(not result.ok for result in mine)
-        print("%-6s %4d tests, %d failed, %.1f s" % (suite, len(mine), failed,
-                                                     time.monotonic() - started), flush=True)
+        share = 100 * (busy_now - busy) / max(total_now - total, 1)
+        print("%-6s %4d tests, %d failed, %.1f s, processors %.0f %% busy" % (
+            suite, len(mine), failed, seconds, share), flush=True)
 
     def target(self, suite, *targets, timeout=900):
         """A make target as a test."""
@@ -220,10 +227,10 @@ class Runner:
         sources = sorted(sum((glob.glob(pattern, root_dir=ROOT) for pattern in patterns), []))
         programs = [(source[len("tests/"):-2], os.path.join(directory, source[:-2]))
                     for source in sources]
-        # The contract of the publisher is tested against a real broker.
+        # The contract of the publisher is tested against a real broker. Many of them wait for it.
         with tempfile.TemporaryDirectory(prefix="walferry-unit-") as dir, \
                 kafka.Kafka(os.path.join(dir, "kafka")) as broker, \
-                concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+                concurrent.futures.ThreadPoolExecutor(1 + (os.cpu_count() or 2)) as pool:
             env = {"WALFERRY_TEST_BOOTSTRAP": broker.bootstrap}
             for results in pool.map(lambda job: run(
                     suite, job[0], [job[1]], 600, env, cpu_seconds=120), programs):
@@ -231,9 +238,7 @@ class Runner:
 
     def sim(self):
         self.target("sim", "sim")
-        self.target("sim", "sim-slow-broker")
-        self.target("sim", "sim-slow-link")
-        self.target("sim", "sim-slow-server")
+        self.target("sim", "sim-slow")  # its three at a time
 
     def fuzz(self):
         self.target("fuzz", "fuzz-build")
@@ -305,6 +310,13 @@ class Runner:
         return 1 if failed or not passed else 0
 
 
+def processor_time():
+    """Busy and all time of the machine's processors since its start, in ticks (proc(5))."""
+    with open("/proc/stat") as file:
+        ticks = [int(word) for word in file.readline().split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
 def indent(text):
     return "".join("    " + line + "\n" for line in text.rstrip().splitlines())
 
@@ -356,11 +368,22 @@ def main():
     os.chdir(ROOT)
     os.makedirs(REPORTS, exist_ok=True)
     runner = Runner(arguments.make)
-    for suite in arguments.suites or suites:
-        started = time.monotonic()
-        getattr(runner, suite)()
-        runner.say(suite, started)
+    for group in together(arguments.suites or suites):
+        with concurrent.futures.ThreadPoolExecutor(len(group)) as pool:
+            for done in [pool.submit(runner.whole, suite) for suite in group]:
+                done.result()
     return runner.close()
+
+
+def together(suites):
+    """The suites in their order; those of WAITING, which leave the processors idle, side by side."""
+    groups = []
+    for suite in suites:
+        if groups and suite in WAITING and groups[-1][-1] in WAITING:
+            groups[-1].append(suite)
+        else:
+            groups.append([suite])
+    return groups
 
 
 if __name__ == "__main__":
