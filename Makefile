@@ -133,7 +133,7 @@ demo: ## private PostgreSQL and Kafka, a small shop, a kill -9, a count; KEEP=1 
 bench: ## measure throughput, latency and CPU beside a discarding reader
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory $(B)/bench/discard
+	@$(MAKE) --no-print-directory bench-programs
 	@$(PYTHON) -u bench/run --out $(B)/bench/report.md $(BENCH)
 
 deps: ## install everything that building, testing and developing needs
