@@ -53,6 +53,18 @@ RDKAFKA_NEEDS := libssl libcurl libzstd liblz4 zlib
 RDKAFKA_FROM := pinned, static
 endif
 
+# The relay frees what librdkafka allocated for each record long after it was made, on another thread:
+# glibc's malloc takes a third of all CPU for that, jemalloc little (docs/BENCHMARKS.md). Static where
+# the system has it so, else shared, else without it. The sanitizers bring allocators of their own.
+jemalloc_kind = $(eval jemalloc_kind := $(if $(shell $(PKG_CONFIG) --modversion jemalloc),$(if \
+                  $(findstring /,$(shell $(CC) -print-file-name=libjemalloc_pic.a)),static,shared)))$(jemalloc_kind)
+JEMALLOC_LIBS = $(if $(filter release,$(1)),$(if $(filter static,$(jemalloc_kind)),-l:libjemalloc_pic.a \
+                  -ldl,$(if $(jemalloc_kind),-ljemalloc)))
+ALLOCATOR_release = $(if $(jemalloc_kind),jemalloc $(shell $(PKG_CONFIG) --modversion jemalloc | \
+                      cut -d_ -f1 | cut -d- -f1) ($(jemalloc_kind)),of the C library)
+ALLOCATOR_asan := of AddressSanitizer
+ALLOCATOR_tsan := of ThreadSanitizer
+
 $(B)/%/librdkafka.cflags: FORCE | toolchain
 	@mkdir -p $(@D)
 	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE_COMMAND)' LIBRDKAFKA_TARBALL='$(LIBRDKAFKA_TARBALL)' \
@@ -91,7 +103,8 @@ LIB_OBJS_$(1) := $$(patsubst src/%.c,$(B)/$(1)/obj/%.o,$$(LIB_SRCS))
 $(B)/$(1)/obj/%.o: src/%.c $(B)/$(call rdkafka_variant,$(1))/librdkafka.cflags | toolchain
 	@mkdir -p $$(@D)
 	$(if $(Q),@echo "  CC  $$@")
-	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(call RDKAFKA_CFLAGS,$(1)) $$(CFLAGS_$(1)) $$(CFLAGS) \
+	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(call RDKAFKA_CFLAGS,$(1)) $$(CFLAGS_$(1)) \
+	    -DWALFERRY_ALLOCATOR='"$$(ALLOCATOR_$(1))"' $$(CFLAGS) \
 	    -c -o $$@ $$<
 
 $(B)/$(1)/libwalferry.a: $$(LIB_OBJS_$(1))
@@ -101,7 +114,7 @@ $(B)/$(1)/libwalferry.a: $$(LIB_OBJS_$(1))
 $(2): $(B)/$(1)/obj/main.o $(B)/$(1)/libwalferry.a
 	$(if $(Q),@echo "  LD  $$@")
 	$(Q)$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) $$(LDFLAGS_$(1)) $$(LDFLAGS) -o $$@ $$^ \
-	    $$(call RDKAFKA_LIBS,$(1)) $$(PKG_LIBS)
+	    $$(call RDKAFKA_LIBS,$(1)) $$(PKG_LIBS) $$(call JEMALLOC_LIBS,$(1))
 
 -include $$(LIB_OBJS_$(1):.o=.d) $(B)/$(1)/obj/main.d
 endef

@@ -35,7 +35,7 @@ esac
 
 build="gcc libc6-dev make pkg-config libpq-dev libjansson-dev libyaml-dev libmicrohttpd-dev
        libssl-dev libcurl4-openssl-dev libsasl2-dev libzstd-dev liblz4-dev zlib1g-dev
-       libjq-dev libpcre2-dev curl ca-certificates"
+       libjq-dev libpcre2-dev libjemalloc-dev curl ca-certificates"
 system=librdkafka-dev
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
@@ -76,7 +76,8 @@ $package
 # Elsewhere the same things have other names; the tools themselves are what counts there.
 elsewhere() {
     needed="a C11 compiler, GNU make, pkg-config, libpq, jansson, libyaml, libmicrohttpd, OpenSSL,"
-    needed="$needed libcurl, PCRE2, zstd, lz4, zlib, libsasl2 (for GSSAPI), curl or npm"
+    needed="$needed libcurl, PCRE2, zstd, lz4, zlib, libsasl2 (for GSSAPI), jemalloc (faster with),"
+    needed="$needed curl or npm"
     if [ "$level" = system ] || [ "$level" = test ] || [ "$level" = all ]; then
         needed="$needed, librdkafka (2.0.2 or newer)"
     fi

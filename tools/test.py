@@ -178,7 +178,7 @@ class Runner:
             dir=$(mktemp -d)
             trap 'rm -rf "$dir"' EXIT
             "$0" --no-print-directory install DESTDIR="$dir" PREFIX=/usr >/dev/null
-            "$dir"/usr/bin/walferry version
+            "$dir"/usr/bin/walferry version | grep '^allocator: jemalloc .*(static)$'
             test -z "$(nm "$dir"/usr/bin/walferry 2>/dev/null)"
             "$0" --no-print-directory install DESTDIR="$dir" PREFIX=/usr STRIP= >/dev/null
             nm "$dir"/usr/bin/walferry | grep -q ' T main$'

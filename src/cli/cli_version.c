@@ -21,8 +21,9 @@ static bool next_line(struct span *text, struct span *line)
 
 static void write_text(struct buf *out, const struct buf *defects)
 {
-    buf_add_format(out, "walferry %s\nlibrdkafka %s (%s)\nlibpq %s\n", WALFERRY_VERSION,
-                   relay_kafka_version(), WALFERRY_LIBRDKAFKA, relay_pg_version());
+    buf_add_format(out, "walferry %s\nlibrdkafka %s (%s)\n", WALFERRY_VERSION,
+                   relay_kafka_version(), WALFERRY_LIBRDKAFKA);
+    buf_add_format(out, "libpq %s\nallocator: %s\n", relay_pg_version(), WALFERRY_ALLOCATOR);
     struct span left = buf_span(defects);
     struct span line;
     while (next_line(&left, &line)) {
@@ -40,6 +41,7 @@ static void write_json(struct buf *out, const struct buf *defects)
     json_write_member_text(&w, "librdkafka", relay_kafka_version());
     json_write_member_text(&w, "librdkafka_from", WALFERRY_LIBRDKAFKA);
     json_write_member_text(&w, "libpq", relay_pg_version());
+    json_write_member_text(&w, "allocator", WALFERRY_ALLOCATOR);
     json_write_name(&w, "librdkafka_defects");
     json_write_begin_array(&w);
     struct span left = buf_span(defects);
