@@ -6,6 +6,7 @@
 #include "relay/relay_internal.h"
 
 #include "base/clock.h"
+#include "relay/ahead.h"
 
 #include <assert.h>
 
@@ -178,6 +179,8 @@ int epoch_open(struct epoch *e, struct error *err)
         e->relay->until_lsn = e->opening.found.system.flush_lsn;
     if (opening_start(&e->opening, clock_monotonic_us(), &e->source, err) < 0)
         return -1;
+    if (router_looks_ahead(e->router))
+        e->source = ahead_open(e->source, e->router);
     tell_published(e);
     lookout_begin(&e->relay->lookout, &e->opening.found.progress.fingerprint,
                   &e->opening.published.now);

@@ -322,6 +322,45 @@ int router_next(struct router *router, struct event *event, struct error *err)
                                 : next_of_message(router, event, err);
 }
 
+/* ---- Ahead of the need ---- */
+
+bool router_looks_ahead(const struct router *router)
+{
+    assert(router != NULL);
+    return router->tools.cage != NULL;
+}
+
+bool router_has_room(const struct router *router)
+{
+    assert(router != NULL);
+    return !router_looks_ahead(router) || jq_cage_has_room(router->tools.cage);
+}
+
+void router_expect(struct router *router, const struct change *change, struct arena *scratch)
+{
+    assert(router != NULL && scratch != NULL);
+    uint32_t operation = change_bit(change->op);
+    if (!router_looks_ahead(router) || change->relation == NULL || change->op == CHANGE_TRUNCATE)
+        return;
+    const struct plan *plan = plan_of(&router->plans, change->relation);
+    for (uint32_t i = 0; i < plan->match_count; i++) {
+        const struct plan_match *match = &plan->matches[i];
+        if ((match->operations & operation) == 0 || match->missing != FIELD_NONE ||
+            match->route->as != ROUTE_EVENT)
+            continue;
+        bool old = change->op == CHANGE_DELETE;
+        struct route_row row = {.change = change,
+                                .relation = change->relation,
+                                .key = &match->key,
+                                .cells = old ? change->before.cells : change->after.cells,
+                                .old = old,
+                                .slots = match->slots,
+                                .fields = &match->route->fields,
+                                .route = match->route->name};
+        route_event_expect(match->route, &row, scratch);
+    }
+}
+
 static enum router_share share_of(const struct route *route)
 {
     return route->as == ROUTE_OUTBOX ? ROUTER_INSERTS : ROUTER_CHANGES;

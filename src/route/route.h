@@ -55,6 +55,18 @@ enum router_answer router_begin(struct router *router, const struct change *chan
  * bad_traceparent. Or ERROR_RETRY: jq cannot be asked now; begin anew. */
 int router_next(struct router *router, struct event *event, struct error *err);
 
+/* ---- Ahead of the need ----
+ * jq answers many questions together at a fraction of what each costs alone. So a row may be looked
+ * at before its turn comes, in the order in which the turns will come; that changes no event. */
+
+/* Does any route ask jq? */
+bool router_looks_ahead(const struct router *router);
+/* May another change be looked at now? */
+bool router_has_room(const struct router *router);
+/* Looks at a change that router_begin() is given later. Only of rows there is anything to ask. The
+ * change may be another copy then, and the scratch arena is only used meanwhile. */
+void router_expect(struct router *router, const struct change *change, struct arena *scratch);
+
 /* There are two publications, because a table whose updates and deletes are sent must say how its
  * old rows are told, and an outbox need not. */
 enum router_share {

@@ -62,6 +62,7 @@ struct event_fields {
     const uint32_t *changed; /* fields of which an UPDATE must change one */
     uint32_t filter, value;  /* programs; JQ_NONE */
     enum jq_reads before;    /* do they look at the old row? */
+    enum jq_reads source;    /* at where it comes from? Else that is not written */
     bool has_type;
     struct template type;
     bool has_map;

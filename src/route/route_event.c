@@ -56,6 +56,8 @@ static int compile_program(struct compilation *c, const struct config_text *sour
         struct event_fields *e = &c->route->event;
         enum jq_reads reads = jq_cage_reads(c->tools->cage, *number, "before");
         e->before = reads > e->before ? reads : e->before;
+        reads = jq_cage_reads(c->tools->cage, *number, "source");
+        e->source = reads > e->source ? reads : e->source;
         return 0;
     }
     if (why.kind != ERROR_STOP) {
@@ -238,25 +240,66 @@ static bool is_same_answer(const struct jq_answer *a, const struct jq_answer *b)
     return true;
 }
 
-/* An answer that is another one where before is another has looked at it. */
-static int check_without_before(struct route *route, const struct route_row *row,
-                                const struct jq_question *asked, struct arena *scratch,
-                                struct error *err)
+/* ---- Asking ---- */
+
+static bool has_program(const struct event_fields *e)
 {
-    static const enum event_before INSTEAD[] = {BEFORE_IS_TEXT, BEFORE_IS_AFTER};
-    struct event_fields *e = &route->event;
-    for (size_t i = 0; i < sizeof INSTEAD / sizeof INSTEAD[0]; i++) {
-        struct jq_question question = *asked;
+    return e->filter != JQ_NONE || e->value != JQ_NONE;
+}
+
+static bool is_untold(const struct event_fields *e, const struct route_row *row)
+{
+    return e->before != JQ_READS_NOT && !event_json_tells_old(row);
+}
+
+/* The question about the row with this `before`; it stands in the buffer of the tools. */
+static int make_question(const struct route *route, const struct route_row *row,
+                         enum event_before before, struct arena *scratch,
+                         struct jq_question *question, struct error *err)
+{
+    const struct event_fields *e = &route->event;
+    struct json_writer w = json_writer(&e->tools->out);
+    buf_reset(&e->tools->out);
+    if (event_json_input(route, row, before, &w, scratch, err) < 0)
+        return -1;
+    *question =
+        (struct jq_question){.filter = e->filter,
+                             .value = e->value,
+                             .numbers_are_errors = e->config->jq_numbers == JQ_NUMBERS_ERROR,
+                             .row = buf_span(&e->tools->out)};
+    return 0;
+}
+
+static struct jq_ticket ticket_of(const struct route *route, const struct route_row *row,
+                                  enum event_before before)
+{
+    return (struct jq_ticket){.id = row->change->id, .route = route->index, .part = before};
+}
+
+static int ask_with(const struct route *route, const struct route_row *row,
+                    enum event_before before, struct arena *scratch, struct jq_answer *answer,
+                    struct error *err)
+{
+    struct jq_cage *cage = route->event.tools->cage;
+    struct jq_question question;
+    int got = jq_cage_take(cage, ticket_of(route, row, before), scratch, answer, err);
+    if (got != 0)
+        return got < 0 ? -1 : 0;
+    if (make_question(route, row, before, scratch, &question, err) < 0)
+        return -1;
+    return jq_cage_ask(cage, &question, scratch, answer, err);
+}
+
+/* An answer that is another one where before is another has looked at it. */
+static int check_without_before(const struct route *route, const struct route_row *row,
+                                struct arena *scratch, struct error *err)
+{
+    for (enum event_before before = BEFORE_IS_TEXT; before <= BEFORE_IS_AFTER; before++) {
         struct jq_answer answer = {.count = 0};
-        struct json_writer w = json_writer(&e->tools->out);
-        buf_reset(&e->tools->out);
-        if (event_json_input(route, row, INSTEAD[i], &w, scratch, err) < 0)
-            return -1;
-        question.row = buf_span(&e->tools->out);
-        int got = jq_cage_ask(e->tools->cage, &question, scratch, &answer, err);
+        int got = ask_with(route, row, before, scratch, &answer, err);
         if (got < 0 && err->kind != ERROR_DATA)
             return -1;
-        if (got < 0 || !is_same_answer(&answer, &e->answer))
+        if (got < 0 || !is_same_answer(&answer, &route->event.answer))
             return refuse_before(row, err);
     }
     return 0;
@@ -267,29 +310,40 @@ static int ask(struct route *route, const struct route_row *row, struct arena *s
                struct error *err)
 {
     struct event_fields *e = &route->event;
-    struct buf *out = &e->tools->out;
     e->answer = (struct jq_answer){.taken = true, .count = 1};
-    if (e->filter == JQ_NONE && e->value == JQ_NONE)
+    if (!has_program(e))
         return 1;
-    buf_reset(out);
-    struct json_writer w = json_writer(out);
-    bool untold = e->before != JQ_READS_NOT && !event_json_tells_old(row);
+    bool untold = is_untold(e, row);
     if (untold && e->before == JQ_READS_NAMED)
         return refuse_before(row, err);
-    if (event_json_input(route, row, BEFORE_IS_SENT, &w, scratch, err) < 0)
-        return -1;
-    struct jq_question question = {.filter = e->filter,
-                                   .value = e->value,
-                                   .numbers_are_errors = e->config->jq_numbers == JQ_NUMBERS_ERROR,
-                                   .row = buf_span(out)};
-    if (jq_cage_ask(e->tools->cage, &question, scratch, &e->answer, err) < 0 ||
-        (untold && check_without_before(route, row, &question, scratch, err) < 0))
+    if (ask_with(route, row, BEFORE_IS_SENT, scratch, &e->answer, err) < 0 ||
+        (untold && check_without_before(route, row, scratch, err) < 0))
         return -1;
     if (e->value == JQ_NONE)
         e->answer.count = 1;
     if (!e->answer.taken || e->answer.count == 0)
         return 0;
     return e->value != JQ_NONE && check_values(row, &e->answer, err) < 0 ? -1 : 1;
+}
+
+/* The questions of ask(), in its order. What fails here fails there again, where it is told. */
+void route_event_expect(const struct route *route, const struct route_row *row,
+                        struct arena *scratch)
+{
+    const struct event_fields *e = &route->event;
+    struct error none = ERROR_INIT;
+    if (!has_program(e) || is_changed(e, row, &none) <= 0)
+        return;
+    bool untold = is_untold(e, row);
+    if (untold && e->before == JQ_READS_NAMED)
+        return;
+    enum event_before last = untold ? BEFORE_IS_AFTER : BEFORE_IS_SENT;
+    for (enum event_before before = BEFORE_IS_SENT; before <= last; before++) {
+        struct jq_question question;
+        if (make_question(route, row, before, scratch, &question, &none) < 0)
+            return;
+        jq_cage_expect(e->tools->cage, ticket_of(route, row, before), &question);
+    }
 }
 
 /* ---- What they become ---- */

@@ -161,12 +161,29 @@ static int write_instead(const struct route_row *row, enum event_before before,
     return 0;
 }
 
+static void write_source(const struct route *route, const struct route_row *row, uint32_t unchanged,
+                         struct json_writer *w)
+{
+    const struct change *change = row->change;
+    char lsn[LSN_TEXT_MAX];
+    json_write_name(w, "source");
+    json_write_begin_object(w);
+    json_write_member_text(w, "relay", route->event.relay);
+    json_write_member_string(w, "schema", row->relation->schema);
+    json_write_member_string(w, "table", row->relation->name);
+    json_write_member_text(w, "lsn", lsn_format(change->id.final_lsn, lsn));
+    json_write_member_u64(w, "xid", change->xid);
+    json_write_member_i64(w, "commit_ms", change->commit_time_us / 1000);
+    if (unchanged > 0)
+        write_unchanged(row, w);
+    json_write_end_object(w);
+}
+
 int event_json_input(const struct route *route, const struct route_row *row,
                      enum event_before before, struct json_writer *w, struct arena *scratch,
                      struct error *err)
 {
     const struct change *change = row->change;
-    char lsn[LSN_TEXT_MAX];
     uint32_t unchanged = 0;
     assert(row->relation != NULL);
     json_write_begin_object(w);
@@ -179,17 +196,8 @@ int event_json_input(const struct route *route, const struct route_row *row,
         json_write_null(w);
     else if (write_after(row, w, scratch, &unchanged, err) < 0)
         return -1;
-    json_write_name(w, "source");
-    json_write_begin_object(w);
-    json_write_member_text(w, "relay", route->event.relay);
-    json_write_member_string(w, "schema", row->relation->schema);
-    json_write_member_string(w, "table", row->relation->name);
-    json_write_member_text(w, "lsn", lsn_format(change->id.final_lsn, lsn));
-    json_write_member_u64(w, "xid", change->xid);
-    json_write_member_i64(w, "commit_ms", change->commit_time_us / 1000);
-    if (unchanged > 0)
-        write_unchanged(row, w);
-    json_write_end_object(w);
+    if (route->event.source != JQ_READS_NOT)
+        write_source(route, row, unchanged, w);
     json_write_end_object(w);
     return 0;
 }

@@ -1,37 +1,47 @@
-/* route/route_jq: see route_jq.h. The outside of the cage: it starts the worker, talks to it and
- * judges its end. A worker that has ended is made anew by the next question, from the programs that
- * are kept here. */
+/* route/route_jq: see route_jq.h. The outside of the cage: it asks the worker and judges its end. A
+ * worker that has ended is made anew by the next question, from the programs that are kept here.
+ *
+ * Questions that are expected go to the worker together, and are answered in their order. Where a
+ * worker ends among them, those without an answer are put to the next one by one, so that each
+ * either is answered or was the only one of a new worker. */
 #include "route/route_jq.h"
 
-#include "route/route.h"
-#include "route/route_jq_frame.h"
+#include "route/route_jq_process.h"
 #include "route/route_jq_text.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define PROGRAMS_MAX 1024
 /* A worker that has the CPU answers within its CPU time; one that has not gets so many times more,
  * and no less than this. */
 #define PATIENCE_MS 30000
 #define PATIENCE_TIMES 60
+/* What may be asked before its answer is wanted. Bytes are of JSON; one change may go beyond. */
+#define EXPECTED_MAX 256
+#define EXPECTED_BYTES (128 * (size_t)1024)
+/* So many are given to the worker at once, and not one by one: each time wakes it. */
+#define TOGETHER_BYTES (16 * (size_t)1024)
+
+struct expected {
+    struct jq_ticket ticket;
+    uint32_t filter; /* of the question; for messages */
+    size_t len;      /* of its frame */
+};
 
 struct jq_cage {
     struct jq_cage_options o;
-    pid_t pid; /* of the worker; 0: there is none */
-    int fd;
-    uint32_t rows; /* that the worker has been given */
+    struct jq_process process;
+    uint64_t rows; /* that the process has answered */
     uint32_t count;
     struct jq_text programs[PROGRAMS_MAX];
+    struct expected expected[EXPECTED_MAX]; /* a ring */
+    uint32_t expected_first, expected_count;
+    uint32_t one_by_one; /* so many of them: a worker has ended */
 };
 
 struct jq_cage *jq_cage_open(const struct jq_cage_options *options)
@@ -43,143 +53,35 @@ struct jq_cage *jq_cage_open(const struct jq_cage_options *options)
     return cage;
 }
 
-/* ---- The worker ---- */
-
-/* What waitpid() says of it. */
 static int end_worker(struct jq_cage *cage)
 {
-    int status = 0;
-    assert(cage->pid > 0);
-    close(cage->fd);
-    while (waitpid(cage->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    cage->pid = 0;
     cage->rows = 0;
-    return status;
+    return jq_process_end(&cage->process);
+}
+
+static void kill_worker(struct jq_cage *cage)
+{
+    cage->rows = 0;
+    jq_process_kill(&cage->process);
 }
 
 void jq_cage_close(struct jq_cage *cage)
 {
-    if (cage == NULL || cage->pid == 0)
-        return;
-    kill(cage->pid, SIGKILL);
-    end_worker(cage);
+    if (cage != NULL)
+        jq_process_fini(&cage->process);
 }
 
-static int not_started(int number, struct error *err)
-{
-    return error_retry(err, REASON_JQ_WORKER, "cannot start the process that evaluates jq: %s",
-                       strerror(number));
-}
-
-/* Nothing of this process but the socket: no environment, but where libraries are. The zone is for
- * the functions of time that are left. */
-static int start(struct jq_cage *cage, int theirs, struct error *err)
-{
-    char cpu[24], memory[24], path[4096] = "";
-    const char *libraries = getenv("LD_LIBRARY_PATH");
-    snprintf(cpu, sizeof cpu, "%" PRId64, cage->o.cpu_ms);
-    snprintf(memory, sizeof memory, "%" PRIu64, cage->o.memory);
-    if (libraries != NULL)
-        snprintf(path, sizeof path, "LD_LIBRARY_PATH=%s", libraries);
-    char name[] = "walferry", word[] = ROUTER_WORKER, zone[] = "TZ=UTC0";
-    char *arguments[] = {name, word, cpu, memory, NULL};
-    char *environment[] = {zone, libraries != NULL ? path : NULL, NULL};
-    const char *program = cage->o.program != NULL ? cage->o.program : "/proc/self/exe";
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, theirs, JQ_WORKER_FD);
-    for (int fd = 0; fd < JQ_WORKER_FD; fd++)
-        posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", fd == 0 ? 0 : 1, 0);
-    posix_spawn_file_actions_addclosefrom_np(&actions, JQ_WORKER_FD + 1);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    int failed = posix_spawn(&cage->pid, program, &actions, &attributes, arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (failed != 0)
-        cage->pid = 0;
-    return failed != 0 ? not_started(failed, err) : 0;
-}
-
-static int start_worker(struct jq_cage *cage, struct error *err)
-{
-    int sockets[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
-        return not_started(errno, err);
-    int result = start(cage, sockets[1], err);
-    close(sockets[1]);
-    cage->fd = sockets[0];
-    if (result < 0)
-        close(sockets[0]);
-    return result;
-}
-
-/* ---- Talking ---- */
-
-enum talk { TALK_DONE, TALK_ENDED, TALK_SILENT };
-
-static enum talk say(const struct jq_cage *cage, const void *bytes, size_t len)
-{
-    const char *from = bytes;
-    while (len > 0) {
-        ssize_t sent = send(cage->fd, from, len, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent <= 0)
-            return TALK_ENDED;
-        from += sent;
-        len -= (size_t)sent;
-    }
-    return TALK_DONE;
-}
-
-static enum talk hear(const struct jq_cage *cage, void *bytes, size_t len)
+static int patience_ms(const struct jq_cage *cage)
 {
     int64_t patience = cage->o.cpu_ms * PATIENCE_TIMES;
-    char *to = bytes;
-    while (len > 0) {
-        struct pollfd wait = {.fd = cage->fd, .events = POLLIN};
-        int ready = poll(&wait, 1, (int)(patience < PATIENCE_MS ? PATIENCE_MS : patience));
-        if (ready == 0)
-            return TALK_SILENT;
-        ssize_t got = ready < 0 ? ready : recv(cage->fd, to, len, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return TALK_ENDED;
-        to += got;
-        len -= (size_t)got;
-    }
-    return TALK_DONE;
-}
-
-/* One question, one answer; its bytes in the arena. */
-static enum talk exchange(const struct jq_cage *cage, struct jq_frame *frame, struct span body,
-                          struct arena *arena, struct span *answer)
-{
-    frame->len = body.len;
-    enum talk talk = say(cage, frame, sizeof *frame);
-    if (talk == TALK_DONE)
-        talk = say(cage, body.ptr, body.len);
-    if (talk == TALK_DONE)
-        talk = hear(cage, frame, sizeof *frame);
-    if (talk != TALK_DONE)
-        return talk;
-    char *bytes = arena_alloc_bytes(arena, frame->len);
-    *answer = (struct span){bytes, frame->len};
-    return hear(cage, bytes, frame->len);
+    return (int)(patience < PATIENCE_MS ? PATIENCE_MS : patience);
 }
 
 /* ---- Programs ---- */
 
 static int silent(struct jq_cage *cage, struct error *err)
 {
-    jq_cage_close(cage);
+    kill_worker(cage);
     return error_retry(err, REASON_JQ_WORKER,
                        "the process that evaluates jq has not answered for a long time");
 }
@@ -188,7 +90,8 @@ static int compile(struct jq_cage *cage, const struct jq_text *text, struct erro
 {
     struct jq_frame frame = {.kind = JQ_COMPILE};
     struct span said;
-    enum talk talk = exchange(cage, &frame, text->for_libjq, cage->o.arena, &said);
+    enum talk talk = jq_process_exchange(&cage->process, patience_ms(cage), cage->o.arena, &frame,
+                                         text->for_libjq, &said);
     if (talk == TALK_SILENT)
         return silent(cage, err);
     if (talk == TALK_ENDED) {
@@ -209,9 +112,10 @@ static int compile(struct jq_cage *cage, const struct jq_text *text, struct erro
 /* With all programs that there are. */
 static int ensure_worker(struct jq_cage *cage, struct error *err)
 {
-    if (cage->pid != 0)
+    const struct jq_process_options options = {cage->o.program, cage->o.cpu_ms, cage->o.memory};
+    if (cage->process.pid != 0)
         return 0;
-    if (start_worker(cage, err) < 0)
+    if (jq_process_start(&cage->process, &options, err) < 0)
         return -1;
     for (uint32_t i = 0; i < cage->count; i++)
         if (compile(cage, &cage->programs[i], err) < 0)
@@ -222,8 +126,9 @@ static int ensure_worker(struct jq_cage *cage, struct error *err)
 int jq_cage_add(struct jq_cage *cage, struct span text, uint32_t *number, struct error *err)
 {
     assert(number != NULL && cage->count < PROGRAMS_MAX);
+    assert(cage->expected_count == 0);
     if (cage->rows > 0)
-        jq_cage_close(cage); /* it is sealed */
+        kill_worker(cage); /* it is sealed */
     struct jq_text *program = &cage->programs[cage->count];
     if (jq_text_read(text, cage->o.arena, program, err) < 0 || ensure_worker(cage, err) < 0 ||
         compile(cage, program, err) < 0)
@@ -289,18 +194,17 @@ static void read_values(const struct jq_frame *frame, struct span body, struct a
     *answer = (struct jq_answer){.taken = true, .count = frame->value, .values = values};
 }
 
-static int failed(const struct jq_frame *frame, const struct jq_question *question,
-                  struct span body, struct error *err)
+static int failed(const struct jq_frame *frame, uint32_t filter, struct span body,
+                  struct error *err)
 {
-    const char *what = frame->value == JQ_NO_PROGRAM      ? "row"
-                       : frame->value == question->filter ? "when.jq"
-                                                          : "value.jq";
+    const char *what = frame->value == JQ_NO_PROGRAM ? "row"
+                       : frame->value == filter      ? "when.jq"
+                                                     : "value.jq";
     return error_data(err, REASON_JQ_FAILED, "%s: %.*s", what, SPAN_ARG(body));
 }
 
-static int take_answer(const struct jq_frame *frame, const struct jq_question *question,
-                       struct span body, struct arena *scratch, struct jq_answer *answer,
-                       struct error *err)
+static int take_answer(const struct jq_frame *frame, uint32_t filter, struct span body,
+                       struct arena *scratch, struct jq_answer *answer, struct error *err)
 {
     switch (frame->kind) {
     case JQ_VALUES:
@@ -310,7 +214,7 @@ static int take_answer(const struct jq_frame *frame, const struct jq_question *q
         *answer = (struct jq_answer){.taken = false};
         return 0;
     case JQ_FAILED:
-        return failed(frame, question, body, err);
+        return failed(frame, filter, body, err);
     case JQ_COMPILE:
     case JQ_EVALUATE:
     case JQ_DONE:
@@ -319,29 +223,128 @@ static int take_answer(const struct jq_frame *frame, const struct jq_question *q
     abort(); /* the worker is this program itself */
 }
 
+static struct jq_frame frame_of(const struct jq_question *question)
+{
+    return (struct jq_frame){.kind = JQ_EVALUATE,
+                             .filter = question->filter,
+                             .value = question->value,
+                             .numbers_are_errors = question->numbers_are_errors};
+}
+
 int jq_cage_ask(struct jq_cage *cage, const struct jq_question *question, struct arena *scratch,
                 struct jq_answer *answer, struct error *err)
 {
     assert(question->row.ptr != NULL && answer != NULL);
     assert(question->filter == JQ_NONE || question->filter < cage->count);
+    assert(cage->expected_count == 0);
     if (question->row.len > cage->o.memory)
         return over_memory(cage, err);
     for (;;) {
-        struct jq_frame frame = {.kind = JQ_EVALUATE,
-                                 .filter = question->filter,
-                                 .value = question->value,
-                                 .numbers_are_errors = question->numbers_are_errors};
+        struct jq_frame frame = frame_of(question);
         struct span body;
         if (ensure_worker(cage, err) < 0)
             return -1;
-        bool alone = cage->rows++ == 0;
-        enum talk talk = exchange(cage, &frame, question->row, scratch, &body);
-        if (talk == TALK_DONE)
-            return take_answer(&frame, question, body, scratch, answer, err);
+        bool alone = cage->rows == 0;
+        enum talk talk = jq_process_exchange(&cage->process, patience_ms(cage), scratch, &frame,
+                                             question->row, &body);
+        if (talk == TALK_DONE) {
+            cage->rows++;
+            return take_answer(&frame, question->filter, body, scratch, answer, err);
+        }
         if (talk == TALK_SILENT)
             return silent(cage, err);
         int status = end_worker(cage);
         if (alone)
             return judge_end(cage, status, err);
     }
+}
+
+/* ---- Rows that are expected ---- */
+
+static bool is_same_ticket(struct jq_ticket a, struct jq_ticket b)
+{
+    return a.route == b.route && a.part == b.part && change_id_equal(a.id, b.id);
+}
+
+static struct expected *head_of(struct jq_cage *cage)
+{
+    assert(cage->expected_count > 0);
+    return &cage->expected[cage->expected_first];
+}
+
+bool jq_cage_has_room(const struct jq_cage *cage)
+{
+    return cage->expected_count < EXPECTED_MAX / 2 &&
+           jq_process_queued(&cage->process) < EXPECTED_BYTES;
+}
+
+void jq_cage_expect(struct jq_cage *cage, struct jq_ticket ticket,
+                    const struct jq_question *question)
+{
+    assert(question->row.ptr != NULL && !change_id_is_none(ticket.id));
+    if (cage->expected_count == EXPECTED_MAX || question->row.len > EXPECTED_BYTES ||
+        jq_process_queued(&cage->process) > 2 * EXPECTED_BYTES)
+        return; /* it is asked when its answer is wanted */
+    const struct jq_frame frame = frame_of(question);
+    uint32_t at = (cage->expected_first + cage->expected_count++) % EXPECTED_MAX;
+    cage->expected[at] =
+        (struct expected){.ticket = ticket,
+                          .filter = question->filter,
+                          .len = jq_process_queue(&cage->process, &frame, question->row)};
+    if (cage->process.pid != 0 && cage->one_by_one == 0 &&
+        jq_process_unsent(&cage->process) >= TOGETHER_BYTES)
+        jq_process_send(&cage->process, jq_process_queued(&cage->process));
+}
+
+static void drop_head(struct jq_cage *cage)
+{
+    jq_process_drop(&cage->process, head_of(cage)->len);
+    cage->expected_first = (cage->expected_first + 1) % EXPECTED_MAX;
+    cage->expected_count--;
+    cage->one_by_one -= cage->one_by_one > 0;
+}
+
+/* The answer to the head, which is no longer expected then, but for ERROR_RETRY. */
+static int take_head(struct jq_cage *cage, struct arena *scratch, struct jq_frame *frame,
+                     struct span *body, struct error *err)
+{
+    for (;;) {
+        struct jq_process *p = &cage->process;
+        if (ensure_worker(cage, err) < 0)
+            return -1;
+        size_t limit = cage->one_by_one > 0 ? head_of(cage)->len : jq_process_queued(p);
+        enum talk talk = jq_process_answer(p, limit, patience_ms(cage), scratch, frame, body);
+        if (talk == TALK_DONE) {
+            cage->rows++;
+            drop_head(cage);
+            return 0;
+        }
+        if (talk == TALK_SILENT)
+            return silent(cage, err);
+        bool alone = cage->rows == 0 && p->sent - p->first <= head_of(cage)->len;
+        int status = end_worker(cage);
+        cage->one_by_one = cage->expected_count;
+        if (alone) {
+            drop_head(cage);
+            return judge_end(cage, status, err);
+        }
+    }
+}
+
+int jq_cage_take(struct jq_cage *cage, struct jq_ticket ticket, struct arena *scratch,
+                 struct jq_answer *answer, struct error *err)
+{
+    while (cage->expected_count > 0) {
+        const struct expected head = *head_of(cage);
+        struct jq_frame frame;
+        struct span body;
+        bool wanted = is_same_ticket(head.ticket, ticket);
+        int result = take_head(cage, scratch, &frame, &body, err);
+        if (result < 0 && (wanted || err->kind == ERROR_RETRY))
+            return -1;
+        if (wanted)
+            return take_answer(&frame, head.filter, body, scratch, answer, err) < 0 ? -1 : 1;
+        *err = ERROR_INIT; /* nobody wants to know */
+    }
+    return 0;
 }

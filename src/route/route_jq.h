@@ -3,14 +3,15 @@
  *
  * libjq never runs in the relay's process. It has no limit of steps, it can crash, and its worker
  * can be ended at any time. What ends a worker is held against a row only where the worker was new
- * and the row its first one, so that no row answers for another one, nor for the state of the
- * machine: the limits are CPU time and memory. Where the worker cannot be started, or is killed, or
- * gives no answer for a long time, the error is ERROR_RETRY. */
+ * and the row its first and only one, so that no row answers for another one, nor for the state of
+ * the machine: the limits are CPU time and memory. Where the worker cannot be started, or is
+ * killed, or gives no answer for a long time, the error is ERROR_RETRY. */
 #ifndef WALFERRY_ROUTE_ROUTE_JQ_H
 #define WALFERRY_ROUTE_ROUTE_JQ_H
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "model/change_id.h"
 #include "route/route_jq_reads.h"
 
 #include <stdint.h>
@@ -50,8 +51,32 @@ struct jq_answer {
     const struct span *values; /* compact JSON, in the order of the program; in the arena */
 };
 
-/* 0, or -1: ERROR_DATA "jq_failed" or "jq_limit", ERROR_RETRY "jq_worker". */
+/* 0, or -1: ERROR_DATA "jq_failed" or "jq_limit", ERROR_RETRY "jq_worker". Not while anything is
+ * expected. */
 int jq_cage_ask(struct jq_cage *cage, const struct jq_question *question, struct arena *scratch,
                 struct jq_answer *answer, struct error *err);
+
+/* ---- Ahead of the need ----
+ *
+ * A round trip for each row costs more than jq itself. So questions may be put before their answers
+ * are wanted, and the worker is given many together. That changes no answer: what ends it is still
+ * held against the row alone. */
+
+/* Names a question: part tells those of one route about one change apart. */
+struct jq_ticket {
+    struct change_id id;
+    uint32_t route;
+    uint32_t part;
+};
+
+/* May another change be looked at? */
+bool jq_cage_has_room(const struct jq_cage *cage);
+/* Copies the question. One that does not fit is not expected. */
+void jq_cage_expect(struct jq_cage *cage, struct jq_ticket ticket,
+                    const struct jq_question *question);
+/* 1: the answer to that question; what was expected before it no longer is. 0: it was not expected,
+ * and nothing is any more: ask. -1: as jq_cage_ask(). */
+int jq_cage_take(struct jq_cage *cage, struct jq_ticket ticket, struct arena *scratch,
+                 struct jq_answer *answer, struct error *err);
 
 #endif

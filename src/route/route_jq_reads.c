@@ -62,13 +62,39 @@ static bool is_behind_dot(const struct jq_text *text, uint32_t at)
     return dot > 0 && span_equal_text(token_at(text, dot - 1), ".");
 }
 
+/* {id, total: .x}: is it a key of an object that is made? Then it is a member, and no function.
+ * Words of the language and strings may hold commas that are none of the object's: behind those
+ * nothing is said. */
+static bool is_key(const struct jq_text *text, uint32_t at)
+{
+    struct span before = token_at(text, at - 1), behind = token_at(text, at + 1);
+    uint32_t depth = 0;
+    if (at == 0 || (!span_equal_text(before, "{") && !span_equal_text(before, ",")) ||
+        (!span_equal_text(behind, ",") && !span_equal_text(behind, "}")))
+        return false;
+    while (at-- > 0) {
+        struct span token = token_at(text, at);
+        char first = token.ptr[0];
+        if (is_word(token) || span_equal_text(token, "def") || memchr(token.ptr, '"', token.len))
+            return false;
+        if (first == ')' || first == ']' || first == '}') {
+            depth++;
+        } else if (first == '(' || first == '[' || first == '{') {
+            if (depth == 0)
+                return first == '{';
+            depth--;
+        }
+    }
+    return false;
+}
+
 static enum jq_reads reads_name(const struct jq_text *text, uint32_t at, const char *member)
 {
     struct span token = token_at(text, at);
     bool is_member = span_equal_text(token_at(text, at + 1), ":");
     if (span_equal_text(token, member))
         return is_member ? JQ_READS_MAYBE : JQ_READS_NAMED;
-    return is_member || is_word(token) ? JQ_READS_NOT : JQ_READS_MAYBE;
+    return is_member || is_word(token) || is_key(text, at) ? JQ_READS_NOT : JQ_READS_MAYBE;
 }
 
 static enum jq_reads reads_at(const struct jq_text *text, uint32_t at, const char *member)

@@ -19,12 +19,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PROGRAMS_MAX 1024
 #define STACK_BYTES (8 * 1024 * 1024)
 /* What libjq needs to compile a program beside what an evaluation may take. */
 #define COMPILE_BYTES (64 * 1024 * 1024)
+/* What is read at once, and what answers gather before they are sent. */
+#define IN_BYTES (64 * (size_t)1024)
+#define OUT_BYTES (16 * (size_t)1024)
+/* A row may have used so much of the CPU time, by the clock, of the next one. */
+#define CPU_SHARED 16
 
 struct worker {
     int64_t cpu_us;
@@ -32,27 +38,17 @@ struct worker {
     uint32_t count;
     jq_state *programs[PROGRAMS_MAX];
     struct jq_names names;
-    struct buf in;
-    struct buf out; /* the answer at hand */
+    struct buf in; /* what was read; what is not used yet begins at: */
+    size_t used;
+    struct span body; /* of the frame at hand */
+    struct buf out;   /* answers; the one at hand begins at: */
+    size_t answer;
     struct buf said;
+    int64_t allowed_us; /* when the timer was set */
     bool sealed;
 };
 
 /* ---- The socket ---- */
-
-static bool read_all(char *to, uint64_t len)
-{
-    while (len > 0) {
-        ssize_t got = read(JQ_WORKER_FD, to, len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        to += got;
-        len -= (uint64_t)got;
-    }
-    return true;
-}
 
 static bool write_all(const char *from, uint64_t len)
 {
@@ -68,19 +64,64 @@ static bool write_all(const char *from, uint64_t len)
     return true;
 }
 
-/* The header is written into the room that the answer has kept free for it. */
-static bool send_answer(struct worker *w, enum jq_kind kind, uint32_t value)
+static bool send_answers(struct worker *w)
 {
-    struct jq_frame header = {.kind = kind, .value = value, .len = w->out.len - sizeof header};
-    memcpy(w->out.ptr, &header, sizeof header);
-    return write_all(w->out.ptr, w->out.len);
+    bool written = write_all(w->out.ptr, w->out.len);
+    buf_reset(&w->out);
+    w->answer = 0;
+    return written;
 }
 
+/* So much is there of what the next frame begins with. */
+static bool fill(struct worker *w, size_t wanted)
+{
+    while (w->in.len - w->used < wanted) {
+        if (w->out.len > 0 && !send_answers(w)) /* before it waits: the relay may wait for them */
+            return false;
+        if (w->used > 0)
+            memmove(w->in.ptr, w->in.ptr + w->used, w->in.len - w->used);
+        w->in.len -= w->used;
+        w->used = 0;
+        (void)buf_reserve(&w->in, wanted > IN_BYTES ? wanted - w->in.len : IN_BYTES - w->in.len);
+        ssize_t got = read(JQ_WORKER_FD, w->in.ptr + w->in.len, w->in.size - w->in.len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        w->in.len += (size_t)got;
+    }
+    return true;
+}
+
+/* One frame; its body stays where it is until the next. */
+static bool next_frame(struct worker *w, struct jq_frame *frame)
+{
+    if (!fill(w, sizeof *frame))
+        return false;
+    memcpy(frame, w->in.ptr + w->used, sizeof *frame);
+    if (!fill(w, sizeof *frame + frame->len))
+        return false;
+    w->body = (struct span){w->in.ptr + w->used + sizeof *frame, frame->len};
+    w->used += sizeof *frame + frame->len;
+    return true;
+}
+
+/* What was begun of the answer at hand is forgotten. */
 static void begin_answer(struct worker *w)
 {
-    buf_reset(&w->out);
+    w->out.len = w->answer;
     (void)buf_reserve(&w->out, sizeof(struct jq_frame));
-    w->out.len = sizeof(struct jq_frame);
+    w->out.len += sizeof(struct jq_frame);
+}
+
+/* The header is written into the room that the answer has kept free for it. */
+static bool end_answer(struct worker *w, enum jq_kind kind, uint32_t value)
+{
+    struct jq_frame header = {
+        .kind = kind, .value = value, .len = w->out.len - w->answer - sizeof header};
+    memcpy(w->out.ptr + w->answer, &header, sizeof header);
+    w->answer = w->out.len;
+    return w->out.len < OUT_BYTES || send_answers(w);
 }
 
 /* ---- Limits ---- */
@@ -97,6 +138,22 @@ static void allow_cpu(int64_t us)
     struct itimerval timer = {.it_value = {.tv_sec = us / 1000000, .tv_usec = us % 1000000}};
     if (setitimer(ITIMER_PROF, &timer, NULL) < 0)
         _exit(JQ_EXIT_UNUSABLE);
+}
+
+/* A call for each row would cost as much as many a row. So the timer is set anew once time has
+ * passed; who meets the limit early for that is tried again alone, and then has all of it. Rows
+ * that take long are answered one by one, or their silence would look like that of a worker that
+ * hangs. */
+static bool allow_row(struct worker *w)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t now_us = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+    if (w->allowed_us != 0 && now_us - w->allowed_us < w->cpu_us / CPU_SHARED)
+        return true;
+    w->allowed_us = now_us;
+    allow_cpu(w->cpu_us);
+    return w->out.len == 0 || send_answers(w);
 }
 
 /* A sanitizer's shadow is larger than any limit. */
@@ -167,16 +224,20 @@ static bool compile(struct worker *w)
     buf_reset(&w->said);
     jq_set_error_cb(program, take_message, &w->said);
     allow_cpu(w->cpu_us + 10 * 1000000);
-    int compiled = jq_compile(program, buf_text(&w->in));
+    char *text = strndup(w->body.ptr, w->body.len);
+    if (text == NULL)
+        _exit(JQ_EXIT_MEMORY);
+    int compiled = jq_compile(program, text);
+    free(text);
     allow_cpu(0);
     begin_answer(w);
     if (compiled) {
         w->programs[w->count++] = program;
-        return send_answer(w, JQ_DONE, 0);
+        return end_answer(w, JQ_DONE, 0);
     }
     jq_teardown(&program);
     buf_add(&w->out, buf_span(&w->said));
-    return send_answer(w, JQ_FAILED, 0);
+    return end_answer(w, JQ_FAILED, 0);
 }
 
 /* ---- Rows ---- */
@@ -242,7 +303,7 @@ static int64_t write_values(struct worker *w, jq_state *program, jv row)
         buf_add_u64(&w->out, 0);
         bool written = jq_value_write(value, &w->out, why);
         jv_free(value);
-        if (w->out.len > w->memory)
+        if (w->out.len - w->answer > w->memory)
             _exit(JQ_EXIT_MEMORY);
         uint64_t len = w->out.len - at - sizeof len;
         memcpy(w->out.ptr + at, &len, sizeof len);
@@ -262,9 +323,9 @@ static bool evaluate(struct worker *w, const struct jq_frame *asked)
     struct jq_reading reading = {&w->names, asked->numbers_are_errors != 0};
     jv row;
     begin_answer(w);
-    if (!jq_value_read(&reading, buf_span(&w->in), &row, why)) {
+    if (!jq_value_read(&reading, w->body, &row, why)) {
         buf_add_text(&w->out, why);
-        return send_answer(w, JQ_FAILED, JQ_NO_PROGRAM);
+        return end_answer(w, JQ_FAILED, JQ_NO_PROGRAM);
     }
     bool filters = asked->filter != JQ_NO_PROGRAM, maps = asked->value != JQ_NO_PROGRAM;
     assert(!filters || asked->filter < w->count);
@@ -273,24 +334,19 @@ static bool evaluate(struct worker *w, const struct jq_frame *asked)
     if (taken <= 0 || !maps) {
         jv_free(row);
         if (taken < 0)
-            return send_answer(w, JQ_FAILED, asked->filter);
-        return send_answer(w, taken > 0 ? JQ_VALUES : JQ_NOT_TAKEN, 0);
+            return end_answer(w, JQ_FAILED, asked->filter);
+        return end_answer(w, taken > 0 ? JQ_VALUES : JQ_NOT_TAKEN, 0);
     }
     int64_t count = write_values(w, w->programs[asked->value], row);
-    return count < 0 ? send_answer(w, JQ_FAILED, asked->value)
-                     : send_answer(w, JQ_VALUES, (uint32_t)count);
+    return count < 0 ? end_answer(w, JQ_FAILED, asked->value)
+                     : end_answer(w, JQ_VALUES, (uint32_t)count);
 }
 
 static bool serve(struct worker *w)
 {
     struct jq_frame asked;
-    if (!read_all((char *)&asked, sizeof asked))
+    if (!next_frame(w, &asked))
         return false;
-    buf_reset(&w->in);
-    (void)buf_reserve(&w->in, asked.len + 1);
-    if (!read_all(w->in.ptr, asked.len))
-        return false;
-    w->in.len = asked.len;
     if (asked.kind == JQ_COMPILE)
         return compile(w);
     assert(asked.kind == JQ_EVALUATE);
@@ -299,8 +355,7 @@ static bool serve(struct worker *w)
         jq_seal();
         w->sealed = true;
     }
-    allow_cpu(w->cpu_us);
-    return evaluate(w, &asked);
+    return allow_row(w) && evaluate(w, &asked);
 }
 
 int router_worker(int argc, char **argv)

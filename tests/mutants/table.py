@@ -468,6 +468,9 @@ MUTANTS = [
            [("key->in_header ? &d->header_modes : &d->modes", "&d->modes")],
            "unit encode_debezium_test", r"FAILED.*a_key_in_a_header"),
     Mutant("before-seen-by-another-way", "never silently", ["src/route/route_event.c"],
-           [("if (got < 0 || !is_same_answer(&answer, &e->answer))", "if (got < 0)")],
+           [("if (got < 0 || !is_same_answer(&answer, &route->event.answer))", "if (got < 0)")],
            "unit route_event_test", r"FAILED.*jq_without_the_old_row"),
+    Mutant("columns-of-a-later-row", "every row has its own columns", ["src/relay/ahead.c"],
+           [("if (!is_as_described(described, relation))", "if (described->version == 0)")],
+           "unit relay_ahead_test", r"FAILED.*a_table_that_is_altered"),
 ]

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "recover/origin_wal_internal.h"
+#include "relay/ahead.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,8 @@ static void make_loops(struct world *w, struct error *err)
         encoders_open(&encoding, &w->encoders, err) < 0 || open_circuit(w, err) < 0)
         abort();
     w->source = sim_source_open(w);
+    if (w->opens % 2 == 0) /* nothing may depend on how far a source is read ahead */
+        w->source = ahead_open(w->source, w->router);
     drop_old_refusals(w);
     w->verdicts = (struct verdict_facts){.routes = &w->routes,
                                          .metrics = w->metrics,

@@ -5,11 +5,13 @@
 #include "route/route_jq_number.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -313,6 +315,41 @@ static void test_strings(void **state)
     tear_down(&f);
 }
 
+/* ---- What is looked at ---- */
+
+static void test_reads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program;
+        enum jq_reads source;
+    } CASES[] = {
+        {".after", JQ_READS_NOT},
+        {".after.source", JQ_READS_NOT},
+        {".after | {id, status, total: .sum}", JQ_READS_NOT},
+        {"{op, a: (.after | {id, b: [.c, .d]}), status}", JQ_READS_NOT},
+        {"if .op == \"delete\" then {id: .before.id} else {id: .after.id} end", JQ_READS_NOT},
+        {".source.lsn", JQ_READS_NAMED},
+        {"{op, source}", JQ_READS_NAMED},
+        {"{op, source: .after}", JQ_READS_MAYBE},
+        {".", JQ_READS_MAYBE},
+        {"[.[]]", JQ_READS_MAYBE},
+        {"to_entries", JQ_READS_MAYBE},
+        {"[keys, length]", JQ_READS_MAYBE},
+        {"{a: [keys, length]}", JQ_READS_MAYBE},
+        {"{a: (1, keys, 2)}", JQ_READS_MAYBE},
+        {"{a: \"\\(1, keys, 2)\", b}", JQ_READS_MAYBE},
+        {"{a: (if .b then 1, keys, 2 else 3 end), c}", JQ_READS_MAYBE},
+        {"def f: {a, keys}; f", JQ_READS_MAYBE},
+    };
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        if (jq_cage_reads(f.cage, add(&f, CASES[i].program), "source") != CASES[i].source)
+            fail_msg("%s", CASES[i].program);
+    tear_down(&f);
+}
+
 /* ---- What never ends ---- */
 
 static void test_bombs(void **state)
@@ -408,6 +445,187 @@ static void test_many_rows_and_large_ones(void **state)
     tear_down(&f);
 }
 
+/* ---- Ahead of the need ---- */
+
+#define MANY 100
+
+static struct jq_ticket ticket(uint32_t n)
+{
+    return (struct jq_ticket){.id = change_id_wal(0x1000, n + 1)};
+}
+
+static void expect_rows(struct fixture *f, uint32_t filter, uint32_t value)
+{
+    for (uint32_t i = 0; i < MANY; i++) {
+        char row[32];
+        snprintf(row, sizeof row, "{\"n\":%u}", i);
+        assert_true(jq_cage_has_room(f->cage));
+        struct jq_question question = {.filter = filter, .value = value, .row = span_of(row)};
+        jq_cage_expect(f->cage, ticket(i), &question);
+    }
+}
+
+static int take(struct fixture *f, uint32_t n)
+{
+    arena_reset(&f->scratch);
+    f->err = ERROR_INIT;
+    return jq_cage_take(f->cage, ticket(n), &f->scratch, &f->answer, &f->err);
+}
+
+static void expect_n(struct fixture *f, uint32_t n)
+{
+    char wanted[32];
+    if (take(f, n) != 1)
+        fail_msg("row %u: %s", n, f->err.text);
+    assert_true(f->answer.taken);
+    assert_int_equal(f->answer.count, 1);
+    snprintf(wanted, sizeof wanted, "{\"n\":%u}", n);
+    assert_span(f->answer.values[0], wanted);
+}
+
+/* Whatever one row of many does, the others have their answers, in their order, and it alone has
+ * the error. */
+static void test_one_of_many(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program, *reason;
+    } CASES[] = {
+        {"if .n == 40 then (def f: f; f) else {n} end", "jq_limit"},
+        {"if .n == 40 then [range(1e9)] else {n} end", "jq_limit"},
+        {"if .n == 40 then (def f: 1 + f; f) else {n} end", "jq_limit"},
+        {"if .n == 40 then error(\"no\") else {n} end", "jq_failed"},
+        {"if .n == 40 then infinite else {n} end", "jq_failed"},
+        {"if .n == 0 then (def f: f; f) else {n} end", "jq_limit"},
+        {"if .n == 99 then (def f: f; f) else {n} end", "jq_limit"},
+        {"if .n % 50 == 7 then (def f: f; f) else {n} end", "jq_limit"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct fixture f;
+        set_up(&f, RELEASE, 50);
+        uint32_t program = add(&f, CASES[i].program), failures = 0;
+        for (int round = 0; round < 2; round++) {
+            expect_rows(&f, JQ_NONE, program);
+            for (uint32_t n = 0; n < MANY; n++) {
+                bool bad = i == 5 ? n == 0 : i == 6 ? n == 99 : i == 7 ? n % 50 == 7 : n == 40;
+                if (!bad) {
+                    expect_n(&f, n);
+                    continue;
+                }
+                assert_int_equal(take(&f, n), -1);
+                assert_int_equal(f.err.kind, ERROR_DATA);
+                assert_string_equal(reason_slug(f.err.reason), CASES[i].reason);
+                failures++;
+            }
+        }
+        assert_int_equal(failures, i == 7 ? 4 : 2);
+        tear_down(&f);
+    }
+}
+
+static void test_several_values_of_many(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    uint32_t odd = add(&f, ".n % 2 == 1"), value = add(&f, "range(.n)");
+    expect_rows(&f, odd, value);
+    for (uint32_t n = 0; n < MANY; n++) {
+        assert_int_equal(take(&f, n), 1);
+        assert_int_equal(f.answer.taken, n % 2 == 1);
+        if (n % 2 == 0)
+            continue;
+        assert_int_equal(f.answer.count, n);
+        for (uint32_t i = 0; i < n; i++) {
+            char wanted[16];
+            snprintf(wanted, sizeof wanted, "%u", i);
+            assert_span(f.answer.values[i], wanted);
+        }
+    }
+    assert_int_equal(take(&f, MANY), 0);
+    tear_down(&f);
+}
+
+static void test_what_is_not_taken(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, RELEASE, 50);
+    uint32_t program = add(&f, "if .n % 10 == 3 then (def f: f; f) else {n} end");
+    expect_rows(&f, JQ_NONE, program);
+    expect_n(&f, 25); /* the endless ones before it are nobody's */
+    expect_n(&f, 26);
+    assert_int_equal(take(&f, 7), 0); /* is not expected any more, and then nothing is */
+    assert_int_equal(take(&f, 27), 0);
+    assert_int_equal(ask(&f, JQ_NONE, program, "{\"n\":5}"), 0);
+    assert_span(f.answer.values[0], "{\"n\":5}");
+    tear_down(&f);
+}
+
+/* More than a socket takes, both ways, and more than there is room for. */
+static void test_bounds(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, RELEASE, 1000);
+    uint32_t thrice = add(&f, "[.a, .a, .a]"), count = 0;
+    size_t size = 60000;
+    char *row = malloc(size + 16);
+    assert_non_null(row);
+    memcpy(row, "{\"a\":\"", 6);
+    memset(row + 6, 'x', size);
+    memcpy(row + 6 + size, "\"}", 3);
+    struct jq_question question = {.filter = JQ_NONE, .value = thrice, .row = span_of(row)};
+    for (; jq_cage_has_room(f.cage); count++)
+        jq_cage_expect(f.cage, ticket(count), &question);
+    assert_int_equal(count, 3);
+    for (uint32_t n = 0; n < count; n++) {
+        assert_int_equal(take(&f, n), 1);
+        assert_int_equal(f.answer.values[0].len, 3 * (size + 2) + 4);
+    }
+    assert_true(jq_cage_has_room(f.cage));
+    assert_int_equal(take(&f, count), 0);
+    for (count = 0; jq_cage_has_room(f.cage); count++) {
+        struct jq_question small = {.filter = JQ_NONE, .value = thrice, .row = span_of("{}")};
+        jq_cage_expect(f.cage, ticket(count), &small);
+    }
+    assert_int_equal(count, 128);
+    for (uint32_t n = 0; n < count; n++) {
+        assert_int_equal(take(&f, n), 1);
+        assert_span(f.answer.values[0], "[null,null,null]");
+    }
+    free(row);
+    tear_down(&f);
+}
+
+/* The only child of this process. */
+static pid_t child(void)
+{
+    char path[64];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    return pid;
+}
+
+static void test_a_worker_that_is_killed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, RELEASE, 1000);
+    uint32_t program = add(&f, "{n}");
+    expect_rows(&f, JQ_NONE, program);
+    for (uint32_t n = 0; n < MANY; n++) {
+        if (n == 1 || n == 50 || n == 51)
+            assert_int_equal(kill(child(), SIGKILL), 0);
+        expect_n(&f, n);
+    }
+    tear_down(&f);
+}
+
 static void test_a_worker_that_is_not_there(void **state)
 {
     (void)state;
@@ -430,9 +648,15 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_the_same_bytes_of_every_version),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_reads),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_which_limit),
         cmocka_unit_test(test_many_rows_and_large_ones),
+        cmocka_unit_test(test_one_of_many),
+        cmocka_unit_test(test_several_values_of_many),
+        cmocka_unit_test(test_what_is_not_taken),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_a_worker_that_is_killed),
         cmocka_unit_test(test_a_worker_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
