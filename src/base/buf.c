@@ -15,7 +15,7 @@ void buf_fini(struct buf *buf)
     *buf = BUF_EMPTY;
 }
 
-char *buf_reserve(struct buf *buf, size_t extra)
+char *buf_grow(struct buf *buf, size_t extra)
 {
     assert(extra < SIZE_MAX / 4);
     assert(buf->len <= buf->size);
@@ -30,25 +30,6 @@ char *buf_reserve(struct buf *buf, size_t extra)
         buf->size = size;
     }
     return buf->ptr + buf->len;
-}
-
-void buf_add(struct buf *buf, struct span bytes)
-{
-    if (bytes.len == 0)
-        return;
-    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
-    buf->len += bytes.len;
-}
-
-void buf_add_text(struct buf *buf, const char *text)
-{
-    buf_add(buf, span_of(text));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    *buf_reserve(buf, 1) = c;
-    buf->len++;
 }
 
 void buf_add_format(struct buf *buf, const char *format, ...)

@@ -29,11 +29,34 @@ static inline struct span buf_span(const struct buf *buf)
     return (struct span){buf->ptr != NULL ? buf->ptr : "", buf->len};
 }
 
+/* buf_reserve() where there is no room yet. */
+char *buf_grow(struct buf *buf, size_t extra);
+
 /* Room for `extra` more bytes; returns where they go. The caller adds to len what it wrote. */
-char *buf_reserve(struct buf *buf, size_t extra);
-void buf_add(struct buf *buf, struct span bytes);
-void buf_add_text(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char c);
+static inline char *buf_reserve(struct buf *buf, size_t extra)
+{
+    return buf->size - buf->len < extra ? buf_grow(buf, extra) : buf->ptr + buf->len;
+}
+
+static inline void buf_add(struct buf *buf, struct span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
+    buf->len += bytes.len;
+}
+
+static inline void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, span_of(text));
+}
+
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    *buf_reserve(buf, 1) = c;
+    buf->len++;
+}
+
 void buf_add_format(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Big-endian integers, as PostgreSQL's protocol has them. */
 void buf_add_u8(struct buf *buf, uint8_t value);

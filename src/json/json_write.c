@@ -110,15 +110,38 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Are eight characters plain, all of them? The highest bit of a byte of `odd` tells of one that is
+ * not; it may be set behind such a one, too, and never without one. */
+static bool are_plain(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    uint64_t quotes = eight ^ EACH_BYTE * '"', slashes = eight ^ EACH_BYTE * '\\';
+    uint64_t odd = (eight - EACH_BYTE * 0x20) | (eight + EACH_BYTE) | (quotes - EACH_BYTE) |
+                   (slashes - EACH_BYTE) | eight;
+    return (odd & EACH_BYTE * 0x80) == 0;
+}
+
+static const char *plain_run(const char *at, const char *end)
+{
+    while (end - at >= 8 && are_plain(at))
+        at += 8;
+    while (at < end && is_plain((unsigned char)*at))
+        at++;
+    return at;
+}
+
 static void add_quoted(struct buf *out, struct span text, enum json_escapes escapes)
 {
     const char *at = text.ptr;
     const char *end_of_text = text.ptr + text.len;
+    (void)buf_reserve(out, text.len + 2); /* most need no more, and then nothing grows below */
     buf_add_char(out, '"');
     while (at < end_of_text) {
         const char *run = at;
-        while (at < end_of_text && is_plain((unsigned char)*at))
-            at++;
+        at = plain_run(at, end_of_text);
         buf_add(out, (struct span){run, (size_t)(at - run)});
         if (at == end_of_text)
             break;
@@ -169,12 +192,18 @@ void json_write_text(struct json_writer *w, const char *text)
 
 void json_write_u64(struct json_writer *w, uint64_t value)
 {
+    static const char PAIRS[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     char digits[20];
     size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
+    for (; value >= 100; value /= 100)
+        memcpy(digits + (at -= 2), PAIRS + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(digits + (at -= 2), PAIRS + 2 * value, 2);
+    else
+        digits[--at] = (char)('0' + value);
     separate(w);
     buf_add(w->out, (struct span){digits + at, sizeof digits - at});
 }

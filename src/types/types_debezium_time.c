@@ -7,9 +7,10 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 
 #define US_PER_DAY INT64_C(86400000000)
+/* Room for a date, or for a time. */
+#define PUT_MAX 32
 #define SECONDS_PER_DAY INT64_C(86400)
 #define MS_PER_DAY INT64_C(86400000)
 /* 1677-09-22 to 2262-04-10: the days that 64 bits of nanoseconds hold whole. */
@@ -21,24 +22,46 @@
 #define INFINITY_US INT64_C(9223372036825200000)
 #define MINUS_INFINITY_US (-INT64_C(9223372036832400000))
 
+/* So many digits, zeros before them; a value of more is cut. Where they end. */
+static char *put_digits(char *at, uint64_t value, int digits)
+{
+    for (int i = digits; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    return at + digits;
+}
+
 /* A year of four digits has no sign; a later one has; before 1 AD it is negative, 0 is 1 BC. */
-static int put_date(char *out, size_t size, int64_t day)
+static int put_date(char out[PUT_MAX], int64_t day)
 {
     int64_t year, month, day_of_month;
     civil_date(day, &year, &month, &day_of_month);
-    return snprintf(out, size, "%s%04" PRId64 "-%02" PRId64 "-%02" PRId64,
-                    year > 9999 ? "+" : (year < 0 ? "-" : ""), year < 0 ? -year : year, month,
-                    day_of_month);
+    char *at = out;
+    int digits = 4;
+    if (year > 9999 || year < 0)
+        *at++ = year < 0 ? '-' : '+';
+    uint64_t shown = (uint64_t)(year < 0 ? -year : year);
+    for (uint64_t limit = 10000; limit <= shown && digits < 19; limit *= 10)
+        digits++;
+    at = put_digits(at, shown, digits);
+    *at++ = '-';
+    at = put_digits(at, (uint64_t)month, 2);
+    *at++ = '-';
+    return (int)(put_digits(at, (uint64_t)day_of_month, 2) - out);
 }
 
 #define FRACTION_SHORTEST 7
 
 /* digits: of the fraction, 0 to 6, or FRACTION_SHORTEST. */
-static int put_time(char *out, size_t size, int64_t us, uint32_t digits)
+static int put_time(char out[PUT_MAX], int64_t us, uint32_t digits)
 {
-    int64_t s = us / 1000000;
-    snprintf(out, size, "%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%06" PRId64, s / 3600,
-             s / 60 % 60, s % 60, us % 1000000);
+    uint64_t s = (uint64_t)us / 1000000;
+    char *at = put_digits(out, s / 3600, 2);
+    *at++ = ':';
+    at = put_digits(at, s / 60 % 60, 2);
+    *at++ = ':';
+    at = put_digits(at, s % 60, 2);
+    *at++ = '.';
+    (void)put_digits(at, (uint64_t)us % 1000000, 6);
     if (digits == FRACTION_SHORTEST)
         for (digits = 6; digits > 0 && out[8 + digits] == '0';)
             digits--;
@@ -47,10 +70,10 @@ static int put_time(char *out, size_t size, int64_t us, uint32_t digits)
 
 static void write_date_time(struct json_writer *w, int64_t day, int64_t us, uint32_t digits)
 {
-    char out[64];
-    int len = put_date(out, sizeof out, day);
+    char out[2 * PUT_MAX];
+    int len = put_date(out, day);
     out[len++] = 'T';
-    len += put_time(out + len, sizeof out - (size_t)len, us, digits);
+    len += put_time(out + len, us, digits);
     out[len++] = 'Z';
     json_write_string(w, (struct span){out, (size_t)len});
 }
@@ -64,15 +87,15 @@ static int infinity_of(struct span text)
  * day, a midnight for a date. */
 static void write_java_date(struct json_writer *w, int64_t ms)
 {
-    char out[64];
+    char out[2 * PUT_MAX];
     int64_t day = ms / MS_PER_DAY - (ms % MS_PER_DAY < 0 ? 1 : 0), rest = ms - day * MS_PER_DAY;
     bool time_alone = ms < MS_PER_DAY;
-    int len = time_alone ? 0 : put_date(out, sizeof out, day);
+    int len = time_alone ? 0 : put_date(out, day);
     int from = !time_alone && out[0] == '+' ? 1 : 0;
     if (time_alone || rest != 0) {
         if (!time_alone)
             out[len++] = 'T';
-        len += put_time(out + len, sizeof out - (size_t)len, rest * 1000, 3);
+        len += put_time(out + len, rest * 1000, 3);
         out[len++] = 'Z';
     }
     json_write_raw(w, (struct span){out + from, (size_t)(len - from)});
@@ -96,8 +119,8 @@ int types_debezium_date(struct json_writer *w, struct span text, enum debezium_t
         json_write_i64(w, day);
         return 0;
     }
-    char out[32];
-    int len = put_date(out, sizeof out - 1, day);
+    char out[PUT_MAX];
+    int len = put_date(out, day);
     out[len++] = 'Z';
     json_write_string(w, (struct span){out, (size_t)len});
     return 0;
@@ -130,8 +153,8 @@ int types_debezium_time(struct json_writer *w, struct span text, uint32_t precis
         json_write_i64(w, in_units(us, precision, mode));
         return 0;
     }
-    char out[32];
-    int len = put_time(out, sizeof out - 1, us % US_PER_DAY, FRACTION_SHORTEST);
+    char out[PUT_MAX];
+    int len = put_time(out, us % US_PER_DAY, FRACTION_SHORTEST);
     out[len++] = 'Z';
     json_write_string(w, (struct span){out, (size_t)len});
     return 0;
@@ -144,8 +167,8 @@ int types_debezium_timetz(struct json_writer *w, struct span text, struct error 
     if (!time_of_day_parse(text, &us, &offset_s))
         return types_bad_text(text, "a time", err);
     us = (us - offset_s * 1000000 + 2 * US_PER_DAY) % US_PER_DAY;
-    char out[32];
-    int len = put_time(out, sizeof out - 1, us, FRACTION_SHORTEST);
+    char out[PUT_MAX];
+    int len = put_time(out, us, FRACTION_SHORTEST);
     out[len++] = 'Z';
     json_write_string(w, (struct span){out, (size_t)len});
     return 0;

@@ -5,10 +5,12 @@
 #include "json/json_read.h"
 #include "json/json_utf8.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -158,12 +160,57 @@ static void test_every_code_point(void **state)
     }
 }
 
+/* Each byte at each place of a text says what it says alone, however many are looked at together.
+ */
+static void test_every_byte_at_every_place(void **state)
+{
+    (void)state;
+    static const enum json_escapes ESCAPES[] = {JSON_ESCAPES_OURS, JSON_ESCAPES_JACKSON,
+                                                JSON_ESCAPES_HEADER};
+    for (size_t e = 0; e < sizeof ESCAPES / sizeof ESCAPES[0]; e++)
+        for (int c = 0; c < 256; c++)
+            for (size_t at = 0; at < 20; at++) {
+                char text[20], byte = (char)c;
+                struct buf whole = BUF_EMPTY, alone = BUF_EMPTY;
+                struct json_writer w = json_writer(&whole), one = json_writer(&alone);
+                w.escapes = one.escapes = ESCAPES[e];
+                memset(text, '~', sizeof text);
+                text[at] = byte;
+                json_write_string(&w, (struct span){text, sizeof text});
+                json_write_string(&one, (struct span){&byte, 1});
+                assert_int_equal(whole.len, alone.len + sizeof text - 1);
+                assert_memory_equal(whole.ptr + 1 + at, alone.ptr + 1, alone.len - 2);
+                for (size_t i = 1; i <= at; i++)
+                    assert_int_equal(whole.ptr[i], '~');
+                for (size_t i = at + alone.len - 1; i < whole.len - 1; i++)
+                    assert_int_equal(whole.ptr[i], '~');
+                buf_fini(&whole);
+                buf_fini(&alone);
+            }
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    char text[24];
+    for (uint64_t power = 1; power <= UINT64_C(1000000000000000000); power *= 10)
+        for (uint64_t i = 0; i < 3; i++) {
+            struct buf out = BUF_EMPTY;
+            struct json_writer w = json_writer(&out);
+            json_write_u64(&w, power - 1 + i);
+            snprintf(text, sizeof text, "%" PRIu64, power - 1 + i);
+            assert_string_equal(buf_text(&out), text);
+            buf_fini(&out);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document),         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_jackson),          cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_every_code_point), cmocka_unit_test(test_every_byte_at_every_place),
+        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
