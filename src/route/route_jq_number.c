@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* More than a double ever needs; a number with more significant digits is not held. */
 #define DIGITS_MAX 17
@@ -160,11 +161,23 @@ static size_t write_plain(const struct decimal *d, char *text)
     return put(text, at, d->digits + before, count - before);
 }
 
+static size_t write_integer(uint32_t value, char *text)
+{
+    char digits[10];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    memcpy(text, digits + at, sizeof digits - at);
+    text[sizeof digits - at] = '\0';
+    return sizeof digits - at;
+}
+
 size_t jq_number_write(double value, char text[JQ_NUMBER_TEXT_MAX])
 {
     assert(isfinite(value));
     if (fabs(value) < 1e9 && value == (double)(int32_t)value && !signbit(value))
-        return (size_t)snprintf(text, JQ_NUMBER_TEXT_MAX, "%d", (int32_t)value);
+        return write_integer((uint32_t)value, text);
     struct decimal d = shortest(value);
     if (d.count == 0)
         return (size_t)snprintf(text, JQ_NUMBER_TEXT_MAX, "-0");
