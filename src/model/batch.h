@@ -40,6 +40,7 @@ struct batch {
     int64_t commit_time_us; /* of the last transaction that ended in it; 0: none */
     uint32_t transactions;  /* PostgreSQL transactions that end in it */
     bool ends_txn;          /* true: Kafka may commit behind it */
+    bool cut;               /* it ends a part: Kafka is to commit behind it all the same */
     bool mark;              /* idle progress: no messages, only a position */
     int64_t opened_us;      /* monotonic: when its first message came */
 

@@ -5,6 +5,8 @@
 
 #include "publish/publish.h"
 
+#include <librdkafka/rdkafka.h>
+
 /* Begins as zeros. */
 struct kafka_failure {
     bool failed; /* every further call fails with: */
@@ -12,6 +14,9 @@ struct kafka_failure {
     struct publish_suspect suspect; /* NONE: no batch was refused */
     struct change_id verdict;       /* the change whose record was refused alone; NONE: none was */
     uint32_t verdict_route;
+    /* What the broker said of the record that was refused alone, where the transaction can be given
+     * up and the publisher goes on; else, and once that is done, NO_ERROR. */
+    rd_kafka_resp_err_t refused;
     const char *denied; /* the topic that the broker denies, where that is certain; or NULL. While
                            its message and the handle are there */
 };

@@ -107,6 +107,7 @@ void kafka_in_use_set(struct kafka_in_use *topics, struct kafka_topic *topic,
     assert(learnt_us > 0);
     topic->settings_us = learnt_us;
     topic->clamp = clamp_limits_of(&settings->clamp);
+    topic->compacts = settings->known && settings->compacts;
     note_limit(topics, topic, settings->max_message_bytes);
 }
 

@@ -14,6 +14,7 @@ struct kafka_topic {
     rd_kafka_topic_t *rkts[KAFKA_HANDLES];
     int32_t partitions; /* 0: missing or refused when last looked at */
     int64_t max_message_bytes;
+    bool compacts; /* so it takes no message without a key */
     struct clamp_limits clamp;
     int64_t checked_us;       /* when its metadata was asked for, monotonic */
     int64_t settings_us;      /* the same of its configuration */

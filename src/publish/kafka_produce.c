@@ -24,6 +24,18 @@ static bool is_compressed(const struct config_kafka *kafka)
     return codec != NULL && strcmp(codec, "none") != 0;
 }
 
+static int check_key(const struct kafka_topic *topic, const struct message *message,
+                     struct error *err)
+{
+    if (!topic->compacts || message->key.ptr != NULL)
+        return 0;
+    error_data(err, REASON_RECORD_REFUSED,
+               "a message without a key for topic %s, which is compacted", topic->name);
+    return error_hint(err,
+                      "give the route a key, or take compact out of cleanup.policy of topic %s",
+                      topic->name);
+}
+
 /* With compression only the broker knows; its refusal is found out record by record. Behind a dead
  * letter there is nothing to find out with. */
 static int check_size(struct kafka_publisher *p, struct kafka_topic *topic,
@@ -134,24 +146,67 @@ static bool is_suspect(const struct publish_suspect *s, const struct message *m)
            change_id_compare(m->id, s->to) <= 0;
 }
 
+/* The broker refused it by itself: what it stood in is lost. What it is to blame for is told, and
+ * the next ones are sent in another transaction, which nobody commits. */
+static enum step give_up(struct kafka_publisher *p, struct error *err)
+{
+    rd_kafka_resp_err_t code = p->failure.refused;
+    enum step given_up = kafka_txn_give_up(&p->txn, err);
+    if (given_up != STEP_DONE)
+        return given_up;
+    p->failure.refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    p->flight.awaited = NULL;
+    p->base.refusals++;
+    bool size = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    p->refused_other |= !size;
+    return error_data(err, size ? REASON_MESSAGE_TOO_LARGE : REASON_RECORD_REFUSED,
+                      "the broker refuses this record by itself: %s", rd_kafka_err2str(code));
+}
+
 /* The report may also have come in by a poll between two calls. */
-static enum step await_alone(struct kafka_txn *txn, const struct message *message,
+static enum step await_alone(struct kafka_publisher *p, const struct message *message,
                              struct error *err)
 {
-    assert(txn->flight->awaited == message);
-    enum step drained = kafka_txn_drain(txn, err);
+    assert(p->flight.awaited == message);
+    enum step drained = kafka_txn_drain(&p->txn, err);
+    if (drained == STEP_DONE && p->failure.refused != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return give_up(p, err);
     if (drained == STEP_DONE)
-        txn->flight->awaited = NULL;
+        p->flight.awaited = NULL;
     return drained;
 }
 
+/* Where nothing is committed any more, to send it would teach nothing; and behind a gap in its
+ * sequence numbers, which a refused record leaves, the broker would take no other one. */
+static bool cannot_be_refused(const struct kafka_publisher *p, const struct kafka_topic *topic,
+                              const struct message *message, const struct kafka_stamp *stamp)
+{
+    return p->base.refusals > 0 && !p->refused_other &&
+           kafka_message_bytes(message, strlen(stamp->true_time)) <= topic->max_message_bytes;
+}
+
 /* ---- Put ---- */
+
+enum step kafka_check(struct kafka_publisher *p, const struct message *message, struct error *err)
+{
+    struct kafka_topic *topic;
+    int32_t partition;
+    enum step found = kafka_find(&p->topics, message, &topic, err);
+    if (found != STEP_DONE)
+        return found;
+    struct kafka_stamp stamp;
+    kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
+    if (check_key(topic, message, err) < 0 || check_size(p, topic, message, &stamp, err) < 0 ||
+        kafka_in_use_partition(&p->topics, topic, message, &partition, err) < 0)
+        return STEP_FAILED;
+    return STEP_DONE;
+}
 
 enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
                     struct error *err)
 {
     if (p->flight.awaited != NULL)
-        return await_alone(&p->txn, message, err);
+        return await_alone(p, message, err);
     assert(p->txn.phase == KAFKA_OPEN);
     struct kafka_topic *topic;
     int32_t partition;
@@ -160,10 +215,12 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
         return found;
     struct kafka_stamp stamp;
     kafka_stamp(&p->clock, &topic->clamp, message->timestamp_ms, &stamp);
-    if (check_size(p, topic, message, &stamp, err) < 0 ||
+    if (check_key(topic, message, err) < 0 || check_size(p, topic, message, &stamp, err) < 0 ||
         kafka_in_use_partition(&p->topics, topic, message, &partition, err) < 0)
         return -1;
-    bool alone = is_suspect(&p->options.suspect, message);
+    if (cannot_be_refused(p, topic, message, &stamp))
+        return STEP_DONE;
+    bool alone = p->base.refusals > 0 || is_suspect(&p->options.suspect, message);
     if (p->flight.outstanding > 0 && (alone || kafka_in_use_is_full(&p->topics, topic, message))) {
         enum step drained = kafka_txn_drain(&p->txn, err);
         if (drained != STEP_DONE)
@@ -181,5 +238,5 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
     if (!alone)
         return STEP_DONE;
     p->flight.awaited = message;
-    return await_alone(&p->txn, message, err);
+    return await_alone(p, message, err);
 }

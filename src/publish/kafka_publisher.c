@@ -13,6 +13,7 @@
 #include "publish/kafka_report.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* Between two calls, and inside one, no more time passes but where the process or the whole machine
@@ -189,6 +190,25 @@ static enum step op_put(struct publisher *base, struct batch *batch, const struc
     return result;
 }
 
+static enum step op_check(struct publisher *base, const struct batch *batch,
+                          const struct message *message, struct error *err)
+{
+    struct kafka_publisher *p = kafka_of(base);
+    assert(p->txn.recovered && p->txn.claimed);
+    assert(message >= batch->messages && message < batch->messages + batch->count);
+    if (p->failure.failed)
+        return kafka_fail_again(&p->failure, err);
+    stay_awake(p, BETWEEN_CALLS_MS);
+    enum step result = look_ahead(p, batch, message, err);
+    if (result == STEP_DONE)
+        result = kafka_check(p, message, err);
+    base->claim_due = !p->txn.claimed;
+    stay_awake(p, WITHIN_CALL_MS);
+    if (result < 0 && err->kind != ERROR_DATA)
+        return kafka_fail(&p->failure, err, err);
+    return result;
+}
+
 static int op_poll(struct publisher *base, int wait_ms, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
@@ -220,6 +240,12 @@ static enum step op_commit(struct publisher *base, struct span record, struct er
     kafka_report_lost(&p->txn);
     if (p->failure.failed)
         return kafka_fail_again(&p->failure, err);
+    if (base->refusals > 0) {
+        error_retry(err, REASON_RECORD_REFUSED,
+                    "Kafka refuses %" PRIu32 " records of a transaction, one by one",
+                    base->refusals);
+        return kafka_fail(&p->failure, err, err);
+    }
     stay_awake(p, BETWEEN_CALLS_MS);
     int result = open_for_record(p, err);
     if (result == 0)
@@ -259,6 +285,7 @@ static void op_close(struct publisher *base, int abort_ms)
 static const struct publisher_ops kafka_ops = {.name = "kafka",
                                                .recover = op_recover,
                                                .put = op_put,
+                                               .check = op_check,
                                                .poll = op_poll,
                                                .commit = op_commit,
                                                .close = op_close};

@@ -2,8 +2,9 @@
  *
  * A refusal condemns the whole transaction, because a broker refuses record batches and not
  * records: where its cause can lie in a record, the messages since the last commit become suspects;
- * only a record that was sent alone becomes a verdict. Authorisation, unknown topics and time-outs
- * never do. It counts nothing; what is under way is kafka_flight.c's. */
+ * only a record that was sent alone becomes a verdict: of put() where the transaction can be given
+ * up behind it, else of a publisher that has failed with it. Authorisation, unknown topics and
+ * time-outs never do. It counts nothing; what is under way is kafka_flight.c's. */
 #include "publish/kafka_report.h"
 
 #include "base/clock.h"
@@ -25,22 +26,33 @@ static bool can_be_the_records_fault(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
 }
 
+static void suspect_all(const struct kafka_txn *txn, const char *topic, const char *why)
+{
+    struct error err;
+    txn->failure->suspect = (struct publish_suspect){txn->flight->first, txn->flight->last};
+    error_retry(&err, REASON_BATCH_REFUSED, "Kafka refuses a batch of records of topic %s: %s",
+                topic, why);
+    kafka_fail(txn->failure, &err, NULL);
+}
+
 static void refuse_record(const struct kafka_txn *txn, const struct message *message,
                           rd_kafka_resp_err_t code)
 {
     struct error err;
     kafka_memory_doubt(txn->session->options->memory, message->topic);
+    if (txn->flight->awaited == message && !txn->session->apart) {
+        txn->failure->refused = code;
+        return;
+    }
     if (txn->flight->awaited == message) {
         txn->failure->verdict = message->id;
         txn->failure->verdict_route = message->route;
         error_retry(&err, REASON_RECORD_REFUSED, "Kafka refuses one record of topic %s: %s",
                     message->topic.ptr, rd_kafka_err2str(code));
+        kafka_fail(txn->failure, &err, NULL);
     } else {
-        txn->failure->suspect = (struct publish_suspect){txn->flight->first, txn->flight->last};
-        error_retry(&err, REASON_BATCH_REFUSED, "Kafka refuses a batch of records of topic %s: %s",
-                    message->topic.ptr, rd_kafka_err2str(code));
+        suspect_all(txn, message->topic.ptr, rd_kafka_err2str(code));
     }
-    kafka_fail(txn->failure, &err, NULL);
 }
 
 /* When librdkafka condemns a transaction, it purges what is queued; the cause is what any call of
@@ -101,10 +113,27 @@ static void undelivered(const struct kafka_txn *txn, const struct kafka_client *
     kafka_fail(txn->failure, &err, NULL);
 }
 
+/* What is queued is purged when a record is refused, and may be reported before that one is. */
+static bool is_purged_behind_a_refusal(const struct kafka_txn *txn,
+                                       const rd_kafka_message_t *report)
+{
+    char cause[256];
+    return report->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
+           can_be_the_records_fault(cause_of_purge(txn, report->err, cause, sizeof cause));
+}
+
 void kafka_report_failed(const struct kafka_txn *txn, const rd_kafka_message_t *report)
 {
     assert(report->err != RD_KAFKA_RESP_ERR_NO_ERROR);
     struct kafka_session *session = txn->session;
+    if (is_purged_behind_a_refusal(txn, report)) {
+        suspect_all(txn,
+                    kafka_txn_is_record(txn, report)
+                        ? session->options->delivery->progress_topic.text
+                        : ((const struct message *)report->_private)->topic.ptr,
+                    "a record before this one");
+        return;
+    }
     if (kafka_txn_is_record(txn, report)) {
         undelivered(txn, &kafka_session_handle(session)->client, report,
                     session->options->delivery->progress_topic.text);

@@ -114,6 +114,28 @@ enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err)
     return STEP_WAIT;
 }
 
+enum step kafka_txn_give_up(struct kafka_txn *txn, struct error *err)
+{
+    static const char doing[] = "giving a transaction up behind a refused record";
+    struct kafka_handle *handle = kafka_session_handle(txn->session);
+    assert(txn->phase == KAFKA_OPEN && !txn->session->apart);
+    assert(txn->flight->outstanding == 0 && txn->records_outstanding == 0);
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(handle->client.rk, KAFKA_SLICE_MS);
+    if (txn->failure->failed) { /* it was served meanwhile */
+        if (error != NULL)
+            rd_kafka_error_destroy(error);
+        return kafka_fail_again(txn->failure, err);
+    }
+    if (error != NULL && rd_kafka_error_is_retriable(error) && !too_old(txn)) {
+        rd_kafka_error_destroy(error);
+        return STEP_WAIT;
+    }
+    if (error != NULL)
+        return kafka_failed_object(err, &handle->client.health, error, doing);
+    txn->in_transaction = false;
+    return begin(txn, err) < 0 ? STEP_FAILED : STEP_DONE;
+}
+
 /* Its report names the transaction. (The macros of rd_kafka_producev are no ISO C.) */
 static enum step produce_ours(struct kafka_txn *txn, const char *key, struct span value,
                               struct error *err)

@@ -49,6 +49,9 @@ void kafka_txn_recovered(struct kafka_txn *txn, struct span newest, int64_t end)
 int kafka_txn_open(struct kafka_txn *txn, struct error *err);
 /* Sends and serves until no event is outstanding; STEP_WAIT after a slice. */
 enum step kafka_txn_drain(struct kafka_txn *txn, struct error *err);
+/* Aborts what is open and begins another one in its place, for what is never to be committed. All
+ * is reported. STEP_WAIT after a slice: call again. */
+enum step kafka_txn_give_up(struct kafka_txn *txn, struct error *err);
 /* Goes with the next record, under a key of its own. Copied. */
 void kafka_txn_note(struct kafka_txn *txn, struct span note);
 /* From OPEN or later; STEP_WAIT: call again with the same record. */

@@ -21,6 +21,7 @@ struct kafka_publisher {
     struct kafka_clock clock;
     struct kafka_memory *own_memory; /* where the options have none; else NULL */
     const struct message *ahead;     /* the topics from it on are looked up, it is not out */
+    bool refused_other;              /* some record, for something else than its size */
     struct buf previous;             /* the record before the one that recover gave */
     bool forged;                     /* that one lacks the header which this one has */
     /* Only where events go out beside the transaction: */
@@ -29,6 +30,8 @@ struct kafka_publisher {
     bool gap;         /* a record was not taken, so nothing behind it is; its report says why */
 };
 
+/* kafka_produce.c: would a message be taken? As publisher_ops has it. */
+enum step kafka_check(struct kafka_publisher *p, const struct message *message, struct error *err);
 /* kafka_produce.c: one message of an open transaction, as publisher_ops has it. */
 enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct message *message,
                     struct error *err);

@@ -102,7 +102,8 @@ static void name_routes(struct relay *relay)
  * which topics it may reach. */
 static void forget(struct relay *relay)
 {
-    relay->refused_count = 0;
+    refusals_clear(&relay->refused);
+    refusals_clear(&relay->learnt);
     relay->suspect = (struct publish_suspect){0};
     relay->suspect_lsn = 0;
     kafka_memory_forget(relay->memory);

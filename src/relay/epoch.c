@@ -42,20 +42,26 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     e->kafka.suspect = relay->suspect;
 }
 
-static bool is_behind(struct change_id id, const struct progress *progress)
+static bool is_behind(struct change_id id, const void *of)
 {
-    return id.kind == CHANGE_ID_POLL ? poll_resume_sees(progress->resume, id.xid)
-                                     : id.final_lsn < progress->position.lsn;
+    const struct progress *progress = of;
+    if (id.kind == CHANGE_ID_POLL)
+        return poll_resume_sees(progress->resume, id.xid);
+    return id.final_lsn < progress->position.lsn ||
+           (id.final_lsn == progress->partial.final_lsn && id.ordinal <= progress->partial.done);
 }
 
-/* Refusals of what is behind the position have done their work. */
-static void drop_old_refusals(struct relay *relay, const struct progress *progress)
+/* What was refused and is behind the position has done its work. In the middle of a window that is
+ * not known of a row of polling: where there is no room, it is learnt anew. */
+static void keep_refusals(struct relay *relay, const struct progress *progress)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < relay->refused_count; i++)
-        if (!is_behind(relay->refused[i].unit.id, progress))
-            relay->refused[kept++] = relay->refused[i];
-    relay->refused_count = kept;
+    struct refusals *refused = &relay->refused;
+    refusals_drop(refused, is_behind, progress);
+    if (refusals_full_at(refused).kind == CHANGE_ID_POLL &&
+        position_compare(progress->position, relay->refused_from) > 0)
+        refusals_clear(refused);
+    refusals_take(refused, &relay->learnt);
+    relay->refused_from = progress->position;
 }
 
 static struct verdict_facts verdict_facts(const struct epoch *e)
@@ -68,8 +74,7 @@ static struct verdict_facts verdict_facts(const struct epoch *e)
         .system_identifier = e->opening.found.system.system_identifier,
         .skips = e->opening.found.progress.skips,
         .skip_count = e->opening.found.progress.skip_count,
-        .refused = relay->refused,
-        .refused_count = relay->refused_count,
+        .refused = &relay->refused,
     };
 }
 
@@ -77,7 +82,7 @@ static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
     const struct config_delivery *delivery = &e->config->delivery;
-    drop_old_refusals(relay, &e->opening.found.progress);
+    keep_refusals(relay, &e->opening.found.progress);
     if (relay->suspect_lsn < e->opening.found.progress.position.lsn) {
         relay->suspect = (struct publish_suspect){0};
         relay->suspect_lsn = 0;
@@ -89,7 +94,7 @@ static void make_loops(struct epoch *e)
         .fill = {.router = e->router,
                  .encoders = e->encoders,
                  .verdicts = &e->verdicts,
-                 .expects_refusals = relay->refused_count > 0},
+                 .expects_refusals = relay->refused.count > 0},
         .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
                  .part_age_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
                  .idle_bytes = delivery->idle_progress_bytes,
@@ -99,6 +104,7 @@ static void make_loops(struct epoch *e)
         .relay = e->config->name.text,
         .outcomes = &relay->outcomes,
         .guard_lsn = e->opening.found.progress.guard,
+        .cut_behind = refusals_full_at(&relay->refused),
         .start = e->opening.found.progress.position,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
         .patient = relay->lessons.patient,
@@ -113,6 +119,7 @@ static void make_loops(struct epoch *e)
         .pace = &relay->pace,
         .verdicts = &e->verdicts,
         .claim = &e->opening.found.progress,
+        .learnt = &relay->learnt,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);
@@ -138,22 +145,12 @@ static void sleep_for(const struct wait *wait, const int *extra, int extra_count
 
 /* ---- The writer's thread ---- */
 
+/* What the publisher could not go on behind. */
 static bool find_refusal(const struct epoch *e, struct verdict_refusal *refusal)
 {
-    if (writer_refused(&e->writer, refusal))
-        return true;
     *refusal = (struct verdict_refusal){.reason = REASON_RECORD_REFUSED,
                                         .text = "the broker refuses this record by itself"};
     return kafka_publisher_verdict(e->opening.publisher, &refusal->unit.id, &refusal->unit.route);
-}
-
-/* What was refused once is not sent again, but for its dead letter. */
-static bool is_letter(const struct relay *relay, struct verdict_unit unit)
-{
-    for (uint32_t i = 0; i < relay->refused_count; i++)
-        if (verdict_unit_equal(relay->refused[i].unit, unit))
-            return true;
-    return false;
 }
 
 static void note_refusal(struct epoch *e, struct error *err)
@@ -162,19 +159,15 @@ static void note_refusal(struct epoch *e, struct error *err)
     struct verdict_refusal refusal;
     char id[CHANGE_ID_TEXT_MAX];
     if (find_refusal(e, &refusal)) {
-        if (is_letter(relay, refusal.unit))
+        /* What was refused once is not sent again, but for its dead letter. */
+        if (refusals_find(&relay->refused, refusal.unit) != NULL)
             error_stop(err, REASON_DEAD_LETTER_REFUSED,
                        "topic %s does not take the dead letter of change %s: %s",
                        e->config->dead_letter.topic.text,
                        change_id_format(e->verdicts.system_identifier, refusal.unit.id, id),
                        refusal.text);
-        else if (relay->refused_count < VERDICT_REFUSED_MAX)
-            relay->refused[relay->refused_count++] = refusal;
         else
-            error_data(err, REASON_TOO_MANY_REFUSED,
-                       "the broker refuses more than %d records of one Kafka transaction, one by "
-                       "one: the cause is the topic and not the records",
-                       VERDICT_REFUSED_MAX);
+            refusals_add(&relay->learnt, &refusal); /* no room: it is learnt again behind the cut */
         return;
     }
     struct publish_suspect suspect = {0};

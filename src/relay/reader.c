@@ -148,8 +148,20 @@ static void seal(struct reader *r, bool ends_txn)
     channel_send(r->o.circuit->full, batch);
 }
 
+/* More of the transaction at hand is refused than can be remembered at once. */
+static bool is_cut_due(const struct reader *r)
+{
+    return r->state.in_txn && change_id_equal(r->change.id, r->o.cut_behind) &&
+           position_compare(r->cursor, r->sealed) > 0;
+}
+
 static void seal_if_due(struct reader *r, int64_t now_us, bool input_empty)
 {
+    if (is_cut_due(r)) {
+        r->batch->cut = true;
+        seal(r, false);
+        return;
+    }
     switch (seal_due(&r->o.seal, &r->state, r->batch, input_empty, now_us)) {
     case SEAL_NOT:
         return;

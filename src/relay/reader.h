@@ -23,7 +23,9 @@ struct reader_options {
     const char *relay;         /* its name: whose guards it stops at */
     struct outcomes *outcomes; /* of commands, outlives the reader; NULL: nobody reads them */
     uint64_t guard_lsn;        /* guards of transactions up to it are decided about */
-    struct position start;     /* recorded progress */
+    struct change_id
+        cut_behind;        /* a part ends with it, and is committed by itself; NONE: nothing */
+    struct position start; /* recorded progress */
     int64_t stall_us; /* nothing for so long inside a transaction of which a part is with the writer
                          closes the epoch; and so does a change that is held for so long */
     bool patient;     /* silence does not; the writer commits what it has */

@@ -61,8 +61,9 @@ struct relay {
     uint64_t guard_lsn;       /* where the reader met a guard that was no false alarm; 0: nowhere */
     atomic_bool retrying;     /* from epoch.failed to the next epoch.opened */
     uint64_t until_lsn;       /* --until-caught-up; known from the first epoch on */
-    struct verdict_refusal refused[VERDICT_REFUSED_MAX]; /* still ahead */
-    uint32_t refused_count;
+    struct refusals refused;  /* still ahead; while an epoch runs both of its threads read it */
+    struct position refused_from; /* where the epoch began that had them first */
+    struct refusals learnt;       /* by the epoch that runs, or ran last; its writer's */
     struct publish_suspect suspect;
     uint64_t suspect_lsn; /* as long as the position is not beyond it */
     struct kafka_memory *memory;

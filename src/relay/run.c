@@ -199,11 +199,10 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
         lifecycle->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
         struct position before = e->opening.found.progress.position;
-        uint32_t verdicts = relay->refused_count;
         result = epoch_run(e, &relay->abandoned, err);
         if (clock_monotonic_us() - opened_us > GOOD_EPOCH_US ||
             (e->made && position_compare(reader_committed(&e->reader), before) > 0) ||
-            relay->refused_count > verdicts) {
+            relay->learnt.count > 0) {
             lifecycle->failing_since_us = 0;
             lifecycle->back_off_us = relay->config->retry.min_ms * US_PER_MS;
         }
@@ -311,6 +310,8 @@ static int open_fds(struct relay *relay, struct error *err)
     if (relay->stop_fd < 0 || relay->reload_fd < 0 || relay->done_fd < 0 || relay->successor_fd < 0)
         return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
     outcomes_init(&relay->outcomes);
+    refusals_init(&relay->refused, REFUSALS_MAX);
+    refusals_init(&relay->learnt, REFUSALS_MAX);
     return lookout_open(&relay->lookout, err);
 }
 
@@ -388,6 +389,8 @@ bool relay_close(struct relay *relay, int64_t by_us)
     close(relay->successor_fd);
     lookout_close(&relay->lookout);
     outcomes_fini(&relay->outcomes);
+    refusals_fini(&relay->refused);
+    refusals_fini(&relay->learnt);
     configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     kafka_memory_close(relay->memory);

@@ -31,10 +31,7 @@ static bool is_skipped(const struct verdict_facts *facts, struct verdict_unit un
 static const struct verdict_refusal *find_refusal(const struct verdict_facts *facts,
                                                   struct verdict_unit unit)
 {
-    for (uint32_t i = 0; i < facts->refused_count; i++)
-        if (verdict_unit_equal(facts->refused[i].unit, unit))
-            return &facts->refused[i];
-    return NULL;
+    return facts->refused != NULL ? refusals_find(facts->refused, unit) : NULL;
 }
 
 bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route)
@@ -84,11 +81,27 @@ static void word_end(const struct verdict_facts *facts, const struct config_rout
 }
 
 /* The route's on_error decides; but of an UPDATE of an outbox its own word for that. */
-static bool is_left_out(const struct config_route *route, const struct error *err)
+static enum verdict policy_of(const struct config_route *route, const struct error *err)
 {
     if (err->reason == REASON_INVALID_OPERATION)
-        return route->router.invalid_operation == INVALID_OPERATION_ERROR;
-    return route->on_error == ON_ERROR_SKIP;
+        return route->router.invalid_operation == INVALID_OPERATION_ERROR ? VERDICT_PASS_OVER
+                                                                          : VERDICT_END;
+    switch (route->on_error) {
+    case ON_ERROR_SKIP:
+        return VERDICT_PASS_OVER;
+    case ON_ERROR_DEAD_LETTER:
+        return VERDICT_DEAD_LETTER;
+    case ON_ERROR_STOP:
+        break;
+    }
+    return VERDICT_END;
+}
+
+bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
+                  const struct error *err)
+{
+    assert(err->kind == ERROR_DATA);
+    return unit.route != MESSAGE_NO_ROUTE && policy_of(route_of(facts, unit), err) == VERDICT_END;
 }
 
 static enum verdict decide(const struct verdict_facts *facts, struct verdict_unit unit,
@@ -98,14 +111,12 @@ static enum verdict decide(const struct verdict_facts *facts, struct verdict_uni
     const struct config_route *route = route_of(facts, unit);
     change_id_format(facts->system_identifier, unit.id, id);
     metrics_add_reason(facts->metrics, METRIC_ERRORS, "data", 1);
-    if (is_left_out(route, err)) {
+    enum verdict verdict = policy_of(route, err);
+    if (verdict == VERDICT_PASS_OVER)
         metrics_add_route(facts->metrics, METRIC_SKIPPED, unit.route, 1);
-        return VERDICT_PASS_OVER;
-    }
-    if (err->reason != REASON_INVALID_OPERATION && route->on_error == ON_ERROR_DEAD_LETTER)
-        return VERDICT_DEAD_LETTER; /* counted once it is committed */
-    word_end(facts, route, id, err);
-    return VERDICT_END;
+    else if (verdict == VERDICT_END)
+        word_end(facts, route, id, err);
+    return verdict; /* a dead letter is counted once it is committed */
 }
 
 enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_unit unit,

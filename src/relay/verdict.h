@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "progress/progress.h"
+#include "relay/refusals.h"
 
 enum verdict {
     VERDICT_PUBLISH,
@@ -21,27 +22,6 @@ enum verdict {
     VERDICT_END          /* the relay ends, with what is in *err */
 };
 
-/* What one route makes of one change. */
-struct verdict_unit {
-    struct change_id id;
-    uint32_t route; /* index into the configured routes */
-};
-
-static inline bool verdict_unit_equal(struct verdict_unit a, struct verdict_unit b)
-{
-    return a.route == b.route && change_id_equal(a.id, b.id);
-}
-
-/* A unit that was refused when it was on its way, and why. */
-struct verdict_refusal {
-    struct verdict_unit unit;
-    enum reason reason;
-    char text[200];
-};
-
-/* The most refusals that are remembered. */
-#define VERDICT_REFUSED_MAX 256
-
 /* What is known when an epoch begins. Nothing here changes while it runs: both threads read it. */
 struct verdict_facts {
     const struct config_routes *routes;
@@ -50,8 +30,7 @@ struct verdict_facts {
     uint64_t system_identifier;
     const struct skip *skips; /* what persons decided */
     uint32_t skip_count;
-    const struct verdict_refusal *refused;
-    uint32_t refused_count;
+    const struct refusals *refused; /* NULL: nothing was */
 };
 
 /* Does the route want dead letters? */
@@ -68,6 +47,10 @@ enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_
                               struct error *err);
 enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdict_unit unit,
                                 struct error *err);
+
+/* Will its route end the relay for the error, of kind ERROR_DATA? Says and counts nothing. */
+bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
+                  const struct error *err);
 
 /* The answer to a command, which is no event and no route's: may it be written? Not where the
  * broker refused it by itself; that is logged, and costs nothing but the answer. */

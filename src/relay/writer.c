@@ -25,6 +25,7 @@ void writer_init(struct writer *writer, const struct writer_options *options)
     assert(options->publisher != NULL && options->circuit != NULL);
     assert(options->claim != NULL && options->pace != NULL && options->split_us > 0);
     assert(options->claim->generation > 0); /* I6: the open sequence has claimed */
+    assert(options->learnt != NULL && options->learnt->count == 0);
     assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
     *writer = (struct writer){
@@ -267,6 +268,15 @@ static struct verdict_unit unit_of(const struct message *message)
     return (struct verdict_unit){message->id, message->route};
 }
 
+/* False: there is no room for another one, and it is learnt in a later epoch. */
+static bool learn(struct writer *w, struct verdict_unit unit, const struct error *cause)
+{
+    struct verdict_refusal refusal = {.unit = unit, .reason = cause->reason};
+    snprintf(refusal.text, sizeof refusal.text, "%.*s", (int)sizeof refusal.text - 1, cause->text);
+    utf8_trim(refusal.text);
+    return refusals_add(w->o.learnt, &refusal);
+}
+
 /* The next epoch asks about the unit before it begins: one part of what a route makes of a change
  * is out, and another was refused (what is out comes back only with the whole Kafka transaction),
  * or it has no dead letter, which the reader makes when it meets the change again. */
@@ -274,11 +284,31 @@ static int begin_anew(struct writer *w, struct verdict_unit unit, const char *wh
                       struct error *err)
 {
     struct error cause = *err;
-    w->refused = (struct verdict_refusal){.unit = unit, .reason = cause.reason};
-    snprintf(w->refused.text, sizeof w->refused.text, "%.*s", (int)sizeof w->refused.text - 1,
-             cause.text);
-    utf8_trim(w->refused.text);
+    learn(w, unit, &cause);
     return error_retry(err, REASON_RECORD_REFUSED, "%s: %s", what, cause.text);
+}
+
+static int refused_letter(const struct writer *w, const struct message *letter, struct error *err)
+{
+    struct error cause = *err;
+    char id[CHANGE_ID_TEXT_MAX];
+    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s, change %s: %s",
+               w->o.verdicts->routes->items[letter->route].name.text,
+               change_id_format(w->o.verdicts->system_identifier, letter->id, id), cause.text);
+    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend dead_letter.topic");
+}
+
+/* The transaction is lost. All that it would have held is sent all the same, to learn in one epoch
+ * what else is refused; `by_broker`: this is, and else it can be seen again. */
+static int on_refused_for_good(struct writer *w, const struct message *message, bool by_broker,
+                               struct error *err)
+{
+    struct verdict_unit unit = unit_of(message);
+    w->passed_over = unit;
+    if (by_broker && (!learn(w, unit, err) || verdict_ends(w->o.verdicts, unit, err)))
+        return begin_anew(w, unit, "one record by itself", err);
+    *err = ERROR_INIT;
+    return 0;
 }
 
 /* Behind a dead letter there is nothing but itself without its value. */
@@ -290,12 +320,7 @@ static int on_refused_letter(struct writer *w, struct message *letter, struct er
         *err = ERROR_INIT;
         return 1;
     }
-    struct error cause = *err;
-    char id[CHANGE_ID_TEXT_MAX];
-    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s, change %s: %s",
-               w->o.verdicts->routes->items[letter->route].name.text,
-               change_id_format(w->o.verdicts->system_identifier, letter->id, id), cause.text);
-    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend dead_letter.topic");
+    return refused_letter(w, letter, err);
 }
 
 static void take_letter(struct writer *w, struct message *message, const struct error *why)
@@ -308,13 +333,18 @@ static void take_letter(struct writer *w, struct message *message, const struct 
     batch->refused = true;
 }
 
-/* 0: on behind the message. 1: something else stands in its place. */
-static int on_refused(struct writer *w, struct message *message, struct error *err)
+/* 0: on behind the message. 1: something else stands in its place. before: what the broker had
+ * refused until then. */
+static int on_refused(struct writer *w, struct message *message, uint32_t before, struct error *err)
 {
+    uint32_t refusals = w->o.publisher->refusals;
     if (err->kind != ERROR_DATA)
         return -1;
     if (message->dead_letter)
-        return on_refused_letter(w, message, err);
+        return refusals > before ? refused_letter(w, message, err)
+                                 : on_refused_letter(w, message, err);
+    if (refusals > 0)
+        return on_refused_for_good(w, message, refusals > before, err);
     struct verdict_unit unit = unit_of(message);
     if (unit.route == MESSAGE_NO_ROUTE) {
         verdict_on_answer(w->o.verdicts, unit.id, err);
@@ -340,13 +370,6 @@ static int on_refused(struct writer *w, struct message *message, struct error *e
         return -1;
     }
     return -1;
-}
-
-bool writer_refused(const struct writer *writer, struct verdict_refusal *refusal)
-{
-    assert(refusal != NULL);
-    *refusal = writer->refused;
-    return !change_id_is_none(refusal->unit.id);
 }
 
 static bool is_of_last_part(const struct writer *w, const struct message *message)
@@ -419,12 +442,30 @@ static bool prepare(struct writer *w, struct batch *batch, struct message *messa
     return true;
 }
 
+/* A unit goes out whole or not at all, so what follows its first message is looked at before that
+ * one is handed over. */
+static enum step check_rest(const struct writer *w, const struct batch *batch,
+                            const struct message *message, struct error *err)
+{
+    struct verdict_unit unit = unit_of(message);
+    const struct message *end = batch->messages + batch->count;
+    enum step result = STEP_DONE;
+    if (w->sent || message->dead_letter || verdict_unit_equal(unit, w->produced))
+        return STEP_DONE;
+    for (const struct message *m = message + 1;
+         m < end && result == STEP_DONE && verdict_unit_equal(unit_of(m), unit); m++)
+        result = publisher_check(w->o.publisher, batch, m, err);
+    return result;
+}
+
 /* What the publisher asks before a transaction begins does not make it older. */
 static enum step put(struct writer *w, struct batch *batch, const struct message *message,
                      int64_t now_us, struct error *err)
 {
     uint32_t handed = batch->handed;
-    enum step result = publisher_put(w->o.publisher, batch, message, err);
+    enum step result = check_rest(w, batch, message, err);
+    if (result == STEP_DONE)
+        result = publisher_put(w->o.publisher, batch, message, err);
     if (w->txn_opened_us == 0 && (result != STEP_WAIT || batch->handed != handed))
         w->txn_opened_us = now_us;
     if (batch->handed != handed)
@@ -448,13 +489,16 @@ static enum step produce(struct writer *w, int64_t now_us, struct error *err)
         }
         if (i == MESSAGES_PER_STEP || refused || !prepare(w, batch, message))
             return STEP_WAIT;
+        uint32_t refusals = w->o.publisher->refusals;
         enum step result = put(w, batch, message, now_us, err);
         if (result == STEP_WAIT)
             return STEP_WAIT;
         refused = result < 0;
-        int in_its_place = refused ? on_refused(w, message, err) : 0;
+        int in_its_place = refused ? on_refused(w, message, refusals, err) : 0;
         if (in_its_place < 0)
             return STEP_FAILED;
+        if (w->o.publisher->refusals > refusals)
+            w->txn_opened_us = now_us; /* of another one, which only learns */
         if (in_its_place > 0)
             continue;
         if (result == STEP_DONE) {
@@ -510,7 +554,7 @@ static int produce_step(struct writer *w, int64_t now_us, struct error *err)
         return cut_while_producing(w, now_us) || w->next > from ? 1 : 0;
     const struct batch *batch = newest(w);
     keep_tail(w, batch);
-    if (batch->ends_txn || too_old(w, now_us))
+    if (batch->ends_txn || batch->cut || too_old(w, now_us))
         begin_commit(w, now_us);
     else
         w->phase = WRITER_WAITING;

@@ -21,7 +21,8 @@ struct writer_options {
     struct pace *pace;                    /* outlives the writer; begun for this epoch */
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
     const struct progress *claim;         /* the record that the claim wrote; copied */
-    int64_t split_us; /* age of a Kafka transaction at which it is cut, but for trouble */
+    struct refusals *learnt; /* what the next epoch must not produce; outlives the writer */
+    int64_t split_us;        /* age of a Kafka transaction at which it is cut, but for trouble */
 };
 
 enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_CLAIMING, WRITER_COMMITTING };
@@ -39,7 +40,6 @@ struct writer {
     uint32_t plain_header_count;
     struct verdict_unit produced;    /* of the message produced last; id NONE: none yet */
     struct verdict_unit passed_over; /* decided last */
-    struct verdict_refusal refused;  /* see writer_refused() */
 
     struct progress last;     /* the newest committed record */
     atomic_ullong generation; /* its generation, for other threads */
@@ -73,10 +73,6 @@ void writer_fini(struct writer *writer);
 /* 0: call again as *wait says. 1: finished: the reader has ended and everything that may be
  * committed is. -1: the epoch must be closed. */
 int writer_step(struct writer *writer, int64_t now_us, struct wait *wait, struct error *err);
-/* After an error: what the next epoch must not produce, because a part of it was refused after
- * another part was out, or because a dead letter is to take its place and was not at hand. False:
- * there is no such thing. */
-bool writer_refused(const struct writer *writer, struct verdict_refusal *refusal);
 /* True while a commit or delivery is waited for. */
 bool writer_busy(const struct writer *writer);
 

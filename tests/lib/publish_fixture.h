@@ -23,6 +23,7 @@ struct fixture {
     uint64_t next_lsn; /* of the next message, also its transaction */
     struct publisher *publisher;
     const char *committed; /* the newest record, which a claim repeats; "claim": none yet */
+    char refused[64];      /* the test's */
     struct error err;
     struct arena arena;
     struct peer_records *seen;

@@ -45,7 +45,9 @@ struct reader_bench *bench_open(uint32_t routes)
     b->verdicts = (struct verdict_facts){.routes = &b->routes,
                                          .metrics = b->metrics,
                                          .log = &b->log,
-                                         .system_identifier = BENCH_SYSTEM};
+                                         .system_identifier = BENCH_SYSTEM,
+                                         .refused = &b->refused};
+    refusals_init(&b->refused, REFUSALS_MAX);
     b->options = (struct reader_options){
         .source = &b->source.base,
         .circuit = &b->circuit,
@@ -65,6 +67,14 @@ struct reader_bench *bench_open(uint32_t routes)
     must(encoders_open(&encoding, &b->encoders, &b->err), &b->err);
     b->options.fill.encoders = b->encoders;
     return b;
+}
+
+void bench_refuse(struct reader_bench *b, struct change_id id, uint32_t route)
+{
+    struct verdict_refusal refusal = {.unit = {id, route},
+                                      .reason = REASON_RECORD_REFUSED,
+                                      .text = "the broker refuses this record by itself"};
+    refusals_add(&b->refused, &refusal);
 }
 
 void bench_start(struct reader_bench *b)
@@ -89,6 +99,7 @@ void bench_close(struct reader_bench *b)
     metrics_close(b->metrics);
     close(b->log.fd);
     script_fini(&b->source);
+    refusals_fini(&b->refused);
     free(b);
 }
 

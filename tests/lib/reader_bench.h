@@ -31,6 +31,7 @@ struct reader_bench {
     struct metrics *metrics;
     struct log log;
     uint32_t events; /* of one batch; BENCH_EVENTS */
+    struct refusals refused;
     struct verdict_facts verdicts;
     struct reader_options options;
     struct reader reader;
@@ -44,6 +45,8 @@ struct reader_bench {
  * there are more), "messages" (message:outbox, skip), "again" (public.outbox, skip). */
 struct reader_bench *bench_open(uint32_t routes);
 void bench_close(struct reader_bench *b);
+/* The broker has refused what the route makes of the change. */
+void bench_refuse(struct reader_bench *b, struct change_id id, uint32_t route);
 /* Opens router and reader with b->items and b->options, which a test may change before. */
 void bench_start(struct reader_bench *b);
 

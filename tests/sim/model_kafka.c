@@ -248,9 +248,10 @@ static int refuse(struct model_publisher *p, const struct message *message, stru
         return error_data(err, REASON_MESSAGE_TOO_LARGE, "an event is too large");
     if (wrong != WRONG_ANSWERED)
         return 0;
-    p->dead = true;
-    p->kafka->verdict = message->id;
-    return error_retry(err, REASON_RECORD_REFUSED, "the broker refuses an event");
+    /* What is open is lost, and another one begun that only learns. */
+    p->base.refusals++;
+    settle(p->kafka, &p->kafka->ids[p->turn], false);
+    return error_data(err, REASON_RECORD_REFUSED, "the broker refuses an event");
 }
 
 static enum step put(struct publisher *base, struct batch *batch, const struct message *message,
@@ -426,6 +427,10 @@ static enum step commit(struct publisher *base, struct span record, struct error
     struct kafka_id *id = &k->ids[index];
     if (usable(p, index, err) < 0 || check_age(p, id, err) < 0 || report_slow(p, err) < 0)
         return -1;
+    if (base->refusals > 0) {
+        p->dead = true;
+        return error_retry(err, REASON_RECORD_REFUSED, "the broker refused some events");
+    }
     if (!p->ending && begin_end(p, record) == STEP_WAIT)
         return STEP_WAIT;
     if (id->pending.len != record.len || memcmp(id->pending.json, record.ptr, record.len) != 0)
@@ -452,7 +457,6 @@ int model_publisher_open(struct model_kafka *k, struct publisher **publisher)
                                              .poll = poll_reports,
                                              .commit = commit,
                                              .close = close_publisher};
-    k->verdict = (struct change_id){CHANGE_ID_NONE};
     struct model_publisher *p = calloc(1, sizeof *p);
     p->base.ops = &ops;
     p->kafka = k;

@@ -60,12 +60,11 @@ struct model_kafka {
     struct random *random;
     struct kafka_pace pace;
     int64_t now_us;
-    int64_t free_us;          /* when the broker has taken all that it was sent */
-    int64_t link_us;          /* when the link has carried it */
-    bool faults;              /* false: everything succeeds */
-    bool wrong;               /* some events are refused (wrong.h) */
-    struct change_id verdict; /* of the publisher that failed last: refused by itself; or NONE */
-    struct kafka_event *log;  /* committed, in order */
+    int64_t free_us;         /* when the broker has taken all that it was sent */
+    int64_t link_us;         /* when the link has carried it */
+    bool faults;             /* false: everything succeeds */
+    bool wrong;              /* some events are refused (wrong.h) */
+    struct kafka_event *log; /* committed, in order */
     uint32_t log_count;
     struct kafka_id ids[MODEL_IDS];
     struct kafka_record *records; /* committed progress */

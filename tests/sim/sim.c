@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #define STEPS 3000
+/* So few are remembered that transactions have to be cut for them. */
+#define REFUSED_MAX 2
 #define DRAIN_STEPS 200000
 
 struct how {
@@ -64,6 +66,8 @@ static struct world *world_new(uint64_t seed, const char *slow)
     w->log = (struct log){.level = LOG_ERROR, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)};
     w->metrics = metrics_open("orders", 0, NULL);
     make_route(w);
+    refusals_init(&w->refused, REFUSED_MAX);
+    refusals_init(&w->learnt, REFUSED_MAX);
     model_pg_init(&w->pg, &w->random, seed);
     model_kafka_init(&w->kafka, &w->random);
     if (slow != NULL) {
@@ -80,6 +84,8 @@ static void world_free(struct world *w)
     model_pg_fini(&w->pg);
     model_kafka_fini(&w->kafka);
     metrics_close(w->metrics);
+    refusals_fini(&w->refused);
+    refusals_fini(&w->learnt);
     free(w);
 }
 

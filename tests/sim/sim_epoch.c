@@ -72,31 +72,20 @@ static int open_circuit(struct world *w, struct error *err)
 
 /* ---- What was refused ---- */
 
-static void drop_old_refusals(struct world *w)
+static bool is_behind(struct change_id id, const void *of)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < w->refused_count; i++)
-        if (w->refused[i].unit.id.final_lsn >= w->progress.position.lsn)
-            w->refused[kept++] = w->refused[i];
-    w->refused_count = kept;
+    const struct progress *progress = of;
+    return id.final_lsn < progress->position.lsn ||
+           (id.final_lsn == progress->partial.final_lsn && id.ordinal <= progress->partial.done);
 }
 
-void sim_epoch_note_refusal(struct world *w)
+static void keep_refusals(struct world *w)
 {
-    struct verdict_refusal refusal;
-    if (!writer_refused(&w->writer, &refusal)) {
-        refusal = (struct verdict_refusal){.unit = {w->kafka.verdict, 0},
-                                           .reason = REASON_RECORD_REFUSED};
-        if (change_id_is_none(w->kafka.verdict))
-            return;
-    }
-    for (uint32_t i = 0; i < w->refused_count; i++)
-        if (verdict_unit_equal(w->refused[i].unit, refusal.unit))
+    refusals_drop(&w->refused, is_behind, &w->progress);
+    for (uint32_t i = 0; i < w->learnt.count; i++)
+        if (refusals_find(&w->refused, w->learnt.items[i].unit) != NULL)
             world_fail(w, "what was refused is sent again");
-    if (w->refused_count == VERDICT_REFUSED_MAX)
-        world_fail(w, "too many refusals");
-    else
-        w->refused[w->refused_count++] = refusal;
+    refusals_take(&w->refused, &w->learnt);
 }
 
 /* ---- The loops ---- */
@@ -116,17 +105,16 @@ static void make_loops(struct world *w, struct error *err)
     w->source = sim_source_open(w);
     if (w->opens % 2 == 0) /* nothing may depend on how far a source is read ahead */
         w->source = ahead_open(w->source, w->router);
-    drop_old_refusals(w);
+    keep_refusals(w);
     w->verdicts = (struct verdict_facts){.routes = &w->routes,
                                          .metrics = w->metrics,
                                          .log = &w->log,
                                          .system_identifier = SYSTEM_IDENTIFIER,
-                                         .refused = w->refused,
-                                         .refused_count = w->refused_count};
+                                         .refused = &w->refused};
     struct filler_options fill = {.router = w->router,
                                   .encoders = w->encoders,
                                   .verdicts = &w->verdicts,
-                                  .expects_refusals = w->refused_count > 0};
+                                  .expects_refusals = w->refused.count > 0};
     struct reader_options reader = {.source = w->source,
                                     .circuit = &w->circuit,
                                     .fill = fill,
@@ -135,6 +123,7 @@ static void make_loops(struct world *w, struct error *err)
                                              .idle_bytes = 2000,
                                              .idle_interval_us = 1000000},
                                     .relay = "sim",
+                                    .cut_behind = refusals_full_at(&w->refused),
                                     .start = w->progress.position,
                                     .stall_us = slow ? w->slow.timeout_us / 4 : 15000000,
                                     .patient = w->lessons.patient,
@@ -147,6 +136,7 @@ static void make_loops(struct world *w, struct error *err)
                                     .pace = &w->pace,
                                     .verdicts = &w->verdicts,
                                     .claim = &w->progress,
+                                    .learnt = &w->learnt,
                                     .split_us =
                                         slow ? w->slow.timeout_us / 2
                                              : 1000 + (int64_t)random_below(&w->random, 200000)};

@@ -41,8 +41,6 @@ static void step_writer(struct world *w)
     if (result == 0)
         return;
     w->writer_done = true;
-    if (result < 0)
-        sim_epoch_note_refusal(w);
     channel_finish(w->circuit.empty, result < 0 ? &err : NULL);
 }
 

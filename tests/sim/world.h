@@ -25,8 +25,8 @@ struct world {
     struct patience patience;
     struct pace pace; /* over all epochs */
     struct lessons lessons;
-    struct verdict_refusal refused[VERDICT_REFUSED_MAX]; /* as struct relay has them */
-    uint32_t refused_count;
+    struct refusals refused; /* as struct relay has them, but few */
+    struct refusals learnt;
     int64_t now_us;
     bool faults;
     char failure[600];
@@ -62,8 +62,6 @@ struct source *sim_source_open(struct world *w);
 
 /* sim_epoch.c: deadline_us and abort_ms as for source_close() and publisher_close(). */
 void sim_epoch_open(struct world *w);
-/* The writer has failed: what the next epoch must not produce is remembered. */
-void sim_epoch_note_refusal(struct world *w);
 void sim_epoch_close(struct world *w, int64_t source_deadline_us, int abort_ms);
 
 /* oracle.c */

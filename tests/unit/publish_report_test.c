@@ -104,10 +104,23 @@ static void a_refused_batch_makes_all_since_the_commit_suspect(void **state)
     assert_true(change_id_is_none(f->failure.verdict));
 }
 
-static void a_record_refused_alone_has_its_verdict(void **state)
+/* The transaction can be given up behind it. */
+static void a_record_refused_alone_is_told_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
     f->flight.awaited = &f->message;
+    rd_kafka_message_t report = {.err = RD_KAFKA_RESP_ERR_INVALID_RECORD, ._private = &f->message};
+    kafka_report_failed(&f->txn, &report);
+    assert_false(f->failure.failed);
+    assert_int_equal(f->failure.refused, RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    assert_nobody_blamed(f);
+}
+
+static void one_beside_a_transaction_has_its_verdict(void **state)
+{
+    struct fixture *f = *state;
+    f->flight.awaited = &f->message;
+    f->session.apart = true;
     assert_string_equal(blame(f, &f->message, RD_KAFKA_RESP_ERR_INVALID_RECORD), "record_refused");
     assert_true(change_id_equal(f->failure.verdict, f->message.id));
     assert_int_equal(f->failure.verdict_route, f->message.route);
@@ -355,7 +368,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_refused_batch_makes_all_since_the_commit_suspect),
-        T(a_record_refused_alone_has_its_verdict),
+        T(a_record_refused_alone_is_told_and_nothing_else),
+        T(one_beside_a_transaction_has_its_verdict),
         T(a_refused_progress_record_is_nobodys_verdict),
         T(large_records_without_an_answer_become_suspect),
         T(one_that_is_lost_alone_has_its_verdict),

@@ -147,10 +147,7 @@ static void an_answer_that_the_broker_refuses_is_left_out(void **state)
 {
     struct reader_bench *b = *state;
     const struct sent_command ping = row("{\"do\": \"ping\"}");
-    const struct verdict_refusal refused = {.unit = {change_id_wal(0x1200, 2), MESSAGE_NO_ROUTE},
-                                            .reason = REASON_RECORD_REFUSED};
-    b->verdicts.refused = &refused;
-    b->verdicts.refused_count = 1;
+    bench_refuse(b, change_id_wal(0x1200, 2), MESSAGE_NO_ROUTE);
     assert_int_equal(meet(b, &ping)->count, 2);
     assert_true(bench_logged(b, "command.unanswered"));
 }

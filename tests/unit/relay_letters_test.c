@@ -96,6 +96,7 @@ static enum step commit(struct publisher *base, struct span record, struct error
 struct fixture {
     struct reader_bench *bench;
     struct picky publisher;
+    struct refusals refused, learnt;
     struct writer writer;
     struct pace pace;
     struct progress claim;
@@ -112,6 +113,7 @@ static int open_fixture(void **state, uint32_t routes)
     f->bench->items[0].on_error = ON_ERROR_DEAD_LETTER;
     f->publisher.base.ops = &ops;
     f->lsn = 0x1000;
+    refusals_init(&f->refused, 100);
     *state = f;
     return 0;
 }
@@ -131,12 +133,14 @@ static void start(struct fixture *f)
     bench_start(f->bench);
     f->claim = (struct progress){
         .relay = "bench", .generation = 1, .mode = PROGRESS_WAL, .position = {BENCH_START, 0}};
+    refusals_init(&f->learnt, 2);
     pace_begin(&f->pace, 1 << 20, 60000000, f->bench->now_us);
     struct writer_options options = {.publisher = &f->publisher.base,
                                      .circuit = &f->bench->circuit,
                                      .pace = &f->pace,
                                      .verdicts = &f->bench->verdicts,
                                      .claim = &f->claim,
+                                     .learnt = &f->learnt,
                                      .split_us = 30000000};
     writer_init(&f->writer, &options);
 }
@@ -145,6 +149,8 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     writer_fini(&f->writer);
+    refusals_fini(&f->learnt);
+    refusals_fini(&f->refused);
     bench_close(f->bench);
     free(f);
     return 0;
@@ -214,8 +220,8 @@ static void what_the_broker_refused_goes_there_the_next_time(void **state)
     struct verdict_refusal refused = {.unit = {change_id_wal(0x1100, 2), 0},
                                       .reason = REASON_RECORD_REFUSED,
                                       .text = "the broker refuses this record by itself"};
-    f->bench->verdicts.refused = &refused;
-    f->bench->verdicts.refused_count = 1;
+    assert_true(refusals_add(&f->refused, &refused));
+    f->bench->verdicts.refused = &f->refused;
     start(f);
     transaction(f, "shop", "x");
     assert_int_equal(run(f), 0);
@@ -228,18 +234,17 @@ static void what_the_broker_refused_goes_there_the_next_time(void **state)
 static void the_first_refusal_costs_an_epoch(void **state)
 {
     struct fixture *f = *state;
-    struct verdict_refusal refusal;
     f->publisher.refuse = "x";
     start(f);
     transaction(f, "shop", "x");
     assert_int_equal(run(f), -1);
     journal_is(f, "a; ");
     assert_int_equal(f->err.kind, ERROR_RETRY);
-    assert_true(writer_refused(&f->writer, &refusal));
-    assert_true(
-        verdict_unit_equal(refusal.unit, (struct verdict_unit){change_id_wal(0x1100, 2), 0}));
-    assert_string_equal(reason_slug(refusal.reason), "message_too_large");
-    assert_string_equal(refusal.text, "it is too large");
+    const struct verdict_refusal *refusal =
+        refusals_find(&f->learnt, (struct verdict_unit){change_id_wal(0x1100, 2), 0});
+    assert_non_null(refusal);
+    assert_string_equal(reason_slug(refusal->reason), "message_too_large");
+    assert_string_equal(refusal->text, "it is too large");
     assert_int_equal(bench_log_count(f->bench, "dead_letter"), 0);
 }
 

@@ -325,20 +325,11 @@ static void a_failing_change_is_never_done(void **state)
     assert_string_equal(reason_slug(b->err.reason), "null_in_template");
 }
 
-static struct verdict_refusal refusal(uint64_t ordinal, uint32_t route)
-{
-    return (struct verdict_refusal){.unit = {change_id_wal(0x1100, ordinal), route},
-                                    .reason = REASON_RECORD_REFUSED,
-                                    .text = "the broker refuses this record by itself"};
-}
-
 static void a_condemned_change_is_a_data_error(void **state)
 {
     struct reader_bench *b = *state;
-    struct verdict_refusal refused[] = {refusal(9, 0), refusal(2, 0), refusal(1, 0)};
-    refused[2].unit.id.final_lsn = 0x1200;
-    b->verdicts.refused = refused;
-    b->verdicts.refused_count = 2;
+    bench_refuse(b, change_id_wal(0x1100, 9), 0);
+    bench_refuse(b, change_id_wal(0x1100, 2), 0);
     b->items[0].on_error = ON_ERROR_SKIP;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
@@ -352,9 +343,7 @@ static void a_condemned_change_is_a_data_error(void **state)
 static void a_condemned_change_stops_where_the_route_says_so(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_refusal refused = refusal(2, 0);
-    b->verdicts.refused = &refused;
-    b->verdicts.refused_count = 1;
+    bench_refuse(b, change_id_wal(0x1100, 2), 0);
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
     assert_int_equal(bench_step(b), 0);
@@ -390,9 +379,7 @@ static void what_a_person_skipped_is_passed_over(void **state)
 static void a_refusal_is_of_one_route_alone(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_refusal refused = refusal(2, 2);
-    b->verdicts.refused = &refused;
-    b->verdicts.refused_count = 1;
+    bench_refuse(b, change_id_wal(0x1100, 2), 2);
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);
     assert_int_equal(bench_step(b), 0);
@@ -407,9 +394,7 @@ static void a_refusal_is_of_one_route_alone(void **state)
 static void a_refusal_that_ends_names_its_route(void **state)
 {
     struct reader_bench *b = *state;
-    const struct verdict_refusal refused = refusal(2, 2);
-    b->verdicts.refused = &refused;
-    b->verdicts.refused_count = 1;
+    bench_refuse(b, change_id_wal(0x1100, 2), 2);
     b->items[2].on_error = ON_ERROR_STOP;
     bench_start(b);
     script_transaction(&b->source, 0x1100, 3);

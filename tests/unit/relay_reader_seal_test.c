@@ -64,6 +64,30 @@ static void empty_input_is_committed_at_once(void **state)
     assert_int_equal(b->source.confirms, 1);
 }
 
+/* More of a transaction is refused than is remembered: what is known goes out by itself, also where
+ * nothing of it is an event. */
+static void a_part_ends_behind_what_is_known_to_be_refused(void **state)
+{
+    struct reader_bench *b = *state;
+    b->items[0].on_error = ON_ERROR_SKIP;
+    bench_refuse(b, change_id_wal(0x1100, 1), 0);
+    bench_refuse(b, change_id_wal(0x1100, 2), 0);
+    b->options.cut_behind = change_id_wal(0x1100, 2);
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 4);
+    struct batch *part = stepped(b);
+    sealed(b, part, "[] 1000/2 open 1100");
+    assert_true(part->cut);
+    struct batch *rest = bench_take(b);
+    sealed(b, rest, "[3 4] 1110/0");
+    assert_false(rest->cut);
+    bench_return(b, part, 0x1000, 2);
+    bench_commit(b, rest);
+    script_transaction(&b->source, 0x1200, 2);
+    sealed(b, stepped(b), "[1 2] 1210/0");
+    assert_null(bench_take(b));
+}
+
 /* Only to be dropped it would be sent once more at the next open. */
 static void a_large_transaction_is_not_asked_for_again(void **state)
 {
@@ -649,6 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(empty_input_is_committed_at_once),
         TEST(batches_are_small_while_records_are_under_suspicion),
+        TEST(a_part_ends_behind_what_is_known_to_be_refused),
         TEST(a_large_transaction_is_not_asked_for_again),
         TEST(the_source_is_told_its_own_part_of_the_record),
         TEST(messages_carry_what_the_writer_needs),

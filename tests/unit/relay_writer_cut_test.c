@@ -112,6 +112,7 @@ struct fixture {
     struct progress claim;
     struct verdict_facts verdicts;
     struct pace pace;
+    struct refusals learnt;
     struct writer writer;
     int64_t now_us;
     char *value;
@@ -142,12 +143,14 @@ static int setup(void **state)
         .routes = &f->routes, .metrics = f->metrics, .log = &f->log, .system_identifier = 7000};
     f->now_us = 1000000;
     /* A window of two rows, which stays: no round is long. */
+    refusals_init(&f->learnt, 2);
     pace_begin(&f->pace, 1 << 20, 100 * INT64_C(60000000), f->now_us);
     struct writer_options options = {.publisher = &f->publisher.base,
                                      .circuit = &f->circuit,
                                      .pace = &f->pace,
                                      .verdicts = &f->verdicts,
                                      .claim = &f->claim,
+                                     .learnt = &f->learnt,
                                      .split_us = SPLIT_US};
     writer_init(&f->writer, &options);
     f->value = calloc(1, ROW_BYTES);
@@ -159,6 +162,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     writer_fini(&f->writer);
+    refusals_fini(&f->learnt);
     circuit_close(&f->circuit);
     arena_fini(&f->publisher.arena);
     metrics_close(f->metrics);

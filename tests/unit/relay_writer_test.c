@@ -36,6 +36,7 @@ struct fake_publisher {
     uint32_t queue_full;    /* puts that find the queue full */
     uint32_t slices;        /* commits that are not done yet */
     const char *refuse;     /* value of the message that is refused */
+    bool by_broker;         /* by itself */
     struct error commits;   /* with a kind: what commit gives */
     struct error polls;     /* the same for poll */
     struct progress record; /* the last committed */
@@ -75,9 +76,11 @@ static enum step fake_put(struct publisher *base, struct batch *batch,
         p->queue_full--;
         return STEP_WAIT;
     }
-    if (p->refuse != NULL && span_equal_text(message->value, p->refuse))
+    if (p->refuse != NULL && span_equal_text(message->value, p->refuse)) {
+        p->base.refusals += p->by_broker ? 1 : 0;
         return error_data(err, REASON_MESSAGE_TOO_LARGE,
                           "the record has 9 bytes, the topic takes 5");
+    }
     note(p, "put %.*s", SPAN_ARG(message->value));
     for (uint32_t i = 0; i < message->header_count; i++)
         if (span_equal_text(message->headers[i].name, "walferry-part"))
@@ -110,6 +113,8 @@ static enum step fake_commit(struct publisher *base, struct span record, struct 
         p->slices--;
         return STEP_WAIT;
     }
+    if (p->base.refusals > 0)
+        return error_retry(err, REASON_RECORD_REFUSED, "some records are refused");
     if (p->commits.kind != ERROR_NONE) {
         *err = p->commits;
         return -1;
@@ -131,6 +136,19 @@ static enum step fake_commit(struct publisher *base, struct span record, struct 
 static const struct publisher_ops fake_ops = {
     .name = "fake", .put = fake_put, .poll = fake_poll, .commit = fake_commit};
 
+static enum step fake_check(struct publisher *base, const struct batch *batch,
+                            const struct message *message, struct error *err)
+{
+    const struct fake_publisher *p = (const struct fake_publisher *)base;
+    (void)batch;
+    return span_equal_text(message->value, p->refuse)
+               ? error_data(err, REASON_MESSAGE_TOO_LARGE, "too large")
+               : STEP_DONE;
+}
+
+static const struct publisher_ops checking_ops = {
+    .name = "fake", .put = fake_put, .check = fake_check, .poll = fake_poll, .commit = fake_commit};
+
 /* ---- The fixture ---- */
 
 struct fixture {
@@ -143,6 +161,7 @@ struct fixture {
     struct progress claim;
     struct pace pace;
     struct verdict_facts verdicts;
+    struct refusals learnt;
     struct writer writer;
     struct wait wait;
     struct error err;
@@ -174,12 +193,14 @@ static int setup(void **state)
                                  .config_hash = "0123456789abcdef"};
     f->verdicts = (struct verdict_facts){
         .routes = &f->routes, .metrics = f->metrics, .log = &f->log, .system_identifier = SYSTEM};
+    refusals_init(&f->learnt, 2);
     pace_begin(&f->pace, 1 << 20, 2 * SPLIT_US, f->now_us);
     struct writer_options options = {.publisher = &f->publisher.base,
                                      .circuit = &f->circuit,
                                      .pace = &f->pace,
                                      .verdicts = &f->verdicts,
                                      .claim = &f->claim,
+                                     .learnt = &f->learnt,
                                      .split_us = SPLIT_US};
     writer_init(&f->writer, &options);
     f->now_us = 1000000;
@@ -192,6 +213,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     writer_fini(&f->writer);
+    refusals_fini(&f->learnt);
     circuit_close(&f->circuit);
     arena_fini(&f->publisher.arena);
     metrics_close(f->metrics);
@@ -538,8 +560,7 @@ static void what_follows_a_refused_message_of_its_unit_is_left_out(void **state)
     journal_is(f, "put d; put e; commit 1110/0; ");
     assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
     assert_int_equal(metrics_get_route(f->metrics, METRIC_EVENTS, 1), 1);
-    struct verdict_refusal refusal;
-    assert_false(writer_refused(&f->writer, &refusal));
+    assert_int_equal(f->learnt.count, 0);
 }
 
 static void a_message_refused_behind_another_of_its_unit_begins_anew(void **state)
@@ -556,13 +577,93 @@ static void a_message_refused_behind_another_of_its_unit_begins_anew(void **stat
     assert_string_equal(reason_slug(f->err.reason), "record_refused");
     assert_string_equal(f->err.text, "one of several records of a change: the record has 9 bytes, "
                                      "the topic takes 5");
-    struct verdict_refusal refusal;
-    assert_true(writer_refused(&f->writer, &refusal));
+    assert_int_equal(f->learnt.count, 1);
+    const struct verdict_refusal *refusal = &f->learnt.items[0];
     assert_true(
-        verdict_unit_equal(refusal.unit, (struct verdict_unit){change_id_wal(0x1100, 1), 1}));
-    assert_string_equal(reason_slug(refusal.reason), "message_too_large");
-    assert_string_equal(refusal.text, "the record has 9 bytes, the topic takes 5");
+        verdict_unit_equal(refusal->unit, (struct verdict_unit){change_id_wal(0x1100, 1), 1}));
+    assert_string_equal(reason_slug(refusal->reason), "message_too_large");
+    assert_string_equal(refusal->text, "the record has 9 bytes, the topic takes 5");
     assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 0);
+}
+
+/* What can be seen before anything of the unit is out costs no epoch. */
+static void all_of_a_unit_is_looked_at_before_its_first_message(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.base.ops = &checking_ops;
+    f->publisher.refuse = "b";
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "a");
+    put_text(batch, 1, 0x1100, 2, "c");
+    put_text(batch, 1, 0x1100, 2, "b");
+    put_text(batch, 0, 0x1100, 2, "d");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "put a; put d; commit 1110/0; ");
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
+}
+
+/* Behind a record that the broker has refused by itself nothing is committed, but all is sent. */
+static void what_else_is_refused_is_learnt_at_once(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    f->publisher.by_broker = true;
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "a");
+    put_text(batch, 1, 0x1100, 1, "b");
+    put_text(batch, 1, 0x1100, 1, "of its unit");
+    put_text(batch, 1, 0x1100, 2, "b");
+    put_text(batch, 1, 0x1100, 3, "d");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    journal_is(f, "put a; put d; ");
+    assert_int_equal(f->learnt.count, 2);
+    assert_non_null(refusals_find(&f->learnt, (struct verdict_unit){change_id_wal(0x1100, 1), 1}));
+    assert_non_null(refusals_find(&f->learnt, (struct verdict_unit){change_id_wal(0x1100, 2), 1}));
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 0);
+}
+
+/* Two are remembered here; a route that ends the relay needs no second one. */
+static void learning_ends_where_nothing_is_gained(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    f->publisher.by_broker = true;
+    struct batch *batch = take(f);
+    for (uint64_t n = 1; n <= 4; n++)
+        put_text(batch, 1, 0x1100, n, n < 4 ? "b" : "d");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    journal_is(f, "");
+    assert_int_equal(f->learnt.count, 2);
+    assert_string_equal(f->err.text, "one record by itself: the record has 9 bytes, the topic "
+                                     "takes 5");
+}
+
+static void one_refusal_is_enough_where_it_is_the_end(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    f->publisher.by_broker = true;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "b");
+    put_text(batch, 0, 0x1100, 2, "d");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    journal_is(f, "");
+    assert_int_equal(f->learnt.count, 1);
+}
+
+static void behind_a_cut_the_part_is_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct batch *batch = take(f);
+    batch->cut = true;
+    send_part(f, batch, 0x1000, 0x1100, 7);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "commit 1000/7 partial 1100 done 7; ");
 }
 
 static void an_error_of_the_broker_is_not_the_messages(void **state)
@@ -735,6 +836,11 @@ int main(void)
         TEST(a_refused_message_is_skipped_where_its_route_says_so),
         TEST(what_follows_a_refused_message_of_its_unit_is_left_out),
         TEST(a_message_refused_behind_another_of_its_unit_begins_anew),
+        TEST(all_of_a_unit_is_looked_at_before_its_first_message),
+        TEST(what_else_is_refused_is_learnt_at_once),
+        TEST(learning_ends_where_nothing_is_gained),
+        TEST(one_refusal_is_enough_where_it_is_the_end),
+        TEST(behind_a_cut_the_part_is_committed),
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
         TEST(a_batch_is_returned_with_the_resume_of_what_is_committed),
