@@ -60,6 +60,8 @@ static void hash_treatments(uint64_t *hash, const struct config_debezium *d)
         hash_number(hash, i);
         hash_pairs(hash, all[i]);
     }
+    if (d->extended_headers)
+        hash_text(hash, "extended_headers_enabled");
     if (d->message_key_columns.text != NULL) {
         hash_text(hash, "message_key_columns");
         hash_text(hash, d->message_key_columns.text);
@@ -173,6 +175,8 @@ void config_hash(struct config_relay *relay)
     hash_text(&hash, relay->source.slot.text);
     hash_text(&hash, relay->source.publication.text);
     hash_text(&hash, relay->delivery.id_header.text);
+    if (relay->delivery.transaction_metadata) /* else the hash of older versions */
+        hash_text(&hash, relay->delivery.transaction_topic.text);
     hash_number(&hash, relay->routes.count);
     for (uint32_t i = 0; i < relay->routes.count; i++)
         hash_route(&hash, &relay->routes.items[i]);

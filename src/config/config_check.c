@@ -152,6 +152,34 @@ static int check_own_topic(const struct config_reader *reader, const struct conf
     return error_hint(err, "give it another name, or leave it out");
 }
 
+/* A number in a transaction is that of row changes, of which polling has none. */
+static int check_metadata(const struct config_reader *reader, const struct config_relay *relay,
+                          struct error *err)
+{
+    const struct config_text *topic = &relay->delivery.transaction_topic;
+    struct error why = ERROR_INIT;
+    bool changes = false;
+    for (uint32_t i = 0; i < relay->routes.count; i++)
+        changes |= relay->routes.items[i].as == ROUTE_CHANGE;
+    if (!relay->delivery.transaction_metadata)
+        return 0;
+    if (!changes) {
+        config_fail(err, reader, relay->name.line, "delivery.transaction_metadata",
+                    REASON_CONFIG_VALUE, "it is for routes as: change, and there is none");
+        return error_hint(err, "leave it out");
+    }
+    const struct config_text *letters = &relay->dead_letter.topic;
+    if (topic_name_check_event(span_of(topic->text), relay->delivery.progress_topic.text, &why) ==
+            0 &&
+        strcmp(topic->text, letters->text) != 0)
+        return 0;
+    config_fail(err, reader, topic->line, "delivery.transaction_topic", REASON_RESERVED_TOPIC, "%s",
+                topic->secret            ? "the name is for another use"
+                : why.kind == ERROR_NONE ? "it is the dead-letter topic"
+                                         : why.text);
+    return error_hint(err, "give it another name, or leave it out");
+}
+
 /* One topic for two uses would lose the one by what is done for the other. */
 static int check_topics(const struct config_reader *reader, const struct config_relay *relay,
                         struct error *err)
@@ -400,6 +428,7 @@ int config_check(struct config_reader *reader, const struct config *config, cons
     assert(relay->name.text != NULL && relay->source.slot.text != NULL);
     assert(relay->routes.count > 0);
     if (check_times(reader, relay, root, err) < 0 || check_topics(reader, relay, err) < 0 ||
+        check_metadata(reader, relay, err) < 0 ||
         check_listen(reader, &config->admin.listen, err) < 0)
         return -1;
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)

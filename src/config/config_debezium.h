@@ -34,6 +34,7 @@ struct config_debezium {
     enum binary_handling binary_handling;
     enum hstore_handling hstore_handling;
     bool tombstones_on_delete;
+    bool extended_headers;                 /* extended_headers_enabled */
     struct config_text skipped_operations; /* of c u d t, with commas; or none */
     struct config_text unavailable_value_placeholder;
     struct config_text column_exclude_list; /* see config_columns.h; text NULL: none */

@@ -57,6 +57,8 @@ struct config_delivery {
     int64_t idle_progress_interval_ms;
     struct config_topics topics;
     bool require_replication;
+    bool transaction_metadata;
+    struct config_text transaction_topic;
     int64_t jq_cpu_ms;  /* of a row */
     uint64_t jq_memory; /* of a row, bytes */
 };

@@ -3,6 +3,7 @@
 #include "encode/encode.h"
 
 #include "encode/encode_cloudevents.h"
+#include "encode/encode_context.h"
 #include "encode/encode_debezium.h"
 #include "encode/encode_json.h"
 #include "encode/encode_raw.h"
@@ -96,8 +97,9 @@ static int encode_headers(const struct encoders_options *options, const struct r
 {
     bool with_id = options->id_header[0] != '\0';
     bool with_key = event->other_key.name.ptr != NULL;
-    uint32_t count = event->header_count + (with_key ? 1 : 0) + (with_id ? 1 : 0);
     const struct config_route *route = &options->routes->items[event->route];
+    uint32_t context = context_is_wanted(route, event) ? CONTEXT_HEADERS : 0;
+    uint32_t count = event->header_count + (with_key ? 1 : 0) + context + (with_id ? 1 : 0);
     bool cloudevent = route->format == FORMAT_CLOUDEVENTS;
     uint32_t size = count + (cloudevent ? cloudevents_header_count(event) : 0);
     message->header_count = count;
@@ -116,6 +118,8 @@ static int encode_headers(const struct encoders_options *options, const struct r
         if (got != 0)
             return got < 0 ? error_wrap(err, "header %.*s", SPAN_ARG(event->other_key.name)) : got;
     }
+    if (context > 0)
+        context_headers(options, route, arena, &headers[event->header_count + (with_key ? 1 : 0)]);
     if (with_id) {
         headers[count - 1].name = arena_copy(arena, span_of(options->id_header));
         headers[count - 1].value = format_id(options, event, arena);

@@ -53,6 +53,7 @@ struct encoders_options {
     uint64_t system_identifier;
     const char *id_header; /* "" leaves it out */
     const char *database;  /* the name of it; NULL: "" */
+    const char *run;       /* 32 hexadecimal digits, another after each start; NULL: zeros */
     /* Where values are counted that are written as text because they are not understood; by the
      * thread that encodes. NULL: nowhere. */
     struct metrics *metrics;

@@ -330,6 +330,25 @@ static char letter_of(enum change_op op)
     }
 }
 
+/* Which transaction, and where in it; a consumer compares what stands before the colon. */
+static void write_transaction(struct debezium *d, const struct content_change *content)
+{
+    struct buf *out = &d->out;
+    if (content->total_order == 0) {
+        buf_add_text(out, ",\"transaction\":null");
+        return;
+    }
+    buf_add_text(out, ",\"transaction\":{\"id\":\"");
+    add_u64(out, content->change->xid);
+    buf_add_char(out, ':');
+    add_u64(out, content->change->lsn);
+    buf_add_text(out, "\",\"total_order\":");
+    add_u64(out, content->total_order);
+    buf_add_text(out, ",\"data_collection_order\":");
+    add_u64(out, content->collection_order);
+    buf_add_char(out, '}');
+}
+
 static int64_t work_time_us(const struct change *change)
 {
     return change->sent_time_us != 0 ? change->sent_time_us : change->commit_time_us;
@@ -349,7 +368,8 @@ static int write_change(struct debezium *d, const struct content_change *content
         return -1;
     buf_add_char(out, ',');
     write_source(d, content);
-    buf_add_text(out, ",\"transaction\":null,\"op\":\"");
+    write_transaction(d, content);
+    buf_add_text(out, ",\"op\":\"");
     buf_add_char(out, letter_of(content->op));
     buf_add_text(out, "\",\"ts_ms\":");
     add_i64(out, ms_from_us(work_us));
@@ -376,7 +396,8 @@ static int write_message(struct debezium *d, const struct content_change *conten
     add_i64(out, ms_from_us(work_time_us(change)));
     buf_add_char(out, ',');
     write_source(d, content);
-    buf_add_text(out, ",\"transaction\":null,\"message\":{\"prefix\":");
+    write_transaction(d, content);
+    buf_add_text(out, ",\"message\":{\"prefix\":");
     json_write_string(&w, change->message.prefix);
     buf_add_text(out, ",\"content\":");
     if (write_cell(d, &cell, &bytes, err) < 0)

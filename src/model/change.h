@@ -63,6 +63,7 @@ struct change {
      * its commit's place there. Absent and 0: it began here. */
     struct span origin;
     uint64_t origin_lsn;
+    bool repeated; /* it is done already, and given only to be counted once more */
     const struct relation *relation; /* rows; of TRUNCATE the first relation */
     struct row before;               /* old row or key, where the server sent it */
     struct row after;

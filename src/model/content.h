@@ -37,6 +37,9 @@ struct content_change {
     const struct row *before;        /* count 0: there is none */
     const struct row *after;
     struct span made; /* JSON that stands for the new row; absent: it is `after` */
+    /* Among the events of its transaction, and among those of its table there; from 1. 0: nobody
+     * counts. */
+    uint64_t total_order, collection_order;
 };
 
 struct content {

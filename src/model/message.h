@@ -17,7 +17,8 @@ struct message {
     struct span key;      /* absent: null key */
     struct span value;    /* absent: tombstone */
     int32_t partition;    /* -1: by key */
-    uint32_t route;       /* MESSAGE_NO_ROUTE: no event, but a relay's own answer to a command */
+    uint32_t route;       /* MESSAGE_NO_ROUTE: no event, but a relay's own record: the answer to
+                             a command, or where a transaction begins or ends */
     bool topic_of_row;    /* as of its event */
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;

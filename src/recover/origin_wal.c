@@ -296,6 +296,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                      .application = o->o.application,
                                      .relay = o->o.config->name.text,
                                      .keys = wal_takes_changes(o->o.config),
+                                     .repeats = o->o.config->delivery.transaction_metadata,
                                      .encoding = encoding};
     struct pg_replication *replication = o->replication;
     o->replication = NULL; /* the source's, even where it fails */

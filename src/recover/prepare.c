@@ -89,11 +89,13 @@ int relay_prepare_topics(const struct kafka_options *kafka, const struct router 
                          bool create_progress, struct buf *weak, struct buf *made,
                          struct error *err)
 {
-    const char *topics[CONFIG_ROUTES_MAX];
+    const char *topics[CONFIG_ROUTES_MAX + 1];
     uint32_t count = 0;
     while (count < CONFIG_ROUTES_MAX &&
            (topics[count] = router_literal_topic(router, count)) != NULL)
         count++;
+    if (kafka->delivery->transaction_metadata)
+        topics[count++] = kafka->delivery->transaction_topic.text;
     if (kafka_prepare_topics(kafka, topics, count, create_progress, weak, made, err) < 0)
         return -1;
     if (weak->len == 0 || !kafka->delivery->require_replication)

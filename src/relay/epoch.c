@@ -88,13 +88,18 @@ static void make_loops(struct epoch *e)
         relay->suspect_lsn = 0;
     }
     e->verdicts = verdict_facts(e);
+    const struct txn_metadata_options metadata = {
+        .topic = delivery->transaction_metadata ? delivery->transaction_topic.text : NULL,
+        .id_header = delivery->id_header.text,
+        .verdicts = &e->verdicts};
     struct reader_options reader = {
         .source = e->source,
         .circuit = &e->circuit,
         .fill = {.router = e->router,
                  .encoders = e->encoders,
                  .verdicts = &e->verdicts,
-                 .expects_refusals = relay->refused.count > 0},
+                  .expects_refusals = relay->refused.count > 0,
+                  .metadata = &metadata},
         .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
                  .part_age_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
                  .idle_bytes = delivery->idle_progress_bytes,

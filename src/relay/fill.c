@@ -15,6 +15,8 @@ void filler_init(struct filler *filler, const struct filler_options *options)
     assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     *filler = (struct filler){.o = *options};
     arena_init(&filler->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
+    txn_metadata_init(&filler->metadata, options->metadata);
+    filler->o.metadata = NULL;
     if (options->expects_refusals)
         filler_expect_refusals(filler);
 }
@@ -27,6 +29,7 @@ void filler_expect_refusals(struct filler *filler)
 
 void filler_fini(struct filler *filler)
 {
+    txn_metadata_fini(&filler->metadata);
     arena_fini(&filler->scratch);
 }
 
@@ -131,6 +134,12 @@ static enum fill take_event(struct filler *f, struct batch *batch, struct error 
     return FILL_FAILED;
 }
 
+static void count_event(struct filler *f, struct batch *batch)
+{
+    if (f->o.verdicts->routes->items[f->event.route].as == ROUTE_CHANGE)
+        txn_metadata_event(&f->metadata, &f->event, batch);
+}
+
 static enum fill publish(struct filler *f, struct batch *batch, struct error *err)
 {
     for (;;) {
@@ -140,6 +149,8 @@ static enum fill publish(struct filler *f, struct batch *batch, struct error *er
                 return FILL_DONE;
             if (got < 0 && err->kind == ERROR_RETRY)
                 return FILL_FAILED; /* which says nothing about the change */
+            if (got > 0)
+                count_event(f, batch);
             judge_event(f, got > 0, batch, err);
         }
         enum fill filled = take_event(f, batch, err);
@@ -170,6 +181,24 @@ enum fill filler_take(struct filler *f, const struct change *change, struct batc
         return FILL_DONE;
     }
     return FILL_DONE;
+}
+
+enum fill filler_recount(struct filler *f, const struct change *change, struct error *err)
+{
+    assert(change->repeated && !f->holding);
+    arena_reset(&f->scratch);
+    if (router_begin(f->o.router, change, &f->scratch) != ROUTER_TAKEN)
+        return FILL_DONE;
+    for (;;) {
+        int got = router_next(f->o.router, &f->event, err);
+        if (got == 0)
+            return FILL_DONE;
+        if (got > 0)
+            count_event(f, NULL);
+        else if (err->kind == ERROR_RETRY)
+            return FILL_FAILED;
+        *err = ERROR_INIT; /* what could not be routed was judged when it went out */
+    }
 }
 
 void filler_ignore_message(struct filler *f, const struct change *change)

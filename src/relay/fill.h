@@ -7,6 +7,7 @@
 #define WALFERRY_RELAY_FILL_H
 
 #include "encode/encode.h"
+#include "relay/txn_metadata.h"
 #include "relay/verdict.h"
 #include "route/route.h"
 
@@ -15,6 +16,7 @@ struct filler_options {
     struct encoders *encoders;
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
     bool expects_refusals; /* some are known to be ahead: as filler_expect_refusals() */
+    const struct txn_metadata_options *metadata; /* copied; NULL: none */
 };
 
 /* What the route at hand makes of the change. Its messages follow each other in the batch. */
@@ -31,6 +33,7 @@ struct filler {
     struct arena scratch;
     struct event event; /* of the change at hand, the one that was routed last */
     struct filler_share share;
+    struct txn_metadata metadata;
     bool holding;           /* it waits for its encoder */
     uint32_t spare_letters; /* for so many changes to come a dead letter is made beside */
     bool warned_message;
@@ -51,6 +54,8 @@ void filler_fini(struct filler *filler);
  */
 enum fill filler_take(struct filler *filler, const struct change *change, struct batch *batch,
                       struct error *err);
+/* The same of one that is `repeated`: nothing is published, but its events are counted. */
+enum fill filler_recount(struct filler *filler, const struct change *change, struct error *err);
 /* The publisher has refused a message of a route that wants dead letters: for a while each of its
  * changes gets one beside, so that the writer has it at hand. Else a refusal costs an epoch, in
  * which the reader meets the change again. */

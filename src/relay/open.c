@@ -61,6 +61,7 @@ static int prepare(struct epoch *e, struct error *err)
         .system_identifier = e->opening.found.system.system_identifier,
         .id_header = e->config->delivery.id_header.text,
         .database = e->opening.found.system.database,
+        .run = e->relay->instance,
         .metrics = e->relay->o.metrics,
         .letter_topic = relay_letter_topic(e->config),
         .letter_bytes_max = (size_t)(e->config->delivery.memory_limit / CIRCUIT_BATCHES)};

@@ -209,12 +209,23 @@ static void take_begin(struct reader *r, const struct change *change)
     r->final_lsn = change->id.final_lsn;
     r->xid = change->xid;
     r->cursor = change->position;
+    txn_metadata_begin(&r->filler.metadata, change);
 }
 
-static void take_commit(struct reader *r, const struct change *change)
+/* Where it ends may be a record of its own, which goes with it. */
+static void end_metadata(struct reader *r, const struct change *change, int64_t now_us)
+{
+    bool empty = r->batch->count == 0;
+    txn_metadata_end(&r->filler.metadata, change, r->cursor, r->batch);
+    if (empty && r->batch->count > 0)
+        r->batch->opened_us = now_us;
+}
+
+static void take_commit(struct reader *r, const struct change *change, int64_t now_us)
 {
     assert(r->state.in_txn);
     r->state.in_txn = false;
+    end_metadata(r, change, now_us);
     bool small = r->cursor.seq <= ASKED_AGAIN_CHANGES && r->txn_bytes <= ASKED_AGAIN_BYTES;
     r->batch->ended = (struct batch_ended){.xid = change->xid,
                                            .final_lsn = small ? change->id.final_lsn : 0,
@@ -325,16 +336,33 @@ static int check_guard(struct reader *r, int64_t now_us, struct error *err)
                        GUARD_MAX_US / 1000000);
 }
 
+/* Of the part that is published already, only what is counted matters. */
+static void take_repeated(struct reader *r, struct error *err)
+{
+    struct fingerprint_suspects suspects;
+    const struct change *change = &r->change;
+    if (change->op == CHANGE_MESSAGE && guard_of(r->o.relay, change, &suspects) != GUARD_NOT_OURS)
+        return;
+    if (filler_recount(&r->filler, change, err) == FILL_DONE)
+        return;
+    r->failure = *err;
+    *err = ERROR_INIT;
+}
+
 static void take_change(struct reader *r, int64_t now_us, struct error *err)
 {
     const struct change *change = &r->change;
     r->last_change_us = now_us;
+    if (change->repeated) {
+        take_repeated(r, err);
+        return;
+    }
     switch (change->op) {
     case CHANGE_BEGIN:
         take_begin(r, change);
         return;
     case CHANGE_COMMIT:
-        take_commit(r, change);
+        take_commit(r, change, now_us);
         return;
     case CHANGE_MARK:
         move_up(r, change);

@@ -178,3 +178,31 @@ void verdict_on_answer(const struct verdict_facts *facts, struct change_id id, s
     tell_unanswered(facts, id, err->text);
     *err = ERROR_INIT;
 }
+
+/* ---- Where transactions begin and end ---- */
+
+static void tell_unmarked(const struct verdict_facts *facts, struct change_id id, const char *why)
+{
+    char text[CHANGE_ID_TEXT_MAX];
+    change_id_format(facts->system_identifier, id, text);
+    log_event(facts->log, LOG_WARN, "transaction.unmarked", "id", text, "error", why, "hint",
+              "consumers of delivery.transaction_topic miss where this transaction begins or ends; "
+              "raise max.message.bytes of the topic",
+              NULL);
+}
+
+bool verdict_marks(const struct verdict_facts *facts, struct change_id id)
+{
+    const struct verdict_unit unit = {id, MESSAGE_NO_ROUTE};
+    if (find_refusal(facts, unit) == NULL)
+        return true;
+    tell_unmarked(facts, id, "the broker refuses this record by itself");
+    return false;
+}
+
+void verdict_on_mark(const struct verdict_facts *facts, struct change_id id, struct error *err)
+{
+    assert(err->kind == ERROR_DATA);
+    tell_unmarked(facts, id, err->text);
+    *err = ERROR_INIT;
+}

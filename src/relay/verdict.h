@@ -57,5 +57,8 @@ bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
 bool verdict_answers(const struct verdict_facts *facts, struct change_id id);
 /* The publisher refused it, with ERROR_DATA in *err, which is empty then. */
 void verdict_on_answer(const struct verdict_facts *facts, struct change_id id, struct error *err);
+/* The same of a record that says where a transaction begins or ends. */
+bool verdict_marks(const struct verdict_facts *facts, struct change_id id);
+void verdict_on_mark(const struct verdict_facts *facts, struct change_id id, struct error *err);
 
 #endif

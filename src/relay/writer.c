@@ -347,7 +347,10 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
         return on_refused_for_good(w, message, refusals > before, err);
     struct verdict_unit unit = unit_of(message);
     if (unit.route == MESSAGE_NO_ROUTE) {
-        verdict_on_answer(w->o.verdicts, unit.id, err);
+        if (message->topic_of_row)
+            verdict_on_answer(w->o.verdicts, unit.id, err);
+        else
+            verdict_on_mark(w->o.verdicts, unit.id, err);
         return 0;
     }
     if (verdict_unit_equal(unit, w->produced))

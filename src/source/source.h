@@ -114,6 +114,7 @@ struct stream_options {
     const char *application;
     const char *relay;    /* whose commands are looked up in walferry.command; NULL: nobody's */
     bool keys;            /* somebody wants to know what identifies the rows */
+    bool repeats;         /* the done part of a split transaction comes, too, as `repeated` */
     const char *encoding; /* the database's, in PostgreSQL's word; NULL: UTF8 */
 };
 
@@ -148,7 +149,6 @@ void stream_learn_relation(struct stream *s, const struct relation *r,
                            const struct relation_facts *facts);
 /* The types of what was described, as long as the stream. */
 struct type_registry *stream_types(struct stream *stream);
-
 /* ---- The source around it ---- */
 /* Before the first row of a relation it asks the catalogue for types that are not PostgreSQL's own,
  * without blocking, a quarter of server_timeout_us at most; next gives 0 meanwhile. Takes the

@@ -46,6 +46,7 @@ struct stream {
     bool dropping;    /* the transaction at hand was done before the start */
     enum partial_state partial_state;
     struct partial partial;
+    bool repeats; /* what is done of it is handed on, too */
     enum witness_state witness_state;
     struct stream_witness witness;
     uint64_t urgent_lsn; /* of the last urgent MARK */
@@ -75,6 +76,7 @@ struct stream *stream_open(const struct stream_options *options)
     s->current_lsn = options->start.lsn;
     s->received_lsn = options->start.lsn;
     s->partial = options->partial;
+    s->repeats = options->repeats;
     s->partial_state = options->partial.final_lsn != 0 ? PARTIAL_AWAITED : PARTIAL_NONE;
     s->witness = *witness;
     if (asked)
@@ -225,7 +227,8 @@ static void feed_counted(struct stream *s)
     if (s->dropping)
         return;
     s->ordinal++;
-    if (s->partial_state == PARTIAL_AT_HAND && s->ordinal <= s->partial.done)
+    s->change.repeated = s->partial_state == PARTIAL_AT_HAND && s->ordinal <= s->partial.done;
+    if (s->change.repeated && !s->repeats)
         return;
     s->change.id.ordinal = s->ordinal;
     s->change.position = (struct position){s->current_lsn, s->ordinal};

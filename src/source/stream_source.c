@@ -166,6 +166,8 @@ static int look_up(struct stream_source *s, struct change *change, int64_t now_u
                    struct error *err)
 {
     const struct relation *relation = change->relation;
+    if (relation == NULL && change->repeated)
+        return 1;
     if (relation == NULL)
         return command_lookup_step(&s->commands, s->connection, change, now_us, err);
     if (!type_lookup_step(&s->lookup, s->connection, stream_types(s->stream), now_us))

@@ -318,6 +318,9 @@ static const struct bad tails[] = {
     {"delivery: {progress_topic: t}\ndead_letter:\n  topic: t\n",
      "9: dead_letter.topic: topic t is the progress topic", "reserved_topic",
      "give it another name, or leave it out"},
+    {"delivery: {transaction_metadata: true}\n",
+     "1: delivery.transaction_metadata: it is for routes as: change, and there is none",
+     "config_value", "leave it out"},
     {"dead_letter: {topic: walferry.orders.progress}\n",
      "7: dead_letter.topic: topic walferry.orders.progress has the name of a relay's topic for "
      "another use: walferry.<relay>.progress is walferry's",

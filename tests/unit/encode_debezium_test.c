@@ -147,6 +147,14 @@ static void test_operations(void **state)
     assert_span(encode(&r, CHANGE_TRUNCATE, &r.none, &r.none)->value,
                 "{\"before\":null,\"after\":null," OURS(
                     "false") ",\"transaction\":null,\"op\":\"t\"," TIMES);
+    r.event.value.change.total_order = 7;
+    r.event.value.change.collection_order = 3;
+    r.message = (struct message){.partition = -1};
+    assert_int_equal(encode_message(r.encoders, &r.event, &r.arena, &r.message, &r.err), 0);
+    assert_span(r.message.value,
+                "{\"before\":null,\"after\":null," OURS(
+                    "false") ",\"transaction\":{\"id\":\"555:24023128\",\"total_order\":7,"
+                             "\"data_collection_order\":3},\"op\":\"t\"," TIMES);
     end(&r);
 }
 
@@ -417,9 +425,40 @@ static void test_a_tombstone(void **state)
     end(&r);
 }
 
+/* Behind all others of the route, but for our id; a message has none. */
+static void test_headers_of_the_task(void **state)
+{
+    (void)state;
+    struct run r;
+    begin(&r);
+    r.route.debezium.extended_headers = true;
+    static const char *const wanted[][2] = {
+        {"__debezium.context.connectorLogicalName", "srv"},
+        {"__debezium.context.taskId", "0"},
+        {"__debezium.context.connectorName", "walferry"},
+        {"__debezium.context.runId", "00000000-0000-0000-0000-000000000000"},
+        {"walferry-id", NULL},
+    };
+    const struct message *m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_int_equal(m->header_count, 5);
+    for (int i = 0; i < 5; i++) {
+        assert_span(m->headers[i].name, wanted[i][0]);
+        if (wanted[i][1] != NULL)
+            assert_span(m->headers[i].value, wanted[i][1]);
+    }
+    r.encoders->o.run = "0123456789abcdef0123456789abcdef";
+    m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_span(m->headers[3].value, "01234567-89ab-cdef-0123-456789abcdef");
+    r.change.op = CHANGE_MESSAGE;
+    m = encode(&r, CHANGE_INSERT, &r.none, &r.after);
+    assert_int_equal(m->header_count, 1);
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_headers_of_the_task),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_old_rows),
         cmocka_unit_test(test_an_unchanged_value),

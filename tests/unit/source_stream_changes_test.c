@@ -47,15 +47,22 @@ static int teardown(void **state)
     return 0;
 }
 
-static void open_at(struct fixture *f, uint64_t lsn, uint64_t final_lsn, uint64_t done)
+static void open_repeating(struct fixture *f, uint64_t lsn, uint64_t final_lsn, uint64_t done,
+                           bool repeats)
 {
     const struct stream_options options = {.start = {lsn, done},
                                            .partial = {.final_lsn = final_lsn, .done = done},
                                            .server_timeout_us = 60000000,
+                                           .repeats = repeats,
                                            .now_us = 1000};
 
     stream_close(f->stream);
     f->stream = stream_open(&options);
+}
+
+static void open_at(struct fixture *f, uint64_t lsn, uint64_t final_lsn, uint64_t done)
+{
+    open_repeating(f, lsn, final_lsn, done, false);
 }
 
 /* At 0/1000, with what commits from 0/F00 on asked for. final_lsn 0: there must be nothing. */
@@ -515,9 +522,27 @@ static void the_newest_lsn_is_known(void **state)
     assert_int_equal(stream_received_lsn(f->stream), 0x2300);
 }
 
+/* Whoever counts the events of a transaction is given the done part of it, too. */
+static void a_done_part_may_be_repeated(void **state)
+{
+    struct fixture *f = *state;
+    open_repeating(f, 0x1000, 0x2000, 2, true);
+    assert_int_equal(begin(f, 0x2000, 7), 1);
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_int_equal(insert(f, "1"), 1);
+        is_at(f, CHANGE_INSERT, 0x1000, i);
+        assert_int_equal(f->change.repeated, i <= 2);
+    }
+    assert_int_equal(commit(f, 0x2000, 0x2010), 1);
+    assert_int_equal(begin(f, 0x3000, 8), 1);
+    assert_int_equal(insert(f, "1"), 1);
+    assert_false(f->change.repeated);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_done_part_may_be_repeated, setup, teardown),
         cmocka_unit_test_setup_teardown(positions_follow_the_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_behind_the_start_is_dropped_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_transaction_comes_again, setup, teardown),
