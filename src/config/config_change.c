@@ -62,6 +62,8 @@ static void hash_treatments(uint64_t *hash, const struct config_debezium *d)
     }
     if (d->extended_headers)
         hash_text(hash, "extended_headers_enabled");
+    if (d->replace_null)
+        hash_text(hash, "replace_null_with_default");
     if (d->message_key_columns.text != NULL) {
         hash_text(hash, "message_key_columns");
         hash_text(hash, d->message_key_columns.text);

@@ -24,6 +24,9 @@ enum hstore_handling { HSTORE_JSON, HSTORE_MAP };
     "MD5, SHA-1, SHA-224, SHA-256, SHA-384 or SHA-512, then .with.salt. and the salt"
 #define HASH_SALT ".with.salt."
 
+/* A text that does not begin with hex:, or that and pairs of digits. */
+#define PLACEHOLDER_RULE "hex:([0-9a-fA-F]{2})*|[^h].*|h([^e].*)?|he([^x].*)?|hex([^:].*)?"
+
 /* The envelope of a whole row change, under Debezium's own names with _ for a dot. */
 struct config_debezium {
     struct config_text topic_prefix;
@@ -35,6 +38,7 @@ struct config_debezium {
     enum hstore_handling hstore_handling;
     bool tombstones_on_delete;
     bool extended_headers;                 /* extended_headers_enabled */
+    bool replace_null;                     /* replace_null_with_default */
     struct config_text skipped_operations; /* of c u d t, with commas; or none */
     struct config_text unavailable_value_placeholder;
     struct config_text column_exclude_list; /* see config_columns.h; text NULL: none */

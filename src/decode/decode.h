@@ -37,6 +37,7 @@ struct relation_fact {
     bool dropped;
     bool unsent; /* generated, or in no column list: the stream may not have it */
     bool not_null;
+    struct span def;    /* the expression of its default, as SQL; absent: it has none */
     uint32_t key_place; /* from 1, in the order of the index; 0: no part of the key */
 };
 struct relation_facts {

@@ -15,6 +15,7 @@ struct entry {
     uint32_t capacity;        /* of relation.columns */
     uint32_t *key[2];         /* room for the numbers of so many columns; one of them is the key */
     bool *not_null;           /* and for what is said of each */
+    struct span *defs;
 };
 
 void relations_init(struct relations *relations, struct type_registry *types,
@@ -105,6 +106,7 @@ static void fill_entry(struct relations *relations, struct entry *entry, struct 
         entry->capacity = relation->column_count;
         entry->key[0] = entry->key[1] = NULL;
         entry->not_null = NULL;
+        entry->defs = NULL;
     }
     for (uint32_t i = 0; i < relation->column_count; i++) {
         struct column *column = &relation->columns[i];
@@ -152,6 +154,23 @@ static bool learn_not_null(struct entry *entry, const struct relation_facts *fac
     return news;
 }
 
+/* Texts are kept once for each change of them. */
+static bool learn_defaults(struct entry *entry, const struct relation_facts *facts,
+                           const struct key_alignment *alignment, struct arena *epoch)
+{
+    bool news = false;
+    for (uint32_t i = 0; i < entry->relation.column_count; i++) {
+        uint16_t fact = alignment->fact_of[i];
+        struct span def = fact != KEY_COLUMN_NONE ? facts->columns[fact].def : span_null();
+        struct span *kept = &entry->defs[i];
+        if ((def.ptr == NULL) == (kept->ptr == NULL) && span_equal(def, *kept))
+            continue;
+        *kept = def.ptr != NULL ? arena_copy(epoch, def) : def;
+        news = true;
+    }
+    return news;
+}
+
 /* The array that does not hold the key. */
 static uint32_t *spare(struct relations *relations, struct entry *entry)
 {
@@ -160,6 +179,7 @@ static uint32_t *spare(struct relations *relations, struct entry *entry)
         for (int i = 0; i < 2; i++)
             entry->key[i] = arena_alloc(relations->epoch, count * sizeof **entry->key);
         entry->not_null = arena_alloc_zero(relations->epoch, count * sizeof *entry->not_null);
+        entry->defs = arena_alloc_zero(relations->epoch, count * sizeof *entry->defs);
     }
     return entry->key[entry->relation.key.columns == entry->key[0] ? 1 : 0];
 }
@@ -176,6 +196,7 @@ void relations_learn(struct relations *relations, uint32_t oid, const struct rel
     int result = key_find(relation, facts, &alignment, found);
     uint32_t count = result < 0 ? 0 : (uint32_t)result;
     bool news = learn_not_null(entry, facts, &alignment);
+    news |= learn_defaults(entry, facts, &alignment, relations->epoch);
     key->asked = true;
     news |= count != key->count || key->unknown != (result < 0) ||
             (count > 0 && memcmp(found, key->columns, count * sizeof *found) != 0);
@@ -185,6 +206,7 @@ void relations_learn(struct relations *relations, uint32_t oid, const struct rel
                                  .unknown = result < 0,
                                  .count = count,
                                  .columns = found,
-                                 .not_null = entry->not_null};
+                                 .not_null = entry->not_null,
+                                 .defs = entry->defs};
     relation->version++;
 }

@@ -31,6 +31,7 @@ void context_headers(const struct encoders_options *options, const struct config
         {PREFIX "connectorName", route->debezium_compatible ? "postgresql" : "walferry"},
         {PREFIX "runId", uuid_of(options->run, arena)},
     };
+    assert(headers != NULL && options != NULL);
     assert(route->as == ROUTE_CHANGE && route->debezium.extended_headers);
     for (int i = 0; i < CONTEXT_HEADERS; i++)
         headers[i] = (struct header){arena_copy(arena, span_of(texts[i][0])),

@@ -23,6 +23,7 @@
 struct layout_column {
     struct span name; /* "name": */
     struct debezium_column is;
+    struct span instead; /* JSON of its default, where that stands for NULL; absent: it does not */
 };
 
 struct layout {
@@ -70,6 +71,24 @@ static struct span member(struct arena *arena, const char *before, struct span t
     return kept;
 }
 
+/* Of a table that is read anew, so that it costs a row nothing. */
+static struct span default_of(struct debezium *d, const struct relation *relation, uint32_t at)
+{
+    struct cell cell;
+    struct buf made = BUF_EMPTY;
+    struct json_writer w = as_jackson(&made);
+    struct span kept = span_null();
+    struct error none = ERROR_INIT;
+    const struct column *column = &relation->columns[at];
+    if (!d->options->replace_null || relation->key.defs == NULL ||
+        !types_debezium_default(column, relation->key.defs[at], &cell, &d->scratch))
+        return kept;
+    if (types_debezium_write(&w, &cell, column, &d->modes, &d->scratch, &none) == 0)
+        kept = arena_copy(&d->arena, buf_span(&made));
+    buf_fini(&made);
+    return kept;
+}
+
 static void make_layout(struct debezium *d, const struct relation *relation, struct layout *layout)
 {
     uint32_t count = relation->column_count;
@@ -79,6 +98,7 @@ static void make_layout(struct debezium *d, const struct relation *relation, str
         const struct column *column = &relation->columns[i];
         layout->columns[i].name = member(&d->arena, "", column->name, ":");
         layout->columns[i].is = debezium_column_of(d->options, &d->modes, relation, column);
+        layout->columns[i].instead = default_of(d, relation, i);
     }
     struct span schema = member(&d->arena, ",\"schema\":", relation->schema, ",\"table\":");
     struct span table = member(&d->arena, "", relation->name, ",\"txId\":");
@@ -150,15 +170,18 @@ static int write_masked(struct debezium *d, const struct cell *cell,
 
 /* A column of an old row of which the server sends the replica identity alone. */
 static int write_untold(struct debezium *d, const struct relation *relation, uint32_t column,
-                        const struct debezium_column *is, struct error *err)
+                        const struct layout_column *layout, struct error *err)
 {
+    const struct debezium_column *is = &layout->is;
     struct json_writer w = as_jackson(&d->out);
     bool not_null = relation->key.not_null != NULL && relation->key.not_null[column];
     if (is->mask.kind != DEBEZIUM_MASK_NONE) {
         const struct cell cell = {not_null ? CELL_TEXT : CELL_NULL, SPAN_LITERAL("")};
         return write_masked(d, &cell, relation, &relation->columns[column], is, err);
     }
-    if (not_null)
+    if (layout->instead.ptr != NULL)
+        buf_add(&d->out, layout->instead);
+    else if (not_null)
         types_debezium_write_zero(&w, &relation->columns[column], &d->modes, &d->scratch);
     else
         json_write_null(&w);
@@ -167,14 +190,18 @@ static int write_untold(struct debezium *d, const struct relation *relation, uin
 
 /* One value of a row. */
 static int write_column(struct debezium *d, const struct relation *relation, uint32_t at,
-                        const struct cell *cell, const struct debezium_column *is, bool old,
+                        const struct cell *cell, const struct layout_column *layout, bool old,
                         struct error *err)
 {
     const struct column *column = &relation->columns[at];
     if (old && !relation_tells_old(relation, at))
-        return write_untold(d, relation, at, is, err);
-    if (is->mask.kind != DEBEZIUM_MASK_NONE)
-        return write_masked(d, cell, relation, column, is, err);
+        return write_untold(d, relation, at, layout, err);
+    if (layout->is.mask.kind != DEBEZIUM_MASK_NONE)
+        return write_masked(d, cell, relation, column, &layout->is, err);
+    if (cell->kind == CELL_NULL && layout->instead.ptr != NULL) {
+        buf_add(&d->out, layout->instead);
+        return 0;
+    }
     return write_cell(d, cell, column, err);
 }
 
@@ -190,7 +217,7 @@ static int write_row(struct debezium *d, const struct relation *relation, const 
         buf_add_char(&d->out, before);
         buf_add(&d->out, layout->columns[i].name);
         before = ',';
-        if (write_column(d, relation, i, &row->cells[i], &layout->columns[i].is, old, err) < 0)
+        if (write_column(d, relation, i, &row->cells[i], &layout->columns[i], old, err) < 0)
             return -1;
     }
     buf_add_text(&d->out, before == '{' ? "{}" : "}");
@@ -472,8 +499,6 @@ static struct debezium_modes modes_of(const struct config_route *route)
     modes.binary = (enum debezium_binary)c->binary_handling;
     modes.hstore = (enum debezium_hstore)c->hstore_handling;
     modes.compatible = route->debezium_compatible;
-    if (c->unavailable_value_placeholder.text != NULL)
-        modes.unavailable = span_of(c->unavailable_value_placeholder.text);
     return modes;
 }
 
@@ -495,11 +520,12 @@ struct encoder *encoder_debezium(const struct encoder_options *options)
     d->base.ops = &ops;
     d->options = &route->debezium;
     d->modes = modes_of(route);
-    d->header_modes = debezium_modes_of_header(d->modes);
     d->metrics = options->metrics;
     d->route = options->index;
     arena_init(&d->arena, SCRATCH_BYTES, SCRATCH_BYTES);
     arena_init(&d->scratch, SCRATCH_BYTES, SCRATCH_BYTES);
+    debezium_placeholder(d->options->unavailable_value_placeholder.text, &d->modes, &d->arena);
+    d->header_modes = debezium_modes_of_header(d->modes);
     table_init(&d->layouts, &d->arena);
     d->out = BUF_EMPTY;
     const char *prefix = route->debezium.topic_prefix.text;

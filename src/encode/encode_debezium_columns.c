@@ -2,6 +2,8 @@
  * types/ understands; they have passed config/. */
 #include "encode/encode_debezium_columns.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -72,4 +74,52 @@ struct debezium_column debezium_column_of(const struct config_debezium *options,
     if (of.mask.kind != DEBEZIUM_MASK_NONE && !types_debezium_may_mask(column))
         of.refused = treatment.key;
     return of;
+}
+
+/* ---- The placeholder ---- */
+
+#define HEX "hex:"
+/* What stands for bytes that are no UTF-8. */
+#define REPLACEMENT "\xEF\xBF\xBD"
+
+static int digit(char c)
+{
+    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+static struct span bytes_of_hex(const char *hex, struct arena *arena)
+{
+    size_t len = strlen(hex) / 2;
+    char *bytes = arena_alloc_bytes(arena, len);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+    return (struct span){bytes, len};
+}
+
+static struct span text_of(struct span bytes, struct arena *arena)
+{
+    const char *at = bytes.ptr, *end = bytes.ptr + bytes.len;
+    char *text = arena_alloc_bytes(arena, bytes.len * (sizeof REPLACEMENT - 1));
+    size_t len = 0;
+    while (at < end) {
+        size_t valid = utf8_length(at, end);
+        const char *from = valid > 0 ? at : REPLACEMENT;
+        size_t some = valid > 0 ? valid : sizeof REPLACEMENT - 1;
+        memcpy(text + len, from, some);
+        len += some;
+        at += valid > 0 ? valid : 1;
+    }
+    return (struct span){text, len};
+}
+
+void debezium_placeholder(const char *text, struct debezium_modes *modes, struct arena *arena)
+{
+    assert(modes != NULL && arena != NULL);
+    if (text == NULL)
+        return;
+    modes->unavailable = span_of(text);
+    if (strncmp(text, HEX, sizeof HEX - 1) != 0)
+        return;
+    modes->unavailable_bytes = bytes_of_hex(text + sizeof HEX - 1, arena);
+    modes->unavailable = text_of(modes->unavailable_bytes, arena);
 }

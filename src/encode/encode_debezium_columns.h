@@ -17,5 +17,8 @@ struct debezium_column debezium_column_of(const struct config_debezium *options,
                                           const struct debezium_modes *modes,
                                           const struct relation *relation,
                                           const struct column *column);
+/* What stands for a large value that was not sent: a text, or "hex:" and the digits of its bytes.
+ */
+void debezium_placeholder(const char *text, struct debezium_modes *modes, struct arena *arena);
 
 #endif

@@ -27,6 +27,7 @@ struct relation_key {
     const uint32_t *columns; /* of the primary key, else of the first unique index that may; in the
                                 order of the index */
     const bool *not_null;    /* of each column of the table; NULL: nobody asked */
+    const struct span *defs; /* the expression of each default; absent: none. NULL: nobody asked */
 };
 
 struct relation {

@@ -32,7 +32,10 @@ static const char keys_sql[] =
     "SELECT a.attname, a.attisdropped, a.attgenerated <> '' OR EXISTS (SELECT FROM l "
     "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute p WHERE p.attrelid = l.prrelid "
     "AND p.attname = a.attname AND l.numbers LIKE '%% ' || p.attnum || ' %%')), "
-    "a.attnotnull, coalesce(k.place, 0) FROM pg_catalog.pg_attribute a "
+    "a.attnotnull, coalesce(k.place, 0), pg_catalog.pg_get_expr(d.adbin, d.adrelid) "
+    "FROM pg_catalog.pg_attribute a "
+    "LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+    "AND a.attgenerated = '' "
     "LEFT JOIN (i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place)) "
     "ON k.number = a.attnum AND k.place <= i.indnkeyatts "
     "WHERE a.attrelid = %" PRIu32 " AND a.attnum > 0 ORDER BY a.attnum";
@@ -83,6 +86,7 @@ static void learn(struct stream *stream, const struct relation *relation, const 
                                    .dropped = pg_result_true(r, row, 1),
                                    .unsent = pg_result_true(r, row, 2),
                                    .not_null = pg_result_true(r, row, 3),
+                                   .def = pg_result_cell(r, row, 5),
                                    .key_place = number_of(pg_result_cell(r, row, 4))};
     stream_learn_relation(stream, relation, &facts);
 }

@@ -79,9 +79,11 @@ struct debezium_modes {
     enum debezium_binary binary;
     enum debezium_hstore hstore;
     uint32_t money_fraction_digits;
-    struct span unavailable; /* unavailable.value.placeholder, as bytes where it was "hex:…" */
-    bool compatible;         /* leave out what Debezium leaves out */
-    bool header;             /* not JSON, but what Connect's SimpleHeaderConverter prints */
+    struct span unavailable; /* unavailable.value.placeholder; UTF-8 */
+    /* The same as bytes, where it was "hex:…" and they may be no text; absent: those of the text */
+    struct span unavailable_bytes;
+    bool compatible; /* leave out what Debezium leaves out */
+    bool header;     /* not JSON, but what Connect's SimpleHeaderConverter prints */
 };
 
 /* The same in the value of a header. */
@@ -130,5 +132,9 @@ int types_debezium_write_masked(struct json_writer *writer, const struct cell *c
  * in the old row of a DELETE): the type's zero. */
 void types_debezium_write_zero(struct json_writer *writer, const struct column *column,
                                const struct debezium_modes *modes, struct arena *scratch);
+/* What Debezium takes for the default of a column whose expression is def (absent: it has none): a
+ * text to be written as any value. False: it takes none. */
+bool types_debezium_default(const struct column *column, struct span def, struct cell *cell,
+                            struct arena *arena);
 
 #endif

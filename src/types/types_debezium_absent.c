@@ -8,6 +8,11 @@
 
 /* ---- Unchanged ---- */
 
+static struct span bytes_of(const struct debezium_modes *modes)
+{
+    return modes->unavailable_bytes.ptr != NULL ? modes->unavailable_bytes : modes->unavailable;
+}
+
 static void write_codes(struct json_writer *w, struct span bytes)
 {
     json_write_begin_array(w);
@@ -57,12 +62,12 @@ static int write_unchanged_array(struct json_writer *w, const struct type *eleme
     switch (element->oid) {
     case TYPE_INT4:
     case TYPE_INT8:
-        write_codes(w, modes->unavailable);
+        write_codes(w, bytes_of(modes));
         return 0;
     case TYPE_DATE:
         if (!days)
             return write_none(w, true, modes);
-        write_codes(w, modes->unavailable);
+        write_codes(w, bytes_of(modes));
         return 0;
     case TYPE_BYTEA:
         if (modes->binary != DEBEZIUM_BINARY_BYTES)
@@ -80,9 +85,9 @@ static int write_unchanged_array(struct json_writer *w, const struct type *eleme
     }
     json_write_begin_array(w);
     if (element->oid == TYPE_UUID)
-        write_uuid(w, modes->unavailable);
+        write_uuid(w, bytes_of(modes));
     else if (element->oid == TYPE_BYTEA)
-        json_write_string(w, types_base64(modes->unavailable, BASE64_STANDARD, arena));
+        json_write_string(w, types_base64(bytes_of(modes), BASE64_STANDARD, arena));
     else
         json_write_string(w, modes->unavailable);
     json_write_end_array(w);
@@ -95,7 +100,7 @@ static int write_unchanged_bytes(struct json_writer *w, const struct debezium_mo
 {
     switch (modes->binary) {
     case DEBEZIUM_BINARY_BYTES:
-        types_debezium_bytes(w, modes->unavailable, modes->binary, arena);
+        types_debezium_bytes(w, bytes_of(modes), modes->binary, arena);
         return 0;
     case DEBEZIUM_BINARY_HEX:
         json_write_string(w, modes->unavailable);

@@ -414,6 +414,10 @@ static const struct bad tails[] = {
      "9: routes[0].debezium.message_key_columns: expected table:column,column with semicolons "
      "between them, found \"public.a\"",
      "config_value", ""},
+    {"    as: change\n    debezium: {unavailable_value_placeholder: \"hex:0\"}\n",
+     "8: routes[0].debezium.unavailable_value_placeholder: expected a text, or hex: and two "
+     "hexadecimal digits for each byte, found \"hex:0\"",
+     "config_value", ""},
     {"    as: change\n    debezium: {skipped_operations: \"c, x\"}\n",
      "8: routes[0].debezium.skipped_operations: expected none, or some of c, u, d, t with commas "
      "between them, found \"c, x\"",

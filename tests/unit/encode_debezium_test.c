@@ -1,6 +1,7 @@
 /* encode/encode_debezium: the envelope of each operation, and keys. How single values look is the
  * matter of types/. */
 #include "encode/encode.h"
+#include "encode/encode_debezium_columns.h"
 #include "types/types.h"
 
 #include <setjmp.h>
@@ -425,6 +426,79 @@ static void test_a_tombstone(void **state)
     end(&r);
 }
 
+static void test_placeholder_of_bytes(void **state)
+{
+    (void)state;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    struct arena arena;
+    arena_init(&arena, 4096, 4096);
+    debezium_placeholder("hex:00fF61", &modes, &arena);
+    assert_int_equal(modes.unavailable_bytes.len, 3);
+    assert_memory_equal(modes.unavailable_bytes.ptr,
+                        "\0\xFF"
+                        "a",
+                        3);
+    assert_int_equal(modes.unavailable.len, 5);
+    assert_memory_equal(modes.unavailable.ptr,
+                        "\0\xEF\xBF\xBD"
+                        "a",
+                        5);
+    modes = DEBEZIUM_MODES_DEFAULT;
+    debezium_placeholder("gone", &modes, &arena);
+    assert_span(modes.unavailable, "gone");
+    assert_null(modes.unavailable_bytes.ptr);
+    arena_fini(&arena);
+}
+
+/* What an expression gives: JSON, or that of the NULL itself. */
+static void expect_default(const char *type, const char *def, const char *json)
+{
+    struct arena arena;
+    struct cell cell;
+    struct buf out = BUF_EMPTY;
+    struct json_writer w = json_writer(&out);
+    struct error err = ERROR_INIT;
+    struct debezium_modes modes = DEBEZIUM_MODES_DEFAULT;
+    arena_init(&arena, 4096, 4096);
+    const struct type *of = types_builtin_named(span_of(type));
+    struct column column = {.type_oid = of->oid, .type_modifier = -1, .type = of};
+    bool taken =
+        types_debezium_default(&column, def != NULL ? span_of(def) : span_null(), &cell, &arena);
+    if (taken && types_debezium_write(&w, &cell, &column, &modes, &arena, &err) < 0)
+        fail_msg("%s %s: %s", type, def, err.text);
+    if (!taken)
+        json_write_null(&w);
+    if (!span_equal_text(buf_span(&out), json))
+        fail_msg("%s %s: %.*s", type, def, SPAN_ARG(buf_span(&out)));
+    buf_fini(&out);
+    arena_fini(&arena);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    expect_default("int4", NULL, "null");
+    expect_default("int4", "5", "5");
+    expect_default("int4", "'-5'::integer", "-5");
+    expect_default("int4", "(1 + 1)", "null");
+    expect_default("int4", "NULL::integer", "null");
+    expect_default("int8", "nextval('a_seq'::regclass)", "0");
+    expect_default("bool", "true", "true");
+    expect_default("bool", "false", "false");
+    expect_default("text", "'it''s (x)'::text", "\"it's (x)\"");
+    expect_default("text", "''::text", "\"\"");
+    expect_default("text", "CURRENT_DATE", "\"\"");
+    expect_default("float8", "1.5", "1.5");
+    expect_default("json", "'{}'::json", "\"{}\"");
+    expect_default("jsonb", "jsonb_build_object()", "\"{}\"");
+    expect_default("date", "'2016-11-04'::date", "17109");
+    expect_default("timestamptz", "now()", "\"1970-01-01T00:00:00.000000Z\"");
+    expect_default("interval", "'1 day'::interval", "86400000000");
+    expect_default("uuid", "gen_random_uuid()", "\"00000000-0000-0000-0000-000000000000\"");
+    expect_default("bytea", "'\\x01'::bytea", "null");
+    expect_default("_text", "'{a}'::text[]", "null");
+}
+
 /* Behind all others of the route, but for our id; a message has none. */
 static void test_headers_of_the_task(void **state)
 {
@@ -458,6 +532,8 @@ static void test_headers_of_the_task(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_placeholder_of_bytes),
         cmocka_unit_test(test_headers_of_the_task),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_old_rows),

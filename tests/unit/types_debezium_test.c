@@ -417,6 +417,13 @@ static void test_unchanged(void **state)
     modes.binary = DEBEZIUM_BINARY_HEX;
     modes.unavailable = SPAN_LITERAL("ab\xFF");
     expect_unchanged(modes, "_int4", "[97,98,-1]");
+    struct debezium_modes of_bytes = DEBEZIUM_MODES_DEFAULT;
+    of_bytes.unavailable = SPAN_LITERAL("?");
+    of_bytes.unavailable_bytes = (struct span){"\0\xFF", 2};
+    expect_unchanged(of_bytes, "text", "\"?\"");
+    expect_unchanged(of_bytes, "bytea", "\"AP8=\"");
+    expect_unchanged(of_bytes, "_int4", "[0,-1]");
+    expect_unchanged(of_bytes, "_uuid", "[\"d07d34ef-ac63-3800-bad6-7c7e0a985e00\"]");
     expect_unchanged(modes, "_date", "[97,98,-1]");
     expect_unchanged(modes, "_int8", "[97,98,-1]");
     modes.compatible = true;
