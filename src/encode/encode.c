@@ -32,6 +32,26 @@ int encoder_open(enum route_format format, const struct encoder_options *options
     return error_stop(err, REASON_UNKNOWN_FORMAT, "there is no encoder for format %d", (int)format);
 }
 
+/* Beside other members it is the payload alone that json_string makes a string of. */
+static bool in_envelope(const struct config_event_router *router)
+{
+    const char *at = router->additional_placement.text;
+    while (at != NULL && (at = strchr(at, ':')) != NULL) {
+        at += 1 + strspn(at + 1, " ");
+        if (strncmp(at, "envelope", sizeof "envelope" - 1) == 0)
+            return true;
+        at = strchr(at, ',');
+    }
+    return false;
+}
+
+static enum route_format value_format(const struct config_route *route)
+{
+    bool whole = route->as == ROUTE_OUTBOX && route->format == FORMAT_JSON_STRING &&
+                 in_envelope(&route->router);
+    return whole ? FORMAT_JSON : route->format;
+}
+
 int encoders_open(const struct encoders_options *options, struct encoders **encoders,
                   struct error *err)
 {
@@ -52,7 +72,7 @@ int encoders_open(const struct encoders_options *options, struct encoders **enco
         enum route_format format = one.route->format;
         bool of_columns = format == FORMAT_DEBEZIUM && one.route->as == ROUTE_CHANGE;
         if (encoder_open(of_columns ? format : FORMAT_RAW, &one, &of->key, err) < 0 ||
-            encoder_open(format, &one, &of->value, err) < 0) {
+            encoder_open(value_format(one.route), &one, &of->value, err) < 0) {
             encoders_close(made);
             return -1;
         }

@@ -37,6 +37,7 @@ struct outbox_fields {
     uint32_t header_keys, header_values; /* arrays of one length */
     uint32_t tracing;                    /* lines name=value, each a header */
     bool tombstone_on_empty;             /* a blank payload is a NULL */
+    bool payload_text;                   /* beside other members it is a string, JSON or not */
     bool expand;                         /* a text that is an object or an array of JSON is that */
     struct placed_list headers_too;      /* behind the others; NULL is a header without a value */
     struct placed_list members; /* of the value, behind the payload; none: it is the payload */

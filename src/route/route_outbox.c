@@ -60,6 +60,7 @@ int route_outbox_compile(struct compilation *c)
     fields->tracing = route_compile_column(c, &router->tracing_field);
     fields->tombstone_on_empty = router->tombstone_on_empty_payload;
     fields->expand = router->expand_json_payload;
+    fields->payload_text = c->config->format == FORMAT_JSON_STRING;
     return 0;
 }
 

@@ -149,8 +149,14 @@ static bool holds_json(const struct content_cell *payload)
 static int write_payload(const struct route *route, const struct content_cell *payload,
                          struct json_writer *w, struct arena *scratch, struct error *err)
 {
+    bool enveloped = route->outbox.members.count > 0;
     if (route->outbox.expand && holds_json(payload)) {
         json_write_raw(w, payload->value.bytes);
+        return 0;
+    }
+    if (enveloped && route->outbox.payload_text && payload->type != NULL &&
+        payload->type->base->json_form == JSON_FORM_RAW && payload->value.kind == CELL_TEXT) {
+        json_write_string(w, payload->value.bytes);
         return 0;
     }
     const struct type *type = payload->type != NULL ? payload->type : types_plain_text();

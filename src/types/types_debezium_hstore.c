@@ -126,12 +126,13 @@ static void order(struct pair *pairs, size_t count)
 
 /* ---- Writing ---- */
 
-static void write_object(struct json_writer *w, const struct pair *pairs, size_t count,
-                         struct arena *arena)
+static void write_object(struct json_writer *w, const struct pair *pairs, size_t count)
 {
     json_write_begin_object(w);
-    for (size_t i = 0; i < count; i++)
-        json_write_member_string(w, arena_text(arena, pairs[i].key), pairs[i].value);
+    for (size_t i = 0; i < count; i++) {
+        json_write_name_span(w, pairs[i].key);
+        json_write_string(w, pairs[i].value);
+    }
     json_write_end_object(w);
 }
 
@@ -143,7 +144,7 @@ static void write_json_text(struct json_writer *w, const struct pair *pairs, siz
     size_t from = w->out->len;
     struct json_writer inner = json_writer(w->out);
     inner.escapes = JSON_ESCAPES_JACKSON_TEXT;
-    write_object(&inner, pairs, count, arena);
+    write_object(&inner, pairs, count);
     struct span text = arena_copy(arena, (struct span){w->out->ptr + from, w->out->len - from});
     w->out->len = from;
     json_write_string(w, text);
@@ -153,7 +154,7 @@ static void write_pairs(struct json_writer *w, const struct pair *pairs, size_t 
                         enum debezium_hstore mode, struct arena *arena)
 {
     if (mode == DEBEZIUM_HSTORE_MAP)
-        write_object(w, pairs, count, arena);
+        write_object(w, pairs, count);
     else
         write_json_text(w, pairs, count, arena);
 }

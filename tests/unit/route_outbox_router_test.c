@@ -212,6 +212,23 @@ static void test_empty_payloads(void **state)
     }
 }
 
+/* As EventRouter has it: what a column of JSON holds is a string beside other members. */
+static void test_json_in_a_string(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    begin(&f)->additional_placement = route_fixture_text("type:envelope");
+    f.configs[0].format = FORMAT_JSON_STRING;
+    assert_int_equal(route_fixture_open(&f), 0);
+    route_fixture_column(&f, "payload")->type_oid = TYPE_JSONB;
+    route_fixture_column(&f, "payload")->type = types_builtin(TYPE_JSONB);
+    route_fixture_set(&f, "payload", "{\"a\": \"b\"}");
+    expect_json(&f, "{\"payload\":\"{\\\"a\\\": \\\"b\\\"}\",\"type\":\"OrderPlaced\"}");
+    route_fixture_set(&f, "payload", NULL);
+    expect_json(&f, "{\"payload\":null,\"type\":\"OrderPlaced\"}");
+    route_fixture_fini(&f);
+}
+
 static void test_columns_beside_the_payload(void **state)
 {
     (void)state;
@@ -371,6 +388,7 @@ static void test_members_of_a_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_in_a_string),
         cmocka_unit_test(test_topics_by_an_expression),
         cmocka_unit_test(test_topics_that_cannot_be),
         cmocka_unit_test(test_expressions_that_cannot_be),

@@ -423,6 +423,9 @@ static void test_unchanged(void **state)
     expect_unchanged(of_bytes, "text", "\"?\"");
     expect_unchanged(of_bytes, "bytea", "\"AP8=\"");
     expect_unchanged(of_bytes, "_int4", "[0,-1]");
+    of_bytes.unavailable = (struct span){"\0x", 2};
+    expect_unchanged(of_bytes, "hstore", "\"{\\\"\\\\u0000x\\\":\\\"\\\\u0000x\\\"}\"");
+    of_bytes.unavailable = SPAN_LITERAL("?");
     expect_unchanged(of_bytes, "_uuid", "[\"d07d34ef-ac63-3800-bad6-7c7e0a985e00\"]");
     expect_unchanged(modes, "_date", "[97,98,-1]");
     expect_unchanged(modes, "_int8", "[97,98,-1]");
