@@ -138,6 +138,14 @@ static int check_times(const struct config_reader *reader, const struct config_r
                            REASON_CONFIG_VALUE,
                            "%lld is more than source.poll.idle_interval_ms, %lld",
                            (long long)poll->interval_ms, (long long)poll->idle_interval_ms);
+    if (relay->source.mode == SOURCE_POLL && relay->dead_letter.quarantine != QUARANTINE_NONE) {
+        config_fail(
+            err, reader, line_of(root, "dead_letter", "quarantine"), "dead_letter.quarantine",
+            REASON_CONFIG_VALUE,
+            "under source.mode: poll a held key could never be let go of: no command reaches "
+            "such a relay");
+        return error_hint(err, "leave it out");
+    }
     return 0;
 }
 

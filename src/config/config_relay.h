@@ -63,8 +63,12 @@ struct config_delivery {
     uint64_t jq_memory; /* of a row, bytes */
 };
 
+enum quarantine_of { QUARANTINE_NONE, QUARANTINE_KEY };
+
 struct config_dead_letter {
     struct config_text topic;
+    enum quarantine_of quarantine;
+    int64_t keys_max;
 };
 
 struct config_retry {

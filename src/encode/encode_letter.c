@@ -5,7 +5,6 @@
  * Nothing here can fail, because nothing stands behind it: a cell that has no text is base64. */
 #include "encode/encode.h"
 
-#include "base/utf8.h"
 #include "json/json_write.h"
 #include "model/header_name.h"
 #include "types/types.h"
@@ -25,19 +24,16 @@ struct letter_writer {
 
 /* ---- Cells ---- */
 
-static void write_base64(struct letter_writer *w, const char *name, struct span bytes)
-{
-    json_write_begin_object(&w->json);
-    json_write_member_string(&w->json, name, types_base64(bytes, BASE64_STANDARD, w->arena));
-    json_write_end_object(&w->json);
-}
-
 static void write_bytes(struct letter_writer *w, struct span bytes)
 {
-    if (bytes.ptr == NULL || utf8_is_valid(bytes.ptr, bytes.ptr + bytes.len))
-        json_write_string(&w->json, bytes);
-    else
-        write_base64(w, "base64", bytes);
+    types_write_bytes(&w->json, bytes, w->arena);
+}
+
+static void write_binary(struct letter_writer *w, struct span bytes)
+{
+    json_write_begin_object(&w->json);
+    json_write_member_string(&w->json, "binary", types_base64(bytes, BASE64_STANDARD, w->arena));
+    json_write_end_object(&w->json);
 }
 
 static void write_cell(struct letter_writer *w, const struct cell *cell, const struct type *type)
@@ -64,7 +60,7 @@ static void write_cell(struct letter_writer *w, const struct cell *cell, const s
         0)
         write_bytes(w, text.bytes);
     else
-        write_base64(w, "binary", cell->bytes);
+        write_binary(w, cell->bytes);
 }
 
 /* ---- Tables and rows ---- */

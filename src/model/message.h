@@ -10,6 +10,8 @@
 
 struct message {
     bool dead_letter; /* a change that cannot be published, and no event */
+    bool own_state;   /* what the relay reads again itself: it is not left out */
+    bool replayed;    /* made again of a dead letter: id and position are the command's */
     /* What takes its place, and that of all else its route makes of the change, where the publisher
      * refuses it; NULL: nobody has made it. */
     const struct message *letter;

@@ -108,11 +108,23 @@ int topic_name_check_own(struct span topic, const char *end, struct error *err)
                       show(topic, shown), other);
 }
 
-const char *topic_name_control(const char *relay, char text[TOPIC_NAME_CONTROL_MAX])
+static const char *topic_name_own(const char *relay, const char *use, size_t max, char *text)
 {
     assert(relay != NULL);
-    int len = snprintf(text, TOPIC_NAME_CONTROL_MAX, "walferry.%s.control", relay);
-    assert(len > 0 && len < TOPIC_NAME_CONTROL_MAX);
+    int len = snprintf(text, max, "walferry.%s.%s", relay, use);
+    assert(len > 0 && (size_t)len < max);
     (void)len;
     return text;
+}
+
+const char *topic_name_control(const char *relay, char text[TOPIC_NAME_CONTROL_MAX])
+{
+    assert(text != NULL);
+    return topic_name_own(relay, "control", TOPIC_NAME_CONTROL_MAX, text);
+}
+
+const char *topic_name_quarantine(const char *relay, char text[TOPIC_NAME_QUARANTINE_MAX])
+{
+    assert(text != NULL);
+    return topic_name_own(relay, "quarantine", TOPIC_NAME_QUARANTINE_MAX, text);
 }

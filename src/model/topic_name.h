@@ -24,5 +24,8 @@ int topic_name_check_own(struct span topic, const char *end, struct error *err);
 /* The topic that has the answers to commands: "walferry.<relay>.control". Returns text. */
 #define TOPIC_NAME_CONTROL_MAX 64
 const char *topic_name_control(const char *relay, char text[TOPIC_NAME_CONTROL_MAX]);
+/* And the one that has the keys that are held: "walferry.<relay>.quarantine". */
+#define TOPIC_NAME_QUARANTINE_MAX 64
+const char *topic_name_quarantine(const char *relay, char text[TOPIC_NAME_QUARANTINE_MAX]);
 
 #endif

@@ -41,18 +41,6 @@ static bool is_wanted(const struct letter_filter *f, const struct kafka_letter *
 
 /* ---- One object of JSON for all ---- */
 
-static void write_key(struct answer *a, struct span key)
-{
-    json_write_name(&a->json, "key");
-    if (key.ptr == NULL || utf8_is_valid(key.ptr, key.ptr + key.len)) {
-        json_write_string(&a->json, key);
-        return;
-    }
-    json_write_begin_object(&a->json);
-    json_write_member_string(&a->json, "base64", types_base64(key, BASE64_STANDARD, &a->scratch));
-    json_write_end_object(&a->json);
-}
-
 static void write_json(struct answer *a, const struct kafka_letter *letter)
 {
     static const struct {
@@ -72,7 +60,8 @@ static void write_json(struct answer *a, const struct kafka_letter *letter)
     json_write_member_i64(w, "partition", letter->partition);
     json_write_member_i64(w, "offset", letter->offset);
     json_write_member_text(w, "at", time_format(letter->timestamp_ms * 1000, 3, at));
-    write_key(a, letter->key);
+    json_write_name(w, "key");
+    types_write_bytes(w, letter->key, &a->scratch);
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         json_write_member_string(w, members[i].member,
                                  kafka_letter_header(letter, members[i].header));

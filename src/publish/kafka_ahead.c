@@ -62,8 +62,9 @@ static void ask_for_unknown(struct kafka_in_use *topics, struct asking *asking,
         if (last.ptr != NULL && span_equal(name, last))
             continue;
         last = name;
-        if (kafka_is_control(topics->session->options, name))
-            continue; /* it is made as no other is */
+        if (kafka_is_control(topics->session->options, name) ||
+            kafka_is_quarantine(topics->session->options, name))
+            continue; /* they are made as no other is */
         struct kafka_topic *topic;
         if (kafka_in_use_get(topics, name, &topic, &ignored) < 0 || topic->partitions > 0 ||
             topic->refused_ahead == topics->aheads)

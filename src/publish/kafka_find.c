@@ -85,7 +85,8 @@ static void keep_settings(struct kafka_in_use *topics, struct kafka_topic *topic
     int64_t now_us = clock_monotonic_us();
     kafka_in_use_set(topics, topic, settings, now_us);
     /* Nobody asks ahead for the answers' topic, which is made as no other is. */
-    if (!kafka_is_control(topics->session->options, span_of(topic->name)))
+    if (!kafka_is_control(topics->session->options, span_of(topic->name)) &&
+        !kafka_is_quarantine(topics->session->options, span_of(topic->name)))
         kafka_memory_keep(topics->session->options->memory, span_of(topic->name), settings, now_us);
 }
 
@@ -132,6 +133,8 @@ static int get_facts(struct kafka_in_use *topics, struct kafka_topic *topic, int
     struct kafka_topic_plan plan = {.name = topic->name,
                                     .partitions = how->partitions,
                                     .replication_factor = how->replication_factor};
+    if (kafka_is_quarantine(topics->session->options, span_of(topic->name)))
+        plan = kafka_quarantine_plan(topic->name, facts->brokers);
     if (kafka_is_control(topics->session->options, span_of(topic->name)))
         plan = kafka_control_plan(topic->name, facts->brokers);
     if (kafka_topic_create(client, &plan, *kafka_in_use_rkt(topics, topic), deadline_us, facts,

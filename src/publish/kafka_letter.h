@@ -27,6 +27,10 @@ struct kafka_letter {
  * it. */
 int kafka_letters_open(const struct kafka_options *options, struct kafka_letters **letters,
                        struct error *err);
+/* The same for a relay that has claimed: waits until whatever stands in a partition when it is
+ * begun with has been committed or aborted. topic: any that is the relay's alone. */
+int kafka_letters_open_through(const struct kafka_options *options, const char *topic,
+                               struct kafka_letters **letters, struct error *err);
 /* 1: *letter is filled; 0: there is no other; -1: ERROR_RETRY, ERROR_STOP. */
 int kafka_letters_next(struct kafka_letters *letters, struct kafka_letter *letter,
                        struct error *err);

@@ -11,23 +11,28 @@ struct kafka_letters {
     struct kafka_options options;
     struct kafka_reading reading;
     int32_t partitions;
-    bool begun; /* the partition at hand */
+    bool begun;               /* the partition at hand */
+    bool through;             /* up to the high watermark, */
+    struct kafka_reading all; /* which this one sees */
     rd_kafka_message_t *message;
     struct header headers[HEADERS_MAX];
 };
 
-int kafka_letters_open(const struct kafka_options *options, struct kafka_letters **letters,
-                       struct error *err)
+static int open_topic(const struct kafka_options *options, const char *topic, bool through,
+                      struct kafka_letters **letters, struct error *err)
 {
-    assert(options->letter_topic != NULL && letters != NULL);
+    assert(topic != NULL && letters != NULL);
     struct kafka_letters *made = calloc(1, sizeof *made);
     if (made == NULL)
         abort();
     made->options = *options;
+    made->through = through;
     struct kafka_topic_facts facts;
     struct kafka_reading *r = &made->reading;
-    if (kafka_reading_open(r, &made->options, KAFKA_CONSUMER_COMMITTED, options->letter_topic,
-                           "reading dead letters of", err) < 0 ||
+    if (kafka_reading_open(r, &made->options, KAFKA_CONSUMER_COMMITTED, topic, "reading topic",
+                           err) < 0 ||
+        (through && kafka_reading_open(&made->all, &made->options, KAFKA_CONSUMER_UNCOMMITTED,
+                                       topic, "reading the end of topic", err) < 0) ||
         kafka_topic_facts(&r->client, r->rkt, r->deadline_us, "Read,Describe", KAFKA_DOUBT_LAG,
                           &facts, err) < 0) {
         kafka_letters_close(made);
@@ -36,6 +41,18 @@ int kafka_letters_open(const struct kafka_options *options, struct kafka_letters
     made->partitions = facts.partitions;
     *letters = made;
     return 0;
+}
+
+int kafka_letters_open(const struct kafka_options *options, struct kafka_letters **letters,
+                       struct error *err)
+{
+    return open_topic(options, options->letter_topic, false, letters, err);
+}
+
+int kafka_letters_open_through(const struct kafka_options *options, const char *topic,
+                               struct kafka_letters **letters, struct error *err)
+{
+    return open_topic(options, topic, true, letters, err);
 }
 
 void kafka_letters_close(struct kafka_letters *letters)
@@ -47,6 +64,8 @@ void kafka_letters_close(struct kafka_letters *letters)
     if (letters->begun)
         kafka_reading_stop(&letters->reading);
     kafka_reading_close(&letters->reading);
+    if (letters->through)
+        kafka_reading_close(&letters->all);
     free(letters);
 }
 
@@ -79,7 +98,16 @@ static void fill(struct kafka_letters *l, struct kafka_letter *letter)
 static int begin(struct kafka_letters *l, struct error *err)
 {
     struct kafka_reading *r = &l->reading;
-    if (kafka_reading_find_end(r, err) < 0 || kafka_reading_start(r, r->low, r->end, err) < 0)
+    if (kafka_reading_find_end(r, err) < 0)
+        return -1;
+    if (l->through) {
+        l->all.partition = r->partition;
+        l->all.deadline_us = r->deadline_us;
+        if (kafka_reading_find_end(&l->all, err) < 0)
+            return -1;
+        r->end = l->all.end;
+    }
+    if (kafka_reading_start(r, r->low, r->end, err) < 0)
         return -1;
     l->begun = true;
     return 0;

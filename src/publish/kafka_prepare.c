@@ -126,9 +126,36 @@ static int create_letter_topic(struct preparing *p, const char *topic, rd_kafka_
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
 }
 
+/* ---- The topic with the held keys ---- */
+
+static int check_quarantine_topic(const struct preparing *p, const char *topic,
+                                  const struct kafka_topic_facts *facts,
+                                  const struct kafka_topic_settings *settings, struct error *err)
+{
+    bool kept = !settings->known || (settings->compacts && !settings->clamp.deletes);
+    if (facts->partitions == 1 && kept)
+        return 0;
+    const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
+    error_stop(err, REASON_QUARANTINE_TOPIC,
+               "topic %s, which keys are held in, must be compacted only and have 1 partition",
+               topic);
+    if (facts->partitions != 1)
+        return error_hint(err, "delete it, it is made anew; let no key be held by then");
+    return error_hint(err,
+                      "kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config "
+                      "cleanup.policy=compact",
+                      servers != NULL ? servers : "HOST:9092", topic);
+}
+
 /* ---- Any topic ---- */
 
-enum topic_use { TOPIC_OF_EVENTS, TOPIC_OF_PROGRESS, TOPIC_OF_LETTERS, TOPIC_OF_CONTROL };
+enum topic_use {
+    TOPIC_OF_EVENTS,
+    TOPIC_OF_PROGRESS,
+    TOPIC_OF_LETTERS,
+    TOPIC_OF_QUARANTINE,
+    TOPIC_OF_CONTROL
+};
 
 static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t *rkt,
                         enum topic_use use, struct kafka_topic_facts *facts, struct error *err)
@@ -142,6 +169,8 @@ static int create_topic(struct preparing *p, const char *topic, rd_kafka_topic_t
     struct kafka_topic_plan plan = {.name = topic,
                                     .partitions = topics->partitions,
                                     .replication_factor = topics->replication_factor};
+    if (use == TOPIC_OF_QUARANTINE)
+        plan = kafka_quarantine_plan(topic, facts->brokers);
     if (use == TOPIC_OF_CONTROL)
         plan = kafka_control_plan(topic, facts->brokers);
     return kafka_topic_create(&p->client, &plan, rkt, p->deadline_us, facts, err);
@@ -176,6 +205,8 @@ static int check_for(const struct preparing *p, const char *topic, enum topic_us
         return check_progress_topic(p, topic, facts, settings, err);
     if (use == TOPIC_OF_CONTROL)
         return 0;
+    if (use == TOPIC_OF_QUARANTINE)
+        return check_quarantine_topic(p, topic, facts, settings, err);
     /* First: the mend of what is compacted would have Kafka delete a relay's progress. */
     if (check_destination(p, topic, facts->partitions, settings, err) < 0) {
         if (use == TOPIC_OF_LETTERS && err->reason == REASON_RESERVED_TOPIC)
@@ -237,6 +268,10 @@ static int prepare_all(struct preparing *p, const char *const *topics, uint32_t 
         return -1;
     if (options->letter_topic != NULL &&
         prepare_topic(p, options->letter_topic, TOPIC_OF_LETTERS, true, err) < 0)
+        return -1;
+    char held[TOPIC_NAME_QUARANTINE_MAX];
+    if (options->holds_keys && prepare_topic(p, topic_name_quarantine(options->relay, held),
+                                             TOPIC_OF_QUARANTINE, true, err) < 0)
         return -1;
     for (uint32_t i = 0; i < topic_count; i++)
         if (prepare_topic(p, topics[i], TOPIC_OF_EVENTS, true, err) < 0)

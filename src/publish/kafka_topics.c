@@ -334,6 +334,34 @@ bool kafka_is_control(const struct kafka_options *options, struct span topic)
            span_equal_text(topic, topic_name_control(options->relay, name));
 }
 
+/* ---- The topic with the held keys ---- */
+
+struct kafka_topic_plan kafka_quarantine_plan(const char *name, int32_t brokers)
+{
+    static const char *const one[] = {"cleanup.policy", "compact", "min.cleanable.dirty.ratio",
+                                      KAFKA_PROGRESS_DIRTY_RATIO, NULL};
+    static const char *const three[] = {"cleanup.policy",
+                                        "compact",
+                                        "min.cleanable.dirty.ratio",
+                                        KAFKA_PROGRESS_DIRTY_RATIO,
+                                        "min.insync.replicas",
+                                        "2",
+                                        "unclean.leader.election.enable",
+                                        "false",
+                                        NULL};
+    return (struct kafka_topic_plan){.name = name,
+                                     .partitions = 1,
+                                     .replication_factor = kafka_replicas(brokers),
+                                     .settings = brokers >= 3 ? three : one};
+}
+
+bool kafka_is_quarantine(const struct kafka_options *options, struct span topic)
+{
+    char name[TOPIC_NAME_QUARANTINE_MAX];
+    return options->relay != NULL &&
+           span_equal_text(topic, topic_name_quarantine(options->relay, name));
+}
+
 /* ---- Creating ---- */
 
 static int create_refused(const struct kafka_client *client, const char *topic,

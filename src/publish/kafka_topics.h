@@ -66,8 +66,11 @@ static inline int32_t kafka_replicas(int32_t brokers)
 /* How the topic with the answers to commands is made: one partition, kept for seven days. brokers:
  * of the cluster. name and plan live as long as the caller's. */
 struct kafka_topic_plan kafka_control_plan(const char *name, int32_t brokers);
+/* And how the one with the held keys is: compacted, one partition. */
+struct kafka_topic_plan kafka_quarantine_plan(const char *name, int32_t brokers);
 /* Is it the relay's own? */
 bool kafka_is_control(const struct kafka_options *options, struct span topic);
+bool kafka_is_quarantine(const struct kafka_options *options, struct span topic);
 
 /* The same of one resource of an answer; what may not be known has its default. -1: it says
  * nothing. */

@@ -29,8 +29,9 @@ struct kafka_options {
     const struct config_delivery *delivery;
     const char *relay;
     const char *letter_topic; /* for dead letters; NULL: none is wanted */
+    bool holds_keys;          /* in walferry.<relay>.quarantine */
     uint32_t shard;
-    const char *instance;        /* goes into client.id */
+    const char *instance;        /* in client.id */
     struct metrics *metrics;     /* NULL for a command: metrics/ then counts nothing */
     struct kafka_memory *memory; /* of publishers; NULL: what one learns goes with it */
     const struct log *log;       /* librdkafka's own lines come out as event "kafka.log" */
@@ -50,7 +51,6 @@ struct kafka_options {
 /* Checks every librdkafka property and the refused ones, with file and line; no network. */
 int kafka_check_config(const struct config_kafka *kafka, const struct config_delivery *delivery,
                        struct error *err);
-
 /* Step 0 of the open: the progress record as far as the last stable offset, with a plain consumer,
  * no transactional.id. Waits while an open transaction of another relay, in a topic that they
  * share, hides a newer one. Appends nothing where there is no record or no topic (*topic_exists).

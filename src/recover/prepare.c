@@ -28,6 +28,11 @@ const char *relay_letter_topic(const struct config_relay *config)
     return NULL;
 }
 
+bool relay_holds_keys(const struct config_relay *config)
+{
+    return config->dead_letter.quarantine == QUARANTINE_KEY && relay_letter_topic(config) != NULL;
+}
+
 struct kafka_options relay_kafka_options(const struct config_relay *config, const struct log *log,
                                          const atomic_bool *stop)
 {
@@ -35,6 +40,7 @@ struct kafka_options relay_kafka_options(const struct config_relay *config, cons
                                   .delivery = &config->delivery,
                                   .relay = config->name.text,
                                   .letter_topic = relay_letter_topic(config),
+                                  .holds_keys = relay_holds_keys(config),
                                   .instance = "command",
                                   .log = log,
                                   .stop = stop};

@@ -20,6 +20,8 @@ void relay_instance(char text[33]);
 int relay_open_router(const struct config_relay *config, struct router **router, struct error *err);
 /* dead_letter.topic, or NULL where no route wants dead letters. */
 const char *relay_letter_topic(const struct config_relay *config);
+/* Are keys held? Only where some route wants dead letters. */
+bool relay_holds_keys(const struct config_relay *config);
 /* Can libpq read source.connection? Asks nobody. ERROR_STOP, EXIT_USAGE, "bad_connection", with
  * file and line. */
 int relay_check_connection(const struct config_relay *config, struct error *err);

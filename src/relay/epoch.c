@@ -33,6 +33,8 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
 {
     *e = (struct epoch){.relay = relay, .config = config};
     arena_init(&e->arena, 4096, 4096);
+    quarantine_init(&e->quarantine, relay_holds_keys(config), config->name.text,
+                    (uint32_t)config->dead_letter.keys_max, relay->o.metrics);
     e->kafka = relay_kafka_options(config, relay->o.log, &relay->stop);
     e->kafka.instance = relay->instance;
     e->kafka.timeout_ms = question_ms(&config->retry);
@@ -98,6 +100,7 @@ static void make_loops(struct epoch *e)
         .fill = {.router = e->router,
                  .encoders = e->encoders,
                  .verdicts = &e->verdicts,
+                  .quarantine = &e->quarantine,
                   .expects_refusals = relay->refused.count > 0,
                   .metadata = &metadata},
         .seal = {.commit_interval_us = delivery->commit_interval_ms * US_PER_MS,
@@ -443,5 +446,6 @@ void epoch_close(struct epoch *e)
     circuit_close(&e->circuit);
     router_close(e->router);
     encoders_close(e->encoders);
+    quarantine_fini(&e->quarantine);
     arena_fini(&e->arena);
 }

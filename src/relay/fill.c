@@ -51,13 +51,62 @@ static void put_letter(struct filler *f, struct batch *batch, const struct error
     share->lettered = true;
 }
 
+static bool holds_keys(const struct filler *f)
+{
+    return f->o.quarantine != NULL && f->o.quarantine->on;
+}
+
+/* Of what the batch holds of the change already, then of the event at hand. */
+static struct span *keys_of(struct filler *f, const struct batch *batch, uint32_t *count)
+{
+    uint32_t first = f->share.lettered ? batch->count : f->share.first;
+    struct span *keys = arena_alloc(&f->scratch, (batch->count - first + 1) * sizeof *keys);
+    *count = 0;
+    for (uint32_t i = first; i < batch->count; i++)
+        keys[(*count)++] = batch->messages[i].key;
+    keys[(*count)++] = encode_letter_key(f->o.encoders, &f->event, &f->scratch);
+    return keys;
+}
+
+/* One letter for all of the share; where keys are held, those of all its events. */
+static enum fill take_letter(struct filler *f, struct batch *batch, struct error *err)
+{
+    struct filler_share *share = &f->share;
+    const char *route = f->o.verdicts->routes->items[share->unit.route].name.text;
+    uint32_t count = 0;
+    struct span *keys = holds_keys(f) ? keys_of(f, batch, &count) : NULL;
+    if (!share->lettered)
+        put_letter(f, batch, err);
+    *err = ERROR_INIT;
+    for (uint32_t i = 0; i < count; i++) {
+        struct message *letter = &batch->messages[share->first];
+        if (letter->key.ptr == NULL && keys[i].ptr != NULL)
+            letter->key = arena_copy(&batch->arena, keys[i]);
+        if (quarantine_hold(f->o.quarantine, &share->held, route, keys[i], f->event.change, batch,
+                            err) < 0)
+            return FILL_FAILED;
+    }
+    return FILL_DONE;
+}
+
+static enum verdict hold(struct filler *f, struct error *err)
+{
+    struct filler_share *share = &f->share;
+    const char *route = f->o.verdicts->routes->items[share->unit.route].name.text;
+    error_data(err, REASON_KEY_HELD, "an earlier event of its key, route %s, is a dead letter",
+               route);
+    metrics_add_route(f->o.verdicts->metrics, METRIC_EVENTS_HELD, share->unit.route, 1);
+    return VERDICT_HOLD;
+}
+
 /* What the publisher refuses is seen by the writer, which has no change any more. All messages of a
- * share have the same letter, with the key of the first. */
+ * share have the same letter, with the key of the first. Where keys are held only the reader makes
+ * letters: what comes behind depends on them. */
 static const struct message *spare_letter(struct filler *f, struct batch *batch,
                                           const struct message *message)
 {
     struct filler_share *share = &f->share;
-    if (batch->count > share->first || f->spare_letters == 0 ||
+    if (batch->count > share->first || f->spare_letters == 0 || holds_keys(f) ||
         !verdict_wants_letters(f->o.verdicts, share->unit.route))
         return share->letter;
     f->spare_letters--;
@@ -97,10 +146,19 @@ static void judge_event(struct filler *f, bool routed, struct batch *batch, stru
         share->first = batch->count;
         share->lettered = false;
         share->letter = NULL;
+        share->held = NULL;
         share->verdict = verdict_before(f->o.verdicts, share->unit, err);
     }
     if (!routed && share->verdict == VERDICT_PUBLISH)
         share->verdict = verdict_on_event(f->o.verdicts, share->unit, err);
+}
+
+/* The event that was put last. */
+static bool is_held(struct filler *f, const struct batch *batch)
+{
+    const char *route = f->o.verdicts->routes->items[f->share.unit.route].name.text;
+    return holds_keys(f) &&
+           quarantine_holds(f->o.quarantine, route, batch->messages[batch->count - 1].key);
 }
 
 static enum fill take_event(struct filler *f, struct batch *batch, struct error *err)
@@ -112,6 +170,8 @@ static enum fill take_event(struct filler *f, struct batch *batch, struct error 
             return FILL_AGAIN;
         if (put < 0)
             share->verdict = verdict_on_event(f->o.verdicts, share->unit, err);
+        else if (is_held(f, batch))
+            share->verdict = hold(f, err);
     }
     switch (share->verdict) {
     case VERDICT_PUBLISH:
@@ -121,13 +181,8 @@ static enum fill take_event(struct filler *f, struct batch *batch, struct error 
         *err = ERROR_INIT;
         return FILL_DONE;
     case VERDICT_DEAD_LETTER:
-        if (!share->lettered)
-            put_letter(f, batch, err);
-        *err = ERROR_INIT;
-        return FILL_DONE;
     case VERDICT_HOLD:
-        assert(false);
-        break;
+        return take_letter(f, batch, err);
     case VERDICT_END:
         break;
     }

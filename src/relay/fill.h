@@ -7,6 +7,7 @@
 #define WALFERRY_RELAY_FILL_H
 
 #include "encode/encode.h"
+#include "relay/quarantine.h"
 #include "relay/txn_metadata.h"
 #include "relay/verdict.h"
 #include "route/route.h"
@@ -15,6 +16,7 @@ struct filler_options {
     struct router *router;
     struct encoders *encoders;
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
+    struct quarantine *quarantine;        /* NULL: no key is held */
     bool expects_refusals; /* some are known to be ahead: as filler_expect_refusals() */
     const struct txn_metadata_options *metadata; /* copied; NULL: none */
 };
@@ -26,6 +28,7 @@ struct filler_share {
     uint32_t first; /* messages of the batch before it */
     bool lettered;  /* its dead letter is in the batch, in the place of all that it is */
     const struct message *letter; /* kept beside its messages; NULL: none */
+    struct held_key *held;        /* the group that its keys are held in; NULL: none */
 };
 
 struct filler {

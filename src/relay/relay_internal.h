@@ -89,6 +89,7 @@ struct epoch {
     struct encoders *encoders;
     struct circuit circuit;
     struct verdict_facts verdicts;
+    struct quarantine quarantine;
     struct reader reader;
     struct writer writer;
     atomic_bool writer_stop;

@@ -18,7 +18,7 @@ enum verdict {
     VERDICT_PUBLISH,
     VERDICT_PASS_OVER,   /* leave it out and go on */
     VERDICT_DEAD_LETTER, /* a dead letter takes its place */
-    VERDICT_HOLD,        /* its key is in quarantine; no route asks for that yet */
+    VERDICT_HOLD,        /* its key is held: a dead letter, too */
     VERDICT_END          /* the relay ends, with what is in *err */
 };
 

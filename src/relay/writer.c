@@ -333,6 +333,15 @@ static void take_letter(struct writer *w, struct message *message, const struct 
     batch->refused = true;
 }
 
+/* Without it the next epoch would not know what this one did. */
+static int on_refused_state(const struct message *message, struct error *err)
+{
+    struct error cause = *err;
+    error_stop(err, REASON_QUARANTINE_TOPIC, "topic %.*s does not take a record: %s",
+               SPAN_ARG(message->topic), cause.text);
+    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend that topic");
+}
+
 /* 0: on behind the message. 1: something else stands in its place. before: what the broker had
  * refused until then. */
 static int on_refused(struct writer *w, struct message *message, uint32_t before, struct error *err)
@@ -343,6 +352,8 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
     if (message->dead_letter)
         return refusals > before ? refused_letter(w, message, err)
                                  : on_refused_letter(w, message, err);
+    if (message->own_state)
+        return on_refused_state(message, err);
     if (refusals > 0)
         return on_refused_for_good(w, message, refusals > before, err);
     struct verdict_unit unit = unit_of(message);

@@ -119,6 +119,11 @@ struct span rendering_keep(struct rendering rendering, struct arena *arena);
 /* Bytes as base64, with padding. */
 enum base64_alphabet { BASE64_STANDARD, BASE64_URL };
 struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struct arena *arena);
+/* And back, of the standard alphabet; in the arena. False: it is none. */
+bool types_from_base64(struct span text, struct arena *arena, struct span *bytes);
+/* Any bytes as a value of JSON: a string, or {"base64": "..."} where they are no UTF-8. Absent ones
+ * are null. */
+void types_write_bytes(struct json_writer *writer, struct span bytes, struct arena *scratch);
 
 /* ---- Reading ---- */
 

@@ -2,6 +2,8 @@
  * digits, and these back. */
 #include "types/types_internal.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 
 struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struct arena *arena)
@@ -27,6 +29,57 @@ struct span types_base64(struct span bytes, enum base64_alphabet alphabet, struc
         *at++ = left > 2 ? digits[word & 63] : '=';
     }
     return (struct span){out, (size_t)(at - out)};
+}
+
+static int digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool types_from_base64(struct span text, struct arena *arena, struct span *bytes)
+{
+    assert(arena != NULL);
+    assert(bytes != NULL);
+    size_t len = text.len, padding = 0;
+    while (padding < 2 && len > 0 && text.ptr[len - 1] == '=') {
+        padding++;
+        len--;
+    }
+    if (text.len % 4 != 0)
+        return false;
+    char *out = arena_alloc_bytes(arena, text.len / 4 * 3), *at = out;
+    uint32_t word = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = i < len ? digit_of(text.ptr[i]) : 0;
+        if (digit < 0)
+            return false;
+        word = word << 6 | (uint32_t)digit;
+        if (i % 4 != 3)
+            continue;
+        *at++ = (char)(word >> 16);
+        *at++ = (char)(word >> 8);
+        *at++ = (char)word;
+    }
+    *bytes = (struct span){out, text.len / 4 * 3 - padding};
+    return true;
+}
+
+void types_write_bytes(struct json_writer *writer, struct span bytes, struct arena *scratch)
+{
+    assert(writer != NULL && scratch != NULL);
+    if (bytes.ptr == NULL || utf8_is_valid(bytes.ptr, bytes.ptr + bytes.len)) {
+        json_write_string(writer, bytes);
+        return;
+    }
+    json_write_begin_object(writer);
+    json_write_member_string(writer, "base64", types_base64(bytes, BASE64_STANDARD, scratch));
+    json_write_end_object(writer);
 }
 
 char *types_put_hex(char *out, const char *bytes, size_t count)

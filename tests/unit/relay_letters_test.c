@@ -22,6 +22,7 @@ struct picky {
     const char *refuse;   /* value of the message that is too large; NULL: none */
     bool small;           /* and so is every dead letter with a value */
     enum reason letters;  /* with what it refuses every dead letter; 0: with nothing */
+    enum reason held;     /* the same, of records of held keys */
     const char *last_key; /* of the last letter */
 };
 
@@ -64,6 +65,12 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
 {
     struct picky *p = (struct picky *)base;
     (void)batch;
+    if (message->own_state) {
+        if (p->held != REASON_NONE)
+            return error_data(err, p->held, "not this topic");
+        note(p, "held %.*s; ", SPAN_ARG(message->key));
+        return STEP_DONE;
+    }
     if (message->dead_letter) {
         if (p->letters != REASON_NONE)
             return error_data(err, p->letters, "not this topic");
@@ -102,6 +109,7 @@ struct fixture {
     struct progress claim;
     struct error err;
     uint64_t lsn; /* of the last transaction */
+    struct quarantine held;
 };
 
 static int open_fixture(void **state, uint32_t routes)
@@ -152,6 +160,7 @@ static int teardown(void **state)
     refusals_fini(&f->learnt);
     refusals_fini(&f->refused);
     bench_close(f->bench);
+    quarantine_fini(&f->held);
     free(f);
     return 0;
 }
@@ -227,6 +236,79 @@ static void what_the_broker_refused_goes_there_the_next_time(void **state)
     assert_int_equal(run(f), 0);
     journal_is(f, "a; letter 7000-0000000000001100-2: record_refused outbox.event.shop; c; "
                   "commit; ");
+}
+
+/* ---- Held keys ---- */
+
+static void hold_keys(struct fixture *f)
+{
+    quarantine_init(&f->held, true, "bench", 10, f->bench->metrics);
+    f->held.system_identifier = BENCH_SYSTEM;
+    f->bench->options.fill.quarantine = &f->held;
+}
+
+static void later_events_of_a_held_key_go_there_too(void **state)
+{
+    struct fixture *f = *state;
+    hold_keys(f);
+    start(f);
+    transaction(f, "no topic!", "bad");
+    transaction(f, "shop", "x");
+    assert_int_equal(run(f), 0);
+    journal_is(f, "a; letter 7000-0000000000001100-2: illegal_topic; held [\"outbox\",\"k1\"]; "
+                  "letter 7000-0000000000001100-3: key_held outbox.event.shop; commit; "
+                  "letter 7000-0000000000001200-1: key_held outbox.event.shop; "
+                  "letter 7000-0000000000001200-2: key_held outbox.event.shop; "
+                  "letter 7000-0000000000001200-3: key_held outbox.event.shop; commit; ");
+    assert_int_equal(letters_of(f), 5);
+    assert_int_equal(metrics_get(f->bench->metrics, METRIC_KEYS_HELD), 1);
+    assert_int_equal(metrics_get_route(f->bench->metrics, METRIC_EVENTS_HELD, 0), 4);
+}
+
+/* The next epoch's reader does, because what comes behind depends on it. */
+static void the_writer_makes_no_letter_where_keys_are_held(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "x";
+    f->bench->options.fill.expects_refusals = true;
+    hold_keys(f);
+    start(f);
+    transaction(f, "shop", "x");
+    assert_int_equal(run(f), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    journal_is(f, "a; ");
+}
+
+static void what_is_held_is_never_left_out(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.held = REASON_TOPIC_MISSING;
+    hold_keys(f);
+    start(f);
+    transaction(f, "no topic!", "bad");
+    assert_int_equal(run(f), -1);
+    assert_error(f->err, ERROR_STOP, "quarantine_topic",
+                 "topic walferry.bench.quarantine does not take a record: not this topic");
+}
+
+static void more_than_may_be_held_ends_behind_what_was_before(void **state)
+{
+    struct fixture *f = *state;
+    hold_keys(f);
+    f->held.keys_max = 0;
+    start(f);
+    transaction(f, "shop", "x");
+    transaction(f, "no topic!", "bad");
+    struct wait wait;
+    int result = 0;
+    for (int i = 0; i < 200 && result == 0; i++) {
+        result = bench_step(f->bench);
+        if (result == 0 && writer_step(&f->writer, f->bench->now_us, &wait, &f->err) == 1)
+            channel_finish(f->bench->circuit.empty, NULL);
+    }
+    assert_int_equal(result, -1);
+    assert_string_equal(reason_slug(f->bench->err.reason), "quarantine_full");
+    journal_is(f, "a; x; c; commit; ");
 }
 
 /* ---- Put in its place by the writer ---- */
@@ -342,6 +424,10 @@ int main(void)
         T(what_cannot_be_routed_goes_there_in_its_place),
         cmocka_unit_test_setup_teardown(a_letter_is_of_one_route_alone, setup_again, teardown),
         T(what_the_broker_refused_goes_there_the_next_time),
+        T(later_events_of_a_held_key_go_there_too),
+        T(the_writer_makes_no_letter_where_keys_are_held),
+        T(what_is_held_is_never_left_out),
+        T(more_than_may_be_held_ends_behind_what_was_before),
         T(the_first_refusal_costs_an_epoch),
         T(those_that_follow_cost_none),
         T(all_of_a_unit_is_one_letter),
