@@ -29,6 +29,7 @@ enum option {
     OPTION_ROUTE,
     OPTION_KEY,
     OPTION_ID,
+    OPTION_ALL,
     OPTION_TAKE_OVER,
     OPTION_YES,
     OPTION_COUNT

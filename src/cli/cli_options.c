@@ -57,6 +57,7 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of changes."},
     [OPTION_KEY] = {"key", 0, "KEY", "Only those of this key, the whole of it."},
     [OPTION_ID] = {"id", 0, "WALFERRY-ID", "Only those of this change."},
+    [OPTION_ALL] = {"all", 0, NULL, "All of them."},
     [OPTION_TAKE_OVER] = {"take-over", 0, NULL,
                           "Go on where an instance of the relay is running; it then ends with exit "
                           "code 4."},

@@ -87,17 +87,26 @@ const struct command command_table[] = {
                    "only for the route audit; other routes publish it"}},
      .run = command_skip},
     {.name = "dead-letter",
-     .operand = "list|show",
-     .summary = "what lies in the dead-letter topic",
+     .operand = "list|show|retry|drop",
+     .summary = "what lies in the dead-letter topic, and what becomes of it",
      .text =
          "A route with on_error: dead_letter puts there what it cannot publish. list prints a "
          "line for each: the walferry-id of the change, route, table, key, and what is wrong; "
          "show adds where it lies and the change itself. Without --key, --id or --route, all of "
          "them. It reads up to what is committed now, in the order of each partition, takes "
-         "nothing over and changes nothing. show exits with 1 where there is none.",
-     .options = {6, {OPTION_KEY, OPTION_ID, OPTION_ROUTE, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+         "nothing over and changes nothing. show exits with 1 where there is none. retry and drop "
+         "want one of --key, --id and --all, and send the relay a command by walferry.send "
+         "(sql/005_command.sql), which it carries out at that place of the log, once: retry sends "
+         "the letters again through today's routes, in their order, drop leaves them be; both let "
+         "go of keys that are held, once none of their letters is left. They wait for a minute for "
+         "each answer (6: none came, and the command is carried out when it is met) and exit with "
+         "1 where letters are left, or there were none.",
+     .options = {8,
+                 {OPTION_KEY, OPTION_ID, OPTION_ALL, OPTION_ROUTE, OPTION_ADMIN_CONNECTION,
+                  OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry dead-letter list", "what could not be published, and why"},
                   {"walferry dead-letter show --key 4711", "all of an aggregate"},
+                  {"walferry dead-letter retry --key 4711", "send them again, the cause is mended"},
                   {"walferry dead-letter show --json --id 7301952118441345026-00000000019A3F20-3",
                    "one change, for a script"}},
      .run = command_dead_letter},

@@ -101,4 +101,14 @@ void letter_blame(struct message *letter, const struct error *why, struct span t
 /* Leaves the value out, and says how large it was. False: it has none. */
 bool letter_truncate(struct message *letter, struct arena *arena);
 
+/* Reads a letter's value back. Relations live as long as the reader, so routers may remember them;
+ * the same table is the same relation. */
+struct letter_reader;
+struct letter_reader *letter_reader_open(void);
+void letter_reader_close(struct letter_reader *reader); /* NULL is legal */
+/* The change, with the id that it had and no position; it lives until the next one is read. -1:
+ * ERROR_DATA, "bad_letter". */
+int letter_reader_read(struct letter_reader *reader, struct span value, struct change *change,
+                       struct error *err);
+
 #endif

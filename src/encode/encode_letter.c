@@ -87,6 +87,62 @@ static void write_column(struct letter_writer *w, const struct relation *relatio
     json_write_end_object(json);
 }
 
+static const char *const type_kinds[] = {[TYPE_KIND_UNKNOWN] = NULL,
+                                         [TYPE_KIND_BASE] = "base",
+                                         [TYPE_KIND_ARRAY] = "array",
+                                         [TYPE_KIND_ENUM] = "enum",
+                                         [TYPE_KIND_DOMAIN] = "domain",
+                                         [TYPE_KIND_RANGE] = "range",
+                                         [TYPE_KIND_MULTIRANGE] = "multirange",
+                                         [TYPE_KIND_COMPOSITE] = "composite"};
+
+/* What it is made of comes before it. */
+static void write_type(struct letter_writer *w, const struct type *type)
+{
+    struct json_writer *json = &w->json;
+    const struct type *of = type->base != type ? type->base : type->element;
+    if (type->kind == TYPE_KIND_UNKNOWN || types_builtin(type->oid) != NULL)
+        return;
+    if (of != NULL)
+        write_type(w, of);
+    json_write_begin_object(json);
+    json_write_member_u64(json, "oid", type->oid);
+    json_write_member_text(json, "kind", type_kinds[type->kind]);
+    if (of != NULL)
+        json_write_member_u64(json, "of", of->oid);
+    if (type->modifier != -1)
+        json_write_member_i64(json, "modifier", type->modifier);
+    json_write_member_string(json, "schema", type->schema);
+    json_write_member_string(json, "name", type->name);
+    if (type->label_count > 0) {
+        json_write_name(json, "labels");
+        json_write_begin_array(json);
+        for (uint32_t i = 0; i < type->label_count; i++)
+            json_write_string(json, type->labels[i]);
+        json_write_end_array(json);
+    }
+    json_write_end_object(json);
+}
+
+/* Those that people have made, as far as the catalogue told of them. */
+static void write_types(struct letter_writer *w, const struct relation *relation)
+{
+    bool begun = false;
+    for (uint32_t i = 0; i < relation->column_count; i++) {
+        const struct type *type = relation->columns[i].type;
+        if (type == NULL || type->kind == TYPE_KIND_UNKNOWN || types_builtin(type->oid) != NULL)
+            continue;
+        if (!begun) {
+            json_write_name(&w->json, "types");
+            json_write_begin_array(&w->json);
+            begun = true;
+        }
+        write_type(w, type);
+    }
+    if (begun)
+        json_write_end_array(&w->json);
+}
+
 static void write_relation(struct letter_writer *w, const struct relation *relation)
 {
     struct json_writer *json = &w->json;
@@ -100,6 +156,7 @@ static void write_relation(struct letter_writer *w, const struct relation *relat
     for (uint32_t i = 0; i < relation->column_count; i++)
         write_column(w, relation, i);
     json_write_end_array(json);
+    write_types(w, relation);
     if (relation->key.count == 0)
         return;
     json_write_name(json, "primary_key");
@@ -218,6 +275,10 @@ static void write_value(struct letter_writer *w, const struct change *change, co
     json_write_member_text(json, "lsn", lsn_format(change->lsn, lsn));
     json_write_member_i64(json, "commit_time_us", change->commit_time_us);
     json_write_member_i64(json, "sent_time_us", change->sent_time_us);
+    if (change->origin.ptr != NULL) {
+        json_write_member_string(json, "origin", change->origin);
+        json_write_member_text(json, "origin_lsn", lsn_format(change->origin_lsn, lsn));
+    }
     json_write_name(json, "key");
     write_bytes(w, key);
     write_what(w, change);

@@ -6,9 +6,11 @@
 #include "base/span.h"
 
 #define HEADER_PREFIX "walferry-"
-#define HEADER_ID HEADER_PREFIX "id"     /* the default of delivery.id_header */
-#define HEADER_PART HEADER_PREFIX "part" /* of a transaction that is committed in parts */
-#define HEADER_TIME HEADER_PREFIX "time" /* where the topic does not take the event's own */
+#define HEADER_ID HEADER_PREFIX "id"         /* the default of delivery.id_header */
+#define HEADER_PART HEADER_PREFIX "part"     /* of a transaction that is committed in parts */
+#define HEADER_TIME HEADER_PREFIX "time"     /* where the topic does not take the event's own */
+#define HEADER_REPLAY HEADER_PREFIX "replay" /* number of the command that sent it again */
+#define HEADER_LETTER HEADER_PREFIX "letter" /* no letter, but what became of one */
 /* Of dead letters. */
 #define HEADER_ERROR_REASON HEADER_PREFIX "error-reason" /* slug of base/reason.def */
 #define HEADER_ERROR_MESSAGE HEADER_PREFIX "error-message"

@@ -2,6 +2,7 @@
  * changes nothing, and asks no database. */
 #include "operate/operate.h"
 
+#include "base/table.h"
 #include "base/time.h"
 #include "base/utf8.h"
 #include "json/json_write.h"
@@ -10,12 +11,15 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 struct answer {
     const struct command_options *o;
     const struct letter_filter *filter;
     struct json_writer json;
     struct arena scratch;
+    struct arena marks;
+    struct table done; /* id, NUL, route of letters that were sent again or dropped */
 };
 
 /* ---- Which ---- */
@@ -37,6 +41,46 @@ static bool is_wanted(const struct letter_filter *f, const struct kafka_letter *
     if (f->route != NULL && (route.ptr == NULL || !span_equal_text(route, f->route)))
         return false;
     return f->key == NULL || (letter->key.ptr != NULL && span_equal_text(letter->key, f->key));
+}
+
+/* ---- What was done with before ---- */
+
+static struct span name_of(const struct kafka_letter *letter, struct arena *arena)
+{
+    struct span id = kafka_letter_header(letter, HEADER_ID);
+    struct span route = kafka_letter_header(letter, HEADER_ERROR_ROUTE);
+    char *name = arena_alloc_bytes(arena, id.len + 1 + route.len);
+    if (id.len > 0)
+        memcpy(name, id.ptr, id.len);
+    name[id.len] = '\0';
+    if (route.len > 0)
+        memcpy(name + id.len + 1, route.ptr, route.len);
+    return (struct span){name, id.len + 1 + route.len};
+}
+
+static bool is_mark(const struct kafka_letter *letter)
+{
+    return kafka_letter_header(letter, HEADER_LETTER).ptr != NULL;
+}
+
+/* A mark lies behind its letter, so they are read first. */
+static int read_marks(struct answer *a, const struct kafka_options *kafka, struct error *err)
+{
+    struct kafka_letters *letters = NULL;
+    struct kafka_letter letter;
+    if (kafka_letters_open(kafka, &letters, err) < 0)
+        return -1;
+    int got;
+    while ((got = kafka_letters_next(letters, &letter, err)) == 1)
+        if (is_mark(&letter) && is_wanted(a->filter, &letter))
+            table_put(&a->done, name_of(&letter, &a->marks), a);
+    kafka_letters_close(letters);
+    return got;
+}
+
+static bool is_open(struct answer *a, const struct kafka_letter *letter)
+{
+    return !is_mark(letter) && table_get(&a->done, name_of(letter, &a->scratch)) == NULL;
 }
 
 /* ---- One object of JSON for all ---- */
@@ -73,14 +117,19 @@ static void write_json(struct answer *a, const struct kafka_letter *letter)
 
 /* ---- Lines ---- */
 
-/* What stands in a terminal must not move its cursor. */
+/* What stands in a terminal must not move its cursor; U+0080 to U+009F (C2 80 to C2 9F) do that,
+ * too. */
 static void add_printable(struct buf *out, struct span text)
 {
     if (text.ptr == NULL)
         buf_add_char(out, '-');
-    for (size_t i = 0; i < text.len; i++)
-        buf_add_char(out,
-                     (unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7F ? '?' : text.ptr[i]);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        unsigned char behind = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+        bool c1 = c == 0xC2 && behind >= 0x80 && behind < 0xA0;
+        buf_add_char(out, c < ' ' || c == 0x7F || c1 ? '?' : text.ptr[i]);
+        i += c1 ? 1 : 0;
+    }
 }
 
 static void add_header(struct buf *out, const struct kafka_letter *letter, const char *before,
@@ -124,7 +173,7 @@ static int read_all(struct answer *a, struct kafka_letters *letters, uint64_t *f
     struct kafka_letter letter;
     int got;
     while ((got = kafka_letters_next(letters, &letter, err)) == 1) {
-        if (!is_wanted(a->filter, &letter))
+        if (!is_wanted(a->filter, &letter) || !is_open(a, &letter))
             continue;
         (*found)++;
         if (a->o->json)
@@ -145,9 +194,14 @@ int relay_dead_letters(const struct command_options *o, const struct letter_filt
     struct kafka_letters *letters = NULL;
     struct answer a = {.o = o, .filter = filter, .json = json_writer(o->out)};
     *found = 0;
-    if (kafka_letters_open(&kafka, &letters, err) < 0)
-        return -1;
     arena_init(&a.scratch, 4096, 4096);
+    arena_init(&a.marks, 4096, 4096);
+    table_init(&a.done, &a.marks);
+    if (read_marks(&a, &kafka, err) < 0 || kafka_letters_open(&kafka, &letters, err) < 0) {
+        arena_fini(&a.scratch);
+        arena_fini(&a.marks);
+        return -1;
+    }
     if (o->json) {
         json_write_begin_object(&a.json);
         json_write_member_text(&a.json, "dead_letter_topic", kafka.letter_topic);
@@ -165,6 +219,7 @@ int relay_dead_letters(const struct command_options *o, const struct letter_filt
     if (result < 0 && o->json)
         buf_reset(o->out);
     arena_fini(&a.scratch);
+    arena_fini(&a.marks);
     kafka_letters_close(letters);
     return result;
 }

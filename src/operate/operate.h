@@ -71,6 +71,21 @@ struct letter_filter {
 /* `dead-letter list` and `show`. *found: how many. */
 int relay_dead_letters(const struct command_options *options, const struct letter_filter *filter,
                        uint64_t *found, struct error *err);
+/* `dead-letter retry` and `drop`: of one key, of one id, or all; route NULL: of any. */
+struct letter_order {
+    struct letter_filter which;
+    bool drop;
+    bool all;
+    const char *connection; /* of somebody who may send commands; NULL: source.connection */
+};
+struct letter_tally {
+    uint64_t sent, dropped, left, keys, commands;
+    bool failed;
+    char why[400]; /* the first that is left, or why nothing was done; "": all is well */
+};
+/* Sends commands to the relay and waits for the answers. ERROR_RETRY, "not_answered". */
+int relay_order_letters(const struct command_options *options, const struct letter_order *order,
+                        struct letter_tally *tally, struct error *err);
 /* apply false: say what would be dropped. admin_connection: conninfo of somebody who may drop the
  * publication; NULL: the relay's own. May be repeated. */
 int relay_teardown(const struct command_options *options, const char *admin_connection, bool apply,

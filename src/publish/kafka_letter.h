@@ -31,6 +31,11 @@ int kafka_letters_open(const struct kafka_options *options, struct kafka_letters
  * begun with has been committed or aborted. topic: any that is the relay's alone. */
 int kafka_letters_open_through(const struct kafka_options *options, const char *topic,
                                struct kafka_letters **letters, struct error *err);
+/* The same of the topic's first partition, from its end on; the next one is waited for, and where
+ * none comes in time that is ERROR_RETRY, "broker_timeout", after which it may be asked again.
+ * *letters NULL: there is no such topic. */
+int kafka_letters_open_end(const struct kafka_options *options, const char *topic,
+                           struct kafka_letters **letters, struct error *err);
 /* 1: *letter is filled; 0: there is no other; -1: ERROR_RETRY, ERROR_STOP. */
 int kafka_letters_next(struct kafka_letters *letters, struct kafka_letter *letter,
                        struct error *err);

@@ -113,6 +113,30 @@ static int begin(struct kafka_letters *l, struct error *err)
     return 0;
 }
 
+int kafka_letters_open_end(const struct kafka_options *options, const char *topic,
+                           struct kafka_letters **letters, struct error *err)
+{
+    *letters = NULL;
+    if (open_topic(options, topic, false, letters, err) < 0)
+        return -1;
+    struct kafka_letters *l = *letters;
+    struct kafka_reading *r = &l->reading;
+    if (l->partitions == 0) {
+        kafka_letters_close(l);
+        *letters = NULL;
+        return 0;
+    }
+    l->partitions = 1;
+    if (kafka_reading_find_end(r, err) == 0 &&
+        kafka_reading_start(r, r->end, INT64_MAX, err) == 0) {
+        l->begun = true;
+        return 0;
+    }
+    kafka_letters_close(l);
+    *letters = NULL;
+    return -1;
+}
+
 int kafka_letters_next(struct kafka_letters *l, struct kafka_letter *letter, struct error *err)
 {
     assert(l != NULL && letter != NULL);

@@ -28,59 +28,114 @@ void commander_init(struct commander *c, const char *relay, const struct verdict
 void commander_fini(struct commander *c)
 {
     buf_fini(&c->answer);
+    buf_fini(&c->wanted_text);
 }
 
 /* ---- What can be asked for ---- */
 
 struct order {
+    struct commander *commander;
+    const struct change *change;
     const struct json_tree *command;
+    struct batch *batch;
+    struct error *err;
     char detail[DETAIL_MAX];
+    bool letters; /* it worked on some: outcome */
+    struct retry_outcome outcome;
 };
 
-/* True: done. False: not, and detail says why. */
+enum done { DONE_ERROR = -1, DONE_NOT, DONE, DONE_WAITS };
+
+/* DONE_NOT: detail says why. */
 struct deed {
     const char *name;
-    bool (*carry_out)(struct order *order);
+    enum done (*carry_out)(struct order *order);
 };
 
-static bool ping(struct order *order)
+static enum done ping(struct order *order)
 {
     (void)order;
-    return true;
+    return DONE;
 }
 
-static bool mark(struct order *order)
+static enum done mark(struct order *order)
 {
     struct span text;
     bool given = json_tree_member_string(order->command, "text", &text);
     if (given && text.len > 0 && text.len <= MARK_MAX)
-        return true;
+        return DONE;
     snprintf(order->detail, sizeof order->detail, "mark wants a member \"text\" of 1 to %d bytes",
              MARK_MAX);
-    return false;
+    return DONE_NOT;
 }
 
-static const struct deed deeds[] = {{"ping", ping}, {"mark", mark}};
+static enum done wait_for_letters(struct order *order)
+{
+    struct commander *c = order->commander;
+    c->wanted = order->change->message.command->id;
+    buf_reset(&c->wanted_text);
+    buf_add(&c->wanted_text, order->change->message.command->text);
+    return DONE_WAITS;
+}
 
-static bool carry_out(struct order *order)
+static enum done retry(struct order *order)
+{
+    struct retry_outcome *o = &order->outcome;
+    if (order->commander->retry == NULL) {
+        snprintf(order->detail, sizeof order->detail, "this relay has no dead letters");
+        return DONE_NOT;
+    }
+    enum retried got =
+        retry_carry_out(order->commander->retry, order->change, order->batch, o, order->err);
+    if (got == RETRY_FAILED)
+        return DONE_ERROR;
+    if (got == RETRY_WAITS)
+        return wait_for_letters(order);
+    snprintf(order->detail, sizeof order->detail, "%s", o->why);
+    order->letters = got == RETRY_DONE;
+    return got == RETRY_DONE && (o->left == 0 || o->sent > 0) ? DONE : DONE_NOT;
+}
+
+static const struct deed deeds[] = {
+    {"ping", ping}, {"mark", mark}, {"retry", retry}, {"drop", retry}};
+
+static enum done carry_out(struct order *order)
 {
     struct span name;
     if (!json_tree_member_string(order->command, "do", &name)) {
         snprintf(order->detail, sizeof order->detail, "there is no text \"do\" in it");
-        return false;
+        return DONE_NOT;
     }
     for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++)
         if (span_equal_text(name, deeds[i].name))
             return deeds[i].carry_out(order);
     snprintf(order->detail, sizeof order->detail,
-             "this relay knows no such command; it knows ping and mark");
-    return false;
+             "this relay knows no such command; it knows ping, mark, retry and drop");
+    return DONE_NOT;
 }
 
 /* ---- The answer ---- */
 
+static void write_outcome(struct commander *c, struct json_writer *w, const struct retry_outcome *o)
+{
+    char id[CHANGE_ID_TEXT_MAX];
+    json_write_name(w, "letters");
+    json_write_begin_object(w);
+    json_write_member_u64(w, "sent", o->sent);
+    json_write_member_u64(w, "dropped", o->dropped);
+    json_write_member_u64(w, "left", o->left);
+    json_write_member_u64(w, "keys", o->lifted);
+    json_write_member_bool(w, "more", o->more);
+    if (!change_id_is_none(o->last))
+        json_write_member_text(w, "last",
+                               change_id_format(c->verdicts->system_identifier, o->last, id));
+    json_write_end_object(w);
+}
+
+/* outcome: NULL: it worked on no letters. */
 static void write_answer(struct commander *c, const struct change *change, const char *state,
-                         struct span command, const char *detail)
+                         struct span command, const char *detail,
+                         const struct retry_outcome *outcome)
 {
     char position[CHANGE_ID_TEXT_MAX];
     buf_reset(&c->answer);
@@ -96,6 +151,8 @@ static void write_answer(struct commander *c, const struct change *change, const
     json_write_member_text(&w, "detail", detail[0] != '\0' ? detail : NULL);
     json_write_member_text(&w, "position",
                            change_id_format(c->verdicts->system_identifier, change->id, position));
+    if (outcome != NULL)
+        write_outcome(c, &w, outcome);
     json_write_end_object(&w);
 }
 
@@ -153,39 +210,54 @@ static void refuse_unread(struct commander *c, const struct change *change, stru
     metrics_add(c->verdicts->metrics, METRIC_COMMANDS_IGNORED, 1);
     write_answer(c, change, "ignored", span_null(),
                  "the relay's role may not read walferry.command; grant it SELECT, and send the "
-                 "command again");
+                 "command again",
+                 NULL);
     if (verdict_answers(c->verdicts, change->id))
         add_message(c, change, batch);
 }
 
-void commander_take(struct commander *c, const struct change *change, struct batch *batch)
+static enum done carry_out_text(struct order *order, struct json_tree **tree)
+{
+    struct span text = order->change->message.command->text;
+    struct error unreadable = ERROR_INIT;
+    if (text.len > COMMAND_MAX) {
+        snprintf(order->detail, sizeof order->detail, "it has %zu bytes; %d are allowed", text.len,
+                 COMMAND_MAX);
+        return DONE_NOT;
+    }
+    if (json_tree_parse(text, tree, &unreadable) < 0) {
+        snprintf(order->detail, sizeof order->detail, "it cannot be read: %.200s", unreadable.text);
+        return DONE_NOT;
+    }
+    order->command = *tree;
+    return carry_out(order);
+}
+
+enum commanded commander_take(struct commander *c, const struct change *change, struct batch *batch,
+                              struct error *err)
 {
     const struct sent_command *command = change->message.command;
     assert(command != NULL && batch != NULL);
     if (command->row == COMMAND_NO_ROW) {
         ignore(c);
-        return;
+        return COMMAND_TAKEN;
     }
     if (command->row == COMMAND_UNREADABLE) {
         refuse_unread(c, change, batch);
-        return;
+        return COMMAND_TAKEN;
     }
     struct json_tree *tree = NULL;
-    struct error unreadable = ERROR_INIT;
-    struct order order = {.detail = ""};
-    bool done = false;
-    bool large = command->text.len > COMMAND_MAX;
-    if (large)
-        snprintf(order.detail, sizeof order.detail, "it has %zu bytes; %d are allowed",
-                 command->text.len, COMMAND_MAX);
-    else if (json_tree_parse(command->text, &tree, &unreadable) < 0)
-        snprintf(order.detail, sizeof order.detail, "it cannot be read: %.200s", unreadable.text);
-    else {
-        order.command = tree;
-        done = carry_out(&order);
+    struct order order = {
+        .commander = c, .change = change, .batch = batch, .err = err, .detail = ""};
+    enum done done = carry_out_text(&order, &tree);
+    if (done == DONE || done == DONE_NOT) {
+        write_answer(c, change, done == DONE ? "done" : "failed",
+                     tree != NULL ? command->text : span_null(), order.detail,
+                     order.letters ? &order.outcome : NULL);
+        answer(c, change, batch, done == DONE);
     }
-    write_answer(c, change, done ? "done" : "failed", tree != NULL ? command->text : span_null(),
-                 order.detail);
     json_tree_free(tree);
-    answer(c, change, batch, done);
+    if (done == DONE_ERROR)
+        return COMMAND_FAILED;
+    return done == DONE_WAITS ? COMMAND_WAITS : COMMAND_TAKEN;
 }

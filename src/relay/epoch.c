@@ -35,6 +35,8 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     arena_init(&e->arena, 4096, 4096);
     quarantine_init(&e->quarantine, relay_holds_keys(config), config->name.text,
                     (uint32_t)config->dead_letter.keys_max, relay->o.metrics);
+    replay_init(&e->replay, 0);
+    e->letters = letter_reader_open();
     e->kafka = relay_kafka_options(config, relay->o.log, &relay->stop);
     e->kafka.instance = relay->instance;
     e->kafka.timeout_ms = question_ms(&config->retry);
@@ -111,6 +113,10 @@ static void make_loops(struct epoch *e)
                  .suspect_lsn = relay->suspect_lsn},
         .relay = e->config->name.text,
         .outcomes = &relay->outcomes,
+        .retry = {.quarantine = &e->quarantine,
+                  .replay = &e->replay,
+                  .letters = e->letters,
+                  .letter_topic = e->config->dead_letter.topic.text},
         .guard_lsn = e->opening.found.progress.guard,
         .cut_behind = refusals_full_at(&relay->refused),
         .start = e->opening.found.progress.position,
@@ -447,5 +453,7 @@ void epoch_close(struct epoch *e)
     router_close(e->router);
     encoders_close(e->encoders);
     quarantine_fini(&e->quarantine);
+    replay_fini(&e->replay);
+    letter_reader_close(e->letters);
     arena_fini(&e->arena);
 }

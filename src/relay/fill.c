@@ -2,7 +2,10 @@
  * last change that it takes nearly always fits; where it does not, the batch grows. */
 #include "relay/fill.h"
 
+#include "model/header_name.h"
+
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #define SCRATCH_BYTES (64 * 1024)
@@ -254,6 +257,69 @@ enum fill filler_recount(struct filler *f, const struct change *change, struct e
             return FILL_FAILED;
         *err = ERROR_INIT; /* what could not be routed was judged when it went out */
     }
+}
+
+/* ---- Dead letters again ---- */
+
+static int put_replayed(struct filler *f, const struct change *command, struct batch *batch,
+                        struct error *err)
+{
+    batch_widen(batch, 1);
+    struct message *message = batch_next(batch);
+    int got = encode_message(f->o.encoders, &f->event, &batch->arena, message, err);
+    if (got == ENCODE_AGAIN)
+        return error_retry(err, REASON_STALLED, "an encoder is not ready for a dead letter");
+    if (got < 0)
+        return -1;
+    uint32_t count = message->header_count;
+    struct header *headers = arena_alloc(&batch->arena, (count + 1) * sizeof *headers);
+    for (uint32_t i = 0; i < count; i++)
+        headers[i] = message->headers[i];
+    const char *number = arena_format(&batch->arena, "%" PRIu64, command->message.command->id);
+    headers[count] = (struct header){SPAN_LITERAL(HEADER_REPLAY), span_of(number)};
+    message->headers = headers;
+    message->header_count = count + 1;
+    message->id = command->id;
+    message->position = command->position;
+    message->replayed = true;
+    batch_add(batch);
+    return 0;
+}
+
+static int replay(struct filler *f, uint32_t route, const struct change *command,
+                  struct batch *batch, struct error *err)
+{
+    for (;;) {
+        int got = router_next(f->o.router, &f->event, err);
+        if (got == 0)
+            return 0;
+        if (got < 0 && err->kind == ERROR_RETRY)
+            return -1;
+        if (f->event.route != route) {
+            *err = ERROR_INIT; /* another route's matter */
+            continue;
+        }
+        if (got < 0 || put_replayed(f, command, batch, err) < 0)
+            return -1;
+    }
+}
+
+int filler_replay(struct filler *f, const struct change *change, uint32_t route,
+                  const struct change *command, struct batch *batch, uint32_t *made,
+                  struct error *err)
+{
+    assert(!f->holding && route < f->o.verdicts->routes->count);
+    uint32_t before = batch->count;
+    arena_reset(&f->scratch);
+    int result;
+    if (router_begin(f->o.router, change, &f->scratch) == ROUTER_TAKEN)
+        result = replay(f, route, command, batch, err);
+    else
+        result = error_data(err, REASON_BAD_LETTER, "no route takes such a change any more");
+    if (result < 0)
+        batch_truncate(batch, before);
+    *made = batch->count - before;
+    return result;
 }
 
 void filler_ignore_message(struct filler *f, const struct change *change)

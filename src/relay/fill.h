@@ -59,6 +59,12 @@ enum fill filler_take(struct filler *filler, const struct change *change, struct
                       struct error *err);
 /* The same of one that is `repeated`: nothing is published, but its events are counted. */
 enum fill filler_recount(struct filler *filler, const struct change *change, struct error *err);
+/* Makes again what one route makes of a change that was a dead letter: messages with the id that
+ * the change has, in the place of a command. *made: how many. -1: *err, and the batch is as it was;
+ * of ERROR_RETRY it may also be that an encoder or jq cannot be asked now. */
+int filler_replay(struct filler *filler, const struct change *change, uint32_t route,
+                  const struct change *command, struct batch *batch, uint32_t *made,
+                  struct error *err);
 /* The publisher has refused a message of a route that wants dead letters: for a while each of its
  * changes gets one beside, so that the writer has it at hand. Else a refusal costs an epoch, in
  * which the reader meets the change again. */

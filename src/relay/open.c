@@ -111,28 +111,6 @@ static void tell_published(const struct epoch *e)
                   published->what, NULL);
 }
 
-/* What this relay's transactions have left there, all of which are settled by the claim. */
-static int read_quarantine(struct epoch *e, struct error *err)
-{
-    struct quarantine *q = &e->quarantine;
-    struct kafka_letters *records = NULL;
-    struct kafka_letter record;
-    int got;
-    q->system_identifier = e->opening.found.system.system_identifier;
-    metrics_set(q->metrics, METRIC_KEYS_HELD, 0);
-    if (!q->on)
-        return 0;
-    if (kafka_letters_open_through(&e->kafka, q->topic, &records, err) < 0)
-        return -1;
-    while ((got = kafka_letters_next(records, &record, err)) == 1)
-        if (quarantine_load(q, record.key, record.value, err) < 0) {
-            got = -1;
-            break;
-        }
-    kafka_letters_close(records);
-    return got;
-}
-
 static int win(struct epoch *e, struct error *err)
 {
     int result;
@@ -196,7 +174,7 @@ int epoch_open(struct epoch *e, struct error *err)
     assert(e->relay != NULL && e->opening.publisher == NULL);
     if (epoch_look(e, err) < 0)
         return refused(e, err);
-    if (take_over(e, err) < 0 || win(e, err) < 0 || read_quarantine(e, err) < 0)
+    if (take_over(e, err) < 0 || win(e, err) < 0 || errand_read(e, err) < 0)
         return -1;
     if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
         e->relay->until_lsn = e->opening.found.system.flush_lsn;

@@ -173,6 +173,7 @@ int quarantine_hold(struct quarantine *q, struct held_key **group, const char *r
             *group = entry->group;
         else if (*group != entry->group)
             join(q, entry->group, *group, change, batch);
+        (*group)->fresh = true;
         return 0;
     }
     if (check_full(q, key, err) < 0)
@@ -183,6 +184,7 @@ int quarantine_hold(struct quarantine *q, struct held_key **group, const char *r
     entry->since = span_of(
         arena_text(&q->arena, span_of(change_id_format(q->system_identifier, change->id, id))));
     *group = entry->group;
+    entry->group->fresh = true;
     set_held(q, entry, true);
     add_record(q, entry, change, batch);
     return 0;

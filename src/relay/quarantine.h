@@ -21,6 +21,8 @@ struct held_key {
     struct held_key *group; /* the first of those that are held together; itself, where alone */
     struct span since;      /* the letter that it is held for */
     bool held;              /* false: let go again */
+    bool fresh;             /* of a group: a letter of it was made in this epoch */
+    bool blocked;           /* of a group: an earlier letter of it stays; a replay's own */
 };
 
 struct quarantine {

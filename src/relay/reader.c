@@ -41,6 +41,11 @@ void reader_init(struct reader *reader, const struct reader_options *options)
     reader->o.seal.bytes_max = options->circuit->bytes_max;
     filler_init(&reader->filler, &options->fill);
     commander_init(&reader->commander, options->relay, options->fill.verdicts, options->outcomes);
+    if (options->retry.letter_topic != NULL) {
+        reader->retry = options->retry;
+        reader->retry.filler = &reader->filler;
+        reader->commander.retry = &reader->retry;
+    }
 }
 
 void reader_fini(struct reader *reader)
@@ -274,11 +279,18 @@ static void take_row(struct reader *r, int64_t now_us, struct error *err)
 }
 
 /* Its answer is a message of the batch at hand, as an event is. */
-static void take_command(struct reader *r, int64_t now_us)
+static void take_command(struct reader *r, int64_t now_us, struct error *err)
 {
     bool empty = r->batch->count == 0;
     size_t bytes = r->batch->bytes;
-    commander_take(&r->commander, &r->change, r->batch);
+    enum commanded got = commander_take(&r->commander, &r->change, r->batch, err);
+    if (got != COMMAND_TAKEN) {
+        if (got == COMMAND_WAITS)
+            (void)error_retry(err, REASON_LETTERS_WANTED, "a command works on dead letters");
+        r->failure = *err;
+        *err = ERROR_INIT;
+        return;
+    }
     r->txn_bytes += r->batch->bytes - bytes;
     if (empty && r->batch->count > 0)
         r->batch->opened_us = now_us;
@@ -298,7 +310,7 @@ static void take_message(struct reader *r, int64_t now_us, struct error *err)
         return;
     }
     if (change->message.command != NULL) {
-        take_command(r, now_us);
+        take_command(r, now_us, err);
         return;
     }
     r->cursor = change->position;

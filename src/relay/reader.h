@@ -22,6 +22,7 @@ struct reader_options {
     struct seal_limits seal;   /* but for what a batch holds: that is the circuit's */
     const char *relay;         /* its name: whose guards it stops at */
     struct outcomes *outcomes; /* of commands, outlives the reader; NULL: nobody reads them */
+    struct retry retry;        /* but for the filler; no letter_topic: there are no letters */
     uint64_t guard_lsn;        /* guards of transactions up to it are decided about */
     struct change_id
         cut_behind;        /* a part ends with it, and is committed by itself; NONE: nothing */
@@ -61,6 +62,7 @@ struct reader {
     enum reader_stop stop;
     struct filler filler;
     struct commander commander;
+    struct retry retry;
     struct seal_state state;
     struct batch *batch; /* being filled; NULL: none */
     struct batch *free[CIRCUIT_BATCHES];

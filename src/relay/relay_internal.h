@@ -54,6 +54,7 @@ struct relay {
     bool advised;
     struct lookout lookout;
     struct outcomes outcomes; /* of commands, until the watch has told them */
+    struct errand errand;
     bool more_due;            /* an epoch has ended so that the next one can ask for more */
     uint64_t gone_lsn;        /* position from which the server finds no publication; 0: none */
     uint64_t gone_generation; /* of the progress there: a person's decision is another one */
@@ -90,6 +91,8 @@ struct epoch {
     struct circuit circuit;
     struct verdict_facts verdicts;
     struct quarantine quarantine;
+    struct replay replay;          /* for the errand */
+    struct letter_reader *letters; /* outlives the router, which remembers its relations */
     struct reader reader;
     struct writer writer;
     atomic_bool writer_stop;
@@ -97,6 +100,10 @@ struct epoch {
     bool made;              /* reader and writer are initialised */
     struct error writer_error;
 };
+
+/* errand.c: held keys, and letters that a command works on. note: behind an epoch. */
+int errand_read(struct epoch *epoch, struct error *err);
+void errand_note(struct epoch *epoch);
 
 /* open.c: steps 0 to 6. On failure the epoch is left for epoch_close(). */
 int epoch_open(struct epoch *epoch, struct error *err);

@@ -213,6 +213,12 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
         if (!relay->abandoned)
             learn(e, before, err);
         count_end(relay, result, err);
+        errand_note(e);
+        if (result < 0 && err->reason == REASON_LETTERS_WANTED) {
+            relay->more_due = true;
+            *err = ERROR_INIT;
+            result = 1;
+        }
     }
     if (relay->abandoned)
         return 1; /* the writer's thread still uses it */
@@ -391,6 +397,7 @@ bool relay_close(struct relay *relay, int64_t by_us)
     outcomes_fini(&relay->outcomes);
     refusals_fini(&relay->refused);
     refusals_fini(&relay->learnt);
+    buf_fini(&relay->errand.text);
     configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     kafka_memory_close(relay->memory);

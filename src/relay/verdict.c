@@ -154,6 +154,13 @@ enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdic
     return verdict;
 }
 
+const char *verdict_refused(const struct verdict_facts *facts, struct verdict_unit unit)
+{
+    const struct verdict_refusal *refusal = find_refusal(facts, unit);
+    assert(refusal == NULL || refusal->text[0] != '\0');
+    return refusal != NULL ? refusal->text : NULL;
+}
+
 /* ---- Answers to commands ---- */
 
 static void tell_unanswered(const struct verdict_facts *facts, struct change_id id, const char *why)

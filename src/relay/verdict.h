@@ -51,6 +51,8 @@ enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdic
 /* Will its route end the relay for the error, of kind ERROR_DATA? Says and counts nothing. */
 bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
                   const struct error *err);
+/* What the unit was refused with when it was on its way; NULL: it was not. */
+const char *verdict_refused(const struct verdict_facts *facts, struct verdict_unit unit);
 
 /* The answer to a command, which is no event and no route's: may it be written? Not where the
  * broker refused it by itself; that is logged, and costs nothing but the answer. */

@@ -364,6 +364,8 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
             verdict_on_mark(w->o.verdicts, unit.id, err);
         return 0;
     }
+    if (message->replayed)
+        return begin_anew(w, unit, "a dead letter that is sent again", err);
     if (verdict_unit_equal(unit, w->produced))
         return begin_anew(w, unit, "one of several records of a change", err);
     if (message->letter == NULL && verdict_wants_letters(w->o.verdicts, unit.route))

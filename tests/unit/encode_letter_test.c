@@ -96,9 +96,25 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What is read back gives the same letter again. */
 static void encode(struct fixture *f, struct span key)
 {
     encode_letter(f->encoders, &f->change, 1, key, &f->arena, &f->letter);
+    if (f->letter.value.ptr == NULL)
+        return;
+    struct letter_reader *reader = letter_reader_open();
+    struct change change, again;
+    struct message letter;
+    struct error err = ERROR_INIT;
+    assert_int_equal(letter_reader_read(reader, f->letter.value, &change, &err), 0);
+    assert_true(change_id_equal(change.id, f->change.id));
+    encode_letter(f->encoders, &change, 1, key, &f->arena, &letter);
+    assert_int_equal(letter.value.len, f->letter.value.len);
+    assert_memory_equal(letter.value.ptr, f->letter.value.ptr, letter.value.len);
+    const struct relation *relation = change.relation;
+    assert_int_equal(letter_reader_read(reader, f->letter.value, &again, &err), 0);
+    assert_ptr_equal(again.relation, relation); /* a table is one relation */
+    letter_reader_close(reader);
 }
 
 static struct span header(const struct message *letter, const char *name)

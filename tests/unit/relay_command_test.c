@@ -99,9 +99,10 @@ static void a_mark_without_a_text_fails(void **state)
 static void what_nobody_knows_fails_and_ends_nothing(void **state)
 {
     const struct sent_command other = row("{\"do\": \"explode\"}");
-    expect(*state, &other,
-           "{\"v\":1,\"id\":7,\"command\":{\"do\": \"explode\"},\"state\":\"failed\","
-           "\"detail\":\"this relay knows no such command; it knows ping and mark\"," AT);
+    expect(
+        *state, &other,
+        "{\"v\":1,\"id\":7,\"command\":{\"do\": \"explode\"},\"state\":\"failed\","
+        "\"detail\":\"this relay knows no such command; it knows ping, mark, retry and drop\"," AT);
 }
 
 static void what_is_no_command_fails(void **state)
