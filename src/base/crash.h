@@ -1,8 +1,8 @@
 /* base/crash: places where a test build can be told to die.
  *
  * WALFERRY_CRASH_AT=<point>:<n> makes the n-th passage (from 1) of CRASH_POINT("<point>") end the
- * process at once, as SIGKILL would. Points are named in docs/ARCHITECTURE.md (C1 to C14). Release
- * builds hold none of this. */
+ * process at once, as SIGKILL would. Points are named in docs/ARCHITECTURE.md (C1 to C14, P1 to
+ * P3). Release builds hold none of this. */
 #ifndef WALFERRY_BASE_CRASH_H
 #define WALFERRY_BASE_CRASH_H
 

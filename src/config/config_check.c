@@ -426,7 +426,18 @@ static int check_route(const struct config_reader *reader, const struct config_r
     }
     if (check_kind(reader, relay, route, err) < 0 || check_headers(reader, route, err) < 0)
         return -1;
-    return relay->source.mode == SOURCE_POLL ? config_check_polled(reader, route, err) : 0;
+    const struct config_poll *poll = &relay->source.poll;
+    bool polls = relay->source.mode == SOURCE_POLL;
+    bool claims = polls && poll->strategy == POLL_CLAIM;
+    const char *of_claim = claims ? NULL : said_key(reader, relay, route, "routes[].poll", false);
+    if (of_claim != NULL) {
+        config_fail(err, reader, route->name.line, of_claim, REASON_CONFIG_VALUE,
+                    "it is for source.mode: poll with source.poll.strategy: claim");
+        return error_hint(err, "delete it, or say so");
+    }
+    if (polls && config_check_polled(reader, route, err) < 0)
+        return -1;
+    return claims ? config_check_claimed(reader, route, poll->start, err) : 0;
 }
 
 int config_check(struct config_reader *reader, const struct config *config, const struct node *root,

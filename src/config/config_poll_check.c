@@ -64,3 +64,41 @@ int config_check_polled(const struct config_reader *reader, const struct config_
                   "source.mode: poll knows no place in the write-ahead log, so {@lsn} is nothing",
                   "use {@xid}, or a column", err);
 }
+
+/* ---- strategy: claim ---- */
+
+static int check_update(const struct config_reader *reader, const struct config_route *route,
+                        struct error *err)
+{
+    const struct config_claim *c = &route->claim;
+    uint32_t line = route->name.line;
+    if (c->done == POLL_DONE_DELETE &&
+        (c->column.text != NULL || c->value.text != NULL || c->pending.text != NULL))
+        return refuse(reader, line, "routes[].poll.done",
+                      "done: delete sets no column: column, value and pending are for done: update",
+                      "say done: update, or delete those lines", err);
+    if (c->done == POLL_DONE_DELETE)
+        return 0;
+    if (c->column.text == NULL || c->value.text == NULL)
+        return refuse(reader, line, "routes[].poll.done", "done: update needs column and value",
+                      "name the column that says whether a row is published, and what it is then",
+                      err);
+    if (c->pending.text == NULL || strcmp(c->pending.text, c->value.text) != 0)
+        return 0;
+    return refuse(reader, c->value.line, "routes[].poll.value",
+                  "value and pending are the same: a row would be published again and again",
+                  "say what a row has that is published, and what one has that is not", err);
+}
+
+int config_check_claimed(const struct config_reader *reader, const struct config_route *route,
+                         enum poll_start start, struct error *err)
+{
+    assert(reader != NULL && route != NULL && err != NULL);
+    if (start == POLL_START_NOW)
+        return refuse(reader, route->name.line, "source.poll.start",
+                      "strategy: claim publishes what is pending, whenever it was written",
+                      "leave source.poll.start out, and finish the rows that are not to be "
+                      "published before setup",
+                      err);
+    return check_update(reader, route, err);
+}

@@ -8,5 +8,8 @@
 /* A plainly named table of events, whose templates name no place in the log. */
 int config_check_polled(const struct config_reader *reader, const struct config_route *route,
                         struct error *err);
+/* And what routes[].poll says of it goes together. start: source.poll.start. */
+int config_check_claimed(const struct config_reader *reader, const struct config_route *route,
+                         enum poll_start start, struct error *err);
 
 #endif

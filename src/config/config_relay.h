@@ -4,11 +4,12 @@
 #define WALFERRY_CONFIG_RELAY_H
 
 #include "config/config_debezium.h"
+#include "config/config_claim.h"
 #include "config/config_event.h"
 #include "config/config_event_router.h"
 
 enum source_mode { SOURCE_WAL, SOURCE_POLL };
-enum poll_strategy { POLL_SNAPSHOT };
+enum poll_strategy { POLL_SNAPSHOT, POLL_CLAIM };
 enum poll_start { POLL_START_BEGINNING, POLL_START_NOW };
 enum source_snapshot { SNAPSHOT_NEVER };
 
@@ -113,6 +114,7 @@ struct config_route {
     struct config_event_router router;
     enum value_encoding value_encoding;
     enum on_error on_error;
+    struct config_claim claim;
     bool continue_matching; /* continue: true */
 };
 

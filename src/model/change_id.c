@@ -3,6 +3,9 @@
 #include "model/change_id.h"
 
 #include <assert.h>
+#include <string.h>
+
+#define UUID_LEN 36
 
 bool change_id_equal(struct change_id a, struct change_id b)
 {
@@ -44,25 +47,124 @@ static char *put_hex16(char *at, uint64_t value)
     return at;
 }
 
-size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
-                              char text[CHANGE_ID_TEXT_MAX])
+/* ---- Keys ---- */
+
+static bool is_dash(size_t at)
 {
-    assert(id.kind == CHANGE_ID_WAL || id.kind == CHANGE_ID_POLL);
-    assert(event >= 1);
-    char *at = put_decimal(text, system_identifier);
-    *at++ = '-';
+    return at == 8 || at == 13 || at == 18 || at == 23;
+}
+
+static char *put_key(char *at, struct change_id id)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (id.kind == CHANGE_ID_NUMBER) {
+        bool minus = (int64_t)id.low < 0;
+        if (minus)
+            *at++ = '-';
+        return put_decimal(at, minus ? -id.low : id.low);
+    }
+    unsigned digit = 0;
+    for (size_t i = 0; i < UUID_LEN; i++) {
+        if (is_dash(i)) {
+            *at++ = '-';
+            continue;
+        }
+        uint64_t half = digit < 16 ? id.high : id.low;
+        *at++ = digits[half >> (60 - 4 * (digit % 16)) & 15];
+        digit++;
+    }
+    return at;
+}
+
+static bool take_uuid(const char *text, size_t len, struct change_id *id)
+{
+    uint64_t halves[2] = {0, 0};
+    unsigned digit = 0;
+    if (len != UUID_LEN)
+        return false;
+    for (size_t i = 0; i < UUID_LEN; i++) {
+        char c = text[i];
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        if (is_dash(i) ? c != '-' : !hex)
+            return false;
+        if (is_dash(i))
+            continue;
+        uint64_t value = (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        halves[digit / 16] = halves[digit / 16] << 4 | value;
+        digit++;
+    }
+    id->kind = CHANGE_ID_UUID;
+    id->high = halves[0];
+    id->low = halves[1];
+    return true;
+}
+
+static bool take_number(const char *text, size_t len, struct change_id *id)
+{
+    bool minus = len > 0 && text[0] == '-';
+    uint64_t sum = 0, most = (uint64_t)INT64_MAX + minus;
+    for (size_t i = minus; i < len; i++) {
+        uint64_t digit = (uint64_t)(text[i] - '0');
+        if (text[i] < '0' || text[i] > '9' || sum > (most - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    id->kind = CHANGE_ID_NUMBER;
+    id->high = 0;
+    id->low = minus ? -sum : sum;
+    return len > minus;
+}
+
+bool change_id_of_key(const char *text, size_t len, uint32_t table, struct change_id *id)
+{
+    assert(text != NULL && id != NULL);
+    id->table = table;
+    return take_uuid(text, len, id) || take_number(text, len, id);
+}
+
+size_t change_id_format_key(struct change_id id, char text[CHANGE_ID_KEY_MAX])
+{
+    assert(change_id_is_claimed(id));
+    char *end = put_key(text, id);
+    *end = '\0';
+    return (size_t)(end - text);
+}
+
+static char *put_table(char *at, uint32_t table)
+{
+    if (table == 0)
+        return at;
+    *at++ = 't';
+    return put_decimal(at, table);
+}
+
+static char *put_row(char *at, struct change_id id)
+{
+    at = put_table(at, id.table);
+    *at++ = 'k';
+    return put_key(at, id);
+}
+
+static char *put_place(char *at, struct change_id id)
+{
     if (id.kind == CHANGE_ID_WAL) {
         at = put_hex16(at, id.final_lsn);
     } else {
         *at++ = 'x';
-        at = put_decimal(at, id.xid);
-        if (id.table != 0) {
-            *at++ = 't';
-            at = put_decimal(at, id.table);
-        }
+        at = put_table(put_decimal(at, id.xid), id.table);
     }
     *at++ = '-';
-    at = put_decimal(at, id.ordinal);
+    return put_decimal(at, id.ordinal);
+}
+
+size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
+                              char text[CHANGE_ID_TEXT_MAX])
+{
+    assert(id.kind == CHANGE_ID_WAL || change_id_is_polled(id));
+    assert(event >= 1);
+    char *at = put_decimal(text, system_identifier);
+    *at++ = '-';
+    at = change_id_is_claimed(id) ? put_row(at, id) : put_place(at, id);
     if (event > 1) {
         *at++ = '.';
         at = put_decimal(at, event);
@@ -113,6 +215,29 @@ static bool take_hex16(const char **at, uint64_t *value)
     return true;
 }
 
+static bool take_table(const char **at, struct change_id *id)
+{
+    uint64_t table;
+    if (**at != 't')
+        return true;
+    (*at)++;
+    if (!take_decimal(at, &table) || table == 0 || table > UINT32_MAX)
+        return false;
+    id->table = (uint32_t)table;
+    return true;
+}
+
+static bool take_row(const char **at, struct change_id *id)
+{
+    if (!take_table(at, id) || *(*at)++ != 'k')
+        return false;
+    size_t len = strcspn(*at, ".");
+    if (!change_id_of_key(*at, len, id->table, id))
+        return false;
+    *at += len;
+    return true;
+}
+
 /* An 'x' is no hexadecimal digit, so it tells the kinds apart. */
 static bool take_place(const char **at, struct change_id *id)
 {
@@ -122,16 +247,7 @@ static bool take_place(const char **at, struct change_id *id)
     }
     (*at)++;
     id->kind = CHANGE_ID_POLL;
-    if (!take_decimal(at, &id->xid))
-        return false;
-    if (**at != 't')
-        return true;
-    (*at)++;
-    uint64_t table;
-    if (!take_decimal(at, &table) || table == 0 || table > UINT32_MAX)
-        return false;
-    id->table = (uint32_t)table;
-    return true;
+    return take_decimal(at, &id->xid) && take_table(at, id);
 }
 
 /* The first event of a change has no number. */
@@ -156,9 +272,12 @@ bool change_id_parse(const char *text, uint64_t *system_identifier, struct chang
     struct change_id read = {.table = 0};
     if (!take_decimal(&text, &system) || *text++ != '-')
         return false;
-    if (!take_place(&text, &read) || *text++ != '-')
+    bool row = *text == 'k' || *text == 't';
+    if (row ? !take_row(&text, &read) : !take_place(&text, &read) || *text++ != '-')
         return false;
-    if (!take_decimal(&text, &read.ordinal) || !take_event(&text, &number) || *text != '\0')
+    if (!row && !take_decimal(&text, &read.ordinal))
+        return false;
+    if (!take_event(&text, &number) || *text != '\0')
         return false;
     if (event == NULL && number > 1)
         return false;

@@ -3,12 +3,15 @@
  *   wal    <system identifier>-<16 hex digits: final LSN of BEGIN>-<ordinal>[.<n>]
  *   poll   <system identifier>-x<xid>-<seq>[.<n>]
  *          <system identifier>-x<xid>t<oid of the table>-<seq>[.<n>]
+ *   claim  <system identifier>-k<key>[.<n>]
+ *          <system identifier>-t<oid of the table>k<key>[.<n>]
  *
  * It goes out in the id header, into logs, and comes back through `walferry skip`. The ".<n>"
  * tells the second and further events of one change apart; it belongs to the event and not to
  * the id. An id of the WAL is a place: its ids are ordered as the changes are. One of polling
  * can only be told from others; each table numbers its rows by itself, so where several are
- * polled it names its own. Formatting costs no printf: it runs once for every message. */
+ * polled it names its own. A claimed row is named by its key: an integer, or a uuid as PostgreSQL
+ * writes it. Formatting costs no printf: it runs once for every message. */
 #ifndef WALFERRY_MODEL_CHANGE_ID_H
 #define WALFERRY_MODEL_CHANGE_ID_H
 
@@ -19,7 +22,9 @@
 enum change_id_kind {
     CHANGE_ID_NONE, /* no change, or one outside any transaction */
     CHANGE_ID_WAL,
-    CHANGE_ID_POLL
+    CHANGE_ID_POLL,
+    CHANGE_ID_NUMBER, /* a claimed row; from here on no id names a transaction */
+    CHANGE_ID_UUID
 };
 
 struct change_id {
@@ -27,12 +32,14 @@ struct change_id {
     union {
         uint64_t final_lsn; /* WAL: Begin.final_lsn, the start of the commit record */
         uint64_t xid;       /* POLL */
+        uint64_t high;      /* UUID: its first 8 bytes */
     };
     union {
         uint64_t ordinal; /* WAL: within the transaction, from 1; 0: the transaction as such */
         uint64_t seq;     /* POLL */
+        uint64_t low;     /* UUID: its last 8 bytes; NUMBER: an int64_t */
     };
-    uint32_t table; /* POLL: its oid; 0 where one table alone is polled */
+    uint32_t table; /* not WAL: its oid; 0 where one table alone is polled */
 };
 
 static inline struct change_id change_id_wal(uint64_t final_lsn, uint64_t ordinal)
@@ -45,14 +52,33 @@ static inline struct change_id change_id_poll(uint64_t xid, uint32_t table, uint
     return (struct change_id){CHANGE_ID_POLL, {.xid = xid}, {.seq = seq}, table};
 }
 
+static inline bool change_id_is_claimed(struct change_id id)
+{
+    return id.kind == CHANGE_ID_NUMBER || id.kind == CHANGE_ID_UUID;
+}
+
+/* Of a polling relay, whatever its strategy: then it is no place. */
+static inline bool change_id_is_polled(struct change_id id)
+{
+    return id.kind == CHANGE_ID_POLL || change_id_is_claimed(id);
+}
+
 static inline bool change_id_is_none(struct change_id id)
 {
     return id.kind == CHANGE_ID_NONE;
 }
 
+#define CHANGE_ID_KEY_MAX 40
+
 bool change_id_equal(struct change_id a, struct change_id b);
 /* <0, 0 or >0, as strcmp. Both of kind WAL: no other kind is ordered. */
 int change_id_compare(struct change_id a, struct change_id b);
+
+/* The key of a claimed row: an integer of 64 bits, or a uuid in lower case with its four dashes.
+ * table as above. False where the text is neither. */
+bool change_id_of_key(const char *text, size_t len, uint32_t table, struct change_id *id);
+/* The key alone. Returns its length; the NUL stands behind it. */
+size_t change_id_format_key(struct change_id id, char text[CHANGE_ID_KEY_MAX]);
 
 /* 20 + 1 + 16 + 1 + 20 + 1 + 10 digits and dashes at most, and the NUL: 70; rounded up. Of polling
  * 20 + 2 + 20 + 1 + 10 + 1 + 20 + 1 + 10 and the NUL: 86. */

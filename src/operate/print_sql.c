@@ -63,6 +63,7 @@ static void say_reading(const struct command_options *o, const struct router *ro
                         const char *user)
 {
     struct span schema, table;
+    bool claims = o->config->source.poll.strategy == POLL_CLAIM;
     for (uint32_t i = 0; i < o->config->routes.count; i++) {
         struct buf name = BUF_EMPTY, of = BUF_EMPTY, role = BUF_EMPTY;
         if (router_table_of_route(router, i, &schema, &table)) {
@@ -72,15 +73,23 @@ static void say_reading(const struct command_options *o, const struct router *ro
             pg_quote_identifier(&name, table);
             pg_quote_identifier(&role, span_of(user));
             command_say(o->out, "GRANT USAGE ON SCHEMA %s TO %s;", buf_text(&of), buf_text(&role));
-            command_say(o->out, "GRANT SELECT ON %s TO %s;", buf_text(&name), buf_text(&role));
-            say_index(o->out, table, buf_text(&name));
+            bool deletes = o->config->routes.items[i].claim.done == POLL_DONE_DELETE;
+            command_say(o->out, "GRANT SELECT%s%s ON %s TO %s;", claims ? ", UPDATE" : "",
+                        claims && deletes ? ", DELETE" : "", buf_text(&name), buf_text(&role));
+            if (!claims)
+                say_index(o->out, table, buf_text(&name));
         }
         buf_fini(&role);
         buf_fini(&of);
         buf_fini(&name);
     }
-    command_say(o->out, "-- and sql/007_poll.sql, which keeps rows as they were inserted and wakes "
-                        "the relay");
+    if (claims)
+        command_say(o->out, "-- and an index on what is pending, which `walferry check --connect` "
+                            "prints where there is none");
+    else
+        command_say(o->out,
+                    "-- and sql/007_poll.sql, which keeps rows as they were inserted and wakes "
+                    "the relay");
 }
 
 static void say_from_file(const struct command_options *o, const struct router *router,

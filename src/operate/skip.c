@@ -50,6 +50,8 @@ static void say_done(const struct command_options *o, const struct skip *skip, c
 
 static bool is_behind(const struct skip *skip, const struct progress *p)
 {
+    if (change_id_is_claimed(skip->id))
+        return claim_resume_has(p->resume, skip->id);
     return skip->id.kind == CHANGE_ID_POLL ? poll_resume_sees(p->resume, skip->id.xid)
                                            : skip->id.final_lsn < p->position.lsn;
 }
@@ -65,7 +67,10 @@ static int check_record(const struct command_options *o, const struct found *fou
                           "that change is of the database system %" PRIu64 ", progress is of "
                           "%" PRIu64,
                           system_identifier, p->system_identifier);
-    if ((skip->id.kind == CHANGE_ID_POLL) != (p->mode == PROGRESS_POLL))
+    struct claim_record claims;
+    bool claimed = p->mode == PROGRESS_POLL && claim_resume_read(p->resume, &claims);
+    if (change_id_is_polled(skip->id) != (p->mode == PROGRESS_POLL) ||
+        change_id_is_claimed(skip->id) != claimed)
         return error_stop(err, REASON_BAD_ID,
                           "that change was not met in the way in which the relay reads now (%s)",
                           progress_mode_name(p->mode));

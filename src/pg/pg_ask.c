@@ -88,14 +88,14 @@ static int flush(struct pg_asker *a, struct error *err)
     return left < 0 ? pg_connection_error(a->connection, PG_QUERY, err) : 0;
 }
 
-int pg_ask(struct pg_asker *a, const char *sql, struct error *err)
+static int ask(struct pg_asker *a, struct buf *begin, const char *sql, const char *end,
+               struct error *err)
 {
     assert(!a->asking && sql != NULL);
     assert(err != NULL);
-    struct buf text = BUF_EMPTY;
-    pg_begin_shared(a->connection, &text);
+    struct buf text = *begin;
     buf_add_text(&text, sql);
-    buf_add_text(&text, "; COMMIT");
+    buf_add_text(&text, end);
     PGconn *conn = a->connection->conn;
     int sent = PQsendQuery(conn, buf_text(&text));
     buf_fini(&text);
@@ -104,6 +104,29 @@ int pg_ask(struct pg_asker *a, const char *sql, struct error *err)
     a->asking = true;
     a->statement = 0;
     return flush(a, err);
+}
+
+int pg_ask(struct pg_asker *a, const char *sql, struct error *err)
+{
+    assert(a != NULL && sql != NULL);
+    struct buf begin = BUF_EMPTY;
+    pg_begin_shared(a->connection, false, &begin);
+    return ask(a, &begin, sql, "; COMMIT", err);
+}
+
+int pg_ask_begin(struct pg_asker *a, const char *sql, struct error *err)
+{
+    assert(a != NULL && sql != NULL);
+    struct buf begin = BUF_EMPTY;
+    pg_begin_shared(a->connection, true, &begin);
+    return ask(a, &begin, sql, "", err);
+}
+
+int pg_ask_on(struct pg_asker *a, const char *sql, struct error *err)
+{
+    assert(a != NULL && sql != NULL);
+    struct buf nothing = BUF_EMPTY;
+    return ask(a, &nothing, sql, "", err);
 }
 
 /* 1: a result is there; 0: not yet. */

@@ -2,8 +2,9 @@
  * one, so that no answer is ever in memory as a whole. Includers take it from pg.h.
  *
  * The session may be one of a pooler that gives each transaction another server session: nothing is
- * set but for the transaction (pg_options.shared), and each text is a transaction of its own, READ
- * COMMITTED and READ ONLY. Such a session keeps no LISTEN: ask pg_asker_is_direct() first. */
+ * set but for the transaction (pg_options.shared), and each text of pg_ask() is a transaction of
+ * its own, READ COMMITTED and READ ONLY. Such a session keeps no LISTEN: ask pg_asker_is_direct()
+ * first. */
 #ifndef WALFERRY_PG_PG_ASKER_H
 #define WALFERRY_PG_PG_ASKER_H
 
@@ -39,6 +40,11 @@ int pg_asker_is_notified(struct pg_asker *asker, bool *notified, struct error *e
 
 /* sql: one or more statements with ; between them. Not before the last answer has ended. */
 int pg_ask(struct pg_asker *asker, const char *sql, struct error *err);
+/* Begins a transaction that may write, READ COMMITTED, with the same settings, and leaves it open;
+ * behind a pooler, too, it has its session until it ends. */
+int pg_ask_begin(struct pg_asker *asker, const char *sql, struct error *err);
+/* In that transaction; sql may end it. */
+int pg_ask_on(struct pg_asker *asker, const char *sql, struct error *err);
 
 enum pg_answer {
     PG_ANSWER_FAILED = -1, /* *err says why; the session is only good for closing */

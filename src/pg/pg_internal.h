@@ -34,8 +34,9 @@ extern const char pg_lift_timeout[];
 extern const char pg_pin_settings[];
 
 /* ---- pg_shared ---- */
-/* Begins a transaction that only reads, with the same settings for itself alone: appended. */
-void pg_begin_shared(const struct pg_connection *session, struct buf *out);
+/* Begins a transaction with the same settings for itself alone, which may write or only reads:
+ * appended. */
+void pg_begin_shared(const struct pg_connection *session, bool writes, struct buf *out);
 
 /* ---- pg_wait ---- */
 /* Waits for `events` of poll(2) on the session's socket. 1: there; 0: the deadline has passed;

@@ -113,7 +113,7 @@ static int run(const struct pg_connection *session, const char *sql, int param_c
 {
     struct buf command = BUF_EMPTY;
     if (session->shared)
-        pg_begin_shared(session, &command);
+        pg_begin_shared(session, false, &command);
     inline_parameters(&command, sql, param_count, params);
     int done = session->shared ? run_shared(session, &command, rows, err)
                                : pg_run(session, buf_text(&command), rows, err);

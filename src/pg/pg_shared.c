@@ -7,11 +7,12 @@
 /* Behind a pooler the next transaction may be in another session, and this session the next
  * client's: what is set must end with the transaction. READ COMMITTED, so that what stands further
  * down sees more and never less. Where a policy would hide rows, the question fails. */
-void pg_begin_shared(const struct pg_connection *session, struct buf *out)
+void pg_begin_shared(const struct pg_connection *session, bool writes, struct buf *out)
 {
     assert(session->shared && out != NULL);
-    buf_add_text(out, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; "
-                      "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "
+    buf_add_text(out, "BEGIN ISOLATION LEVEL READ COMMITTED ");
+    buf_add_text(out, writes ? "READ WRITE; " : "READ ONLY; ");
+    buf_add_text(out, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "
                       "SET LOCAL idle_in_transaction_session_timeout = 0; "
                       "SET LOCAL row_security = off; ");
     if (PQserverVersion(session->conn) >= 170000)

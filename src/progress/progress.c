@@ -56,6 +56,8 @@ void progress_lost_in(const struct progress *p, uint32_t version, struct buf *li
  * polling once all transactions up to its own are. */
 static bool is_ahead(const struct skip *skip, const struct progress *progress, uint64_t over_xid)
 {
+    if (change_id_is_claimed(skip->id))
+        return true; /* who writes the record drops it (relay/writer) */
     if (skip->id.kind == CHANGE_ID_POLL)
         return skip->id.xid >= over_xid;
     if (skip->id.final_lsn < progress->position.lsn)

@@ -140,8 +140,8 @@ static enum step produce(struct kafka_publisher *p, struct kafka_topic *topic,
 /* Ids of polling have no order, so all are until the relay takes the suspicion back. */
 static bool is_suspect(const struct publish_suspect *s, const struct message *m)
 {
-    if (s->from.kind == CHANGE_ID_POLL || m->id.kind == CHANGE_ID_POLL)
-        return s->from.kind == CHANGE_ID_POLL;
+    if (change_id_is_polled(s->from) || change_id_is_polled(m->id))
+        return change_id_is_polled(s->from);
     return !change_id_is_none(s->from) && change_id_compare(s->from, m->id) <= 0 &&
            change_id_compare(m->id, s->to) <= 0;
 }

@@ -25,6 +25,11 @@ static const struct origin_poll *from_const(const struct origin *o)
     return (const struct origin_poll *)o;
 }
 
+static bool claims(const struct origin_poll *o)
+{
+    return o->o.config->source.poll.strategy == POLL_CLAIM;
+}
+
 /* ---- The session ---- */
 
 static int connect_session(struct origin *base, struct error *err)
@@ -87,10 +92,11 @@ static int look(struct origin *base, struct found_origin *state, struct error *e
     struct poll_guard guard;
     struct buf snapshot = BUF_EMPTY, resume = BUF_EMPTY, prev = BUF_EMPTY;
     int result = ask_guard(o, &guard, &snapshot, err);
-    o->next_xid = 0;
+    o->next_xid = o->insert_lsn = 0;
     if (result == 0 && !guard.in_recovery) {
         poll_resume_write(buf_span(&snapshot), &resume);
         (void)poll_resume_read(buf_span(&resume), &prev, &o->next_xid);
+        o->insert_lsn = guard.insert_lsn;
     }
     *state = (struct found_origin){.present = true,
                                    .confirmed_lsn = POLL_BEGINNING_LSN,
@@ -113,6 +119,8 @@ static int judge(struct origin *base, enum origin_question question, const struc
                  struct error *err)
 {
     const struct origin_poll *o = from_base(base);
+    if (question == ORIGIN_MAY_GO_ON && claims(o))
+        return claim_judge_start(o->o.config, found, o->insert_lsn, err);
     if (question == ORIGIN_MAY_GO_ON)
         return poll_judge_start(o->o.config, found, o->next_xid, err);
     return found->system.in_recovery ? refuse_standby(err) : 0;
@@ -130,7 +138,8 @@ static int check(struct origin *base, const struct pg_system *system, const stru
 {
     (void)system;
     (void)before_setup;
-    return poll_load_tables(from_base(base), router, err);
+    struct origin_poll *o = from_base(base);
+    return claims(o) ? claim_load_tables(o, router, err) : poll_load_tables(o, router, err);
 }
 
 /* ---- Taking and starting ---- */
@@ -171,6 +180,12 @@ static int prepare(struct origin *base, enum origin_wish wish, const struct foun
             command_say(o->o.out, "polling: nothing was made at the server");
         return 0;
     }
+    if (claims(o) && wish == ORIGIN_ANEW) {
+        error_stop(err, REASON_NOT_ACCEPTED,
+                   "strategy: claim publishes what is pending, so it cannot begin from now on");
+        error_hint(err, "finish the rows that are not to be published, then begin with the rest");
+        return error_mend(err, "rebase --to beginning --accept-repeat");
+    }
     bool beginning = wish == ORIGIN_FIRST && o->o.config->source.poll.start == POLL_START_BEGINNING;
     return beginning ? 0 : take_snapshot(o, place, err);
 }
@@ -186,13 +201,34 @@ static int evict(struct origin *base, const struct found_holder *holder, bool *e
     return 0;
 }
 
-static int start(struct origin *base, const struct found *found, int64_t now_us,
-                 struct source **source, struct error *err)
+static int start_claiming(struct origin_poll *o, const struct found *found, int64_t now_us,
+                          struct source **source, bool *listens, struct error *err)
 {
-    struct origin_poll *o = from_base(base);
     const struct config_poll *poll = &o->o.config->source.poll;
     const struct progress *p = &found->progress;
-    assert(o->table_count > 0); /* checked before */
+    const struct claim_options options = {.tables = o->claimed,
+                                          .table_count = o->table_count,
+                                          .start = p->position,
+                                          .partial = p->partial,
+                                          .resume = p->resume,
+                                          .system_identifier = found->system.system_identifier,
+                                          .timeline = found->system.timeline,
+                                          .interval_us = poll->interval_ms * US_PER_MS,
+                                          .idle_interval_us = poll->idle_interval_ms * US_PER_MS,
+                                          .window_rows = (uint32_t)poll->page_rows,
+                                          .application = o->o.application,
+                                          .channel = o->channel,
+                                          .now_us = now_us};
+    struct pg_connection *sql = o->base.sql;
+    o->base.sql = NULL; /* the source's, even where it fails */
+    return claim_source_open(sql, &options, source, listens, err);
+}
+
+static int start_polling(struct origin_poll *o, const struct found *found, int64_t now_us,
+                         struct source **source, bool *listens, struct error *err)
+{
+    const struct config_poll *poll = &o->o.config->source.poll;
+    const struct progress *p = &found->progress;
     const struct poll_options options = {.tables = o->tables,
                                          .table_count = o->table_count,
                                          .start = p->position,
@@ -205,10 +241,20 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                                          .page_rows = (uint32_t)poll->page_rows,
                                          .channel = o->channel,
                                          .now_us = now_us};
-    struct pg_connection *sql = base->sql;
+    struct pg_connection *sql = o->base.sql;
+    o->base.sql = NULL; /* the source's, even where it fails */
+    return poll_source_open(sql, &options, source, listens, err);
+}
+
+static int start(struct origin *base, const struct found *found, int64_t now_us,
+                 struct source **source, struct error *err)
+{
+    struct origin_poll *o = from_base(base);
     bool listens = false;
-    base->sql = NULL; /* the source's, even where it fails */
-    if (poll_source_open(sql, &options, source, &listens, err) < 0)
+    assert(o->table_count > 0); /* checked before */
+    int result = claims(o) ? start_claiming(o, found, now_us, source, &listens, err)
+                           : start_polling(o, found, now_us, source, &listens, err);
+    if (result < 0)
         return -1;
     if (!listens)
         log_event(o->o.log, LOG_INFO, "poll.unwoken", "detail",
@@ -225,7 +271,9 @@ static void sign(const struct origin *base, struct progress *record)
     snprintf(record->slot, sizeof record->slot, "%s", base->label);
     if (record->resume.ptr != NULL || record->mode != PROGRESS_POLL)
         return;
-    if (o->first.len > 0)
+    if (claims(o))
+        record->resume = SPAN_LITERAL(CLAIM_RESUME_EMPTY);
+    else if (o->first.len > 0)
         record->resume = buf_span(&o->first);
     else if (record->position.lsn == POLL_BEGINNING_LSN)
         record->resume = SPAN_LITERAL("{\"prev\":\"3:3:\",\"target\":null,\"last_seq\":{}}");

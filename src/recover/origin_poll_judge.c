@@ -7,8 +7,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int begin_anew(struct error *err)
+static int begin_anew(const struct config_relay *config, struct error *err)
 {
+    if (config->source.poll.strategy == POLL_CLAIM) {
+        error_hint(err, "begin with what is pending in the tables; finish by hand before that what "
+                        "is published and not marked so");
+        return error_mend(err, "rebase --to beginning --accept-repeat");
+    }
     error_hint(err, "begin with what is committed from now on (rows of before that were not "
                     "published never will be; write those once more that consumers lack)");
     return error_mend(err, "rebase --to now --accept-loss");
@@ -40,10 +45,11 @@ static int judge_record(const struct config_relay *config, const struct found *f
     error_stop(err, REASON_MODE_CHANGED,
                "progress of relay %s was recorded under source.mode: wal, the file says poll",
                config->name.text);
-    return begin_anew(err);
+    return begin_anew(config, err);
 }
 
-static int judge_server(const struct found *found, struct error *err)
+static int judge_server(const struct config_relay *config, const struct found *found,
+                        struct error *err)
 {
     const struct progress *p = &found->progress;
     const struct pg_system *s = &found->system;
@@ -51,7 +57,7 @@ static int judge_server(const struct found *found, struct error *err)
         error_stop(err, REASON_OTHER_SYSTEM,
                    "progress is of the database system %" PRIu64 ", this server is %" PRIu64,
                    p->system_identifier, s->system_identifier);
-        return begin_anew(err);
+        return begin_anew(config, err);
     }
     if (p->timeline == s->timeline)
         return 0;
@@ -60,19 +66,27 @@ static int judge_server(const struct found *found, struct error *err)
                ": transactions that were published last may be lost in the failover, and their "
                "ids handed out again",
                s->timeline, p->timeline);
-    return begin_anew(err);
+    return begin_anew(config, err);
 }
 
-static int judge_history(const struct found *found, uint64_t next_xid, struct error *err)
+static int judge_history(const struct config_relay *config, const struct found *found,
+                         uint64_t next_xid, struct error *err)
 {
     struct buf prev = BUF_EMPTY;
     uint64_t xmax = 0;
+    struct claim_record claims;
     bool good = poll_resume_read(found->progress.resume, &prev, &xmax);
     buf_fini(&prev);
+    if (!good && claim_resume_read(found->progress.resume, &claims)) {
+        error_stop(
+            err, REASON_MODE_CHANGED,
+            "progress was recorded under source.poll.strategy: claim, the file says snapshot");
+        return begin_anew(config, err);
+    }
     if (!good) {
         error_stop(err, REASON_PROGRESS_UNREADABLE,
                    "resume of the progress record is none of polling");
-        return begin_anew(err);
+        return begin_anew(config, err);
     }
     if (next_xid >= xmax)
         return 0;
@@ -80,7 +94,30 @@ static int judge_history(const struct found *found, uint64_t next_xid, struct er
                "the server has handed out transaction ids below %" PRIu64 " only, although the "
                "relay has seen %" PRIu64 ": it was restored to an earlier time",
                next_xid, xmax);
-    return begin_anew(err);
+    return begin_anew(config, err);
+}
+
+static int judge_claims(const struct found *found, uint64_t insert_lsn, struct error *err)
+{
+    struct claim_record record;
+    if (!claim_resume_read(found->progress.resume, &record)) {
+        error_stop(
+            err, REASON_MODE_CHANGED,
+            "progress was recorded under source.poll.strategy: snapshot, the file says claim");
+        error_hint(err, "begin with what is pending in the tables");
+        return error_mend(err, "rebase --to beginning --accept-repeat");
+    }
+    if (insert_lsn >= record.flushed)
+        return 0;
+    char now[LSN_TEXT_MAX], before[LSN_TEXT_MAX];
+    error_stop(err, REASON_HISTORY_CHANGED,
+               "the server's write-ahead log ends at %s, although it was on disk up to %s: it was "
+               "restored to an earlier time",
+               lsn_format(insert_lsn, now), lsn_format(record.flushed, before));
+    error_hint(err,
+               "rows that are published may be pending again: finish those by hand, then begin "
+               "with what is pending");
+    return error_mend(err, "rebase --to beginning --accept-repeat");
 }
 
 static int judge_part(const struct config_relay *config, const struct progress *p,
@@ -96,19 +133,33 @@ static int judge_part(const struct config_relay *config, const struct progress *
                       p->config_hash);
 }
 
+static int judge_recovery(const struct found *found, struct error *err)
+{
+    if (!found->system.in_recovery)
+        return 0;
+    error_retry(err, REASON_IN_RECOVERY,
+                "the server is in recovery, where a snapshot does not tell what is under way");
+    return error_hint(err,
+                      "point source.connection at the primary (target_session_attrs=read-write)");
+}
+
+int claim_judge_start(const struct config_relay *config, const struct found *found,
+                      uint64_t insert_lsn, struct error *err)
+{
+    assert(config != NULL && found != NULL);
+    if (judge_record(config, found, err) < 0 || judge_recovery(found, err) < 0 ||
+        judge_server(config, found, err) < 0 || judge_claims(found, insert_lsn, err) < 0)
+        return -1;
+    return judge_part(config, &found->progress, err);
+}
+
 int poll_judge_start(const struct config_relay *config, const struct found *found,
                      uint64_t next_xid, struct error *err)
 {
     assert(config != NULL && found != NULL);
-    if (judge_record(config, found, err) < 0)
+    if (judge_record(config, found, err) < 0 || judge_recovery(found, err) < 0)
         return -1;
-    if (found->system.in_recovery) {
-        error_retry(err, REASON_IN_RECOVERY,
-                    "the server is in recovery, where a snapshot does not tell what is under way");
-        return error_hint(
-            err, "point source.connection at the primary (target_session_attrs=read-write)");
-    }
-    if (judge_server(found, err) < 0 || judge_history(found, next_xid, err) < 0)
+    if (judge_server(config, found, err) < 0 || judge_history(config, found, next_xid, err) < 0)
         return -1;
     return judge_part(config, &found->progress, err);
 }

@@ -45,11 +45,12 @@ static uint32_t number(struct span cell)
     return (uint32_t)strtoul(cell.ptr, NULL, 10);
 }
 
-static int load_columns(struct pg_connection *sql, const char *oid, struct arena *arena,
-                        struct relation *relation, bool **not_null, struct error *err)
+int poll_load_columns(struct origin_poll *o, const char *oid, struct relation *relation,
+                      bool **not_null, struct error *err)
 {
     struct pg_result *r = NULL;
-    if (pg_query(sql, columns_sql, 1, &oid, &r, err) < 0)
+    struct arena *arena = &o->arena;
+    if (pg_query(o->base.sql, columns_sql, 1, &oid, &r, err) < 0)
         return -1;
     relation->column_count = (uint32_t)pg_result_rows(r);
     relation->columns = arena_alloc_zero(arena, relation->column_count * sizeof(struct column));
@@ -119,7 +120,7 @@ static void advise(struct origin_poll *o, const struct poll_table *t, const stru
 }
 
 /* A row that a policy hides would be taken for published. */
-static int refuse_hidden(const char *name, const char *role, struct error *err)
+int poll_refuse_hidden(const char *name, const char *role, struct error *err)
 {
     error_stop(err, REASON_NO_PRIVILEGE,
                "row-level security of table %s may hide rows from the role %s", name, role);
@@ -140,7 +141,7 @@ static int check_rights(const struct poll_table *t, const struct pg_result *r, s
     pg_quote_identifier(&schema, t->relation.schema);
     tables_add_name(&name, t->relation.schema, t->relation.name);
     if (usage && select) {
-        refuse_hidden(buf_text(&name), buf_text(&role), err);
+        poll_refuse_hidden(buf_text(&name), buf_text(&role), err);
     } else {
         error_stop(err, REASON_NO_PRIVILEGE, "the role %s may not read table %s", buf_text(&role),
                    buf_text(&name));
@@ -201,8 +202,8 @@ static int check_xids(struct origin_poll *o, const struct poll_table *t, struct 
 }
 
 /* Its rows would come twice. */
-static int check_apart(struct origin_poll *o, const struct poll_table *t, const char *oid,
-                       const char *polled, struct error *err)
+int poll_check_apart(struct origin_poll *o, const struct relation *relation, const char *oid,
+                     const char *polled, struct error *err)
 {
     const char *const parameters[] = {oid, polled};
     struct pg_result *r = NULL;
@@ -213,7 +214,7 @@ static int check_apart(struct origin_poll *o, const struct poll_table *t, const 
         result = error_stop(err, REASON_ROUTE_UNREACHABLE,
                             "table %.*s.%.*s is part of %.*s.%.*s, which is polled, too: its rows "
                             "would be published twice",
-                            SPAN_ARG(t->relation.schema), SPAN_ARG(t->relation.name),
+                            SPAN_ARG(relation->schema), SPAN_ARG(relation->name),
                             SPAN_ARG(pg_result_cell(r, 0, 0)), SPAN_ARG(pg_result_cell(r, 0, 1)));
         error_hint(err, "keep the route of one of them");
     }
@@ -232,12 +233,13 @@ static int load_table(struct origin_poll *o, const struct routed_table *from, co
                                               .name = from->name,
                                               .identity = 'd',
                                               .version = 1}};
-    if (load_columns(o->base.sql, oid, &o->arena, &table->relation, &not_null, err) < 0)
+    if (poll_load_columns(o, oid, &table->relation, &not_null, err) < 0)
         return -1;
     if (find_column(table, "seq", TYPE_OID_INT8, TYPE_OID_INT4, not_null, &table->seq, err) < 0 ||
         find_column(table, "xid", TYPE_OID_XID8, TYPE_OID_XID8, not_null, &table->xid, err) < 0)
         return -1;
-    if (check_apart(o, table, oid, polled, err) < 0 || check_facts(o, table, oid, err) < 0)
+    if (poll_check_apart(o, &table->relation, oid, polled, err) < 0 ||
+        check_facts(o, table, oid, err) < 0)
         return -1;
     return check_xids(o, table, err);
 }
@@ -266,21 +268,30 @@ static void forget_publication(struct tables *tables)
         tables->items[i].published = tables->items[i].filtered = false;
 }
 
-int poll_load_tables(struct origin_poll *o, const struct router *router, struct error *err)
+int poll_routed_tables(struct origin_poll *o, const struct router *router, struct tables *tables,
+                       const char **oids, struct error *err)
 {
-    struct tables tables;
     const struct config_relay *config = o->o.config;
     o->base.advice[0] = '\0';
     o->table_count = 0;
     arena_reset(&o->arena);
-    if (tables_load(o->base.sql, config, router, ROUTER_INSERTS, &o->arena, &tables, err) < 0)
+    if (tables_load(o->base.sql, config, router, ROUTER_INSERTS, &o->arena, tables, err) < 0)
         return -1;
-    forget_publication(&tables);
-    if (tables_check(o->base.sql, config, router, &tables, &o->arena, err) < 0)
+    forget_publication(tables);
+    if (tables_check(o->base.sql, config, router, tables, &o->arena, err) < 0)
         return -1;
-    qsort(tables.items, tables.count, sizeof *tables.items, by_route);
+    qsort(tables->items, tables->count, sizeof *tables->items, by_route);
+    *oids = oids_of(&o->arena, tables);
+    return 0;
+}
+
+int poll_load_tables(struct origin_poll *o, const struct router *router, struct error *err)
+{
+    struct tables tables;
+    const char *polled;
+    if (poll_routed_tables(o, router, &tables, &polled, err) < 0)
+        return -1;
     o->tables = arena_alloc_zero(&o->arena, tables.count * sizeof *o->tables);
-    const char *polled = oids_of(&o->arena, &tables);
     for (uint32_t i = 0; i < tables.count; i++)
         if (load_table(o, &tables.items[i], polled, &o->tables[o->table_count++], err) < 0)
             return -1;

@@ -46,9 +46,18 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     e->kafka.suspect = relay->suspect;
 }
 
+struct behind {
+    const struct progress *progress;
+    uint64_t from_lsn; /* where the epoch began that had the refusals first */
+};
+
+/* The id of a claimed row names no place: it is tried again at once, in the window that follows. */
 static bool is_behind(struct change_id id, const void *of)
 {
-    const struct progress *progress = of;
+    const struct behind *behind = of;
+    const struct progress *progress = behind->progress;
+    if (change_id_is_claimed(id))
+        return progress->position.lsn > behind->from_lsn;
     if (id.kind == CHANGE_ID_POLL)
         return poll_resume_sees(progress->resume, id.xid);
     return id.final_lsn < progress->position.lsn ||
@@ -60,7 +69,8 @@ static bool is_behind(struct change_id id, const void *of)
 static void keep_refusals(struct relay *relay, const struct progress *progress)
 {
     struct refusals *refused = &relay->refused;
-    refusals_drop(refused, is_behind, progress);
+    struct behind behind = {progress, relay->refused_from.lsn};
+    refusals_drop(refused, is_behind, &behind);
     if (refusals_full_at(refused).kind == CHANGE_ID_POLL &&
         position_compare(progress->position, relay->refused_from) > 0)
         refusals_clear(refused);

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "encode/encode.h"
 #include "model/header_name.h"
+#include "source/source.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -132,6 +133,16 @@ static void note_looks(const struct writer *w, struct progress *record)
         f->xid = w->untouched_xid;
 }
 
+/* That a claimed row is behind is told by the record that holds its window, and by no place. */
+static void drop_claimed_skips(struct progress *record)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < record->skip_count; i++)
+        if (!claim_resume_has(record->resume, record->skips[i].id))
+            record->skips[kept++] = record->skips[i];
+    record->skip_count = kept;
+}
+
 static void begin_commit(struct writer *w, int64_t now_us)
 {
     assert(w->phase != WRITER_COMMITTING);
@@ -140,6 +151,7 @@ static void begin_commit(struct writer *w, int64_t now_us)
         w->tail.partial.part = same ? w->last.partial.part + 1 : 1;
     }
     progress_advance(&w->last, &w->tail, w->wall_us, &w->record);
+    drop_claimed_skips(&w->record);
     note_looks(w, &w->record);
     if (w->record.last.xid8 == 0)
         w->record.last.xid8 = progress_xid8(w->record.last.xid, w->next_xid);
@@ -394,8 +406,8 @@ static bool is_of_last_part(const struct writer *w, const struct message *messag
     if (last->partial.final_lsn == 0)
         return false;
     /* The id of a polled row does not name its window; its position begins with it. */
-    return message->id.kind == CHANGE_ID_POLL ? message->position.lsn == last->position.lsn
-                                              : message->id.final_lsn == last->partial.final_lsn;
+    return change_id_is_polled(message->id) ? message->position.lsn == last->position.lsn
+                                            : message->id.final_lsn == last->partial.final_lsn;
 }
 
 /* What belongs to a transaction of which parts are committed already says so. The batch is the

@@ -76,27 +76,12 @@ struct poll {
 
 /* ---- Opening ---- */
 
-/* A schema with a dot stands in quotes, as in the file; else two tables could have one name. */
-static void table_name(const struct poll_table *table, struct buf *name)
-{
-    struct span schema = table->relation.schema;
-    bool quoted = memchr(schema.ptr, '.', schema.len) || memchr(schema.ptr, '"', schema.len);
-    buf_add_text(name, quoted ? "\"" : "");
-    for (size_t i = 0; i < schema.len; i++) {
-        buf_add_char(name, schema.ptr[i]);
-        if (schema.ptr[i] == '"')
-            buf_add_char(name, '"');
-    }
-    buf_add_text(name, quoted ? "\"." : ".");
-    buf_add(name, table->relation.name);
-}
-
 static void read_reached(struct poll *p, const struct json_tree *last)
 {
     struct buf name = BUF_EMPTY;
     for (uint32_t i = 0; i < p->o.table_count; i++) {
         buf_reset(&name);
-        table_name(&p->o.tables[i], &name);
+        poll_table_name(&p->o.tables[i].relation, &name);
         p->reached[i].any = json_tree_member_i64(last, buf_text(&name), &p->reached[i].seq);
     }
     buf_fini(&name);
@@ -513,7 +498,7 @@ void poll_resume(const struct poll *p, struct buf *json)
         if (!p->reached[i].any)
             continue;
         buf_reset(&name);
-        table_name(&p->o.tables[i], &name);
+        poll_table_name(&p->o.tables[i].relation, &name);
         json_write_member_i64(&w, buf_text(&name), p->reached[i].seq);
     }
     json_write_end_object(&w);

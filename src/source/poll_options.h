@@ -122,6 +122,10 @@ void poll_sql(const struct poll_question *question, const struct poll_options *o
 /* The cells of the guard's row. False: they cannot be read. */
 #define POLL_GUARD_CELLS 11
 bool poll_read_guard(const struct span cells[POLL_GUARD_CELLS], struct poll_guard *guard);
+/* The statement that asks for them, but for the last: the caller's own. */
+extern const char poll_guard_sql[];
+/* Appends the name of a table as it stands in the record. */
+void poll_table_name(const struct relation *relation, struct buf *name);
 /* A place is flushed: what is written begins behind a page's header. */
 bool poll_is_flushed(const struct poll_guard *target, uint64_t flush_lsn);
 

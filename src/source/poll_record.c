@@ -47,3 +47,18 @@ bool poll_resume_sees(struct span resume, uint64_t xid)
     buf_fini(&prev);
     return sees;
 }
+
+/* A schema with a dot stands in quotes, as in the file; else two tables could have one name. */
+void poll_table_name(const struct relation *relation, struct buf *name)
+{
+    struct span schema = relation->schema;
+    bool quoted = memchr(schema.ptr, '.', schema.len) || memchr(schema.ptr, '"', schema.len);
+    buf_add_text(name, quoted ? "\"" : "");
+    for (size_t i = 0; i < schema.len; i++) {
+        buf_add_char(name, schema.ptr[i]);
+        if (schema.ptr[i] == '"')
+            buf_add_char(name, '"');
+    }
+    buf_add_text(name, quoted ? "\"." : ".");
+    buf_add(name, relation->name);
+}

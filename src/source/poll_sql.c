@@ -29,7 +29,7 @@ static void add_column(const struct poll_table *table, uint32_t column, struct b
 
 #define UNLESS_IN_RECOVERY(what) "CASE WHEN NOT pg_is_in_recovery() THEN " what " END, "
 
-static const char guard_sql[] =
+const char poll_guard_sql[] =
     "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM "
     "pg_control_system()), " UNLESS_IN_RECOVERY(
         "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))"
@@ -152,7 +152,7 @@ static void add_page(const struct poll_question *q, const struct poll_table *t, 
 void poll_sql(const struct poll_question *q, const struct poll_options *o, struct buf *sql)
 {
     assert(q->ask != POLL_ASK_NOTHING && sql != NULL);
-    buf_add_text(sql, guard_sql);
+    buf_add_text(sql, poll_guard_sql);
     add_bound(q, o, sql);
     if (q->ask == POLL_ASK_PAGE)
         add_page(q, &o->tables[q->table], sql);

@@ -1,5 +1,5 @@
 /* source/: where changes come from. Every source speaks BEGIN … COMMIT; nobody knows which one
- * runs: source/stream, or source/poll (source/poll_options.h).
+ * runs: source/stream, source/poll or source/claim (source/poll_options.h, claim_options.h).
  *
  * Each is split in two. `struct stream` is sans-I/O: CopyData payloads in, changes and status bytes
  * out, told the time, never asking for it; it keeps I1 on the status bytes, drops what is behind
@@ -156,5 +156,5 @@ struct type_registry *stream_types(struct stream *stream);
 int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
                        struct source **source, struct error *err);
 
-#include "source/poll_options.h"
+#include "source/claim_options.h" /* and poll_options.h */
 #endif

@@ -215,7 +215,8 @@ with e2e.Case(config=POLL, label="_bad", sql="""
     case.command(of("public.outbox", **{"as": "change", "format": "debezium", "headers": None, "topic": None}),
                  "check", code=2, says="outbox routes alone")
     case.command(of("public.outbox", topic="{@lsn}"), "check", code=2, says="no place in the write-ahead log")
-    case.command(case.relay({"source": {"poll": {"strategy": "claim"}}}), "check", code=2, says="strategy")
+    case.command(case.relay({"source": {"poll": {"strategy": "claim", "start": "now"}}}), "check", code=2,
+                 says="source.poll.start")
     case.command(case.relay({"source": {"poll": {"interval_ms": 900, "idle_interval_ms": 10}}}), "check", code=2,
                  says="idle_interval_ms")
     case.command(of("public.outbox"), "run", "--publisher", "stdout", code=2, says="this relay polls")

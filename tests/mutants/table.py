@@ -68,6 +68,22 @@ MUTANTS = [
            [("bool full = p->rows >= p->limit;", "bool full = p->rows > p->limit;")],
            "unit source_poll_sim_test", r"is committed and published 0 times"),
 
+    # ---- Claiming ----
+    Mutant("a-committed-id-is-trusted", "what a crash forgets was not finished", STREAM,
+           [("} else if (c->old_ids) {", "} else if (c->old_ids && c->status != CLAIM_COMMITTED) {")],
+           "unit source_claim_sim_test", r"was made pending \d+ times and published"),
+    Mutant("what-is-pending-anew-is-finished", "every pending row is published", STREAM,
+           [(".written_before = c->status == CLAIM_COMMITTED,", ".written_before = false,")],
+           "unit source_claim_sim_test", r"was made pending \d+ times and published"),
+    Mutant("redone-without-a-record", "a finish is recorded before it commits", STREAM,
+           [("if (c->redone > 0 || c->open_part) end_window(c);",
+             "if (c->redone > 0 || c->open_part) c->phase = COMMIT;")],
+           "unit source_claim_sim_test", r"FAILED.*each_row_is_published_once"),
+    Mutant("finished-before-kafka", "no row is finished that Kafka does not hold", STREAM,
+           [("c->phase == ENDING && !gives(c) && c->committed_lsn == c->prev_lsn",
+             "c->phase == ENDING && !gives(c)")],
+           "unit source_claim_sim_test", r"FAILED.*each_row_is_published_once"),
+
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
            [("int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);",

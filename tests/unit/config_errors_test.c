@@ -174,7 +174,7 @@ static const struct bad tails[] = {
      "known here: name, from, as, columns, topic, key, headers, format, debezium_compatible, "
      "debezium, event_router, when, type, value, jq, jq_numbers, row, rename, drop, constants, "
      "cloudevents, "
-     "value_encoding, on_error, continue"},
+     "value_encoding, on_error, poll, continue"},
     {"    type: x\n", "5: routes[0].type: it is for as: event", "config_value",
      "delete it, or say as: event"},
     {"    format: cloudevents\n", "5: routes[0].format: format: cloudevents is for as: event",
@@ -200,8 +200,27 @@ static const struct bad tails[] = {
      "config_value", ""},
     {"source: {mode: slot}\n", "7: source.mode: expected wal or poll, found \"slot\"",
      "config_value", ""},
-    {"source: {poll: {strategy: claim}}\n",
-     "7: source.poll.strategy: expected snapshot, found \"claim\"", "config_value", ""},
+    {"source: {poll: {strategy: lease}}\n",
+     "7: source.poll.strategy: expected snapshot or claim, found \"lease\"", "config_value", ""},
+    {"    poll: {done: update}\n",
+     "5: routes[0].poll.done: it is for source.mode: poll with source.poll.strategy: claim",
+     "config_value", "delete it, or say so"},
+    {"    poll: {done: update}\nsource: {mode: poll, poll: {strategy: claim}}\n",
+     "5: routes[0].poll.done: done: update needs column and value", "config_value",
+     "name the column that says whether a row is published, and what it is then"},
+    {"    poll: {column: a}\nsource: {mode: poll, poll: {strategy: claim}}\n",
+     "5: routes[0].poll.done: done: delete sets no column: column, value and pending are for done: "
+     "update",
+     "config_value", "say done: update, or delete those lines"},
+    {"    poll: {done: update, column: a, value: x, pending: x}\n"
+     "source: {mode: poll, poll: {strategy: claim}}\n",
+     "7: routes[0].poll.value: value and pending are the same: a row would be published again and "
+     "again",
+     "config_value", "say what a row has that is published, and what one has that is not"},
+    {"source: {mode: poll, poll: {strategy: claim, start: now}}\n",
+     "5: source.poll.start: strategy: claim publishes what is pending, whenever it was written",
+     "config_value",
+     "leave source.poll.start out, and finish the rows that are not to be published before setup"},
     {"source: {poll: {interval_ms: 900}}\n",
      "7: source.poll.interval_ms: 900 is more than source.poll.idle_interval_ms, 500",
      "config_value", ""},

@@ -1,0 +1,54 @@
+/* claim_record: resume of the progress record of who claims, for those who claim nothing.
+ *
+ *   {"ids": {"public.outbox": "17,18"}, "xid": "742", "flushed": "0/1A2B3C0"} */
+#include "source/claim_options.h"
+
+#include "json/json_read.h"
+#include "json/json_write.h"
+#include "model/position.h"
+
+bool claim_resume_read(struct span resume, struct claim_record *record)
+{
+    struct json_tree *root = NULL;
+    struct error bad = ERROR_INIT;
+    struct span flushed;
+    *record = (struct claim_record){0, 0};
+    bool good = resume.ptr != NULL && json_tree_parse(resume, &root, &bad) == 0 &&
+                json_tree_kind(json_tree_member(root, "ids")) == JSON_TREE_OBJECT &&
+                json_tree_member_string(root, "flushed", &flushed) &&
+                lsn_parse(flushed, &record->flushed);
+    if (good && !json_tree_is_null(json_tree_member(root, "xid")))
+        good = json_tree_member_u64(root, "xid", &record->xid);
+    json_tree_free(root);
+    return good;
+}
+
+static bool has(struct span list, const char *key, size_t len)
+{
+    for (size_t at = 0; at + len <= list.len; at++) {
+        bool starts = at == 0 || list.ptr[at - 1] == ',';
+        bool ends = at + len == list.len || list.ptr[at + len] == ',';
+        if (starts && ends && memcmp(list.ptr + at, key, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool claim_resume_has(struct span resume, struct change_id id)
+{
+    struct json_tree *root = NULL;
+    struct error bad = ERROR_INIT;
+    char key[CHANGE_ID_KEY_MAX];
+    bool found = false;
+    if (!change_id_is_claimed(id) || resume.ptr == NULL || json_tree_parse(resume, &root, &bad) < 0)
+        return false;
+    size_t len = change_id_format_key(id, key);
+    const struct json_tree *ids = json_tree_member(root, "ids");
+    for (size_t i = 0; i < json_tree_count(ids); i++) {
+        struct span list;
+        const char *table = json_tree_name_at(ids, i);
+        found |= json_tree_member_string(ids, table, &list) && has(list, key, len);
+    }
+    json_tree_free(root);
+    return found;
+}

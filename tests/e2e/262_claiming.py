@@ -1,0 +1,150 @@
+"""source.poll.strategy: claim. Tables of three shapes: a status column with times, a lease and attempts; delete
+after; a partitioned one. A crash at each point of a window, kill -9 again and again, a pooler: all once, in order,
+and nothing is left pending. A row that the application has locked is waited for. A server that forgets a claim, and
+hands its id out again. What a table lacks."""
+
+import os
+import random
+import re
+import signal
+import time
+
+import e2e
+import flows
+import lab.pgbouncer
+import oracle
+import psycopg2
+
+dice = random.Random(e2e.seed())
+CLAIM = {"source": {"mode": "poll", "poll": {"strategy": "claim", "interval_ms": 5, "idle_interval_ms": 100}}}
+SHAPE = """
+    ALTER TABLE public.outbox ADD COLUMN status text NOT NULL DEFAULT 'PENDING', ADD COLUMN delivered_at timestamptz,
+        ADD COLUMN available_at timestamptz, ADD COLUMN locked_until timestamptz,
+        ADD COLUMN attempts int NOT NULL DEFAULT 0;
+    CREATE INDEX pending ON public.outbox (seq, id) WHERE status = 'PENDING'"""
+STATUS = {"done": "update", "column": "status", "value": "DELIVERED", "pending": "PENDING", "key": "id", "order": "seq",
+          "available_at": "available_at", "lease": "locked_until", "attempts": "attempts", "attempts_max": 3}
+
+
+def route(case, **more):
+    return {"routes": [dict(case.config()["routes"][0], **more)]}
+
+
+def claims(label, poll=None, **options):
+    case = e2e.Case(config=CLAIM, label=label, **options)
+    case.more_config = e2e.merge(CLAIM, route(case, **({"poll": poll} if poll else {})))
+    return case
+
+
+def crashes(case, relay, point):
+    relay.start(env={"WALFERRY_CRASH_AT": point})
+    code = relay.wait(30)
+    assert code == -signal.SIGKILL, "%s did not crash: %s%s" % (point, code, e2e.lab.process.tail(relay.log))
+
+
+def nothing_is_left(case, where="true"):
+    assert case.one("SELECT count(*) FROM public.outbox WHERE %s" % where) == 0, "rows are pending that are published"
+
+
+def insert(case, key, **columns):
+    """A row of its own, whose id is given back; truth knows it from then on."""
+    n = case.one("SELECT coalesce(max(n), 0) + 1 FROM e2e.truth")
+    return case.one("WITH o AS (INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload%s)"
+                    " VALUES ('order', %%s, 'Put', '{}'%s) RETURNING id) INSERT INTO e2e.truth (id, topic, key, n)"
+                    " SELECT id::text, 'order', %%s, %%s FROM o RETURNING id" % (
+                        "".join(", " + name for name in columns), ", %s" * len(columns)),
+                    (key, *columns.values(), key, n))
+
+
+def status(case, identity):
+    return case.sql("SELECT status, attempts FROM public.outbox WHERE id = %s::uuid", (identity,))[0]
+
+
+def waits(case, relay):
+    """For a time, and for a lease."""
+    first = insert(case, "timed", available_at="2020-01-01")
+    later = insert(case, "timed", available_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3)))
+    leased = insert(case, "leased", locked_until=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3)))
+    e2e.wait("the row that is due", lambda: case.seen(0.1) < 0 or first in case.tail.ids, 20)
+    assert later not in case.tail.ids and leased not in case.tail.ids
+    case.drain(relay=relay)
+    assert status(case, later) == ("DELIVERED", 1), status(case, later)
+
+
+def waits_for_a_lock(case, relay):
+    """The order of a key stands above haste: what is behind a locked row waits with it."""
+    case.stop(relay)
+    other = psycopg2.connect(case.dsn())
+    first, second = insert(case, "a"), insert(case, "a")
+    with other.cursor() as cursor:
+        cursor.execute("UPDATE public.outbox SET payload = '{\"changed\": 1}' WHERE id = %s::uuid", (first,))
+    case.start(relay)
+    time.sleep(1)
+    assert case.seen(0.2) >= 0 and first not in case.tail.ids and second not in case.tail.ids, "a lock was passed over"
+    other.commit()
+    case.drain(relay=relay)
+    assert [event.value for event in case.tail.events if oracle.header(event, "id") == first] == [b'{"changed": 1}']
+    # What is rolled back meanwhile, or deleted, is no row to be published.
+    case.stop(relay)
+    third = insert(case, "a")
+    with other.cursor() as cursor:
+        cursor.execute("DELETE FROM public.outbox WHERE id = %s::uuid", (third,))
+    case.start(relay)
+    time.sleep(0.5)
+    other.commit()
+    other.close()
+    case.sql("DELETE FROM e2e.truth WHERE id = %s", (third,))
+    insert(case, "a")
+    case.drain(relay=relay)
+    assert third not in case.tail.ids
+
+
+with claims("_status", STATUS, sql=SHAPE) as case:
+    relay = case.relay()
+    case.put(rows=7)
+    case.command(relay, "setup", says=("topics: created", "progress: begins at"))
+    assert "warning: without" not in case.command(relay, "check", "--connect", says="polling can go on")
+    case.start(relay)
+    case.drain(relay=relay)
+    waits(case, relay)
+    waits_for_a_lock(case, relay)
+    for event in case.tail.events:
+        assert re.fullmatch(r"\d+-k[0-9a-f-]{36}", oracle.header(event, "walferry-id")), event
+    nothing_is_left(case, "status <> 'DELIVERED' OR attempts <> 1")
+    # What nobody will try again is said, and stays.
+    case.stop(relay)
+    case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload, attempts)"
+             " VALUES ('order', 'k', 'Put', '{}', 3)")
+    case.command(relay, "check", "--connect", says=r"1 rows of \"?public\"?.\"?outbox\"? are abandoned")
+    # A change that cannot be published ends the relay, and is passed over, and finished.
+    bad = case.one("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)"
+                   " VALUES ('no topic', 'k', 'Put', '{}') RETURNING id::text")
+    text = case.refused(case.relay(), 5, (r"change \d+-k[0-9a-f-]{36}", "illegal_topic"))
+    case.put()
+    case.mend(case.relays[-1], text)
+    relay = case.start(case.relay())
+    case.drain(relay=relay)
+    e2e.wait("a row that is finished", lambda: status(case, bad) == ("DELIVERED", 1), 10)
+    e2e.wait("a skip that has done its work", lambda: case.progress()[-1]["skip"] == [], 10)
+    case.put()
+    case.drain(relay=relay)
+    # Idle, the record names no ids, and nothing is asked of a transaction that may be forgotten one day.
+    e2e.wait("an empty record", lambda: case.progress()[-1]["resume"]["ids"] == {}, 10)
+    case.stop(relay)
+    for point in ("P1:1", "P2:1", "P3:1", "C3:2", "C5:2"):
+        case.put(rows=5)
+        crashes(case, case.relay(), point)
+    relay = case.relay({"source": {"poll": {"page_rows": 2}}})
+    for point in ("P1:2", "P2:2", "P3:2"):
+        case.put(rows=5)
+        crashes(case, relay, point)
+    relay.start("--until-caught-up")
+    assert relay.wait(30) == 0, relay.log_text()
+    case.judge()
+    nothing_is_left(case, "status <> 'DELIVERED' AND attempts < 3")
+
+with claims("_delete") as case:
+    case.more_config = e2e.merge(case.more_config, {"source": {"poll": {"page_rows": 7}}, "delivery": {"batch_events": 20}})
+    flows.kills(case, 8, 0.1, 0.7, dice, seed=e2e.seed(), delete=0)
+    case.judge()
+    nothing_is_left(case)
