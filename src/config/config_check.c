@@ -370,11 +370,31 @@ static int check_columns(const struct config_reader *reader, const struct config
     return error_hint(err, "delete one of them");
 }
 
+/* A field is what truncating wants, and nothing else. */
+static int check_oversize(const struct config_reader *reader, const struct config_route *route,
+                          struct error *err)
+{
+    const struct config_oversize *oversize = &route->oversize;
+    bool truncates = oversize->policy == OVERSIZE_TRUNCATE;
+    if (truncates == (oversize->field.text != NULL))
+        return 0;
+    if (truncates) {
+        config_fail(err, reader, route->name.line, "routes[].oversize.field", REASON_CONFIG_MISSING,
+                    "policy: truncate needs it");
+        return error_hint(err, "name the text that may be cut, as in field: payload.note");
+    }
+    config_fail(err, reader, oversize->field.line, "routes[].oversize.field", REASON_CONFIG_VALUE,
+                "it is for policy: truncate");
+    return error_hint(err, "delete it, or say policy: truncate");
+}
+
 /* What goes together. The lines of words are not kept, so the name's is given. */
 static int check_kind(const struct config_reader *reader, const struct config_relay *relay,
                       const struct config_route *route, struct error *err)
 {
     uint32_t line = route->name.line;
+    if (check_oversize(reader, route, err) < 0)
+        return -1;
     bool change = route->as == ROUTE_CHANGE, enveloped = route->format == FORMAT_DEBEZIUM;
     if (change != enveloped && (change || route->as != ROUTE_EVENT)) {
         config_fail(err, reader, line, "routes[].format", REASON_CONFIG_VALUE,

@@ -7,6 +7,7 @@
 #include "config/config_claim.h"
 #include "config/config_event.h"
 #include "config/config_event_router.h"
+#include "config/config_oversize.h"
 
 enum source_mode { SOURCE_WAL, SOURCE_POLL };
 enum poll_strategy { POLL_SNAPSHOT, POLL_CLAIM };
@@ -115,6 +116,7 @@ struct config_route {
     enum value_encoding value_encoding;
     enum on_error on_error;
     struct config_claim claim;
+    struct config_oversize oversize;
     bool continue_matching; /* continue: true */
 };
 

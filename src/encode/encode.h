@@ -85,6 +85,14 @@ void encoders_close(struct encoders *encoders); /* NULL is legal */
 int encode_message(struct encoders *encoders, const struct event *event, struct arena *arena,
                    struct message *message, struct error *err);
 
+/* ---- What is too large ---- */
+
+/* Cuts the text at the route's oversize.field by `over` bytes of the encoded value or a little
+ * more, between two characters, and says so in a header, which counts, too. False, and nothing
+ * changed: there is no such text, or it is too short. Once. */
+bool message_truncate(struct message *message, const struct config_route *route, size_t over,
+                      struct arena *arena);
+
 /* ---- Dead letters ---- */
 
 /* The key of an event that may be half made; absent where it cannot be told. */

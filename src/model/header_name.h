@@ -11,6 +11,7 @@
 #define HEADER_TIME HEADER_PREFIX "time"     /* where the topic does not take the event's own */
 #define HEADER_REPLAY HEADER_PREFIX "replay" /* number of the command that sent it again */
 #define HEADER_LETTER HEADER_PREFIX "letter" /* no letter, but what became of one */
+#define HEADER_TRUNCATED HEADER_PREFIX "truncated" /* field, and bytes of the value before */
 /* Of dead letters. */
 #define HEADER_ERROR_REASON HEADER_PREFIX "error-reason" /* slug of base/reason.def */
 #define HEADER_ERROR_MESSAGE HEADER_PREFIX "error-message"

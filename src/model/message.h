@@ -21,6 +21,8 @@ struct message {
     int32_t partition;    /* -1: by key */
     uint32_t route;       /* MESSAGE_NO_ROUTE: no event, but a relay's own record: the answer to
                              a command, or where a transaction begins or ends */
+    bool measured;        /* its size is judged as it stands, whatever compression makes of it */
+    bool truncated;       /* a text in its value was cut, so that it fits */
     bool topic_of_row;    /* as of its event */
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;

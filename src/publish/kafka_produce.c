@@ -43,13 +43,15 @@ static int check_size(struct kafka_publisher *p, struct kafka_topic *topic,
                       struct error *err)
 {
     int64_t bytes = kafka_message_bytes(message, strlen(stamp->true_time));
+    p->base.excess = 0;
     if (bytes <= topic->max_message_bytes ||
-        (!message->dead_letter && is_compressed(p->options.kafka)))
+        (!message->dead_letter && !message->measured && is_compressed(p->options.kafka)))
         return 0;
     if (kafka_find_limit(&p->topics, topic, err) < 0)
         return -1;
     if (bytes <= topic->max_message_bytes)
         return 0;
+    p->base.excess = (size_t)(bytes - topic->max_message_bytes);
     error_data(err, REASON_MESSAGE_TOO_LARGE,
                "a message of %" PRId64 " bytes for topic %s, which takes %" PRId64
                " (max.message.bytes)",

@@ -42,6 +42,7 @@ struct publisher {
     /* What was opened, or made anew between two transactions, is ours only once a claim went
      * through it: until then put() must not be called, and what commit() gets is the claim. */
     bool claim_due;
+    size_t excess;     /* of what was refused last for its size: bytes too many; 0: not known */
     uint32_t refusals; /* of records that were sent alone */
 };
 

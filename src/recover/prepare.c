@@ -23,7 +23,8 @@ const char *relay_letter_topic(const struct config_relay *config)
 {
     assert(config->dead_letter.topic.text != NULL);
     for (uint32_t i = 0; i < config->routes.count; i++)
-        if (config->routes.items[i].on_error == ON_ERROR_DEAD_LETTER)
+        if (config->routes.items[i].on_error == ON_ERROR_DEAD_LETTER ||
+            config->routes.items[i].oversize.policy == OVERSIZE_DEAD_LETTER)
             return config->dead_letter.topic.text;
     return NULL;
 }

@@ -134,6 +134,7 @@ static int put_event(struct filler *f, struct batch *batch, struct error *err)
     if (got != 0)
         return got;
     message->letter = spare_letter(f, batch, message);
+    message->measured = f->share.measured;
     batch_add(batch);
     return 0;
 }
@@ -151,6 +152,7 @@ static void judge_event(struct filler *f, bool routed, struct batch *batch, stru
         share->letter = NULL;
         share->held = NULL;
         share->verdict = verdict_before(f->o.verdicts, share->unit, err);
+        share->measured = verdict_measures(f->o.verdicts, share->unit);
     }
     if (!routed && share->verdict == VERDICT_PUBLISH)
         share->verdict = verdict_on_event(f->o.verdicts, share->unit, err);

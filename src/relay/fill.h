@@ -26,6 +26,7 @@ struct filler_share {
     struct verdict_unit unit;
     enum verdict verdict;
     uint32_t first; /* messages of the batch before it */
+    bool measured;  /* as its messages are */
     bool lettered;  /* its dead letter is in the batch, in the place of all that it is */
     const struct message *letter; /* kept beside its messages; NULL: none */
     struct held_key *held;        /* the group that its keys are held in; NULL: none */

@@ -37,7 +37,20 @@ static const struct verdict_refusal *find_refusal(const struct verdict_facts *fa
 bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route)
 {
     assert(route < facts->routes->count);
-    return facts->routes->items[route].on_error == ON_ERROR_DEAD_LETTER;
+    const struct config_route *r = &facts->routes->items[route];
+    return r->on_error == ON_ERROR_DEAD_LETTER || r->oversize.policy == OVERSIZE_DEAD_LETTER;
+}
+
+static bool is_to_be_cut(const struct verdict_facts *facts, const struct verdict_refusal *refusal)
+{
+    return refusal->reason == REASON_MESSAGE_TOO_LARGE &&
+           route_of(facts, refusal->unit)->oversize.policy == OVERSIZE_TRUNCATE;
+}
+
+bool verdict_measures(const struct verdict_facts *facts, struct verdict_unit unit)
+{
+    const struct verdict_refusal *refusal = find_refusal(facts, unit);
+    return refusal != NULL && is_to_be_cut(facts, refusal);
 }
 
 enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
@@ -53,7 +66,7 @@ enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_un
         return VERDICT_PASS_OVER;
     }
     const struct verdict_refusal *refusal = find_refusal(facts, unit);
-    if (refusal == NULL)
+    if (refusal == NULL || is_to_be_cut(facts, refusal))
         return VERDICT_PUBLISH;
     error_data(err, refusal->reason, "%s", refusal->text);
     return verdict_on_event(facts, unit, err);
@@ -80,13 +93,32 @@ static void word_end(const struct verdict_facts *facts, const struct config_rout
         error_mend(err, "skip %s", id);
 }
 
+/* What cannot be cut is as any other error. */
+static enum on_error on_error_of(const struct config_route *route, const struct error *err)
+{
+    if (err->reason != REASON_MESSAGE_TOO_LARGE)
+        return route->on_error;
+    switch (route->oversize.policy) {
+    case OVERSIZE_STOP:
+        return ON_ERROR_STOP;
+    case OVERSIZE_SKIP:
+        return ON_ERROR_SKIP;
+    case OVERSIZE_DEAD_LETTER:
+        return ON_ERROR_DEAD_LETTER;
+    case OVERSIZE_ON_ERROR:
+    case OVERSIZE_TRUNCATE:
+        break;
+    }
+    return route->on_error;
+}
+
 /* The route's on_error decides; but of an UPDATE of an outbox its own word for that. */
 static enum verdict policy_of(const struct config_route *route, const struct error *err)
 {
     if (err->reason == REASON_INVALID_OPERATION)
         return route->router.invalid_operation == INVALID_OPERATION_ERROR ? VERDICT_PASS_OVER
                                                                           : VERDICT_END;
-    switch (route->on_error) {
+    switch (on_error_of(route, err)) {
     case ON_ERROR_SKIP:
         return VERDICT_PASS_OVER;
     case ON_ERROR_DEAD_LETTER:

@@ -48,6 +48,9 @@ enum verdict verdict_on_event(const struct verdict_facts *facts, struct verdict_
 enum verdict verdict_on_message(const struct verdict_facts *facts, struct verdict_unit unit,
                                 struct error *err);
 
+/* Was it refused for its size, and is it to be cut? Then its messages are measured as they stand.
+ */
+bool verdict_measures(const struct verdict_facts *facts, struct verdict_unit unit);
 /* Will its route end the relay for the error, of kind ERROR_DATA? Says and counts nothing. */
 bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
                   const struct error *err);

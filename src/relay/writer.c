@@ -354,6 +354,19 @@ static int on_refused_state(const struct message *message, struct error *err)
     return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend that topic");
 }
 
+/* True where it is another message now, which may fit. */
+static bool truncate(struct writer *w, struct message *message, const struct error *err)
+{
+    const struct config_route *route = &w->o.verdicts->routes->items[message->route];
+    size_t excess = w->o.publisher->excess;
+    if (err->reason != REASON_MESSAGE_TOO_LARGE || excess == 0 ||
+        route->oversize.policy != OVERSIZE_TRUNCATE ||
+        !message_truncate(message, route, excess, &newest(w)->arena))
+        return false;
+    metrics_add_route(w->o.verdicts->metrics, METRIC_TRUNCATED, message->route, 1);
+    return true;
+}
+
 /* 0: on behind the message. 1: something else stands in its place. before: what the broker had
  * refused until then. */
 static int on_refused(struct writer *w, struct message *message, uint32_t before, struct error *err)
@@ -375,6 +388,12 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
         else
             verdict_on_mark(w->o.verdicts, unit.id, err);
         return 0;
+    }
+    message->headers = w->plain_headers;
+    message->header_count = w->plain_header_count;
+    if (truncate(w, message, err)) {
+        *err = ERROR_INIT;
+        return 1;
     }
     if (message->replayed)
         return begin_anew(w, unit, "a dead letter that is sent again", err);
@@ -472,17 +491,24 @@ static bool prepare(struct writer *w, struct batch *batch, struct message *messa
 
 /* A unit goes out whole or not at all, so what follows its first message is looked at before that
  * one is handed over. */
-static enum step check_rest(const struct writer *w, const struct batch *batch,
-                            const struct message *message, struct error *err)
+static enum step check_rest(struct writer *w, struct batch *batch, const struct message *message,
+                            struct error *err)
 {
     struct verdict_unit unit = unit_of(message);
-    const struct message *end = batch->messages + batch->count;
     enum step result = STEP_DONE;
-    if (w->sent || message->dead_letter || verdict_unit_equal(unit, w->produced))
+    if (w->sent || message->dead_letter || unit.route == MESSAGE_NO_ROUTE ||
+        verdict_unit_equal(unit, w->produced))
         return STEP_DONE;
-    for (const struct message *m = message + 1;
-         m < end && result == STEP_DONE && verdict_unit_equal(unit_of(m), unit); m++)
+    for (uint32_t i = w->next + 1; i < batch->count && result == STEP_DONE; i++) {
+        struct message *m = &batch->messages[i];
+        if (!verdict_unit_equal(unit_of(m), unit))
+            break;
         result = publisher_check(w->o.publisher, batch, m, err);
+        if (result == STEP_FAILED && err->kind == ERROR_DATA && truncate(w, m, err)) {
+            *err = ERROR_INIT;
+            result = publisher_check(w->o.publisher, batch, m, err);
+        }
+    }
     return result;
 }
 

@@ -174,7 +174,7 @@ static const struct bad tails[] = {
      "known here: name, from, as, columns, topic, key, headers, format, debezium_compatible, "
      "debezium, event_router, when, type, value, jq, jq_numbers, row, rename, drop, constants, "
      "cloudevents, "
-     "value_encoding, on_error, poll, continue"},
+     "value_encoding, on_error, poll, oversize, continue"},
     {"    type: x\n", "5: routes[0].type: it is for as: event", "config_value",
      "delete it, or say as: event"},
     {"    format: cloudevents\n", "5: routes[0].format: format: cloudevents is for as: event",
@@ -197,6 +197,17 @@ static const struct bad tails[] = {
      "CloudEvents have a type: add type: OrderPlaced"},
     {"    as: event\n    topic: t\n    key: ''\n    when: {op: [truncate]}\n",
      "10: routes[0].when.op: expected a list of insert, update, delete or read, found \"truncate\"",
+     "config_value", ""},
+    {"    oversize: {policy: truncate}\n", "5: routes[0].oversize.field: policy: truncate needs it",
+     "config_missing", "name the text that may be cut, as in field: payload.note"},
+    {"    oversize: {field: note}\n", "7: routes[0].oversize.field: it is for policy: truncate",
+     "config_value", "delete it, or say policy: truncate"},
+    {"    oversize: {policy: truncate, field: a..b}\n",
+     "7: routes[0].oversize.field: expected names with dots between them, found \"a..b\"",
+     "config_value", ""},
+    {"    oversize: {policy: claim_check}\n",
+     "7: routes[0].oversize.policy: expected on_error, stop, skip, dead_letter or truncate, found "
+     "\"claim_check\"",
      "config_value", ""},
     {"source: {mode: slot}\n", "7: source.mode: expected wal or poll, found \"slot\"",
      "config_value", ""},

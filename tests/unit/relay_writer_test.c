@@ -666,6 +666,57 @@ static void behind_a_cut_the_part_is_committed(void **state)
     journal_is(f, "commit 1000/7 partial 1100 done 7; ");
 }
 
+/* Behind a refusal the writer looks at the clock. */
+static void run_on(struct fixture *f)
+{
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(run(f), 0);
+}
+
+/* Also the second of a unit; and what cannot be cut is as on_error says. */
+static void what_is_too_large_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.base.ops = &checking_ops;
+    f->publisher.base.excess = 2;
+    f->publisher.refuse = "{\"a\":\"0123456789012345678901234567890123456789"
+                          "012345678901234567890123456789\"}";
+    f->routes_items[1].oversize.policy = OVERSIZE_TRUNCATE;
+    f->routes_items[1].oversize.field = script_text("a");
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, f->publisher.refuse);
+    put_text(batch, 1, 0x1100, 2, "x");
+    put_text(batch, 1, 0x1100, 2, f->publisher.refuse);
+    send_whole(f, batch, 0x1110);
+    run_on(f);
+    journal_is(f, "put {\"a\":\"01234567\"}; put x; put {\"a\":\"01234567\"}; commit 1110/0; ");
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_TRUNCATED, 1), 2);
+    f->routes_items[1].oversize.field = script_text("b");
+    batch = take(f);
+    put_text(batch, 1, 0x1200, 1, f->publisher.refuse);
+    send_whole(f, batch, 0x1210);
+    run_on(f);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_TRUNCATED, 1), 2);
+}
+
+static void oversize_has_a_policy_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    f->routes_items[0].oversize.policy = OVERSIZE_SKIP;
+    f->routes_items[1].oversize.policy = OVERSIZE_STOP;
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "b");
+    put_text(batch, 0, 0x1100, 2, "a");
+    put_text(batch, 1, 0x1100, 3, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    journal_is(f, "put a; ");
+    assert_int_equal(f->err.kind, ERROR_DATA);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 0), 1);
+}
+
 static void an_error_of_the_broker_is_not_the_messages(void **state)
 {
     struct fixture *f = *state;
@@ -841,6 +892,8 @@ int main(void)
         TEST(learning_ends_where_nothing_is_gained),
         TEST(one_refusal_is_enough_where_it_is_the_end),
         TEST(behind_a_cut_the_part_is_committed),
+        TEST(what_is_too_large_is_cut),
+        TEST(oversize_has_a_policy_of_its_own),
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
         TEST(a_batch_is_returned_with_the_resume_of_what_is_committed),
