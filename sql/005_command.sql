@@ -14,6 +14,8 @@
 --
 --   {"do": "ping"}                    is answered with its place in the log
 --   {"do": "mark", "text": "..."}     the same; the text stands in the answer, 1 to 1000 characters
+--   {"do": "retry", "key": "..."}     dead letters are sent again: of a key, an "id", or "all": true
+--   {"do": "drop", "key": "..."}      or left be, the same; "route" besides, one of them in a transaction
 --
 -- Only members of walferry_operator can send. Never grant that role to PUBLIC, to an application's
 -- role or to the relay's: the message in the log carries no more than the number of a row, and is
