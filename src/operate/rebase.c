@@ -425,6 +425,14 @@ static int check_word(const struct rebase *r, struct error *err)
     bool known = !polls;
     if (r->wish->target == REBASE_HERE || r->wish->target == REBASE_ANEW)
         known = strcmp(r->wish->to, r->wish->target == REBASE_HERE ? ops->here : ops->anew) == 0;
+    if (polls && r->wish->target == REBASE_ANEW &&
+        r->o->config->source.poll.strategy == POLL_CLAIM) {
+        error_stop(err, REASON_USAGE,
+                   "rebase: strategy: claim publishes what is pending, so it cannot begin from now "
+                   "on");
+        return error_hint(err, "finish the rows that are not to be published, then say %s",
+                          ops->here);
+    }
     if (known)
         return 0;
     error_stop(err, REASON_USAGE, "rebase: --to %s is nothing under source.mode: %s", r->wish->to,
