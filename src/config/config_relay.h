@@ -3,24 +3,15 @@
 #ifndef WALFERRY_CONFIG_RELAY_H
 #define WALFERRY_CONFIG_RELAY_H
 
-#include "config/config_debezium.h"
 #include "config/config_claim.h"
+#include "config/config_debezium.h"
 #include "config/config_event.h"
 #include "config/config_event_router.h"
 #include "config/config_oversize.h"
+#include "config/config_poll.h"
 
 enum source_mode { SOURCE_WAL, SOURCE_POLL };
-enum poll_strategy { POLL_SNAPSHOT, POLL_CLAIM };
-enum poll_start { POLL_START_BEGINNING, POLL_START_NOW };
 enum source_snapshot { SNAPSHOT_NEVER };
-
-struct config_poll {
-    enum poll_strategy strategy;
-    int64_t interval_ms;      /* 1 to 60000 */
-    int64_t idle_interval_ms; /* not below interval_ms */
-    enum poll_start start;
-    int64_t page_rows; /* 1 to 1000000 */
-};
 
 struct config_source {
     enum source_mode mode;

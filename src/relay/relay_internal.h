@@ -70,7 +70,6 @@ struct relay {
     struct kafka_memory *memory;
     struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
     struct lessons lessons; /* of the last epoch that was open */
-
     struct kept_config *kept_configs; /* configs.c; under the mutex */
     const struct config_relay *used_configs[CONFIG_USERS];
     struct error result;
