@@ -41,16 +41,15 @@ bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route)
     return r->on_error == ON_ERROR_DEAD_LETTER || r->oversize.policy == OVERSIZE_DEAD_LETTER;
 }
 
-static bool is_to_be_cut(const struct verdict_facts *facts, const struct verdict_refusal *refusal)
+static bool is_to_be_cut(const struct config_route *route, enum reason reason)
 {
-    return refusal->reason == REASON_MESSAGE_TOO_LARGE &&
-           route_of(facts, refusal->unit)->oversize.policy == OVERSIZE_TRUNCATE;
+    return reason == REASON_MESSAGE_TOO_LARGE && route->oversize.policy == OVERSIZE_TRUNCATE;
 }
 
 bool verdict_measures(const struct verdict_facts *facts, struct verdict_unit unit)
 {
     const struct verdict_refusal *refusal = find_refusal(facts, unit);
-    return refusal != NULL && is_to_be_cut(facts, refusal);
+    return refusal != NULL && is_to_be_cut(route_of(facts, unit), refusal->reason);
 }
 
 enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
@@ -66,7 +65,7 @@ enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_un
         return VERDICT_PASS_OVER;
     }
     const struct verdict_refusal *refusal = find_refusal(facts, unit);
-    if (refusal == NULL || is_to_be_cut(facts, refusal))
+    if (refusal == NULL || is_to_be_cut(route_of(facts, unit), refusal->reason))
         return VERDICT_PUBLISH;
     error_data(err, refusal->reason, "%s", refusal->text);
     return verdict_on_event(facts, unit, err);
@@ -133,7 +132,10 @@ bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
                   const struct error *err)
 {
     assert(err->kind == ERROR_DATA);
-    return unit.route != MESSAGE_NO_ROUTE && policy_of(route_of(facts, unit), err) == VERDICT_END;
+    if (unit.route == MESSAGE_NO_ROUTE)
+        return false;
+    const struct config_route *route = route_of(facts, unit);
+    return policy_of(route, err) == VERDICT_END && !is_to_be_cut(route, err->reason);
 }
 
 static enum verdict decide(const struct verdict_facts *facts, struct verdict_unit unit,

@@ -700,6 +700,24 @@ static void what_is_too_large_is_cut(void **state)
     assert_int_equal(metrics_get_route(f->metrics, METRIC_TRUNCATED, 1), 2);
 }
 
+/* Though on_error says stop: the next epoch cuts them. */
+static void all_that_is_to_be_cut_is_learnt_at_once(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.refuse = "b";
+    f->publisher.by_broker = true;
+    f->routes_items[0].oversize.policy = OVERSIZE_TRUNCATE;
+    f->routes_items[0].oversize.field = script_text("a");
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "b");
+    put_text(batch, 0, 0x1100, 2, "b");
+    send_whole(f, batch, 0x1110);
+    for (int i = 0; i < 5 && f->err.kind == ERROR_NONE; i++)
+        (void)run(f);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    assert_int_equal(f->learnt.count, 2);
+}
+
 static void oversize_has_a_policy_of_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -893,6 +911,7 @@ int main(void)
         TEST(one_refusal_is_enough_where_it_is_the_end),
         TEST(behind_a_cut_the_part_is_committed),
         TEST(what_is_too_large_is_cut),
+        TEST(all_that_is_to_be_cut_is_learnt_at_once),
         TEST(oversize_has_a_policy_of_its_own),
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
