@@ -29,6 +29,11 @@ static uint32_t operations_of(const struct compilation *c)
     for (size_t i = 0; i < sizeof skippable / sizeof skippable[0]; i++)
         if (none || strchr(skipped, skippable[i].letter) == NULL)
             operations |= change_bit(skippable[i].op);
+    c->route->change.made = operations;
+    /* One that moves a row to another key is no update there, but a delete and an insert. Who takes
+     * neither updates nor deletes is spared the replica identity that it needs. */
+    if ((operations & change_bit(CHANGE_DELETE)) != 0)
+        operations |= change_bit(CHANGE_UPDATE);
     return operations;
 }
 
@@ -280,15 +285,19 @@ static enum route_made moved_event(struct route *route, const struct route_row *
                                    const struct row *after, uint32_t nth, struct arena *scratch,
                                    struct event *event, struct error *err)
 {
-    uint32_t last = route->change.tombstones ? 2 : 1;
+    bool leaves = (route->change.made & change_bit(CHANGE_DELETE)) != 0;
+    bool comes = (route->change.made & change_bit(CHANGE_INSERT)) != 0;
+    uint32_t last = !leaves ? 0 : route->change.tombstones ? 2 : 1;
     if (check_key(row, after, false, err) < 0 ||
         set_topic(route, row, nth < last, scratch, event, err) < 0)
         return ROUTE_FAILED;
     if (nth < last) {
         set_other_key(row, NEW_KEY, after, event);
         (void)delete_event(route, row, nth == 1, event, err);
-        return ROUTE_MORE;
+        return comes || nth + 1 < last ? ROUTE_MORE : ROUTE_LAST;
     }
+    if (!comes)
+        return ROUTE_NOTHING;
     set_key(row, after, &event->key);
     set_value(row, CHANGE_INSERT, &NO_ROW, after, event);
     set_other_key(row, OLD_KEY, &row->change->before, event);
@@ -320,6 +329,8 @@ static enum route_made new_row_event(struct route *route, const struct route_row
         return ROUTE_FAILED;
     if (change->op == CHANGE_UPDATE && has_new_key(row, after))
         return moved_event(route, row, after, nth, scratch, event, err);
+    if (change->op == CHANGE_UPDATE && (route->change.made & change_bit(CHANGE_UPDATE)) == 0)
+        return ROUTE_NOTHING;
     if (check_key(row, after, false, err) < 0)
         return ROUTE_FAILED;
     set_key(row, after, &event->key);

@@ -46,6 +46,7 @@ struct outbox_fields {
 struct change_fields {
     const struct config_debezium *options;
     bool tombstones;         /* behind each deleted row */
+    uint32_t made;           /* operations of which events are made, a bit each */
     struct span message_key; /* JSON; of messages */
 };
 

@@ -136,6 +136,42 @@ static void test_a_key_that_moves(void **state)
     fini(&c);
 }
 
+/* It is a delete and an insert to who skips updates, and each of the two can be skipped. */
+static void test_a_key_that_moves_and_is_skipped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *skipped;
+        enum change_op ops[3]; /* BEGIN: a tombstone; COMMIT: none */
+    } cases[] = {
+        {"u", {CHANGE_DELETE, CHANGE_BEGIN, CHANGE_INSERT}},
+        {"u, d", {CHANGE_COMMIT, CHANGE_COMMIT, CHANGE_COMMIT}},
+        {"d", {CHANGE_INSERT, CHANGE_COMMIT, CHANGE_COMMIT}},
+        {"c", {CHANGE_DELETE, CHANGE_BEGIN, CHANGE_COMMIT}},
+        {"c, d", {CHANGE_COMMIT, CHANGE_COMMIT, CHANGE_COMMIT}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct changes c;
+        init(&c);
+        c.f.configs[0].debezium.skipped_operations = route_fixture_text(cases[i].skipped);
+        c.f.change.op = CHANGE_UPDATE;
+        set_before(&c, "old");
+        assert_int_equal(route_fixture_open(&c.f), 0);
+        for (int nth = 0; nth < 3; nth++) {
+            enum change_op op = cases[i].ops[nth];
+            int made = nth == 0 ? route_fixture_route(&c.f) : route_fixture_next(&c.f);
+            assert_int_equal(made, op != CHANGE_COMMIT);
+            if (op == CHANGE_COMMIT)
+                break;
+            if (op == CHANGE_BEGIN)
+                assert_tombstone(&c.f);
+            else
+                assert_change(&c.f, op, op == CHANGE_DELETE, op == CHANGE_INSERT);
+        }
+        fini(&c);
+    }
+}
+
 static void test_a_deleted_row(void **state)
 {
     (void)state;
@@ -451,6 +487,7 @@ static void test_what_a_table_lacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_key_that_moves_and_is_skipped),
         cmocka_unit_test(test_an_inserted_row),
         cmocka_unit_test(test_an_updated_row),
         cmocka_unit_test(test_a_key_that_moves),
