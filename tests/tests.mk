@@ -72,6 +72,7 @@ compat: ## walferry beside the real Debezium connector, record by record; ARGS=-
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tools/lab/cache.py fetch debezium
 	@$(PYTHON) tests/compat/run compare $(ARGS)
+	@$(PYTHON) tests/compat/run router
 	@$(PYTHON) tests/compat/self_test.py
 
 format: ## clang-format over all C

@@ -146,11 +146,11 @@ types("timestamp", "timestamp", *STAMPS)
 types("timestamp_0", "timestamp(0)", *STAMPS)
 types("timestamp_3", "timestamp(3)", *STAMPS)
 types("timestamp_4", "timestamp(4)", *STAMPS)
-types("timestamp_far", "timestamp", *FAR)
+types("timestamp_far", "timestamp", STAMPS[0], *FAR)
 types("timestamptz", "timestamptz", *STAMPS)
 types("timestamptz_0", "timestamptz(0)", *STAMPS)
 types("timestamptz_3", "timestamptz(3)", *STAMPS)
-types("timestamptz_far", "timestamptz", *FAR)
+types("timestamptz_far", "timestamptz", STAMPS[0], *FAR)
 types("interval", "interval", *text(
     "1 year 2 months 3 days 4 hours 5 minutes 6.78 seconds", "0", "1 month", "-1 month", "1 day",
     "-1 day", "-1 second", "1.5 seconds", "0.000001 seconds", "-0.000001 seconds", "25 hours",
@@ -227,6 +227,7 @@ for element, sql, values in (
         ("refcursor", "refcursor", "{a}"), ("regclass", "regclass", "{pg_class}"),
         ("pg_lsn", "pg_lsn", "{16/B374D848}"), ("tsvector", "tsvector", '{"a b"}'),
         ("mood", "ty.mood", '{sad,"so so"}'), ("pair", "ty.pair", '{"(1,a)"}'),
+        ("bounds", "int4", "[2:4]={1,NULL,3}"), ("text_bounds", "text", "[-1:0]={a,\"b c\"}"),
         ("d_int", "ty.d_int", "{1,2}"), ("d_numeric", "ty.d_numeric", "{1.10}")):
     types("a_" + element, sql + "[]", "'%s'" % values, *ARRAY_EDGES)
 
@@ -414,6 +415,27 @@ case("partitions", """CREATE TABLE ops.parted (id int, d date, PRIMARY KEY (id, 
      CREATE TABLE ops.parted_2 PARTITION OF ops.parted FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')""",
      "INSERT INTO ops.parted VALUES (1, '2000-06-01'), (2, '2001-06-01')",
      "UPDATE ops.parted SET d = '2001-07-01' WHERE id = 1", "DELETE FROM ops.parted")
+
+# ---- Columns that are left out, cut, hidden, hashed, or the key by choice ----
+
+case("columns", """CREATE SCHEMA cols;
+     CREATE TABLE cols.masked (id int PRIMARY KEY, cut text, cut_vc varchar(5) NOT NULL, hidden text,
+         hidden_not text NOT NULL, nothing text, hashed text, hashed_two varchar(20), short char(3), gone text);
+     CREATE TABLE cols.masked_full (LIKE cols.masked INCLUDING ALL);
+     CREATE TABLE cols.keyed (id int PRIMARY KEY, a int NOT NULL, b text NOT NULL, c text);
+     ALTER TABLE cols.keyed REPLICA IDENTITY FULL;
+     CREATE TABLE cols.other (c text, x int NOT NULL, y int); ALTER TABLE cols.other REPLICA IDENTITY FULL""",
+     """INSERT INTO cols.masked VALUES (1, 'abcdef', 'abcd', 'secret', 'secret', 'x', 'secret', 'secret', 'ab', 'g'),
+        (2, NULL, '', NULL, '', NULL, NULL, NULL, NULL, NULL),
+        (3, 'a😀b€c', 'ä€ö', '😀', 'ä', '', '', 'ä€😀', '€', '')""",
+     "UPDATE cols.masked SET cut = 'xyzzy', hashed = 'other' WHERE id = 1",
+     "DELETE FROM cols.masked WHERE id < 3",
+     "INSERT INTO cols.masked_full SELECT * FROM cols.masked",
+     "INSERT INTO cols.keyed VALUES (1, 10, 'x', 'c'), (2, 10, 'y', NULL)",
+     "UPDATE cols.keyed SET c = 'd'", "UPDATE cols.keyed SET id = id + 10",
+     "UPDATE cols.keyed SET a = 11 WHERE b = 'x'", "DELETE FROM cols.keyed",
+     "INSERT INTO cols.other VALUES ('one', 1, 1), (NULL, 2, 2)",
+     "UPDATE cols.other SET y = 3 WHERE x = 1", "DELETE FROM cols.other")
 
 # ---- Names ----
 

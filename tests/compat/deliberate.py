@@ -11,9 +11,14 @@ SEQUENCE = re.compile(r'"sequence":"\[(null|\\"\d+\\"),\\"(\d+)\\"\]"')
 NOT_FOR_ALL = ("", "beside")  # prefixes: it has no name, and it is in no transaction
 
 
-def null_for_default(place, part, wanted, got):
-    """A column that is NULL, or not sent, and has a default is printed as the default there."""
-    return part == "value" and place[0].endswith((".ops.defaults", ".ddl.cols"))
+MESSAGE_NAME = re.compile(r"io\.debezium\..*LogicalDecodingMessageId@[0-9a-f]+")
+ORDER = re.compile(r'("data_collection_order":)\d+')
+
+
+def message_order(place, part, wanted, got):
+    """Each message of a transaction is a collection of its own there, and the first of it."""
+    return part == "value" and place[0].endswith(".message") and \
+        ORDER.sub(r"\1", wanted) == ORDER.sub(r"\1", got)
 
 
 def sequence(place, part, wanted, got):
@@ -35,8 +40,14 @@ def of_table(*names):
     return rule
 
 
+def lost_delete(place, part, wanted, got):
+    """Under nanoseconds a DELETE of a table with a timestamp that must be there, and is not sent, is lost there."""
+    return part == "superfluous" and re.fullmatch(r"dbz_nano\.t\.of_(timestamp.*|dd?_stamp)", place[0])
+
+
 RULES = {
-    "null_for_default": null_for_default,
+    "lost delete": lost_delete,
+    "message_order": message_order,
     "sequence": sequence,
     "name": of_table("name"),
     "infinite date in an array": of_table("a_date"),
@@ -48,12 +59,16 @@ RULES = {
 # How often each is met under each set of options, at least and at most. Where the relay is while
 # nothing happens is a matter of time, and then all rows of the next transaction have it.
 MET = {
-    "null_for_default": (3, 5), "sequence": (1, 250), "name": (2, 2), "infinite date in an array": (4, 4),
+    "sequence": (1, 250), "name": (2, 2), "infinite date in an array": (4, 4),
     "timetz in an array": (4, 4), "NULL in an array": (3, 3), "digits of an older Java": (2, 2),
 }
+# And what is met under one of them alone.
+MET_OF = {"micro": {"message_order": (1, 1)}, "nano": {"lost delete": (14, 14)}}
 OF_THE_LOG = ("sequence",)  # what a recording does not have
 # Messages that walferry never publishes; of a connector's lines they are taken away.
 NOT_PUBLISHED = 2
+# Transactions in which nothing was left to publish.
+NOT_MARKED = {"micro": 4}
 
 
 def sort(differences):
@@ -69,11 +84,48 @@ def sort(differences):
 
 
 def published(lines):
-    """A connector's lines without the messages that walferry never publishes; how many these were."""
-    out = []
+    """A connector's lines without the messages that walferry never publishes; how many these were, and
+    of which transactions."""
+    out, transactions = [], set()
     for line in lines:
-        topic, _, key, _, _ = json.loads(line)
+        topic, _, key, value, _ = json.loads(line)
         if topic.endswith(".message") and json.loads(key)["prefix"] in NOT_FOR_ALL:
+            transactions.add(str(json.loads(value)["source"]["txId"]))
             continue
         out.append(line)
-    return out, len(lines) - len(out)
+    return out, len(lines) - len(out), transactions
+
+
+def _marks(line):
+    """What a record of the transaction topic says; None: it is of another."""
+    topic, _, _, value, _ = json.loads(line)
+    return json.loads(value) if topic.endswith(".transaction") else None
+
+
+def marked(lines, also=frozenset()):
+    """Without the records of transactions in which nothing was left to publish, of which walferry says
+    nothing, and of others, and how many of these there were; collections in the order of their names,
+    and all messages one."""
+    empty = {mark["id"].split(":")[0] for mark in map(_marks, lines) if mark and mark["event_count"] == 0}
+    empty |= {mark["id"].split(":")[0] for mark in map(_marks, lines) if mark} & also
+    out = []
+    for line in lines:
+        mark = _marks(line)
+        if mark is None:
+            out.append(line)
+        elif mark["id"].split(":")[0] not in empty:
+            out.append(_in_order(line, mark))
+    return out, len(empty)
+
+
+def _in_order(line, mark):
+    counts = {}
+    for one in mark["data_collections"] or []:
+        name = MESSAGE_NAME.sub("message", one["data_collection"])
+        counts[name] = counts.get(name, 0) + one["event_count"]
+    if not counts:
+        return line
+    record = json.loads(line)
+    mark["data_collections"] = [{"data_collection": name, "event_count": counts[name]} for name in sorted(counts)]
+    record[3] = json.dumps(mark, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(record, ensure_ascii=False)

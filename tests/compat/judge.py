@@ -18,7 +18,7 @@ MESSAGE = "messages"
 
 def topics():
     """{the topic without its prefix: the case that writes it}"""
-    found = {"message": MESSAGE}
+    found = {"message": MESSAGE, "transaction": "transaction topic"}
     name = r'(?:"[^"]+"|[^\s".(]+)'
     for case in corpus.CASES:
         for text in [case.before] + case.statements:
@@ -30,28 +30,13 @@ def topics():
     return found
 
 
-def without_context(lines):
-    """A connector's lines without the headers that say which task of it had the change at hand. Each
-    record of a table must have them, behind all others, and none of a message has any."""
-    out = []
-    for line in lines:
-        record = json.loads(line)
-        own = [header for header in record[4] if not header[0].startswith("__debezium.context.")]
-        context = record[4][len(own):]
-        wanted = 0 if record[0].endswith(".message") else 4
-        assert len(context) == wanted and own + context == record[4], line
-        record[4] = own
-        out.append(json.dumps(record, ensure_ascii=False))
-    return out
-
-
 def quick(lines):
     """Without the cases in which walferry asks, and without what tells how far everybody is."""
     of, skipped = topics(), {case.name for case in corpus.CASES if corpus.asks(case)}
     out = []
     for line in lines:
         topic = json.loads(line)[0].split(".", 1)[1]
-        if topic != "ops.settled" and of.get(topic) not in skipped:
+        if topic not in ("ops.settled", "transaction") and of.get(topic) not in skipped:
             out.append(line)
     return out
 
@@ -64,7 +49,9 @@ class Verdict:
         self.recorded = recorded
         if recorded:
             wanted, got = quick(wanted), quick(got)
-        wanted, self.not_published = deliberate.published(without_context(wanted))
+        wanted, self.not_published, gone = deliberate.published(wanted)
+        (wanted, self.not_marked), (got, marked) = deliberate.marked(wanted, gone), deliberate.marked(got)
+        assert marked == 0, "%s: %d transactions without events" % (variant, marked)
         self.variant, self.count = variant, len(wanted)
         self.unknown, self.known = deliberate.sort(records.differences(wanted, got))
         self.rows = {}
@@ -88,10 +75,14 @@ class Verdict:
             yield "%d records, not %d" % (self.count, count)
         if self.not_published != deliberate.NOT_PUBLISHED:
             yield "%d messages that are not published" % self.not_published
-        met = {name: 0 for name in deliberate.MET}
+        if not self.recorded and self.not_marked != deliberate.NOT_MARKED.get(self.variant, 0):
+            yield "%d transactions without events" % self.not_marked
+        limits = dict(deliberate.MET, **deliberate.MET_OF.get(self.variant, {}))
+        met = {name: 0 for name in list(limits) + list(deliberate.RULES)}
         for name, *_ in self.known:
             met[name] += 1
-        for name, (low, high) in deliberate.MET.items():
+        for name in deliberate.RULES:
+            low, high = limits.get(name, (0, 0))
             if self.recorded and name in deliberate.OF_THE_LOG:
                 low = 0
             if not low <= met[name] <= high:

@@ -6,9 +6,16 @@ import re
 
 from lab import ports, process, relay
 
+# {the options of a list of columns: ours, which has the rest of the name as a member}
+LISTS = (("column.truncate.to.", ".chars", "column_truncate_to_length_chars"),
+         ("column.mask.with.", ".chars", "column_mask_with_length_chars"),
+         ("column.mask.hash.v2.", "", "column_mask_hash_v2"),
+         ("column.mask.hash.", "", "column_mask_hash"))
 OPTIONS = ("decimal.handling.mode", "time.precision.mode", "interval.handling.mode",
            "binary.handling.mode", "hstore.handling.mode", "skipped.operations",
-           "tombstones.on.delete", "unavailable.value.placeholder")
+           "tombstones.on.delete", "unavailable.value.placeholder", "money.fraction.digits",
+           "message.key.columns", "column.include.list", "column.exclude.list",
+           "extended.headers.enabled")
 MESSAGES = ("prefix", "bytes", "a", "beside")
 
 
@@ -20,16 +27,32 @@ def routes(name, options):
         dict(common, **{"name": prefix, "from": "message:" + prefix}) for prefix in MESSAGES]
 
 
-def config(server, broker, name, options):
+def translated(options):
+    """Debezium's options as ours."""
     ours = {key.replace(".", "_"): value for key, value in options.items() if key in OPTIONS}
-    if "tombstones_on_delete" in ours:
-        ours["tombstones_on_delete"] = ours["tombstones_on_delete"] == "true"
+    for key, value in options.items():
+        for begin, end, name in LISTS:
+            if key.startswith(begin):
+                ours.setdefault(name, {})[key[len(begin):len(key) - len(end)]] = value
+                break
+    if "money_fraction_digits" in ours:
+        ours["money_fraction_digits"] = int(ours["money_fraction_digits"])
+    for key in ("tombstones_on_delete", "extended_headers_enabled"):
+        ours[key] = ours.get(key, "true") == "true"
+    ours["replace_null_with_default"] = options.get("value.converter.replace.null.with.default") != "false"
+    return ours
+
+
+def config(server, broker, name, options):
+    ours = translated(options)
+    metadata = options.get("provide.transaction.metadata") == "true"
     return {
         "relay": "wfy_" + name,
         "source": {"connection": server.dsn(), "slot": "wfy_" + name, "publication": "wfy"},
         "kafka": {"bootstrap.servers": broker.bootstrap},
         "delivery": {"transaction_timeout_ms": 20000, "memory_limit": "64MB",
-                     "topics": {"partitions": 3}},
+                     "topics": {"partitions": 3}, "transaction_metadata": metadata,
+                     "transaction_topic": "wfy_%s.transaction" % name},
         "routes": routes(name, ours),
         "admin": {"listen": "127.0.0.1:%d" % ports.free_port()},
     }
@@ -69,7 +92,7 @@ def answer(relays):
 
 def as_connector(lines, name):
     """Our lines with the connector's prefix, without the headers that are ours alone; every record
-    must have its id."""
+    must have its id, which stands last."""
     out = []
     for line in lines:
         topic, partition, key, value, headers = json.loads(

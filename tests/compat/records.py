@@ -18,7 +18,6 @@ import confluent_kafka
 CLOCK = [(re.compile(pattern), replacement) for pattern, replacement in (
     (rb'("op":"[crudt]"),"ts_ms":\d+,"ts_us":\d+,"ts_ns":\d+}$', rb'\1,"ts_ms":0,"ts_us":0,"ts_ns":0}'),
     (rb'^\{"op":"m","ts_ms":\d+', rb'{"op":"m","ts_ms":0'),
-    (rb'("data_collections":[^"]*(?:"[^"]*"[^"]*)*),"ts_ms":\d+}$', rb'\1,"ts_ms":0}'),
 )]
 # A message that is in no transaction has the connector's clock for its source, too.
 CLOCK_OF_MESSAGE = re.compile(
@@ -30,7 +29,10 @@ LOG = [(re.compile(pattern), replacement) for pattern, replacement in (
     (rb'"sequence":"\[(null|\\"\d+\\"),\\"\d+\\"\]"', rb'"sequence":"[0,0]"'),
     (rb'"(txId|lsn|xmin|origin_lsn)":\d+', rb'"\1":0'),
 )]
-TRANSACTION = re.compile(rb'"id":"\d+:\d+"')
+TRANSACTION = [(re.compile(pattern), replacement) for pattern, replacement in (
+    (rb'"id":"\d+:\d+"', rb'"id":"0:0"'),
+    (rb'("data_collections":[^"]*(?:"[^"]*"[^"]*)*),"ts_ms":\d+}$', rb'\1,"ts_ms":0}'),
+)]
 
 
 def _without_clock(value):
@@ -45,7 +47,10 @@ def _without_log(value):
         for pattern, replacement in LOG:
             rest = pattern.sub(replacement, rest)
         return match.group(1) + rest
-    return TRANSACTION.sub(b'"id":"0:0"', SOURCE.sub(source, value))
+    value = SOURCE.sub(source, value)
+    for pattern, replacement in TRANSACTION:
+        value = pattern.sub(replacement, value)
+    return value
 
 
 def _text(data):
