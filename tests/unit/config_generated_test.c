@@ -129,7 +129,7 @@ static void the_sample_is_good_with_every_key_in_use(void **state)
         if (!hidden)
             buf_add_char(&all, *c);
     }
-    assert_int_equal(keys, 8);
+    assert_int_equal(keys, 9);
     struct config *config = parse(buf_span(&all), "sample");
     assert_string_equal(config_only_relay(config)->source.slot.text, "walferry_orders");
     assert_true(config_only_relay(config)->source.slot.line > 0);
