@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -135,12 +136,45 @@ static void test_order(void **state)
         }
 }
 
+static void an_id_of_claiming_names_a_row(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"0", "-9223372036854775808", "9223372036854775807",
+                                       "01234567-89ab-cdef-fedc-ba9876543210"};
+    static const char *const bad[] = {"", "-", "9223372036854775808", "1x",
+                                      "01234567-89AB-cdef-fedc-ba9876543210"};
+    char text[CHANGE_ID_TEXT_MAX], key[CHANGE_ID_KEY_MAX];
+    struct change_id id, read;
+    uint64_t system;
+    uint32_t event;
+    for (uint32_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        uint32_t table = i % 2 == 0 ? 0 : UINT32_MAX;
+        assert_true(change_id_of_key(keys[i], strlen(keys[i]), table, &id));
+        assert_int_equal(change_id_format_key(id, key), strlen(keys[i]));
+        assert_string_equal(key, keys[i]);
+        change_id_format_event(UINT64_MAX, id, UINT32_MAX, text);
+        assert_true(change_id_parse(text, &system, &read, &event));
+        assert_true(change_id_equal(id, read) && event == UINT32_MAX && system == UINT64_MAX);
+    }
+    assert_string_equal(text, "18446744073709551615-t4294967295k01234567-89ab-cdef-fedc-"
+                              "ba9876543210.4294967295");
+    for (uint32_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(change_id_of_key(bad[i], strlen(bad[i]), 0, &id));
+    assert_false(change_id_parse("1-k", &system, &read, NULL));
+    assert_false(change_id_parse("1-t5", &system, &read, NULL));
+    assert_false(change_id_parse("1-t0k5", &system, &read, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format), cmocka_unit_test(test_format_of_polling),
-        cmocka_unit_test(test_parse),  cmocka_unit_test(test_parse_of_a_further_event),
-        cmocka_unit_test(test_equal),  cmocka_unit_test(test_order),
+        cmocka_unit_test(test_format),
+        cmocka_unit_test(test_format_of_polling),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_parse_of_a_further_event),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(an_id_of_claiming_names_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
