@@ -247,3 +247,22 @@ void verdict_on_mark(const struct verdict_facts *facts, struct change_id id, str
     tell_unmarked(facts, id, err->text);
     *err = ERROR_INIT;
 }
+
+int verdict_on_letter(const struct verdict_facts *facts, struct verdict_unit unit,
+                      struct error *err)
+{
+    struct error cause = *err;
+    char id[CHANGE_ID_TEXT_MAX];
+    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s, change %s: %s",
+               facts->routes->items[unit.route].name.text,
+               change_id_format(facts->system_identifier, unit.id, id), cause.text);
+    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend dead_letter.topic");
+}
+
+int verdict_on_state(struct span topic, struct error *err)
+{
+    struct error cause = *err;
+    error_stop(err, REASON_QUARANTINE_TOPIC, "topic %.*s does not take a record: %s",
+               SPAN_ARG(topic), cause.text);
+    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend that topic");
+}

@@ -300,16 +300,6 @@ static int begin_anew(struct writer *w, struct verdict_unit unit, const char *wh
     return error_retry(err, REASON_RECORD_REFUSED, "%s: %s", what, cause.text);
 }
 
-static int refused_letter(const struct writer *w, const struct message *letter, struct error *err)
-{
-    struct error cause = *err;
-    char id[CHANGE_ID_TEXT_MAX];
-    error_stop(err, REASON_DEAD_LETTER_REFUSED, "a dead letter of route %s, change %s: %s",
-               w->o.verdicts->routes->items[letter->route].name.text,
-               change_id_format(w->o.verdicts->system_identifier, letter->id, id), cause.text);
-    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend dead_letter.topic");
-}
-
 /* The transaction is lost. All that it would have held is sent all the same, to learn in one epoch
  * what else is refused; `by_broker`: this is, and else it can be seen again. */
 static int on_refused_for_good(struct writer *w, const struct message *message, bool by_broker,
@@ -332,7 +322,7 @@ static int on_refused_letter(struct writer *w, struct message *letter, struct er
         *err = ERROR_INIT;
         return 1;
     }
-    return refused_letter(w, letter, err);
+    return verdict_on_letter(w->o.verdicts, unit_of(letter), err);
 }
 
 static void take_letter(struct writer *w, struct message *message, const struct error *why)
@@ -343,15 +333,6 @@ static void take_letter(struct writer *w, struct message *message, const struct 
     *message = *message->letter;
     letter_blame(message, why, topic, &batch->arena);
     batch->refused = true;
-}
-
-/* Without it the next epoch would not know what this one did. */
-static int on_refused_state(const struct message *message, struct error *err)
-{
-    struct error cause = *err;
-    error_stop(err, REASON_QUARANTINE_TOPIC, "topic %.*s does not take a record: %s",
-               SPAN_ARG(message->topic), cause.text);
-    return error_hint(err, "%s", cause.hint[0] != '\0' ? cause.hint : "mend that topic");
 }
 
 /* True where it is another message now, which may fit. */
@@ -375,10 +356,10 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
     if (err->kind != ERROR_DATA)
         return -1;
     if (message->dead_letter)
-        return refusals > before ? refused_letter(w, message, err)
+        return refusals > before ? verdict_on_letter(w->o.verdicts, unit_of(message), err)
                                  : on_refused_letter(w, message, err);
     if (message->own_state)
-        return on_refused_state(message, err);
+        return verdict_on_state(message->topic, err);
     if (refusals > 0)
         return on_refused_for_good(w, message, refusals > before, err);
     struct verdict_unit unit = unit_of(message);
