@@ -1,7 +1,7 @@
-"""source.poll.strategy: claim. Tables of three shapes: a status column with times, a lease and attempts; delete
-after; a partitioned one. A crash at each point of a window, kill -9 again and again, a pooler: all once, in order,
-and nothing is left pending. A row that the application has locked is waited for. A server that forgets a claim, and
-hands its id out again. What a table lacks."""
+"""source.poll.strategy: claim. Tables of two shapes: a status column with times, a lease and attempts; delete
+after. A crash at each point of a window, kill -9 again and again, a pooler: all once, in order, and nothing is left
+pending. A row that the application has locked is waited for. A transaction that PostgreSQL knows no more. A server
+that forgets a claim, and hands its id out again. What a table lacks."""
 
 import os
 import random
@@ -146,6 +146,25 @@ with claims("_status", STATUS, sql=SHAPE) as case:
 with claims("_delete") as case:
     case.more_config = e2e.merge(case.more_config, {"source": {"poll": {"page_rows": 7}}, "delivery": {"batch_events": 20}})
     flows.kills(case, 6, 0.1, 0.7, dice, seed=e2e.seed(), delete=0)
+    case.judge()
+    nothing_is_left(case)
+
+# PostgreSQL has forgotten the transaction that finishes what is published: a person looks, and says so.
+with claims("_forgotten") as case:
+    relay = case.relay()
+    case.setup(relay)
+    case.put(rows=3)
+    crashes(case, relay, "P2:1")
+    resume = case.progress()[-1]["resume"]
+    assert resume["ids"] and int(resume["xid"]) > 5, resume
+    case.forge_progress(resume=dict(resume, xid="5"))
+    text = case.refused(case.relay(), 3, ("transaction_unknown", "transaction 5 has finished the rows"))
+    case.sql("DELETE FROM public.outbox")
+    case.mend(case.relays[-1], text, "--yes")
+    case.put(rows=2)
+    relay = case.start(case.relay())
+    case.drain(relay=relay)
+    case.stop(relay)
     case.judge()
     nothing_is_left(case)
 
