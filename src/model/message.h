@@ -12,6 +12,7 @@ struct message {
     bool dead_letter; /* a change that cannot be published, and no event */
     bool own_state;   /* what the relay reads again itself: it is not left out */
     bool replayed;    /* made again of a dead letter: id and position are the command's */
+    bool behind_all;  /* also outside of a transaction it is seen only with all that went before */
     /* What takes its place, and that of all else its route makes of the change, where the publisher
      * refuses it; NULL: nobody has made it. */
     const struct message *letter;

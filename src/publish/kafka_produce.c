@@ -223,7 +223,9 @@ enum step kafka_put(struct kafka_publisher *p, struct batch *batch, const struct
     if (cannot_be_refused(p, topic, message, &stamp))
         return STEP_DONE;
     bool alone = p->base.refusals > 0 || is_suspect(&p->options.suspect, message);
-    if (p->flight.outstanding > 0 && (alone || kafka_in_use_is_full(&p->topics, topic, message))) {
+    bool behind_all = p->session.apart && message->behind_all;
+    if (p->flight.outstanding > 0 &&
+        (alone || behind_all || kafka_in_use_is_full(&p->topics, topic, message))) {
         enum step drained = kafka_txn_drain(&p->txn, err);
         if (drained != STEP_DONE)
             return drained;

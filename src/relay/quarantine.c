@@ -138,6 +138,7 @@ static void join(struct quarantine *q, struct held_key *from, struct held_key *i
     size_t cursor = 0;
     struct span name;
     void *value;
+    into->blocked |= from->blocked;
     while (table_next(&q->keys, &cursor, &name, &value)) {
         struct held_key *entry = value;
         if (entry->group != from)

@@ -29,6 +29,7 @@ struct replay_letter {
     struct span route, key;
     struct span value; /* absent: it was left out, or is not wanted */
     bool foreign;      /* of another database */
+    bool settled;      /* it is an event again, or dropped; a retry's own */
 };
 
 struct replay_limits {

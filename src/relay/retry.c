@@ -1,5 +1,6 @@
 /* relay/retry: see retry.h. It decides about one letter after the other, in the order of their
- * changes; what is let go of is decided behind the last. */
+ * changes; what is let go of is decided behind the last. Marks come behind all events: where these
+ * are in no transaction, a mark that was seen without its event would be the loss of that. */
 #include "relay/retry.h"
 
 #include "json/json_write.h"
@@ -14,14 +15,15 @@ struct retrying {
     const struct change *command;
     struct batch *batch;
     struct retry_outcome *outcome;
-    const struct replay_letter *letter; /* at hand */
+    struct replay_letter *letter; /* at hand */
 };
 
 /* ---- Marks ---- */
 
-static void add_mark(struct retrying *t, const char *what)
+static void add_mark(struct retrying *t, bool first)
 {
     struct batch *batch = t->batch;
+    const char *what = t->r->replay->wish.drop ? "dropped" : "retried";
     struct buf json = BUF_EMPTY;
     char id[CHANGE_ID_TEXT_MAX];
     change_id_format(t->r->replay->system_identifier, t->letter->id, id);
@@ -43,6 +45,7 @@ static void add_mark(struct retrying *t, const char *what)
     headers[2] = (struct header){SPAN_LITERAL(HEADER_LETTER), span_of(what)};
     *mark = (struct message){
         .own_state = true,
+        .behind_all = first,
         .topic = span_of(arena_text(&batch->arena, span_of(t->r->letter_topic))),
         .key = t->letter->key.ptr != NULL ? arena_copy(&batch->arena, t->letter->key) : span_null(),
         .value = arena_copy(&batch->arena, buf_span(&json)),
@@ -55,6 +58,19 @@ static void add_mark(struct retrying *t, const char *what)
         .position = t->command->position};
     batch_add(batch);
     buf_fini(&json);
+}
+
+static void add_marks(struct retrying *t)
+{
+    struct replay *p = t->r->replay;
+    bool first = true;
+    for (uint32_t i = 0; i < p->count; i++) {
+        t->letter = &p->letters[i];
+        if (!t->letter->settled)
+            continue;
+        add_mark(t, first);
+        first = false;
+    }
 }
 
 /* ---- One letter ---- */
@@ -117,7 +133,7 @@ static int take_letter(struct retrying *t, struct error *err)
     struct retry_outcome *o = t->outcome;
     struct held_key *group = group_of(t);
     if (t->r->replay->wish.drop) {
-        add_mark(t, "dropped");
+        t->letter->settled = true;
         o->dropped++;
         return 0;
     }
@@ -127,7 +143,7 @@ static int take_letter(struct retrying *t, struct error *err)
     }
     int result = send_again(t, err);
     if (result == 0) {
-        add_mark(t, "retried");
+        t->letter->settled = true;
         o->sent++;
     }
     return result < 0 ? -1 : 0;
@@ -197,6 +213,7 @@ static enum retried work(struct retrying *t, struct error *err)
         if (take_letter(t, err) < 0)
             return RETRY_FAILED;
     }
+    add_marks(t);
     t->outcome->more = p->more;
     if (!p->more && !p->others)
         lift(t);

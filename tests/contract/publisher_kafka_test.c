@@ -536,6 +536,21 @@ static void at_least_once_events_are_seen_before_the_commit(void **state)
     assert_int_equal(fixture_read(f, f->topic, 1)->count, 2);
 }
 
+static void at_least_once_what_is_behind_all_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    f->delivery.guarantee = GUARANTEE_AT_LEAST_ONCE;
+    peer_create_topic(f->topic, 1, NULL);
+    fixture_open(f);
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "v"));
+    fixture_must_put(f, fixture_message(f, f->topic, "k", "w"));
+    struct message *mark = fixture_message(f, f->topic, "k", "mark");
+    mark->behind_all = true;
+    fixture_must_put(f, mark);
+    assert_int_equal(f->batch->outstanding, 1);
+    fixture_must_commit(f, "r");
+}
+
 static void at_least_once_is_fenced_at_its_progress(void **state)
 {
     struct fixture *f = *state;
@@ -951,6 +966,7 @@ int main(void)
         T(others_may_stand_before_the_first_commit),
         T(a_note_that_the_topic_does_not_take_is_told),
         T(at_least_once_events_are_seen_before_the_commit),
+        T(at_least_once_what_is_behind_all_waits_for_it),
         T(at_least_once_is_fenced_at_its_progress),
         T(at_least_once_asks_after_a_pause_whether_it_was_succeeded),
         T(at_least_once_nothing_overtakes_a_refused_record),

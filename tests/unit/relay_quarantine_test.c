@@ -89,6 +89,19 @@ static void a_held_key_is_of_its_route(void **state)
     assert_int_equal(f->again.held, 1);
 }
 
+/* An earlier letter of the one stays, and is an earlier one of both then. */
+static void what_is_blocked_stays_so_when_it_is_joined(void **state)
+{
+    struct fixture *f = *state;
+    struct held_key *one = NULL, *other = NULL;
+    hold(f, &one, "a");
+    hold(f, &other, "b");
+    other->blocked = true;
+    hold(f, &one, "b");
+    assert_true(quarantine_find(&f->q, SPAN_LITERAL("outbox"), SPAN_LITERAL("b"))->group == one);
+    assert_true(one->blocked);
+}
+
 static void keys_of_a_change_are_let_go_together(void **state)
 {
     struct fixture *f = *state;
@@ -169,6 +182,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_held_key_is_of_its_route, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_of_a_change_are_let_go_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_blocked_stays_so_when_it_is_joined, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_key_that_is_no_text_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(one_more_than_may_be_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_of_somebody_else_stops, setup, teardown),
