@@ -1,5 +1,5 @@
-/* relay/retry: what a retry puts into the batch at hand, and in which order, from the letters that a
- * reader has made before and replay_load() has read. */
+/* relay/retry: what a retry puts into the batch at hand, and in which order, from letters that a
+ * reader has made and replay_load() has read. */
 #include "reader_bench.h"
 #include "relay/retry.h"
 
@@ -115,9 +115,8 @@ static enum retried carry_out(struct fixture *f, const char *text)
         .letters_max = 10, .bytes_max = 10000, .window_max = 10};
     const struct replay_source source = {.of = f, .begin = begin, .next = next};
     f->command = (struct sent_command){7, COMMAND_ROW, span_of(text)};
-    assert_int_equal(replay_load(&f->replay, 7, span_of(text), &f->held, &limits, &source,
-                                 &f->bench->err),
-                     0);
+    assert_int_equal(
+        replay_load(&f->replay, 7, span_of(text), &f->held, &limits, &source, &f->bench->err), 0);
     return retry_carry_out(&f->retry, &f->change, &f->batch, &f->outcome, &f->bench->err);
 }
 
