@@ -172,6 +172,8 @@ static int compare(const void *a, const void *b)
 /* Records of one id stay together. */
 static void cut(struct looking *l)
 {
+    if (l->count == 0)
+        return; /* there may be no array yet */
     qsort(l->found, l->count, sizeof *l->found, compare);
     uint32_t kept = l->limits->window_max;
     if (l->count <= kept)

@@ -44,7 +44,11 @@ void model_kafka_fini(struct model_kafka *k)
 {
     for (uint32_t i = 0; i < k->record_count; i++)
         free(k->records[i].json);
+    for (uint32_t i = 0; i < k->log_count; i++)
+        kept_free(k->log[i].kept);
     for (uint32_t i = 0; i < MODEL_IDS; i++) {
+        for (uint32_t j = 0; j < k->ids[i].open_count; j++)
+            kept_free(k->ids[i].open[j].kept);
         free(k->ids[i].pending.json);
         free(k->ids[i].open);
     }
@@ -70,6 +74,9 @@ static void settle(struct model_kafka *k, struct kafka_id *id, bool commit)
         if (id->pending.json != NULL)
             k->records[k->record_count++] = id->pending;
         id->pending.json = NULL;
+    } else {
+        for (uint32_t i = 0; i < id->open_count; i++)
+            kept_free(id->open[i].kept);
     }
     free(id->pending.json);
     id->pending = (struct kafka_record){0};
@@ -238,12 +245,21 @@ static uint32_t event_of(const struct message *message)
     return 0;
 }
 
+/* What is sent again is refused for some commands still, and has been mended for the others. */
+static bool is_mended(const struct message *message)
+{
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (span_equal_text(message->headers[i].name, "walferry-replay"))
+            return number_in(message->headers[i].value, 0) % 4 != 1;
+    return false;
+}
+
 static int refuse(struct model_publisher *p, const struct message *message, struct error *err)
 {
     bool letter = message->dead_letter;
     if (letter && message->value.ptr != NULL && wrong_is_large(message->id.ordinal))
         return error_data(err, REASON_MESSAGE_TOO_LARGE, "a dead letter is too large");
-    enum wrong wrong = letter ? WRONG_NOTHING : wrong_of(event_of(message));
+    enum wrong wrong = letter || is_mended(message) ? WRONG_NOTHING : wrong_of(event_of(message));
     if (wrong == WRONG_SIZE)
         return error_data(err, REASON_MESSAGE_TOO_LARGE, "an event is too large");
     if (wrong != WRONG_ANSWERED)
@@ -288,6 +304,9 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
                                   .key = number_in(message->key, 1),
                                   .final_lsn = message->id.final_lsn,
                                   .txn = k->txn};
+    event->kept = kept_of(message);
+    if (message->replayed)
+        event->replay_of = kept_id(message, "id");
     if (span_equal_text(message->topic, "walferry.sim.control"))
         event->event = ANSWER_BASE + number_in(message->key, 0);
     else

@@ -12,6 +12,7 @@
 #define WALFERRY_SIM_MODEL_KAFKA_H
 
 #include "dump.h"
+#include "kept.h"
 #include "publish/publish.h"
 #include "random.h"
 
@@ -23,9 +24,11 @@ struct kafka_event {
     uint32_t key;
     uint64_t final_lsn;
     uint64_t ordinal;
-    uint32_t txn; /* number of the Kafka transaction */
-    bool part;    /* carries walferry-part */
-    bool letter;  /* a dead letter; event is 0 where its value is left out */
+    uint32_t txn;               /* number of the Kafka transaction */
+    bool part;                  /* carries walferry-part */
+    bool letter;                /* a dead letter; event is 0 where its value is left out */
+    struct change_id replay_of; /* of the letter that it was; NONE: it was none */
+    struct kept *kept;          /* of a topic that the relay reads itself; NULL: of no such */
     char line[DUMP_LINE_MAX];
 };
 

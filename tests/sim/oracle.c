@@ -91,7 +91,10 @@ static void check_events(struct world *w)
 void oracle_check(struct world *w)
 {
     check_records(w);
-    check_events(w);
+    if (w->holds)
+        oracle_held_check(w);
+    else
+        check_events(w);
 }
 
 bool oracle_drained(const struct world *w)

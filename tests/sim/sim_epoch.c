@@ -114,6 +114,7 @@ static void make_loops(struct world *w, struct error *err)
     struct filler_options fill = {.router = w->router,
                                   .encoders = w->encoders,
                                   .verdicts = &w->verdicts,
+                                  .quarantine = &w->quarantine,
                                   .expects_refusals = w->refused.count > 0};
     struct reader_options reader = {.source = w->source,
                                     .circuit = &w->circuit,
@@ -123,6 +124,10 @@ static void make_loops(struct world *w, struct error *err)
                                              .idle_bytes = 2000,
                                              .idle_interval_us = 1000000},
                                     .relay = "sim",
+                                    .retry = {.quarantine = &w->quarantine,
+                                              .replay = &w->replay,
+                                              .letters = w->letters,
+                                              .letter_topic = LETTER_TOPIC},
                                     .cut_behind = refusals_full_at(&w->refused),
                                     .start = w->progress.position,
                                     .stall_us = slow ? w->slow.timeout_us / 4 : 15000000,
@@ -149,7 +154,8 @@ void sim_epoch_open(struct world *w)
     arena_init(&w->arena, 1024, 1024);
     w->opens++;
     model_publisher_open(&w->kafka, &w->publisher);
-    if (recover(w, &err) == 0 && judge(w, &err) == 0 && claim(w, &err) == 0) {
+    bool claimed = recover(w, &err) == 0 && judge(w, &err) == 0 && claim(w, &err) == 0;
+    if (claimed && sim_errand_read(w, &err) == 0) {
         make_loops(w, &err);
         w->writer_done = false;
         w->open = true;
@@ -158,12 +164,16 @@ void sim_epoch_open(struct world *w)
     snprintf(w->last_end, sizeof w->last_end, "%s: %.150s", reason_slug(err.reason), err.text);
     if (err.kind == ERROR_STOP)
         world_fail(w, err.text);
+    if (claimed)
+        sim_errand_close(w);
+    w->errand = 0;
     publisher_close(w->publisher, 0);
     arena_fini(&w->arena);
 }
 
 void sim_epoch_close(struct world *w, int64_t source_deadline_us, int abort_ms)
 {
+    sim_errand_note(w);
     publisher_close(w->publisher, abort_ms);
     source_close(w->source, source_deadline_us);
     reader_fini(&w->reader);
@@ -171,6 +181,7 @@ void sim_epoch_close(struct world *w, int64_t source_deadline_us, int abort_ms)
     circuit_close(&w->circuit);
     router_close(w->router);
     encoders_close(w->encoders);
+    sim_errand_close(w);
     arena_fini(&w->arena);
     model_pg_disconnect(&w->pg);
     w->open = false;

@@ -15,6 +15,7 @@ struct sim_source {
     struct position confirmed;
     bool reading; /* next was called since the last tick */
     struct sent_command command;
+    char command_text[60];
     struct change held; /* a command whose row was asked for and is not answered yet */
     bool holding;
 };
@@ -68,7 +69,8 @@ static bool look_up(struct sim_source *s, struct change *change)
         world_fail(w, "a message of a command cannot be read");
     bool sent = workload_has_command(&w->pg.work, change->xid, change->id.ordinal, id);
     s->command = (struct sent_command){id, sent ? COMMAND_ROW : COMMAND_NO_ROW,
-                                       sent ? SPAN_LITERAL("{\"do\": \"ping\"}") : span_null()};
+                                       sent ? span_of(sim_command_text(w, id, s->command_text))
+                                            : span_null()};
     change->message.command = &s->command;
     return true;
 }

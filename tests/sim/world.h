@@ -29,6 +29,11 @@ struct world {
     struct refusals learnt;
     int64_t now_us;
     bool faults;
+    bool holds;      /* keys with a dead letter are held, and letters sent again */
+    uint64_t errand; /* a command that letters are to be read for; 0: none */
+    char errand_text[60];
+    uint32_t letter_at;  /* next in the log, of what is read for it */
+    uint32_t sent_again; /* letters, as the oracle has counted */
     char failure[600];
     char last_end[200]; /* why the last epoch ended */
 
@@ -46,6 +51,9 @@ struct world {
     struct encoders *encoders;
     struct circuit circuit;
     struct verdict_facts verdicts;
+    struct quarantine quarantine;
+    struct replay replay;
+    struct letter_reader *letters;
     struct reader reader;
     struct writer writer;
     bool writer_done;
@@ -63,6 +71,16 @@ struct source *sim_source_open(struct world *w);
 /* sim_epoch.c: deadline_us and abort_ms as for source_close() and publisher_close(). */
 void sim_epoch_open(struct world *w);
 void sim_epoch_close(struct world *w, int64_t source_deadline_us, int abort_ms);
+
+/* sim_errand.c: after a read, whatever it said, comes a close. */
+int sim_errand_read(struct world *w, struct error *err);
+void sim_errand_note(struct world *w);
+void sim_errand_close(struct world *w);
+/* What the row of a command says. */
+const char *sim_command_text(const struct world *w, uint32_t number, char text[60]);
+
+/* oracle_held.c */
+void oracle_held_check(struct world *w);
 
 /* oracle.c */
 bool oracle_drained(const struct world *w);
