@@ -5,9 +5,9 @@
 #include "relay/writer.h"
 
 #include "base/crash.h"
-#include "base/utf8.h"
 #include "encode/encode.h"
 #include "model/header_name.h"
+#include "relay/learn.h"
 #include "source/source.h"
 
 #include <assert.h>
@@ -280,15 +280,6 @@ static struct verdict_unit unit_of(const struct message *message)
     return (struct verdict_unit){message->id, message->route};
 }
 
-/* False: there is no room for another one, and it is learnt in a later epoch. */
-static bool learn(struct writer *w, struct verdict_unit unit, const struct error *cause)
-{
-    struct verdict_refusal refusal = {.unit = unit, .reason = cause->reason};
-    snprintf(refusal.text, sizeof refusal.text, "%.*s", (int)sizeof refusal.text - 1, cause->text);
-    utf8_trim(refusal.text);
-    return refusals_add(w->o.learnt, &refusal);
-}
-
 /* The next epoch asks about the unit before it begins: one part of what a route makes of a change
  * is out, and another was refused (what is out comes back only with the whole Kafka transaction),
  * or it has no dead letter, which the reader makes when it meets the change again. */
@@ -296,7 +287,7 @@ static int begin_anew(struct writer *w, struct verdict_unit unit, const char *wh
                       struct error *err)
 {
     struct error cause = *err;
-    learn(w, unit, &cause);
+    learn_refusal(w->o.learnt, unit, &cause);
     return error_retry(err, REASON_RECORD_REFUSED, "%s: %s", what, cause.text);
 }
 
@@ -307,7 +298,8 @@ static int on_refused_for_good(struct writer *w, const struct message *message, 
 {
     struct verdict_unit unit = unit_of(message);
     w->passed_over = unit;
-    if (by_broker && (!learn(w, unit, err) || verdict_ends(w->o.verdicts, unit, err)))
+    if (by_broker &&
+        (!learn_refusal(w->o.learnt, unit, err) || verdict_ends(w->o.verdicts, unit, err)))
         return begin_anew(w, unit, "one record by itself", err);
     *err = ERROR_INIT;
     return 0;
@@ -380,8 +372,11 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
         return begin_anew(w, unit, "a dead letter that is sent again", err);
     if (verdict_unit_equal(unit, w->produced))
         return begin_anew(w, unit, "one of several records of a change", err);
-    if (message->letter == NULL && verdict_wants_letters(w->o.verdicts, unit.route))
-        return begin_anew(w, unit, "the next epoch makes a dead letter of a change", err);
+    if (message->letter == NULL && verdict_wants_letters(w->o.verdicts, unit.route)) {
+        (void)begin_anew(w, unit, "the next epoch makes a dead letter of a change", err);
+        learn_ahead(w->o.learnt, w->o.publisher, w->o.verdicts, newest(w), w->next + 1);
+        return -1;
+    }
     switch (verdict_on_message(w->o.verdicts, unit, err)) {
     case VERDICT_PASS_OVER:
         w->passed_over = unit;

@@ -603,6 +603,29 @@ static void all_of_a_unit_is_looked_at_before_its_first_message(void **state)
     assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
 }
 
+/* Where keys are held the reader alone makes letters, and each refusal would cost an epoch. */
+static void what_else_can_be_seen_to_be_refused_is_learnt_with_it(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.base.ops = &checking_ops;
+    f->publisher.refuse = "b";
+    f->routes_items[1].on_error = ON_ERROR_DEAD_LETTER;
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "a");
+    put_text(batch, 1, 0x1100, 2, "b");
+    put_text(batch, 1, 0x1100, 3, "c");
+    put_text(batch, 1, 0x1100, 4, "b");
+    put_text(batch, 0, 0x1100, 5, "b"); /* its route says stop */
+    put_text(batch, 1, 0x1100, 6, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    journal_is(f, "put a; ");
+    assert_int_equal(f->learnt.count, 2);
+    assert_non_null(refusals_find(&f->learnt, (struct verdict_unit){change_id_wal(0x1100, 2), 1}));
+    assert_non_null(refusals_find(&f->learnt, (struct verdict_unit){change_id_wal(0x1100, 4), 1}));
+}
+
 /* Behind a record that the broker has refused by itself nothing is committed, but all is sent. */
 static void what_else_is_refused_is_learnt_at_once(void **state)
 {
@@ -906,6 +929,7 @@ int main(void)
         TEST(what_follows_a_refused_message_of_its_unit_is_left_out),
         TEST(a_message_refused_behind_another_of_its_unit_begins_anew),
         TEST(all_of_a_unit_is_looked_at_before_its_first_message),
+        TEST(what_else_can_be_seen_to_be_refused_is_learnt_with_it),
         TEST(what_else_is_refused_is_learnt_at_once),
         TEST(learning_ends_where_nothing_is_gained),
         TEST(one_refusal_is_enough_where_it_is_the_end),
