@@ -527,7 +527,7 @@ MUTANTS = [
              "result = STEP_DONE; if (result == STEP_FAILED &&")],
            "unit relay_writer_test", r"FAILED.*all_of_a_unit_is_looked_at_before_its_first_message"),
     Mutant("only-the-first-refusal-is-learnt", "refusals cost an epoch each",
-           WRITER, [("if (by_broker && (!learn(w, unit, err) ||", "if (by_broker && (learn(w, unit, err) ||")],
+           WRITER, [("(!learn_refusal(w->o.learnt, unit, err) ||", "(learn_refusal(w->o.learnt, unit, err) ||")],
            "unit relay_writer_test", r"FAILED.*what_else_is_refused_is_learnt_at_once"),
     Mutant("cut-for-refusals-not-committed", "more refusals than are remembered are survived",
            WRITER, [("if (batch->ends_txn || batch->cut || too_old(w, now_us))",
