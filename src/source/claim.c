@@ -360,22 +360,31 @@ int claim_feed_row(struct claim *c, uint32_t table, struct cell *cells, struct e
     return 0;
 }
 
-int claim_feed_finished(struct claim *c, uint32_t table, const struct claim_finished *finished,
+static int refuse_table(const struct claim *c, uint32_t table, uint64_t rows, const char *what,
                         struct error *err)
 {
-    assert(c->asked && (c->phase == FINISH || c->phase == REDO));
     const struct relation *r = &c->o.tables[table].relation;
-    c->redone += finished->rows;
-    if (finished->again == 0 && (c->phase == REDO || finished->rows == c->ids[table].count))
-        return 0;
     error_stop(err, REASON_ROWS_NOT_FINISHED,
-               "of %" PRIu32 " rows of %.*s.%.*s that were to be finished %" PRIu64
-               " were, and %" PRIu64 " of them are pending all the same",
-               c->ids[table].count, SPAN_ARG(r->schema), SPAN_ARG(r->name), finished->rows,
-               finished->again);
+               "of %" PRIu32 " rows of %.*s.%.*s that were to be finished %" PRIu64 " %s",
+               c->ids[table].count, SPAN_ARG(r->schema), SPAN_ARG(r->name), rows, what);
     return error_hint(err,
                       "a trigger or a rule of the table is in the way; they would be published "
                       "again and again");
+}
+
+int claim_feed_finished(struct claim *c, uint32_t table, uint64_t rows, struct error *err)
+{
+    assert(c->asked && (c->phase == FINISH || c->phase == REDO));
+    c->redone += rows;
+    if (c->phase == REDO || rows == c->ids[table].count)
+        return 0;
+    return refuse_table(c, table, rows, "were", err);
+}
+
+int claim_feed_left(struct claim *c, uint32_t table, uint64_t rows, struct error *err)
+{
+    assert(c->asked && (c->phase == FINISH || c->phase == REDO));
+    return rows == 0 ? 0 : refuse_table(c, table, rows, "are pending all the same", err);
 }
 
 /* ---- Ends ---- */

@@ -87,12 +87,6 @@ struct claim_question {
 
 enum claim_status { CLAIM_COMMITTED, CLAIM_ABORTED, CLAIM_IN_PROGRESS, CLAIM_UNKNOWN };
 
-/* What was done with the rows of a table. */
-struct claim_finished {
-    uint64_t rows;
-    uint64_t again; /* of them those that are pending all the same */
-};
-
 /* ERROR_STOP, progress_unreadable: resume is none of claiming, or names a table that is not there.
  */
 int claim_open(const struct claim_options *options, struct claim **claim, struct error *err);
@@ -107,9 +101,10 @@ int claim_feed_status(struct claim *claim, enum claim_status status, int64_t now
 void claim_feed_due(struct claim *claim, bool due);
 /* LOCK. cells: as poll_feed_row(). */
 int claim_feed_row(struct claim *claim, uint32_t table, struct cell *cells, struct error *err);
-/* FINISH and REDO. ERROR_STOP, rows_not_finished. */
-int claim_feed_finished(struct claim *claim, uint32_t table, const struct claim_finished *finished,
-                        struct error *err);
+/* FINISH and REDO: rows of a table that were finished, and then how many of its ids are pending all
+ * the same. ERROR_STOP, rows_not_finished. */
+int claim_feed_finished(struct claim *claim, uint32_t table, uint64_t rows, struct error *err);
+int claim_feed_left(struct claim *claim, uint32_t table, uint64_t rows, struct error *err);
 void claim_feed_end(struct claim *claim, int64_t now_us);
 int claim_next(struct claim *claim, struct change *change);
 /* Kafka has committed up to here. */

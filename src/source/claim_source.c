@@ -73,12 +73,13 @@ static int feed_row(struct claim_source *s, uint32_t table, struct error *err)
     return claim_feed_row(s->claim, table, s->cells, err);
 }
 
-static int feed_finished(struct claim_source *s, uint32_t table, struct error *err)
+/* A row for each table that says what was done, then one for each that says what is left. */
+static int feed_finished(struct claim_source *s, uint32_t row, struct error *err)
 {
-    struct span rows = pg_answer_cell(s->asker, 0), again = pg_answer_cell(s->asker, 1);
-    const struct claim_finished finished = {.rows = strtoull(rows.ptr, NULL, 10),
-                                            .again = strtoull(again.ptr, NULL, 10)};
-    return claim_feed_finished(s->claim, table, &finished, err);
+    uint32_t tables = s->o.table_count;
+    uint64_t rows = strtoull(pg_answer_cell(s->asker, 0).ptr, NULL, 10);
+    return row < tables ? claim_feed_finished(s->claim, row, rows, err)
+                        : claim_feed_left(s->claim, row - tables, rows, err);
 }
 
 /* Which row is which: see claim_sql(). */

@@ -103,7 +103,15 @@ static void add_rows(const struct claim_table *t, uint32_t limit, struct buf *sq
     buf_add_format(sql, " LIMIT %" PRIu32 " FOR UPDATE", limit);
 }
 
-/* One row: how many, and how many of them are pending all the same. */
+static void add_ids(const struct claim_table *t, const struct claim_ids *ids, const char *where,
+                    struct buf *sql)
+{
+    buf_add_text(sql, " WHERE ");
+    add_column(t, t->key, sql);
+    buf_add_format(sql, " = ANY ('{%.*s}')%s", SPAN_ARG(buf_span(&ids->text)), where);
+}
+
+/* One row: how many. */
 static void add_done(const struct claim_table *t, const struct claim_ids *ids, const char *where,
                      struct buf *sql)
 {
@@ -111,34 +119,58 @@ static void add_done(const struct claim_table *t, const struct claim_ids *ids, c
     add_table(t, sql);
     if (t->done != NULL)
         buf_add_format(sql, " SET %s", t->done);
-    buf_add_text(sql, " WHERE ");
-    add_column(t, t->key, sql);
-    buf_add_format(sql, " = ANY ('{%.*s}')%s RETURNING ", SPAN_ARG(buf_span(&ids->text)), where);
-    buf_add_format(sql, t->done != NULL ? "(%s) AS again" : "false AS again", t->pending);
-    buf_add_text(sql, ") SELECT count(*), count(*) FILTER (WHERE again) FROM done");
+    add_ids(t, ids, where, sql);
+    buf_add_text(sql, " RETURNING 1) SELECT count(*) FROM done; ");
 }
 
-/* What was claimed is there before anything is added to it by somebody else. */
+/* One row: how many of them are pending all the same. */
+static void add_left(const struct claim_table *t, const struct claim_ids *ids, const char *where,
+                     struct buf *sql)
+{
+    buf_add_text(sql, "SELECT count(*) FROM ");
+    add_table(t, sql);
+    add_ids(t, ids, where, sql);
+    buf_add_format(sql, " AND (%s); ", t->pending);
+}
+
+/* What triggers have to do is done before anybody counts, those of the commit, too: behind Kafka's
+ * it would be too late. */
+static const char triggers_sql[] = "SET CONSTRAINTS ALL IMMEDIATE; ";
+
+/* What was claimed is there before anything is added to it by somebody else. What a trigger has put
+ * back is of our own transaction. */
 static void add_redo(const struct claim_question *q, const struct claim_options *o, struct buf *sql)
 {
+    struct buf before = BUF_EMPTY, left = BUF_EMPTY;
+    if (q->written_before) {
+        buf_add_format(&before, " AND age(xmin) > age('%" PRIu64 "'::xid8::xid)", q->xid);
+        buf_add_format(&left,
+                       " AND (age(xmin) > age('%" PRIu64
+                       "'::xid8::xid) OR xmin = pg_current_xact_id()::xid)",
+                       q->xid);
+    }
+    buf_add_text(sql, "; ");
     for (uint32_t i = 0; i < o->table_count; i++) {
         struct buf where = BUF_EMPTY;
-        buf_add_format(&where, " AND (%s)", o->tables[i].pending);
-        if (q->written_before)
-            buf_add_format(&where, " AND age(xmin) > age('%" PRIu64 "'::xid8::xid)", q->xid);
-        buf_add_text(sql, "; ");
+        buf_add_format(&where, " AND (%s)%s", o->tables[i].pending, buf_text(&before));
         add_done(&o->tables[i], &q->ids[i], buf_text(&where), sql);
         buf_fini(&where);
     }
+    buf_add_text(sql, triggers_sql);
+    for (uint32_t i = 0; i < o->table_count; i++)
+        add_left(&o->tables[i], &q->ids[i], buf_text(&left), sql);
+    buf_fini(&left);
+    buf_fini(&before);
 }
 
 static void add_finish(const struct claim_question *q, const struct claim_options *o,
                        struct buf *sql)
 {
-    for (uint32_t i = 0; i < o->table_count; i++) {
+    for (uint32_t i = 0; i < o->table_count; i++)
         add_done(&o->tables[i], &q->ids[i], "", sql);
-        buf_add_text(sql, "; ");
-    }
+    buf_add_text(sql, triggers_sql);
+    for (uint32_t i = 0; i < o->table_count; i++)
+        add_left(&o->tables[i], &q->ids[i], "", sql);
 }
 
 /* A commit that a crash forgets would be done again, which is no harm; but its id might be another

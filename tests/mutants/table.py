@@ -84,6 +84,14 @@ MUTANTS = [
              "c->phase == ENDING && !gives(c)")],
            "unit source_claim_sim_test", r"FAILED.*each_row_is_published_once"),
 
+    Mutant("put-back-and-not-noticed", "no row is published again and again", STREAM,
+           [("return rows == 0 ? 0 : refuse_table(c, table, rows,",
+             "return true ? 0 : refuse_table(c, table, rows,")],
+           "e2e 263", r"failed: 263_"),
+    Mutant("triggers-of-the-commit", "no row is published again and again", STREAM,
+           [('"SET CONSTRAINTS ALL IMMEDIATE; "', '"SET CONSTRAINTS ALL DEFERRED; "')],
+           "e2e 263", r"failed: 263_"),
+
     # ---- I2: nothing begins before progress was read by this producer ----
     Mutant("begun-before-recovery", "I2", OPEN,
            [("int result = r->ledger->ops->read(r->ledger, *publisher, &newest, &before, err);",

@@ -323,7 +323,7 @@ static void finish(struct relay *r, bool redo)
 {
     struct error err = ERROR_INIT;
     for (uint32_t table = 0; table < 2; table++) {
-        struct claim_finished finished = {0, 0};
+        uint64_t finished = 0;
         char *list = strdup(buf_text((struct buf *)&r->question.ids[table].text));
         for (char *key = strtok(list, ","); key != NULL; key = strtok(NULL, ",")) {
             struct line *row = &pg.rows[table][strtoul(key, NULL, 10)];
@@ -333,10 +333,11 @@ static void finish(struct relay *r, bool redo)
                 continue;
             row->locked = r->session + 1;
             row->finishing = true;
-            finished.rows++;
+            finished++;
         }
         free(list);
-        assert_int_equal(claim_feed_finished(r->claim, table, &finished, &err), 0);
+        assert_int_equal(claim_feed_finished(r->claim, table, finished, &err), 0);
+        assert_int_equal(claim_feed_left(r->claim, table, 0, &err), 0);
     }
 }
 
