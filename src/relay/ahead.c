@@ -97,6 +97,11 @@ static void copy_key(struct ahead *a, struct relation_key *key, uint32_t column_
         memcpy(not_null, key->not_null, column_count * sizeof *not_null);
         key->not_null = not_null;
     }
+    if (key->defs != NULL) {
+        struct span *defs = arena_alloc(&a->arena, column_count * sizeof *defs);
+        memcpy(defs, key->defs, column_count * sizeof *defs);
+        key->defs = defs;
+    }
 }
 
 /* Names lie in the epoch, where the old ones stay; structs and arrays are changed in place. */

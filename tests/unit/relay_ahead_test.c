@@ -26,6 +26,7 @@ struct reused {
     uint32_t nexts;
     struct type mood;
     struct column columns[2];
+    struct span defs[2];
     struct relation relation;
     struct cell cells[2];
     char number[16], text[LARGE];
@@ -48,7 +49,7 @@ static void set_row(struct reused *s, struct change *change, size_t len)
 }
 
 /* r: a row; L: a large one; m: a message; c: the column is another, then a row; t: its type is;
- * w: nothing now; !: it fails, and again. */
+ * d: its default is; w: nothing now; !: it fails, and again. */
 static enum step reused_next(struct source *base, int64_t now_us, struct change *change,
                              struct error *err)
 {
@@ -66,6 +67,10 @@ static enum step reused_next(struct source *base, int64_t now_us, struct change 
         return STEP_WAIT;
     case 'c':
         s->columns[1].name = SPAN_LITERAL("other");
+        s->relation.version++;
+        break;
+    case 'd':
+        s->defs[1] = SPAN_LITERAL("'new'");
         s->relation.version++;
         break;
     case 't':
@@ -166,6 +171,8 @@ static void set_up(struct fixture *t, const char *script, const char *program)
                                     .column_count = 2,
                                     .columns = s->columns,
                                     .version = 1};
+    s->defs[1] = SPAN_LITERAL("'old'");
+    s->relation.key.defs = s->defs;
     t->source = ahead_open(&s->base, t->f.router);
 }
 
@@ -221,6 +228,19 @@ static void test_a_table_that_is_altered(void **state)
     expect_event(&t, 3, "{\"n\":3,\"other\":\"ccc\"}");
     expect_event(&t, 4, "{\"n\":4,\"other\":\"ddd\"}");
     expect_event(&t, 5, "{\"n\":5,\"other\":17}");
+    tear_down(&t);
+}
+
+static void test_a_default_that_is_altered(void **state)
+{
+    (void)state;
+    struct fixture t;
+    set_up(&t, "rdr", ".after");
+    take_row(&t, 1);
+    assert_int_equal(t.inner.nexts, 4);
+    assert_span(t.change.relation->key.defs[1], "'old'");
+    take_row(&t, 2);
+    assert_span(t.change.relation->key.defs[1], "'new'");
     tear_down(&t);
 }
 
@@ -326,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_keep_their_bytes),
         cmocka_unit_test(test_a_table_that_is_altered),
+        cmocka_unit_test(test_a_default_that_is_altered),
         cmocka_unit_test(test_what_is_not_copied),
         cmocka_unit_test(test_a_source_that_fails),
         cmocka_unit_test(test_waiting),
