@@ -10,11 +10,12 @@
 
 #define NESTING_MAX 256
 #define STRING_OPEN '"' /* on the stack: inside a string's \( ) */
+#define IF_OPEN 'i'     /* and between if and end, where a comma is none of the object's */
 
 struct reader {
     struct span source;
     size_t at;
-    char stack[NESTING_MAX]; /* what is open: ( [ { or STRING_OPEN */
+    char stack[NESTING_MAX]; /* what is open: ( [ { STRING_OPEN or IF_OPEN */
     uint32_t depth;
     char before;   /* the first character of the token before this one; 0: none */
     uint32_t line; /* of the text for libjq */
@@ -253,6 +254,26 @@ static int open_or_close(struct reader *r, char c)
     return 0;
 }
 
+static int open_or_close_if(struct reader *r, struct span name)
+{
+    if (span_equal_text(name, "if")) {
+        if (r->depth == NESTING_MAX)
+            return wrong(r, r->at - name.len, "is nested too deeply", SPAN_LITERAL("this"));
+        r->stack[r->depth++] = IF_OPEN;
+    } else if (span_equal_text(name, "end") && r->depth > 0 &&
+               r->stack[r->depth - 1] == IF_OPEN) {
+        r->depth--;
+    }
+    return 0;
+}
+
+static int take_word(struct reader *r, struct span name, size_t start)
+{
+    if (name.ptr[0] != '$' && is_member_name(r))
+        return 0;
+    return check_name(r, name, start) < 0 ? -1 : open_or_close_if(r, name);
+}
+
 /* The text of one token is put on a line of its own. */
 static int take_token(struct reader *r)
 {
@@ -277,8 +298,8 @@ static int take_token(struct reader *r)
         result = open_or_close(r, first);
     }
     struct span token = {r->source.ptr + start, r->at - start};
-    if (result == 0 && name && (first == '$' || !is_member_name(r)))
-        result = check_name(r, token, start);
+    if (result == 0 && name)
+        result = take_word(r, token, start);
     if (result < 0)
         return -1;
     note_token(r, start);

@@ -103,6 +103,10 @@ static void test_refused_names(void **state)
         {"builtins", "line 1, column 1: builtins depends on the version of jq, and so is refused"},
         {"def now: 1; .", "line 1, column 5: now reads the clock, and so is refused"},
         {"{a: 1, b: (2, now)}", "line 1, column 15: now reads the clock, and so is refused"},
+        {"{a: if .x then 1, now, 2 end}",
+         "line 1, column 19: now reads the clock, and so is refused"},
+        {"{a: if .x then {b}, now else 2 end}",
+         "line 1, column 21: now reads the clock, and so is refused"},
         {"$ ENV", "line 1, column 3: a $ wants its name right behind it"},
         {".id == 9007199254740993", "line 1, column 8: 9007199254740993 is a number that jq would "
                                     "round: compare it as a string"},
@@ -126,6 +130,8 @@ static void test_names_that_only_look_so(void **state)
     expect(&f, "[.now, .env, .input.debug]", "{\"now\":1,\"env\":2,\"input\":{\"debug\":3}}",
            "[1,2,3]");
     expect(&f, "{now: 1, \"env\": 2, input}", "{\"input\":3}", "{\"now\":1,\"env\":2,\"input\":3}");
+    expect(&f, "{a: (if .a then {now} else 1 end), now}", "{\"a\":1,\"now\":2}",
+           "{\"a\":{\"now\":2},\"now\":2}");
     expect(&f, ". as {input: $now} | $now", "{\"input\":3}", "3");
     expect(&f, "\"now env \\(.a) halt\"", "{\"a\":\"x\"}", "\"now env x halt\"");
     expect(&f, "1 # now", "null", "1");
