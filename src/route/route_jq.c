@@ -109,6 +109,21 @@ static int compile(struct jq_cage *cage, const struct jq_text *text, struct erro
     return 0;
 }
 
+/* It has been compiled before: what is wrong now is wrong with the machine, and says nothing about
+ * the program. A worker with some of them alone is none. */
+static int compile_again(struct jq_cage *cage, const struct jq_text *text, struct error *err)
+{
+    if (compile(cage, text, err) == 0)
+        return 0;
+    kill_worker(cage);
+    if (err->kind == ERROR_RETRY)
+        return -1;
+    *err = ERROR_INIT;
+    return error_retry(err, REASON_JQ_WORKER,
+                       "a new process that evaluates jq does not take a program that the last one "
+                       "took");
+}
+
 /* With all programs that there are. */
 static int ensure_worker(struct jq_cage *cage, struct error *err)
 {
@@ -118,7 +133,7 @@ static int ensure_worker(struct jq_cage *cage, struct error *err)
     if (jq_process_start(&cage->process, &options, err) < 0)
         return -1;
     for (uint32_t i = 0; i < cage->count; i++)
-        if (compile(cage, &cage->programs[i], err) < 0)
+        if (compile_again(cage, &cage->programs[i], err) < 0)
             return -1;
     return 0;
 }

@@ -10,7 +10,7 @@
 enum jq_reads {
     JQ_READS_NOT,   /* it only goes by the names of other members */
     JQ_READS_MAYBE, /* it calls functions, or takes its input as a whole: only running it tells */
-    JQ_READS_NAMED  /* it names the member */
+    JQ_READS_NAMED  /* it names the member, or computes the name of one */
 };
 
 enum jq_reads jq_reads(const struct jq_text *text, const char *member);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -347,6 +348,28 @@ static void test_reads(void **state)
         {"{a: \"\\(1, keys, 2)\", b}", JQ_READS_MAYBE},
         {"{a: (if .b then 1, keys, 2 else 3 end), c}", JQ_READS_MAYBE},
         {"def f: {a, keys}; f", JQ_READS_MAYBE},
+        {".[\"sou\" + \"rce\"].xid", JQ_READS_NAMED},
+        {".[.op]", JQ_READS_NAMED},
+        {". as $all | $all[.op]", JQ_READS_NAMED},
+        {".[\"\\(\"so\")urce\"]", JQ_READS_NAMED},
+        {".\"\\(\"so\")urce\"", JQ_READS_NAMED},
+        {".[\"s\\u006furce\"]", JQ_READS_NAMED},
+        {"[.][0][\"sou\" + \"rce\"]", JQ_READS_NAMED},
+        {"getpath([\"sou\" + \"rce\"])", JQ_READS_NAMED},
+        {"getpath([\"source\", \"xid\"])", JQ_READS_NAMED},
+        {". as {source: $s} | $s", JQ_READS_NAMED},
+        {". as {op: $o, $source} | $o", JQ_READS_NAMED},
+        {". as {(\"sou\" + \"rce\"): $s} | $s", JQ_READS_NAMED},
+        {". as [$a] ?// {\"source\": $a} | $a", JQ_READS_NAMED},
+        {"getpath([\"after\", \"a\"])", JQ_READS_MAYBE},
+        {".after[.after.kind]", JQ_READS_NOT},
+        {".after.list[0][.after.kind]?", JQ_READS_NOT},
+        {".after[\"a\\(.after.n)\"]", JQ_READS_NOT},
+        {".[\"after\"][.op]", JQ_READS_MAYBE},
+        {".after.\"a\\(.after.n)\"", JQ_READS_MAYBE},
+        {".after.list[-1], .after.list[0:.after.n], .after.list[]", JQ_READS_NOT},
+        {".after as {source: $s} | {s: [1, .op][0]}", JQ_READS_MAYBE},
+        {"{(.after.kind): [.after.n, 1]}", JQ_READS_NOT},
     };
     struct fixture f;
     set_up(&f, SANITIZED, 1000);
@@ -632,6 +655,38 @@ static void test_a_worker_that_is_killed(void **state)
     tear_down(&f);
 }
 
+/* Such a one says nothing about programs that were compiled, nor about rows, wanted or not. */
+static void test_a_worker_that_dies_at_its_start(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char directory[] = "/tmp/walferry-jq-XXXXXX", path[64], own[4096];
+    assert_non_null(mkdtemp(directory));
+    assert_non_null(realpath(RELEASE, own));
+    snprintf(path, sizeof path, "%s/worker", directory);
+    assert_int_equal(symlink(own, path), 0);
+    set_up(&f, path, 1000);
+    uint32_t program = add(&f, "{n}");
+    expect_rows(&f, JQ_NONE, program);
+    assert_int_equal(kill(child(), SIGKILL), 0);
+    assert_int_equal(unlink(path), 0);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs("#!/bin/sh\nkill -SEGV $$\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+    alarm(30);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(take(&f, 7), -1);
+        assert_int_equal(f.err.kind, ERROR_RETRY);
+        assert_string_equal(reason_slug(f.err.reason), "jq_worker");
+    }
+    alarm(0);
+    tear_down(&f);
+    (void)unlink(path);
+    (void)rmdir(directory);
+}
+
 static void test_a_worker_that_is_not_there(void **state)
 {
     (void)state;
@@ -663,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_taken),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_a_worker_that_is_killed),
+        cmocka_unit_test(test_a_worker_that_dies_at_its_start),
         cmocka_unit_test(test_a_worker_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
