@@ -11,3 +11,14 @@ $(B)/bench/%: bench/%.c bench/sample.h $(B)/release/librdkafka.cflags
 
 bench-programs: $(addprefix $(B)/bench/,$(BENCH_PROGRAMS))
 .PHONY: bench-programs
+
+# All of bench/ is compiled with the tests, also what people link by hand.
+define bench_objects
+$(B)/$(1)/bench/%.o: bench/%.c bench/sample.h $(B)/$(call rdkafka_variant,$(1))/librdkafka.cflags | toolchain
+	@mkdir -p $$(@D)
+	$(if $(Q),@echo "  CC  $$@")
+	$(Q)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(call RDKAFKA_CFLAGS,$(1)) -I. -Itests/lib \
+	    $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
+lint-$(1): $(patsubst %.c,$(B)/$(1)/%.o,$(wildcard bench/*.c))
+endef
+$(foreach v,gcc clang,$(eval $(call bench_objects,$(v))))

@@ -4,7 +4,8 @@
  * nanoseconds a row; it judges nothing.
  *
  *   make && cc -O2 -D_GNU_SOURCE -Isrc bench/micro_route.c build/release/libwalferry.a -ljansson \
- *       -lyaml -lpthread -o build/micro_route && build/micro_route [rows] */
+ *       -lyaml -lpcre2-8 -lcrypto -ljq -lpthread -lm -o build/micro_route && build/micro_route
+ * [rows] */
 #include "encode/encode.h"
 #include "model/batch.h"
 #include "route/route.h"
@@ -92,14 +93,14 @@ static void make_row(struct bench *b, char payload[256])
                                 .xid = 731,
                                 .commit_time_us = 1700000000123456,
                                 .relation = &b->relation,
-                                .after = {COLUMNS, b->cells}};
+                                .after = {.count = COLUMNS, .cells = b->cells}};
 }
 
 static void put_row(struct bench *b)
 {
     struct error err = ERROR_INIT;
     struct event event;
-    if (batch_full(&b->batch, SIZE_MAX))
+    if (b->batch.count == b->batch.capacity)
         batch_reset(&b->batch);
     arena_reset(&b->scratch);
     router_begin(b->router, &b->change, &b->scratch);
@@ -130,7 +131,8 @@ static void run(const struct shape *shape, uint64_t rows)
     struct config_routes routes = {1, &route};
     struct router_options options = {
         .routes = &routes, .relay = "orders", .progress_topic = "walferry.orders.progress"};
-    struct encoders_options encoding = {&routes, 7318349394477056000, shape->id_header, NULL};
+    struct encoders_options encoding = {
+        .routes = &routes, .system_identifier = 7318349394477056000, .id_header = shape->id_header};
     struct bench b = {.encoders = NULL};
     struct error err = ERROR_INIT;
     char payload[256];

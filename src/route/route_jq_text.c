@@ -260,8 +260,7 @@ static int open_or_close_if(struct reader *r, struct span name)
         if (r->depth == NESTING_MAX)
             return wrong(r, r->at - name.len, "is nested too deeply", SPAN_LITERAL("this"));
         r->stack[r->depth++] = IF_OPEN;
-    } else if (span_equal_text(name, "end") && r->depth > 0 &&
-               r->stack[r->depth - 1] == IF_OPEN) {
+    } else if (span_equal_text(name, "end") && r->depth > 0 && r->stack[r->depth - 1] == IF_OPEN) {
         r->depth--;
     }
     return 0;
