@@ -92,6 +92,22 @@ static struct verdict_facts verdict_facts(const struct epoch *e)
     };
 }
 
+/* Where each row may take its CPU time of jq, only so many that the server, which waits a minute
+ * for an answer, has one in half of that. */
+#define STEP_MS 30000
+#define STEP_CHANGES_MIN 8
+#define STEP_CHANGES_MAX 64
+
+static uint32_t step_changes(const struct epoch *e)
+{
+    int64_t changes = STEP_MS / e->config->delivery.jq_cpu_ms;
+    if (!router_looks_ahead(e->router))
+        return 0;
+    if (changes > STEP_CHANGES_MAX)
+        return STEP_CHANGES_MAX;
+    return changes < STEP_CHANGES_MIN ? STEP_CHANGES_MIN : (uint32_t)changes;
+}
+
 static void make_loops(struct epoch *e)
 {
     struct relay *relay = e->relay;
@@ -132,6 +148,7 @@ static void make_loops(struct epoch *e)
         .start = e->opening.found.progress.position,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
         .patient = relay->lessons.patient,
+        .step_changes = step_changes(e),
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);

@@ -37,6 +37,8 @@ void reader_init(struct reader *reader, const struct reader_options *options)
         .sealed = options->start,
         .last_change_us = options->now_us,
     };
+    if (options->step_changes == 0)
+        reader->o.step_changes = CHANGES_PER_STEP;
     reader->o.seal.events_max = options->circuit->events_max;
     reader->o.seal.bytes_max = options->circuit->bytes_max;
     filler_init(&reader->filler, &options->fill);
@@ -422,7 +424,7 @@ static int take_end(struct reader *r, struct error *err)
 static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
 {
     *input_empty = false;
-    for (int i = 0; i < CHANGES_PER_STEP && have_batch(r); i++) {
+    for (uint32_t i = 0; i < r->o.step_changes && have_batch(r); i++) {
         enum step got = source_next(r->o.source, now_us, &r->change, err);
         if (got != STEP_DONE) {
             /* Under a backlog that is no reason to end a Kafka transaction. Without one a commit

@@ -30,6 +30,8 @@ struct reader_options {
     int64_t stall_us; /* nothing for so long inside a transaction of which a part is with the writer
                          closes the epoch; and so does a change that is held for so long */
     bool patient;     /* silence does not; the writer commits what it has */
+    /* Taken in one step at most, in which the server hears nothing; 0: as many as cost little. */
+    uint32_t step_changes;
     int64_t now_us;
 };
 

@@ -397,6 +397,23 @@ static void without_a_batch_nothing_is_taken_but_the_source_lives(void **state)
     assert_int_equal(metrics_get(b->metrics, METRIC_BATCHES_IN_FLIGHT), 3);
 }
 
+/* Between two of them it answers the server, however long a change takes. */
+static void a_step_has_an_end_where_changes_take_long(void **state)
+{
+    struct reader_bench *b = *state;
+    b->options.step_changes = 3;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, 5);
+    assert_int_equal(bench_step(b), 0);
+    assert_int_equal(b->source.next, 3);
+    uint32_t ticks = b->source.ticks;
+    assert_null(bench_take(b));
+    assert_int_equal(bench_step(b), 0);
+    assert_int_equal(b->source.ticks, ticks + 1);
+    assert_int_equal(b->source.next, 6);
+    sealed(b, stepped(b), "[1 2 3 4 5] 1110/0");
+}
+
 static void being_slow_ourselves_is_no_stall(void **state)
 {
     struct reader_bench *b = *state;
@@ -693,6 +710,7 @@ int main(void)
         TEST(a_nap_is_no_empty_input_behind),
         TEST(a_nap_is_an_empty_input_for_who_keeps_up),
         TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
+        TEST(a_step_has_an_end_where_changes_take_long),
         TEST(being_slow_ourselves_is_no_stall),
         TEST(silence_with_a_part_out_is_a_stall),
         TEST(bytes_are_no_stall),
