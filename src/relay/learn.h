@@ -2,7 +2,7 @@
 #ifndef WALFERRY_RELAY_LEARN_H
 #define WALFERRY_RELAY_LEARN_H
 
-#include "publish/publisher.h"
+#include "publish/publish.h"
 #include "relay/verdict.h"
 
 /* False: there is no room for another one, and it is learnt in a later epoch. */
