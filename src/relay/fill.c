@@ -284,6 +284,8 @@ static int put_replayed(struct filler *f, const struct change *command, struct b
     message->id = command->id;
     message->position = command->position;
     message->replayed = true;
+    message->measured =
+        verdict_measures(f->o.verdicts, (struct verdict_unit){command->id, f->event.route});
     batch_add(batch);
     return 0;
 }

@@ -7,9 +7,10 @@
 #include <assert.h>
 #include <stdio.h>
 
-bool learn_refusal(struct refusals *learnt, struct verdict_unit unit, const struct error *cause)
+bool learn_refusal(struct refusals *learnt, struct verdict_unit unit, bool uncut,
+                   const struct error *cause)
 {
-    struct verdict_refusal refusal = {.unit = unit, .reason = cause->reason};
+    struct verdict_refusal refusal = {.unit = unit, .reason = cause->reason, .uncut = uncut};
     snprintf(refusal.text, sizeof refusal.text, "%.*s", (int)sizeof refusal.text - 1, cause->text);
     utf8_trim(refusal.text);
     return refusals_add(learnt, &refusal);
@@ -32,7 +33,7 @@ void learn_ahead(struct refusals *learnt, struct publisher *publisher,
         if (!is_event(m) || publisher_check(publisher, batch, m, &why) == STEP_DONE)
             continue;
         if (why.kind != ERROR_DATA || verdict_ends(verdicts, unit, &why) ||
-            !learn_refusal(learnt, unit, &why))
+            !learn_refusal(learnt, unit, false, &why))
             return;
         why = ERROR_INIT;
     }

@@ -42,12 +42,17 @@ static uint32_t look(const struct refusals *r, struct verdict_unit unit)
     return bucket;
 }
 
-const struct verdict_refusal *refusals_find(const struct refusals *r, struct verdict_unit unit)
+static struct verdict_refusal *find(const struct refusals *r, struct verdict_unit unit)
 {
     if (r->count == 0)
         return NULL;
     uint32_t found = r->buckets[look(r, unit)];
     return found != 0 ? &r->items[found - 1] : NULL;
+}
+
+const struct verdict_refusal *refusals_find(const struct refusals *r, struct verdict_unit unit)
+{
+    return find(r, unit);
 }
 
 static void index_all(struct refusals *r)
@@ -79,8 +84,11 @@ struct change_id refusals_full_at(const struct refusals *r)
 bool refusals_add(struct refusals *r, const struct verdict_refusal *refusal)
 {
     assert(!change_id_is_none(refusal->unit.id));
-    if (refusals_find(r, refusal->unit) != NULL)
+    struct verdict_refusal *known = find(r, refusal->unit);
+    if (known != NULL) {
+        known->uncut |= refusal->uncut;
         return true;
+    }
     if (r->count >= r->max && !change_id_equal(refusals_full_at(r), refusal->unit.id))
         return false;
     if (r->count == r->size)

@@ -24,6 +24,7 @@ static inline bool verdict_unit_equal(struct verdict_unit a, struct verdict_unit
 struct verdict_refusal {
     struct verdict_unit unit;
     enum reason reason;
+    bool uncut; /* larger than its topic takes, and nothing in it can be cut */
     char text[200];
 };
 
@@ -45,7 +46,7 @@ void refusals_fini(struct refusals *refusals);
 /* NULL: it was not refused. */
 const struct verdict_refusal *refusals_find(const struct refusals *refusals,
                                             struct verdict_unit unit);
-/* What is there already is left as it is. False: there is no room for another change. */
+/* What is there already is left as it is, but that it may turn out not to be cut. False: there is no room for another change. */
 bool refusals_add(struct refusals *refusals, const struct verdict_refusal *refusal);
 /* Adds what there is room for, and empties the other one. */
 void refusals_take(struct refusals *refusals, struct refusals *other);

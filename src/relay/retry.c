@@ -185,9 +185,10 @@ static const char *refused(const struct retrying *t, const char **route)
 {
     const struct verdict_facts *facts = t->r->filler->o.verdicts;
     for (uint32_t i = 0; i < facts->routes->count; i++) {
-        const char *text = verdict_refused(facts, (struct verdict_unit){t->command->id, i});
+        const struct verdict_unit unit = {t->command->id, i};
+        const char *text = verdict_refused(facts, unit);
         *route = facts->routes->items[i].name.text;
-        if (text != NULL)
+        if (text != NULL && !verdict_measures(facts, unit)) /* else it is cut this time */
             return text;
     }
     return NULL;

@@ -49,7 +49,8 @@ static bool is_to_be_cut(const struct config_route *route, enum reason reason)
 bool verdict_measures(const struct verdict_facts *facts, struct verdict_unit unit)
 {
     const struct verdict_refusal *refusal = find_refusal(facts, unit);
-    return refusal != NULL && is_to_be_cut(route_of(facts, unit), refusal->reason);
+    return refusal != NULL && !refusal->uncut &&
+           is_to_be_cut(route_of(facts, unit), refusal->reason);
 }
 
 enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_unit unit,
@@ -65,7 +66,7 @@ enum verdict verdict_before(const struct verdict_facts *facts, struct verdict_un
         return VERDICT_PASS_OVER;
     }
     const struct verdict_refusal *refusal = find_refusal(facts, unit);
-    if (refusal == NULL || is_to_be_cut(route_of(facts, unit), refusal->reason))
+    if (refusal == NULL || verdict_measures(facts, unit))
         return VERDICT_PUBLISH;
     error_data(err, refusal->reason, "%s", refusal->text);
     return verdict_on_event(facts, unit, err);

@@ -282,12 +282,13 @@ static struct verdict_unit unit_of(const struct message *message)
 
 /* The next epoch asks about the unit before it begins: one part of what a route makes of a change
  * is out, and another was refused (what is out comes back only with the whole Kafka transaction),
- * or it has no dead letter, which the reader makes when it meets the change again. */
-static int begin_anew(struct writer *w, struct verdict_unit unit, const char *what,
+ * or it has no dead letter, which the reader makes when it meets the change again. uncut: to cut it
+ * was tried before, and is not to be tried again. */
+static int begin_anew(struct writer *w, struct verdict_unit unit, bool uncut, const char *what,
                       struct error *err)
 {
     struct error cause = *err;
-    learn_refusal(w->o.learnt, unit, &cause);
+    learn_refusal(w->o.learnt, unit, uncut, &cause);
     return error_retry(err, REASON_RECORD_REFUSED, "%s: %s", what, cause.text);
 }
 
@@ -298,9 +299,9 @@ static int on_refused_for_good(struct writer *w, const struct message *message, 
 {
     struct verdict_unit unit = unit_of(message);
     w->passed_over = unit;
-    if (by_broker &&
-        (!learn_refusal(w->o.learnt, unit, err) || verdict_ends(w->o.verdicts, unit, err)))
-        return begin_anew(w, unit, "one record by itself", err);
+    if (by_broker && (!learn_refusal(w->o.learnt, unit, message->measured, err) ||
+                      verdict_ends(w->o.verdicts, unit, err)))
+        return begin_anew(w, unit, message->measured, "one record by itself", err);
     *err = ERROR_INIT;
     return 0;
 }
@@ -368,12 +369,13 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
         *err = ERROR_INIT;
         return 1;
     }
+    bool tried = message->measured || w->o.publisher->excess > 0;
     if (message->replayed)
-        return begin_anew(w, unit, "a dead letter that is sent again", err);
+        return begin_anew(w, unit, tried, "a dead letter that is sent again", err);
     if (verdict_unit_equal(unit, w->produced))
-        return begin_anew(w, unit, "one of several records of a change", err);
+        return begin_anew(w, unit, tried, "one of several records of a change", err);
     if (message->letter == NULL && verdict_wants_letters(w->o.verdicts, unit.route)) {
-        (void)begin_anew(w, unit, "the next epoch makes a dead letter of a change", err);
+        (void)begin_anew(w, unit, tried, "the next epoch makes a dead letter of a change", err);
         learn_ahead(w->o.learnt, w->o.publisher, w->o.verdicts, newest(w), w->next + 1);
         return -1;
     }

@@ -626,6 +626,28 @@ static void what_else_can_be_seen_to_be_refused_is_learnt_with_it(void **state)
     assert_non_null(refusals_find(&f->learnt, (struct verdict_unit){change_id_wal(0x1100, 4), 1}));
 }
 
+/* Else the next epoch would publish it again, to be cut, and so for ever. */
+static void what_could_not_be_cut_is_not_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    const struct verdict_unit unit = {change_id_wal(0x1100, 1), 1};
+    struct error err = ERROR_INIT;
+    f->publisher.base.ops = &checking_ops;
+    f->publisher.base.excess = 2;
+    f->publisher.refuse = "b";
+    f->routes_items[1].on_error = ON_ERROR_DEAD_LETTER;
+    f->routes_items[1].oversize.policy = OVERSIZE_TRUNCATE;
+    f->routes_items[1].oversize.field = script_text("a");
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+    f->verdicts.refused = &f->learnt;
+    assert_false(verdict_measures(&f->verdicts, unit));
+    assert_int_equal(verdict_before(&f->verdicts, unit, &err), VERDICT_DEAD_LETTER);
+}
+
 /* Behind a record that the broker has refused by itself nothing is committed, but all is sent. */
 static void what_else_is_refused_is_learnt_at_once(void **state)
 {
@@ -930,6 +952,7 @@ int main(void)
         TEST(a_message_refused_behind_another_of_its_unit_begins_anew),
         TEST(all_of_a_unit_is_looked_at_before_its_first_message),
         TEST(what_else_can_be_seen_to_be_refused_is_learnt_with_it),
+        TEST(what_could_not_be_cut_is_not_tried_again),
         TEST(what_else_is_refused_is_learnt_at_once),
         TEST(learning_ends_where_nothing_is_gained),
         TEST(one_refusal_is_enough_where_it_is_the_end),
