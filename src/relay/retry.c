@@ -208,6 +208,11 @@ static enum retried work(struct retrying *t, struct error *err)
                  "there is no such dead letter, or it was sent again or dropped before");
         return RETRY_REFUSED;
     }
+    if (p->count == 0 && t->command->id.kind != CHANGE_ID_WAL) {
+        snprintf(t->outcome->why, sizeof t->outcome->why,
+                 "dead letters of a relay that polls cannot be sent again, nor dropped");
+        return RETRY_REFUSED;
+    }
     for (uint32_t i = 0; i < p->count; i++) {
         t->letter = &p->letters[i];
         t->outcome->last = t->letter->id;

@@ -323,7 +323,7 @@ MUTANTS = [
              "!producing && !batch->ends_txn")],
            "unit relay_writer_test", r"FAILED.*an_unreported_batch_stays"),
     Mutant("verdict-forgotten", "on_error", READER,
-           [("if (refusal == NULL || is_to_be_cut(route_of(facts, unit), refusal->reason)) return VERDICT_PUBLISH;",
+           [("if (refusal == NULL || verdict_measures(facts, unit)) return VERDICT_PUBLISH;",
              "if (refusal == NULL || facts != NULL) return VERDICT_PUBLISH;")],
            "unit relay_reader_end_test", r"FAILED.*a_condemned_change_is_a_data_error"),
     Mutant("refusal-of-one-route-hits-all", "on_error", ["src/relay/refusals.c"],

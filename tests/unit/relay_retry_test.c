@@ -159,9 +159,21 @@ static void what_stays_has_no_mark_and_holds_back_what_follows(void **state)
     assert_true(quarantine_holds(&f->held, "outbox", SPAN_LITERAL("k1")));
 }
 
+/* Ids of polling are no places, so its letters have no order; and none of them is found. */
+static void a_relay_that_polls_says_that_it_cannot(void **state)
+{
+    struct fixture *f = *state;
+    make_letters(f);
+    f->letters->count = 0; /* their ids name no place */
+    f->change.id = change_id_poll(700, 0, 1);
+    assert_int_equal(carry_out(f, "{\"do\":\"retry\",\"all\":true}"), RETRY_REFUSED);
+    assert_non_null(strstr(f->outcome.why, "a relay that polls cannot"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_relay_that_polls_says_that_it_cannot, setup, teardown),
         cmocka_unit_test_setup_teardown(marks_are_behind_all_events, setup, teardown),
         cmocka_unit_test_setup_teardown(what_stays_has_no_mark_and_holds_back_what_follows, setup,
                                         teardown),
