@@ -46,7 +46,8 @@ void refusals_fini(struct refusals *refusals);
 /* NULL: it was not refused. */
 const struct verdict_refusal *refusals_find(const struct refusals *refusals,
                                             struct verdict_unit unit);
-/* What is there already is left as it is, but that it may turn out not to be cut. False: there is no room for another change. */
+/* What is there already is left as it is, but that it may turn out not to be cut. False: there is
+ * no room for another change. */
 bool refusals_add(struct refusals *refusals, const struct verdict_refusal *refusal);
 /* Adds what there is room for, and empties the other one. */
 void refusals_take(struct refusals *refusals, struct refusals *other);
