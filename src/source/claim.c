@@ -3,7 +3,7 @@
  *
  *   SETTLE ──▶ REDO ──▶ ENDING ──▶ (Kafka) ──▶ COMMIT ──▶ IDLE
  *      └── nothing is open ──▶ IDLE
- *   IDLE ──▶ LOOK ──▶ LOCK ──▶ FINISH ──▶ ENDING ──▶ (Kafka) ──▶ COMMIT ──▶ IDLE, or LOCK
+ *   IDLE ──▶ LOOK ──▶ LOCK ──▶ FINISH, FLUSH ──▶ ENDING ──▶ (Kafka) ──▶ COMMIT ──▶ IDLE, or LOCK
  *               └── nothing is due: MARK, IDLE
  *
  * A window's place is one byte behind the one before: only a look that finds nothing says that all
@@ -24,7 +24,8 @@
 #include <stdlib.h>
 
 enum {
-    SPACING_US = 2000,  /* between two looks that notifications ask for, at least */
+    SPACING_US = 2000, /* between two looks that notifications ask for, at least */
+    FLUSH_US = 5000,
     SETTLE_US = 100000, /* between two looks at a transaction that is open */
     SETTLE_MAX_US = 30000000
 };
@@ -35,6 +36,7 @@ enum phase {
     LOCK,
     REDO,
     FINISH,
+    FLUSH,  /* until due_us */
     ENDING, /* COMMIT and MARK are given, Kafka has not told */
     COMMIT,
     ROLLBACK
@@ -63,6 +65,8 @@ struct claim {
     size_t ids_bytes;
     uint64_t xid;
     uint64_t target_lsn;
+    uint64_t rows_lsn;  /* the commits of its rows are before that */
+    int64_t flushed_us; /* and on disk by then */
     int64_t time_us;
     uint32_t *rows; /* of each table, given or not */
     uint64_t done;  /* rows that were given */
@@ -211,15 +215,20 @@ void claim_close(struct claim *c)
 static enum claim_ask ask_of(const struct claim *c)
 {
     static const enum claim_ask asks[] = {
-        [SETTLE] = CLAIM_ASK_SETTLE, [IDLE] = CLAIM_ASK_LOOK,        [LOCK] = CLAIM_ASK_LOCK,
-        [REDO] = CLAIM_ASK_REDO,     [FINISH] = CLAIM_ASK_FINISH,    [ENDING] = CLAIM_ASK_NOTHING,
-        [COMMIT] = CLAIM_ASK_COMMIT, [ROLLBACK] = CLAIM_ASK_ROLLBACK};
+        [SETTLE] = CLAIM_ASK_SETTLE, [IDLE] = CLAIM_ASK_LOOK,     [LOCK] = CLAIM_ASK_LOCK,
+        [REDO] = CLAIM_ASK_REDO,     [FINISH] = CLAIM_ASK_FINISH, [ENDING] = CLAIM_ASK_NOTHING,
+        [FLUSH] = CLAIM_ASK_FLUSH,   [COMMIT] = CLAIM_ASK_COMMIT, [ROLLBACK] = CLAIM_ASK_ROLLBACK};
     return asks[c->phase];
 }
 
 static bool gives(const struct claim *c)
 {
     return c->cells != NULL || c->commit || c->mark;
+}
+
+static bool is_timed(const struct claim *c)
+{
+    return c->phase == SETTLE || c->phase == IDLE || c->phase == FLUSH;
 }
 
 void claim_question(struct claim *c, int64_t now_us, struct claim_question *q)
@@ -230,7 +239,7 @@ void claim_question(struct claim *c, int64_t now_us, struct claim_question *q)
         CRASH_POINT("P2");
         c->phase = COMMIT;
     }
-    bool waits = (c->phase == SETTLE || c->phase == IDLE) && now_us < c->due_us;
+    bool waits = is_timed(c) && now_us < c->due_us;
     if (c->asked || gives(c) || waits || c->phase == ENDING)
         return;
     *q = (struct claim_question){.ask = ask_of(c),
@@ -248,7 +257,7 @@ void claim_question(struct claim *c, int64_t now_us, struct claim_question *q)
 int64_t claim_deadline(const struct claim *c)
 {
     assert(c != NULL);
-    return (c->phase == IDLE || c->phase == SETTLE) && !c->asked ? c->due_us : INT64_MAX;
+    return is_timed(c) && !c->asked ? c->due_us : INT64_MAX;
 }
 
 void claim_wake(struct claim *c, int64_t now_us)
@@ -304,6 +313,8 @@ int claim_feed_guard(struct claim *c, const struct poll_guard *g, struct error *
         c->received_lsn = g->insert_lsn;
     c->target_lsn = c->phase == IDLE ? g->insert_lsn : c->prev_lsn + 1;
     c->time_us = g->time_us;
+    c->rows_lsn = g->insert_lsn;
+    c->flushed_us = INT64_MAX;
     if (c->phase == LOCK || c->phase == REDO)
         c->xid = g->bound_xid;
     return 0;
@@ -360,6 +371,20 @@ int claim_feed_row(struct claim *c, uint32_t table, struct cell *cells, struct e
     return 0;
 }
 
+void claim_feed_read(struct claim *c, uint64_t insert_lsn, int64_t flushed_us)
+{
+    assert(c->asked && c->phase == LOCK);
+    c->rows_lsn = insert_lsn;
+    c->flushed_us = flushed_us;
+}
+
+void claim_feed_flushed(struct claim *c, uint64_t flush_lsn)
+{
+    assert(c->asked && (c->phase == FINISH || c->phase == FLUSH));
+    if (flush_lsn > c->flushed_lsn)
+        c->flushed_lsn = flush_lsn;
+}
+
 static int refuse_table(const struct claim *c, uint32_t table, uint64_t rows, const char *what,
                         struct error *err)
 {
@@ -394,6 +419,16 @@ static void end_window(struct claim *c)
     c->phase = ENDING;
     c->commit = c->mark = true;
     CRASH_POINT("P1");
+}
+
+static void end_finish(struct claim *c, int64_t now_us)
+{
+    if (c->flushed_lsn >= c->rows_lsn || now_us >= c->flushed_us) {
+        end_window(c);
+        return;
+    }
+    c->phase = FLUSH;
+    c->due_us = now_us + FLUSH_US;
 }
 
 static void end_settle(struct claim *c, int64_t now_us)
@@ -456,7 +491,8 @@ void claim_feed_end(struct claim *c, int64_t now_us)
         end_redo(c);
         return;
     case FINISH:
-        end_window(c);
+    case FLUSH:
+        end_finish(c, now_us);
         return;
     case COMMIT:
         end_commit(c, now_us);

@@ -17,6 +17,10 @@
  * before xid (its xmin) is not finished, whatever the status says; one that was written after it
  * is somebody's new wish to have it sent.
  *
+ * What the application has committed without waiting for the disk is no row yet: a crash of the
+ * server forgets it and may hand its key out again. So Kafka commits nothing before the WAL is on
+ * disk as far as the rows' own commits.
+ *
  * One relay claims at a time. The session of an older instance, which is fenced by then, is ended
  * by its application_name where it holds the locks or the transaction. A row that somebody else has
  * locked is waited for: passing over it would break the order of its key. `struct claim` is
@@ -67,6 +71,7 @@ enum claim_ask {
     CLAIM_ASK_LOCK,   /* begins the transaction of a window, and reads its rows */
     CLAIM_ASK_REDO,   /* begins one that finishes ids */
     CLAIM_ASK_FINISH, /* and so on in it */
+    CLAIM_ASK_FLUSH,
     CLAIM_ASK_COMMIT,
     CLAIM_ASK_ROLLBACK
 };
@@ -101,6 +106,11 @@ int claim_feed_status(struct claim *claim, enum claim_status status, int64_t now
 void claim_feed_due(struct claim *claim, bool due);
 /* LOCK. cells: as poll_feed_row(). */
 int claim_feed_row(struct claim *claim, uint32_t table, struct cell *cells, struct error *err);
+/* LOCK, behind the rows, where others have committed since the guard: the WAL ends there, and their
+ * commits are on disk at flushed_us at the latest. */
+void claim_feed_read(struct claim *claim, uint64_t insert_lsn, int64_t flushed_us);
+/* FINISH and FLUSH, the last row of their answers. */
+void claim_feed_flushed(struct claim *claim, uint64_t flush_lsn);
 /* FINISH and REDO: rows of a table that were finished, and then how many of its ids are pending all
  * the same. ERROR_STOP, rows_not_finished. */
 int claim_feed_finished(struct claim *claim, uint32_t table, uint64_t rows, struct error *err);

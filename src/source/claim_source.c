@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "model/position.h"
 #include "pg/pg.h"
 
 #include <assert.h>
@@ -14,7 +15,8 @@
 enum {
     WAIT_US = 1000000, /* while an answer is awaited: the descriptor tells */
     SENDING_US = 1000, /* while a question is not yet sent */
-    CLOSE_MS = 20
+    CLOSE_MS = 20,
+    FLUSHED_DELAYS = 4 /* one more than PostgreSQL says */
 };
 
 struct claim_source {
@@ -24,6 +26,7 @@ struct claim_source {
     struct claim *claim;
     struct claim_question question; /* NOTHING: no answer is awaited */
     struct buf sql;
+    struct buf snapshot; /* of the guard */
     struct cell *cells;
     struct position confirmed;
     bool listening;
@@ -45,6 +48,8 @@ static int feed_guard(struct claim_source *s, struct error *err)
         cells[i] = pg_answer_cell(s->asker, i);
     if (!poll_read_guard(cells, &guard))
         return error_retry(err, REASON_DATABASE, "PostgreSQL's answer about itself cannot be read");
+    buf_reset(&s->snapshot);
+    buf_add(&s->snapshot, guard.snapshot);
     return claim_feed_guard(s->claim, &guard, err);
 }
 
@@ -71,6 +76,35 @@ static int feed_row(struct claim_source *s, uint32_t table, struct error *err)
         s->cells[i] = (struct cell){.kind = kind, .bytes = text};
     }
     return claim_feed_row(s->claim, table, s->cells, err);
+}
+
+static int read_lsn(struct claim_source *s, uint32_t cell, uint64_t *lsn, struct error *err)
+{
+    return lsn_parse(pg_answer_cell(s->asker, cell), lsn)
+               ? 0
+               : error_retry(err, REASON_DATABASE, "PostgreSQL's place in the WAL cannot be read");
+}
+
+/* PostgreSQL documentation, "Asynchronous Commit": three times wal_writer_delay at most. */
+static int feed_read(struct claim_source *s, struct error *err)
+{
+    uint64_t lsn = 0;
+    if (span_equal(pg_answer_cell(s->asker, 0), buf_span(&s->snapshot)))
+        return 0;
+    if (read_lsn(s, 1, &lsn, err) < 0)
+        return -1;
+    int64_t delay_us = strtoll(pg_answer_cell(s->asker, 2).ptr, NULL, 10);
+    claim_feed_read(s->claim, lsn, clock_monotonic_us() + FLUSHED_DELAYS * delay_us);
+    return 0;
+}
+
+static int feed_flushed(struct claim_source *s, struct error *err)
+{
+    uint64_t lsn = 0;
+    if (read_lsn(s, 0, &lsn, err) < 0)
+        return -1;
+    claim_feed_flushed(s->claim, lsn);
+    return 0;
 }
 
 /* A row for each table that says what was done, then one for each that says what is left. */
@@ -100,10 +134,15 @@ static int feed(struct claim_source *s, int64_t now_us, struct error *err)
     case CLAIM_ASK_REDO:
         if (statement < 2)
             return statement == 0 ? 0 : feed_guard(s, err);
-        return s->question.ask == CLAIM_ASK_LOCK ? feed_row(s, statement - 2, err)
-                                                 : feed_finished(s, statement - 2, err);
+        if (s->question.ask == CLAIM_ASK_REDO)
+            return feed_finished(s, statement - 2, err);
+        return statement - 2 < s->o.table_count ? feed_row(s, statement - 2, err)
+                                                : feed_read(s, err);
     case CLAIM_ASK_FINISH:
-        return feed_finished(s, statement, err);
+        return statement < 2 * s->o.table_count ? feed_finished(s, statement, err)
+                                                : feed_flushed(s, err);
+    case CLAIM_ASK_FLUSH:
+        return feed_flushed(s, err);
     case CLAIM_ASK_NOTHING:
     case CLAIM_ASK_COMMIT:
     case CLAIM_ASK_ROLLBACK:
@@ -150,6 +189,7 @@ static int send_question(struct claim_source *s, struct error *err)
     case CLAIM_ASK_REDO:
         return pg_ask_begin(s->asker, sql, err);
     case CLAIM_ASK_FINISH:
+    case CLAIM_ASK_FLUSH:
     case CLAIM_ASK_COMMIT:
     case CLAIM_ASK_ROLLBACK:
         return pg_ask_on(s->asker, sql, err);
@@ -261,6 +301,7 @@ static void close_source(struct source *base, int64_t deadline_us)
         finish(s, deadline_us);
     claim_close(s->claim);
     pg_asker_close(s->asker);
+    buf_fini(&s->snapshot);
     buf_fini(&s->sql);
     free(s->cells);
     free(s);
@@ -309,7 +350,7 @@ int claim_source_open(struct pg_connection *connection, const struct claim_optio
     s->base.ops = &claim_source_ops;
     s->asker = pg_asker_open(connection);
     s->o = *options;
-    s->sql = BUF_EMPTY;
+    s->sql = s->snapshot = BUF_EMPTY;
     s->confirmed = options->start;
     make_cells(s);
     if (listen(s, err) < 0 || claim_open(options, &s->claim, err) < 0) {

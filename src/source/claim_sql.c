@@ -85,6 +85,13 @@ static void add_locks(const struct claim_options *o, struct buf *sql)
     add_guard("pg_current_xact_id()", sql);
 }
 
+/* Behind the rows: where the snapshot is that of the guard nobody has committed since. The locks
+ * have written WAL meanwhile, which nothing flushes. */
+static const char read_sql[] =
+    "; SELECT pg_current_snapshot(), pg_current_wal_insert_lsn(), "
+    "(extract(epoch FROM current_setting('wal_writer_delay')::interval) * 1000000)::bigint";
+static const char flushed_sql[] = "SELECT pg_current_wal_flush_lsn()";
+
 static void add_rows(const struct claim_table *t, uint32_t limit, struct buf *sql)
 {
     buf_add_text(sql, "; SELECT ");
@@ -171,6 +178,7 @@ static void add_finish(const struct claim_question *q, const struct claim_option
     buf_add_text(sql, triggers_sql);
     for (uint32_t i = 0; i < o->table_count; i++)
         add_left(&o->tables[i], &q->ids[i], "", sql);
+    buf_add_text(sql, flushed_sql);
 }
 
 /* A commit that a crash forgets would be done again, which is no harm; but its id might be another
@@ -198,6 +206,7 @@ void claim_sql(const struct claim_question *q, const struct claim_options *o, st
         add_locks(o, sql);
         for (uint32_t i = 0; i < o->table_count; i++)
             add_rows(&o->tables[i], q->limit, sql);
+        buf_add_text(sql, read_sql);
         return;
     case CLAIM_ASK_REDO:
         add_locks(o, sql);
@@ -205,6 +214,9 @@ void claim_sql(const struct claim_question *q, const struct claim_options *o, st
         return;
     case CLAIM_ASK_FINISH:
         add_finish(q, o, sql);
+        return;
+    case CLAIM_ASK_FLUSH:
+        buf_add_text(sql, flushed_sql);
         return;
     case CLAIM_ASK_COMMIT:
         buf_add_text(sql, durable_sql);

@@ -1,5 +1,8 @@
 """Claiming, and what comes between: triggers that put back what was finished, at once or at the commit, also while
-rows of the record are to be finished; a successor of a paused relay; a commit whose outcome is not known."""
+rows of the record are to be finished; a successor of a paused relay; a commit whose outcome is not known; a row that
+a crash of the server forgets, whose key the next one gets."""
+
+import time
 
 import e2e
 import oracle
@@ -77,3 +80,24 @@ for side in (REQUEST, RESPONSE):
         case.stop(other)
         case.judge()
         finished(case)
+
+LAZY = {"wal_writer_delay": "10s", "wal_writer_flush_after": "512MB", "autovacuum": "off", "fsync": "on",
+        "checkpoint_timeout": "1h", "bgwriter_delay": "10s"}
+INSERT = ("INSERT INTO o SELECT coalesce(max(id), 0) + 1, 'order', 'k', 'Put', '%s' FROM o")
+with e2e.own_postgres(conf=LAZY) as postgres, claims("_lost", postgres=postgres, sql="""
+        CREATE TABLE o (id bigint PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text)""") as case:
+    case.more_config = e2e.merge(CLAIM, {"routes": [dict(case.config()["routes"][0], **{"from": "public.o"})]})
+    relay = case.up()
+    case.sql("SET synchronous_commit = off; " + INSERT % "first")
+    time.sleep(1.5)
+    assert case.seen(0.1) == 0, "published before its WAL was on disk"
+    case.pg.stop("immediate")
+    case.stop(relay)
+    case.pg.start()
+    assert case.one("SELECT count(*) FROM o") == 0, "nothing was lost: the test shows nothing"
+    case.sql(INSERT % "second")
+    case.start(relay)
+    e2e.wait("the second", lambda: case.seen(0.1) > 0, 30)
+    assert [event.value for event in case.tail.events] == [b"second"]
+    e2e.wait("its finish", lambda: case.one("SELECT count(*) FROM o") == 0, 10)
+    case.stop(relay)

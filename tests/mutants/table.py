@@ -84,6 +84,9 @@ MUTANTS = [
              "c->phase == ENDING && !gives(c)")],
            "unit source_claim_sim_test", r"FAILED.*each_row_is_published_once"),
 
+    Mutant("claimed-before-its-wal", "what a crash forgets was not published", STREAM,
+           [("if (c->flushed_lsn >= c->rows_lsn || now_us", "if (c->flushed_lsn >= 1 || now_us")],
+           "unit source_claim_sim_test", r"was made pending \d+ times and published"),
     Mutant("put-back-and-not-noticed", "no row is published again and again", STREAM,
            [("return rows == 0 ? 0 : refuse_table(c, table, rows,",
              "return true ? 0 : refuse_table(c, table, rows,")],

@@ -74,14 +74,20 @@ static void pg_end(int session, bool commit)
     }
 }
 
-/* The application's own commit: it is on disk, and so is all before it. */
-static uint64_t pg_write_xid(void)
+static void pg_flush(void)
+{
+    pg.flush_lsn = pg.insert_lsn;
+    pg.flushed_xid = pg.next_xid;
+}
+
+/* The application's own commit: it is on disk, and so is all before it, or will be. */
+static uint64_t pg_write_xid(bool flush)
 {
     uint64_t xid = pg.next_xid++;
     pg.fates[xid - FIRST_XID] = COMMITTED;
     pg.insert_lsn += 40;
-    pg.flush_lsn = pg.insert_lsn;
-    pg.flushed_xid = pg.next_xid;
+    if (flush)
+        pg_flush();
     return xid;
 }
 
@@ -90,26 +96,31 @@ static void pg_write(void)
     uint32_t table = below(2);
     if (pg.row_count[table] < ROWS_MAX && below(3) == 0)
         pg.rows[table][pg.row_count[table]++] =
-            (struct line){.xmin = pg_write_xid(), .times = 1, .pending = true};
+            (struct line){.xmin = pg_write_xid(below(2) == 0), .times = 1, .pending = true};
     else if (below(12) == 0)
-        (void)pg_write_xid();
+        (void)pg_write_xid(true);
     if (pg.row_count[table] == 0 || below(40) != 0)
         return;
     struct line *row = &pg.rows[table][below(pg.row_count[table])];
     if (!row->pending && row->locked == 0) { /* somebody wants it sent again */
-        row->xmin = pg_write_xid();
+        row->xmin = pg_write_xid(true);
         row->pending = true;
         row->times++;
     }
 }
 
-/* What runs has never been, and ids that no WAL on disk tells of come again. */
+/* What runs has never been, nor what is not on disk, and ids that no WAL on disk tells of come
+ * again. */
 static void pg_crash(void)
 {
     for (int session = 0; session < SESSIONS; session++) {
         pg_end(session, false);
         pg.alive[session] = false;
     }
+    for (uint32_t table = 0; table < 2; table++)
+        for (uint32_t i = 0; i < pg.row_count[table]; i++)
+            if (pg.rows[table][i].xmin >= pg.flushed_xid)
+                pg.rows[table][i] = (struct line){.published = pg.rows[table][i].published};
     pg.next_xid = pg.flushed_xid;
     pg.insert_lsn = pg.flush_lsn;
 }
@@ -223,7 +234,8 @@ static bool take(struct relay *r, const struct change *change)
         if (below(12) != 0)
             return true;
         note_end(r, change->position, (struct partial){r->final_lsn, change->position.seq, 0});
-        if (!commit(r)) /* a part */
+        pg_flush(); /* a part is so old that the WAL writer has been there */
+        if (!commit(r))
             return false;
         claim_confirm(r->claim, change->position);
         return true;
@@ -368,6 +380,8 @@ static bool answer(struct relay *r)
     case CLAIM_ASK_LOCK:
         begin(r);
         good = give_rows(r);
+        if (good && below(2) == 0)
+            claim_feed_read(r->claim, pg.insert_lsn, INT64_MAX);
         break;
     case CLAIM_ASK_REDO:
         begin(r);
@@ -375,6 +389,12 @@ static bool answer(struct relay *r)
         break;
     case CLAIM_ASK_FINISH:
         finish(r, false);
+        claim_feed_flushed(r->claim, pg.flush_lsn);
+        break;
+    case CLAIM_ASK_FLUSH:
+        if (below(3) == 0) /* whoever commits next, or the WAL writer */
+            pg_flush();
+        claim_feed_flushed(r->claim, pg.flush_lsn);
         break;
     case CLAIM_ASK_COMMIT:
         pg_end(r->session, true);
