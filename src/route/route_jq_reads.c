@@ -173,9 +173,11 @@ static bool is_path_of_other(const struct jq_text *text, uint32_t at, const char
 static bool is_in_pattern(const struct jq_text *text, uint32_t at, const char *member)
 {
     struct span token = token_at(text, at);
+    struct span before = at > 0 ? token_at(text, at - 1) : SPAN_LITERAL("");
+    if (!span_equal_text(before, "{") && !span_equal_text(before, ","))
+        return false;
     uint32_t opener = opener_of(text, at);
-    if (opener == 0 || opener == text->count || token_at(text, opener).ptr[0] != '{' ||
-        (at - 1 != opener && !span_equal_text(token_at(text, at - 1), ",")))
+    if (opener == 0 || opener == text->count || token_at(text, opener).ptr[0] != '{')
         return false;
     bool as = span_equal_text(token_at(text, opener - 1), "as");
     if (!as && !span_equal_text(token_at(text, opener - 1), "?//"))
