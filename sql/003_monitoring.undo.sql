@@ -15,7 +15,8 @@ BEGIN
                     AND to_regnamespace('walferry') IS NOT NULL
                     -- It reads what these hold, too.
                     AND (rolname <> 'walferry' OR (to_regclass('walferry.guarded') IS NULL
-                                                   AND to_regclass('walferry.command') IS NULL)) LOOP
+                                                   AND to_regclass('walferry.command') IS NULL
+                                                   AND to_regclass('walferry.claim') IS NULL)) LOOP
         EXECUTE format('REVOKE USAGE ON SCHEMA walferry FROM %I', reader);
     END LOOP;
 END

@@ -14,7 +14,8 @@ BEGIN
     IF to_regnamespace('walferry') IS NOT NULL
         AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'walferry')
         AND to_regclass('walferry.slot_lag') IS NULL
-        AND to_regclass('walferry.guarded') IS NULL THEN
+        AND to_regclass('walferry.guarded') IS NULL
+        AND to_regclass('walferry.claim') IS NULL THEN
         REVOKE USAGE ON SCHEMA walferry FROM walferry;
     END IF;
 END

@@ -370,12 +370,32 @@ static int check_columns(const struct config_reader *reader, const struct config
     return error_hint(err, "delete one of them");
 }
 
+/* How long, that is for who keeps them to say. */
+static int check_keep(const struct config_reader *reader, const struct config_route *route,
+                      struct error *err)
+{
+    const struct config_oversize *oversize = &route->oversize;
+    bool claims = oversize->policy == OVERSIZE_CLAIM_CHECK;
+    if (claims == (oversize->keep.text != NULL))
+        return 0;
+    if (claims) {
+        config_fail(err, reader, route->name.line, "routes[].oversize.keep", REASON_CONFIG_MISSING,
+                    "policy: claim_check needs it");
+        return error_hint(err, "say how long values stay in the table, as in keep: 30d");
+    }
+    config_fail(err, reader, oversize->keep.line, "routes[].oversize.keep", REASON_CONFIG_VALUE,
+                "it is for policy: claim_check");
+    return error_hint(err, "delete it, or say policy: claim_check");
+}
+
 /* A field is what truncating wants, and nothing else. */
 static int check_oversize(const struct config_reader *reader, const struct config_route *route,
                           struct error *err)
 {
     const struct config_oversize *oversize = &route->oversize;
     bool truncates = oversize->policy == OVERSIZE_TRUNCATE;
+    if (check_keep(reader, route, err) < 0)
+        return -1;
     if (truncates == (oversize->field.text != NULL))
         return 0;
     if (truncates) {

@@ -9,13 +9,15 @@ enum oversize {
     OVERSIZE_STOP,
     OVERSIZE_SKIP,
     OVERSIZE_DEAD_LETTER,
-    OVERSIZE_TRUNCATE
+    OVERSIZE_TRUNCATE,
+    OVERSIZE_CLAIM_CHECK
 };
 
 /* What becomes of a message that is larger than its topic takes. */
 struct config_oversize {
     enum oversize policy;
     struct config_text field; /* of TRUNCATE; else NULL */
+    struct config_text keep;  /* of CLAIM_CHECK: as PostgreSQL reads an interval; else NULL */
 };
 
 #endif

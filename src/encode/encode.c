@@ -195,5 +195,7 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     message->timestamp_ms = ms_from_us(event->timestamp_us);
     message->id = change->id;
     message->position = change->position;
+    if (encoders->o.routes->items[event->route].oversize.policy == OVERSIZE_CLAIM_CHECK)
+        message->claim_id = format_id(&encoders->o, event, arena);
     return encode_headers(&encoders->o, of, event, arena, message, err);
 }

@@ -93,6 +93,13 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
 bool message_truncate(struct message *message, const struct config_route *route, size_t over,
                       struct arena *arena);
 
+/* May a reference take the value's place? Not of a dead letter, not twice, and not where the value
+ * is no larger. */
+bool message_may_refer(const struct message *message);
+/* It does: the value stands in walferry.claim under `id`. sha256: in hexadecimal digits. */
+void message_refer(struct message *message, const char *id, const char *sha256,
+                   struct arena *arena);
+
 /* ---- Dead letters ---- */
 
 /* The key of an event that may be half made; absent where it cannot be told. */

@@ -12,6 +12,7 @@
 #define HEADER_REPLAY HEADER_PREFIX "replay" /* number of the command that sent it again */
 #define HEADER_LETTER HEADER_PREFIX "letter" /* no letter, but what became of one */
 #define HEADER_TRUNCATED HEADER_PREFIX "truncated" /* field, and bytes of the value before */
+#define HEADER_CLAIM HEADER_PREFIX "claim"         /* id of the value's row in walferry.claim */
 /* Of dead letters. */
 #define HEADER_ERROR_REASON HEADER_PREFIX "error-reason" /* slug of base/reason.def */
 #define HEADER_ERROR_MESSAGE HEADER_PREFIX "error-message"

@@ -24,6 +24,8 @@ struct message {
                              a command, or where a transaction begins or ends */
     bool measured;        /* its size is judged as it stands, whatever compression makes of it */
     bool truncated;       /* a text in its value was cut, so that it fits */
+    bool referred;        /* its value stands in walferry.claim, and what it has is a reference */
+    struct span claim_id; /* what the value is called there; absent: it may not be put there */
     bool topic_of_row;    /* as of its event */
     int64_t timestamp_ms; /* wanted, Unix epoch; the publisher clamps it to what the topic takes */
     uint32_t header_count;

@@ -3,6 +3,7 @@
 #include "pg/pg_internal.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 struct pg_asker *pg_asker_open(struct pg_connection *connection)
@@ -127,6 +128,25 @@ int pg_ask_on(struct pg_asker *a, const char *sql, struct error *err)
     assert(a != NULL && sql != NULL);
     struct buf nothing = BUF_EMPTY;
     return ask(a, &nothing, sql, "", err);
+}
+
+int pg_ask_bytes(struct pg_asker *a, const char *sql, const char *text, struct span bytes,
+                 struct error *err)
+{
+    enum { OID_BYTEA = 17, OID_TEXT = 25 };
+    assert(!a->asking && sql != NULL && text != NULL);
+    assert(bytes.ptr != NULL && bytes.len <= INT_MAX);
+    static const Oid types[] = {OID_TEXT, OID_BYTEA};
+    static const int formats[] = {0, 1};
+    const char *values[] = {text, bytes.ptr};
+    const int lengths[] = {0, (int)bytes.len};
+    PGconn *conn = a->connection->conn;
+    if (PQsendQueryParams(conn, sql, 2, types, values, lengths, formats, 0) == 0 ||
+        PQsetSingleRowMode(conn) == 0)
+        return pg_connection_error(a->connection, PG_QUERY, err);
+    a->asking = true;
+    a->statement = 0;
+    return flush(a, err);
 }
 
 /* 1: a result is there; 0: not yet. */

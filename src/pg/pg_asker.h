@@ -45,6 +45,9 @@ int pg_ask(struct pg_asker *asker, const char *sql, struct error *err);
 int pg_ask_begin(struct pg_asker *asker, const char *sql, struct error *err);
 /* In that transaction; sql may end it. */
 int pg_ask_on(struct pg_asker *asker, const char *sql, struct error *err);
+/* The same, of one statement with $1, a text, and $2, a bytea; both are copied, `bytes` once. */
+int pg_ask_bytes(struct pg_asker *asker, const char *sql, const char *text, struct span bytes,
+                 struct error *err);
 
 enum pg_answer {
     PG_ANSWER_FAILED = -1, /* *err says why; the session is only good for closing */

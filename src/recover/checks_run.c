@@ -215,6 +215,8 @@ static int run(struct checking *c, enum check_id id, struct error *err)
         return check_commands(c, err);
     case CHECK_POLLED:
         return 0; /* the tables have told */
+    case CHECK_CLAIMS:
+        return relay_check_claims(c->ends.r.origin->sql, c->o->config, err);
     case CHECK_COORDINATOR:
         return check_coordinator(c, err);
     case CHECK_TOPICS:

@@ -95,6 +95,13 @@ int relay_look_for_commands(struct pg_connection *sql, struct found_commands *co
 int relay_tell_command(struct pg_connection *sql, uint64_t id, const char *state,
                        const char *outcome, struct error *err);
 
+/* claims.c: does a route put values into walferry.claim? Then the table must be there, and the role
+ * must be allowed to: else ERROR_STOP with the mend. Deletes up to a hundred whose time is over. */
+bool relay_claims(const struct config_relay *config);
+int relay_check_claims(struct pg_connection *sql, const struct config_relay *config,
+                       struct error *err);
+int relay_clean_claims(struct pg_connection *sql, uint32_t *deleted, struct error *err);
+
 /* session.c: the two ends of a relay as a command holds them. It asks nobody until
  * origin_connect(); not to be moved. */
 struct command_ends {

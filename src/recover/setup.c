@@ -54,7 +54,8 @@ static int look(struct setup *s, struct error *err)
     if (look_at_progress(s, err) < 0 || origin_identify(origin, &s->found.system, err) < 0 ||
         origin_look(origin, &s->found.origin, err) < 0 || doubt_absence(s, err) < 0)
         return -1;
-    if (origin_check(origin, &s->found.system, s->router, true, err) < 0)
+    if (origin_check(origin, &s->found.system, s->router, true, err) < 0 ||
+        relay_check_claims(origin->sql, s->o->config, err) < 0)
         return -1;
     if (origin->advice[0] != '\0')
         command_say(s->o->out, "warning: %s", origin->advice);

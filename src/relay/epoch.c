@@ -161,6 +161,7 @@ static void make_loops(struct epoch *e)
         .verdicts = &e->verdicts,
         .claim = &e->opening.found.progress,
         .learnt = &relay->learnt,
+        .claims = e->claims,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);
@@ -479,6 +480,7 @@ void epoch_close(struct epoch *e)
     circuit_close(&e->circuit);
     router_close(e->router);
     encoders_close(e->encoders);
+    claim_store_close(e->claims);
     quarantine_fini(&e->quarantine);
     replay_fini(&e->replay);
     letter_reader_close(e->letters);

@@ -9,6 +9,7 @@
 #include "relay/ahead.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static struct origin *make_origin(const struct epoch *e)
 {
@@ -37,7 +38,23 @@ static int look(struct epoch *e, struct error *err)
     o->guard_lsn = e->relay->guard_lsn;
     o->config = e->config;
     o->router = e->router;
-    return opening_look(o, clock_monotonic_us(), err);
+    if (opening_look(o, clock_monotonic_us(), err) < 0)
+        return -1;
+    return relay_check_claims(o->ends.origin->sql, e->config, err);
+}
+
+static int open_claims(struct epoch *e, struct error *err)
+{
+    char application[sizeof e->relay->application + 8];
+    snprintf(application, sizeof application, "%s:claims", e->relay->application);
+    const struct pg_options options = {.connection = e->config->source.connection.text,
+                                       .application_name = application,
+                                       .stop = &e->relay->stop,
+                                       .shared = true};
+    if (!relay_claims(e->config))
+        return 0;
+    return claim_store_open(&options, e->config->delivery.transaction_timeout_ms * US_PER_MS / 4,
+                            &e->claims, err);
 }
 
 /* Without it commands are carried out and not answered, which ends no relay: somebody may have made
@@ -174,6 +191,8 @@ int epoch_open(struct epoch *e, struct error *err)
     assert(e->relay != NULL && e->opening.publisher == NULL);
     if (epoch_look(e, err) < 0)
         return refused(e, err);
+    if (open_claims(e, err) < 0)
+        return -1;
     if (take_over(e, err) < 0 || win(e, err) < 0 || errand_read(e, err) < 0)
         return -1;
     if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)

@@ -87,6 +87,7 @@ struct epoch {
     struct source *source;
     struct router *router;
     struct encoders *encoders;
+    struct claim_store *claims; /* NULL: no route wants it */
     struct circuit circuit;
     struct verdict_facts verdicts;
     struct quarantine quarantine;
@@ -122,8 +123,7 @@ void board_error(struct relay *relay, const struct error *err);
 void board_origin(struct relay *relay, const struct found_origin *origin);
 void board_ready(struct relay *relay, int64_t now_us);
 
-/* configs.c */
-/* What is in force. The user's own thread; what it used until now it uses no longer. */
+/* configs.c: what is in force. The user's own thread; what it used until now is let go of. */
 const struct config_relay *configs_use(struct relay *relay, enum config_user user);
 /* True where something else is in force than what the user uses. */
 bool configs_moved(struct relay *relay, enum config_user user);

@@ -41,9 +41,11 @@ bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route)
     return r->on_error == ON_ERROR_DEAD_LETTER || r->oversize.policy == OVERSIZE_DEAD_LETTER;
 }
 
+/* Or put into the table of claims. */
 static bool is_to_be_cut(const struct config_route *route, enum reason reason)
 {
-    return reason == REASON_MESSAGE_TOO_LARGE && route->oversize.policy == OVERSIZE_TRUNCATE;
+    return reason == REASON_MESSAGE_TOO_LARGE && (route->oversize.policy == OVERSIZE_TRUNCATE ||
+                                                  route->oversize.policy == OVERSIZE_CLAIM_CHECK);
 }
 
 bool verdict_measures(const struct verdict_facts *facts, struct verdict_unit unit)
@@ -107,6 +109,7 @@ static enum on_error on_error_of(const struct config_route *route, const struct 
         return ON_ERROR_DEAD_LETTER;
     case OVERSIZE_ON_ERROR:
     case OVERSIZE_TRUNCATE:
+    case OVERSIZE_CLAIM_CHECK:
         break;
     }
     return route->on_error;

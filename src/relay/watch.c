@@ -17,6 +17,7 @@
 #define WATCH_QUERY_US (INT64_C(2) * 1000000)
 /* Commands told at once; nobody who stands at a guard waits long for them. */
 #define WATCH_TOLD_MAX 200
+#define WATCH_CLEAN_US (INT64_C(10) * 1000000)
 #define WATCH_RETRY_US (INT64_C(5) * 1000000)
 /* Who stands at a guard asks anew until the guard's transaction is over; not back to back. */
 #define WATCH_ASKED_US (INT64_C(100) * 1000)
@@ -29,7 +30,10 @@ struct watch {
     int64_t next_us;
     int64_t looked_us; /* when it looked last */
     bool failed;
-    char state[16]; /* of the origin, as it was logged last */
+    bool claims;      /* a route wants walferry.claim */
+    bool uncleaned;   /* its last cleaning failed, and that was said */
+    int64_t clean_us; /* when it is due again */
+    char state[16];   /* of the origin, as it was logged last */
 };
 
 static void disconnect(struct watch *w)
@@ -52,6 +56,7 @@ static int connect_origin(struct watch *w, struct error *err)
                                            .application = w->application,
                                            .timeout_ms = 5000};
     w->origin = origin_open(&options);
+    w->claims = relay_claims(config);
     if (relay_open_router(config, &w->router, err) < 0)
         return -1;
     return origin_connect(w->origin, err);
@@ -120,6 +125,23 @@ static int tell_outcomes(struct watch *w, const struct found_commands *commands,
     return result;
 }
 
+/* The next try is the next look's: a full hundred means that there are more. What fails is said
+ * once and costs nothing but room in the table. */
+static void clean_claims(struct watch *w)
+{
+    struct relay *relay = w->relay;
+    struct error err = ERROR_INIT;
+    uint32_t deleted = 0;
+    if (!w->claims || w->looked_us < w->clean_us)
+        return;
+    bool cleaned = relay_clean_claims(w->origin->sql, &deleted, &err) == 0;
+    if (!cleaned && !w->uncleaned && !atomic_load(&relay->stop))
+        log_error(relay->o.log, LOG_WARN, "claims.not_cleaned", &err);
+    w->uncleaned = !cleaned;
+    metrics_add(relay->o.metrics, METRIC_CLAIMS_DELETED, deleted);
+    w->clean_us = deleted > 0 ? 0 : w->looked_us + WATCH_CLEAN_US;
+}
+
 static int look(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
@@ -135,6 +157,7 @@ static int look(struct watch *w, struct error *err)
     snprintf(w->state, sizeof w->state, "%s", found.state);
     if (look_out(w, err) < 0)
         return -1;
+    clean_claims(w);
     return tell_outcomes(w, &found.commands, err);
 }
 

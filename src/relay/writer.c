@@ -31,6 +31,8 @@ void writer_init(struct writer *writer, const struct writer_options *options)
     assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
     *writer = (struct writer){
         .o = *options, .last = *options->claim, .generation = options->claim->generation};
+    writer->shortener = (struct shortener){
+        .verdicts = options->verdicts, .publisher = options->publisher, .claims = options->claims};
 }
 
 void writer_fini(struct writer *writer)
@@ -328,20 +330,8 @@ static void take_letter(struct writer *w, struct message *message, const struct 
     batch->refused = true;
 }
 
-/* True where it is another message now, which may fit. */
-static bool truncate(struct writer *w, struct message *message, const struct error *err)
-{
-    const struct config_route *route = &w->o.verdicts->routes->items[message->route];
-    size_t excess = w->o.publisher->excess;
-    if (err->reason != REASON_MESSAGE_TOO_LARGE || excess == 0 ||
-        route->oversize.policy != OVERSIZE_TRUNCATE ||
-        !message_truncate(message, route, excess, &newest(w)->arena))
-        return false;
-    metrics_add_route(w->o.verdicts->metrics, METRIC_TRUNCATED, message->route, 1);
-    return true;
-}
-
-/* 0: on behind the message. 1: something else stands in its place. before: what the broker had
+/* 0: on behind the message. 1: something else stands in its place. 2: what is to stand there is not
+ * ready. before: what the broker had
  * refused until then. */
 static int on_refused(struct writer *w, struct message *message, uint32_t before, struct error *err)
 {
@@ -365,10 +355,9 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
     }
     message->headers = w->plain_headers;
     message->header_count = w->plain_header_count;
-    if (truncate(w, message, err)) {
-        *err = ERROR_INIT;
-        return 1;
-    }
+    enum shortened shortened = shorten(&w->shortener, message, &newest(w)->arena, err);
+    if (shortened != SHORTENED_NOT)
+        return shortened == SHORTENED_FAILED ? -1 : shortened == SHORTENED ? 1 : 2;
     bool tried = message->measured || w->o.publisher->excess > 0;
     if (message->replayed)
         return begin_anew(w, unit, tried, "a dead letter that is sent again", err);
@@ -482,10 +471,13 @@ static enum step check_rest(struct writer *w, struct batch *batch, const struct 
         if (!verdict_unit_equal(unit_of(m), unit))
             break;
         result = publisher_check(w->o.publisher, batch, m, err);
-        if (result == STEP_FAILED && err->kind == ERROR_DATA && truncate(w, m, err)) {
-            *err = ERROR_INIT;
+        enum shortened shortened = SHORTENED_NOT;
+        if (result == STEP_FAILED && err->kind == ERROR_DATA)
+            shortened = shorten(&w->shortener, m, &batch->arena, err);
+        if (shortened == SHORTENED)
             result = publisher_check(w->o.publisher, batch, m, err);
-        }
+        else if (shortened == SHORTENED_LATER)
+            result = STEP_WAIT;
     }
     return result;
 }
@@ -529,6 +521,8 @@ static enum step produce(struct writer *w, int64_t now_us, struct error *err)
         int in_its_place = refused ? on_refused(w, message, refusals, err) : 0;
         if (in_its_place < 0)
             return STEP_FAILED;
+        if (in_its_place > 1)
+            return STEP_WAIT;
         if (w->o.publisher->refusals > refusals)
             w->txn_opened_us = now_us; /* of another one, which only learns */
         if (in_its_place > 0)
@@ -665,6 +659,7 @@ int writer_step(struct writer *w, int64_t now_us, struct wait *wait, struct erro
     assert(wait != NULL && err->kind == ERROR_NONE);
     *wait = (struct wait){.deadline_us = now_us + IDLE_POLL_US};
     writer_settle(w, now_us);
+    w->shortener.now_us = now_us;
     if (publisher_poll(w->o.publisher, 0, err) < 0)
         return -1;
     pace_acknowledged(w->o.pace, in_flight(w), now_us);

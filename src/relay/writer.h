@@ -12,6 +12,7 @@
 #include "publish/publish.h"
 #include "relay/circuit.h"
 #include "relay/pace.h"
+#include "relay/shorten.h"
 #include "relay/verdict.h"
 #include "relay/wait.h"
 
@@ -21,6 +22,7 @@ struct writer_options {
     struct pace *pace;                    /* outlives the writer; begun for this epoch */
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
     const struct progress *claim;         /* the record that the claim wrote; copied */
+    struct claim_store *claims;           /* where a route wants one; else NULL */
     struct refusals *learnt; /* what the next epoch must not produce; outlives the writer */
     int64_t split_us;        /* age of a Kafka transaction at which it is cut, but for trouble */
 };
@@ -38,6 +40,7 @@ struct writer {
     uint32_t cut_at; /* message of the newest batch before which it was cut; 0: not yet */
     const struct header *plain_headers; /* of a flagged message, as they were before */
     uint32_t plain_header_count;
+    struct shortener shortener;
     struct verdict_unit produced;    /* of the message produced last; id NONE: none yet */
     struct verdict_unit passed_over; /* decided last */
 

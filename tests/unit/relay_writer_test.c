@@ -763,6 +763,112 @@ static void all_that_is_to_be_cut_is_learnt_at_once(void **state)
     assert_int_equal(f->learnt.count, 2);
 }
 
+/* A store that answers when it is told to, and writes into the publisher's journal. */
+struct fake_claims {
+    struct claim_store base;
+    struct fake_publisher *publisher;
+    uint32_t slices; /* not committed yet */
+    struct error fails;
+};
+
+static enum step fake_claim(struct claim_store *base, struct span id, struct span payload,
+                            const char *keep, int64_t now_us, struct claim_receipt *receipt,
+                            struct error *err)
+{
+    struct fake_claims *c = (struct fake_claims *)base;
+    (void)now_us;
+    assert_string_equal(keep, "2h");
+    if (c->fails.kind != ERROR_NONE) {
+        *err = c->fails;
+        return STEP_FAILED;
+    }
+    if (c->slices > 0) {
+        c->slices--;
+        return STEP_WAIT;
+    }
+    note(c->publisher, "claim %.*s of %zu; ", SPAN_ARG(id), payload.len);
+    snprintf(receipt->id, sizeof receipt->id, "%.*s", SPAN_ARG(id));
+    snprintf(receipt->sha256, sizeof receipt->sha256, "5e");
+    return STEP_DONE;
+}
+
+static const struct claim_store_ops fake_claim_ops = {.put = fake_claim};
+
+static struct fake_claims claims_of(struct fixture *f)
+{
+    f->publisher.base.ops = &checking_ops;
+    f->routes_items[0].oversize.policy = OVERSIZE_CLAIM_CHECK;
+    f->routes_items[0].oversize.keep = script_text("2h");
+    return (struct fake_claims){.base = {&fake_claim_ops}, .publisher = &f->publisher};
+}
+
+static void put_large(struct fixture *f, struct batch *batch, uint64_t ordinal, const char *id)
+{
+    put_text(batch, 0, 0x1100, ordinal, f->publisher.refuse);
+    batch->messages[batch->count - 1].claim_id = span_of(id);
+}
+
+/* Also the second of a unit. Nothing is handed over before the answer. */
+static void a_reference_follows_what_it_refers_to(void **state)
+{
+    struct fixture *f = *state;
+    char large[2000];
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    struct fake_claims claims = claims_of(f);
+    f->writer.shortener.claims = &claims.base;
+    f->publisher.refuse = large;
+    claims.slices = 3;
+    struct batch *batch = take(f);
+    put_large(f, batch, 1, "a");
+    put_text(batch, 0, 0x1100, 2, "y");
+    put_large(f, batch, 2, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), 0);
+    journal_is(f, "");
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(run(f), 0);
+    journal_is(f, "claim a of 1999; put {\"id\":\"a\",\"bytes\":1999,\"sha256\":\"5e\"}; "
+                  "claim b of 1999; put y; put {\"id\":\"b\",\"bytes\":1999,\"sha256\":\"5e\"}; "
+                  "commit 1110/0; ");
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_CLAIMS, 0), 2);
+}
+
+static void without_its_row_no_reference_goes_out(void **state)
+{
+    struct fixture *f = *state;
+    char large[2000];
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    struct fake_claims claims = claims_of(f);
+    f->writer.shortener.claims = &claims.base;
+    f->publisher.refuse = large;
+    error_retry(&claims.fails, REASON_DATABASE, "no answer");
+    struct batch *batch = take(f);
+    put_text(batch, 0, 0x1100, 1, "y");
+    put_large(f, batch, 2, "b");
+    send_whole(f, batch, 0x1110);
+    assert_int_equal(run(f), -1);
+    journal_is(f, "put y; ");
+    assert_int_equal(f->err.kind, ERROR_RETRY);
+}
+
+/* What is no larger than a reference would be is as on_error says. */
+static void what_is_small_is_not_put_away(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_claims claims = claims_of(f);
+    f->writer.shortener.claims = &claims.base;
+    f->publisher.refuse = "small";
+    f->routes_items[0].on_error = ON_ERROR_SKIP;
+    struct batch *batch = take(f);
+    put_large(f, batch, 1, "a");
+    put_text(batch, 0, 0x1100, 2, "y");
+    send_whole(f, batch, 0x1110);
+    run_on(f);
+    journal_is(f, "put y; commit 1110/0; ");
+}
+
 static void oversize_has_a_policy_of_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -959,6 +1065,9 @@ int main(void)
         TEST(behind_a_cut_the_part_is_committed),
         TEST(what_is_too_large_is_cut),
         TEST(all_that_is_to_be_cut_is_learnt_at_once),
+        TEST(a_reference_follows_what_it_refers_to),
+        TEST(without_its_row_no_reference_goes_out),
+        TEST(what_is_small_is_not_put_away),
         TEST(oversize_has_a_policy_of_its_own),
         TEST(an_error_of_the_broker_is_not_the_messages),
         TEST(an_unknown_outcome_is_handed_up),
