@@ -16,8 +16,8 @@
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
   and only where they are named, because they take too long for every day (make test-long):
-    long       tests/e2e/run --long: the scripts that say LONG = True, and on every PostgreSQL major
-               those that e2e runs on one
+    long       the simulator for longer; tests/e2e/run --long: the scripts that say LONG = True, and
+               on every PostgreSQL major those that e2e runs on one
 
 A suite that does not exist is an error, a test that cannot run here is "skipped" and counted. The
 last line is `N passed, N failed, N skipped`; the exit code is 1 where anything failed.
@@ -237,8 +237,8 @@ class Runner:
                 self.add(results)
 
     def sim(self):
-        self.target("sim", "sim")
-        self.target("sim", "sim-slow")  # its three at a time
+        self.target("sim", "sim", "SIM_SEEDS=1200")
+        self.target("sim", "sim-slow", "SLOW_SEEDS=40")  # its three at a time
 
     def fuzz(self):
         self.target("fuzz", "fuzz-build")
@@ -268,6 +268,7 @@ class Runner:
 
     def long(self):
         self.target("long", "all", "asan", "tsan")
+        self.target("long", "sim", "sim-slow", "SIM_SEEDS=6000", "SLOW_SEEDS=200", timeout=3600)
         self.end_to_end("long", "--long")
 
     def end_to_end(self, suite, *arguments, env=None):

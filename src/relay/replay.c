@@ -58,7 +58,7 @@ static bool read_id(const struct json_tree *tree, const char *name, struct chang
     struct span text;
     uint64_t system;
     uint32_t event;
-    *id = (struct change_id){CHANGE_ID_NONE};
+    *id = (struct change_id){.kind = CHANGE_ID_NONE};
     if (!json_tree_member_string(tree, name, &text))
         return json_tree_member(tree, name) == NULL;
     return change_id_parse(text.ptr, &system, id, &event) && id->kind == CHANGE_ID_WAL;

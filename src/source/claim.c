@@ -502,7 +502,7 @@ void claim_feed_end(struct claim *c, int64_t now_us)
         plan_look(c, false, now_us);
         return;
     case ENDING:
-        assert(!"nothing was asked");
+        assert(false); /* nothing was asked */
     }
 }
 

@@ -191,7 +191,7 @@ void claim_sql(const struct claim_question *q, const struct claim_options *o, st
     assert(sql != NULL);
     switch (q->ask) {
     case CLAIM_ASK_NOTHING:
-        assert(!"nothing is asked");
+        assert(false); /* nothing is asked */
         return;
     case CLAIM_ASK_SETTLE:
         add_guard("NULL", sql);

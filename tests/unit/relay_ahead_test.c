@@ -45,7 +45,7 @@ static void set_row(struct reused *s, struct change *change, size_t len)
                               .position = {0x1000, s->ordinal},
                               .xid = 7,
                               .relation = &s->relation,
-                              .after = {2, s->cells}};
+                              .after = {.count = 2, .cells = s->cells}};
 }
 
 /* r: a row; L: a large one; m: a message; c: the column is another, then a row; t: its type is;
