@@ -2,12 +2,15 @@
 what fails, and all of it exactly once under kill -9."""
 
 import json
+import os
 import random
+import re
 import sys
 import threading
 import time
 
 import e2e
+import jsonschema
 from mends import last, mend
 
 SECONDS = 120
@@ -18,6 +21,12 @@ CREATE TABLE orders (id bigint PRIMARY KEY, status text, total numeric(38,10), l
                      n bigint NOT NULL DEFAULT 0);
 CREATE TABLE other (id int PRIMARY KEY, note text);
 """
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+EXTENSIONS = {"partitionkey", "sequence", "correlationid", "causationid", "traceparent"}
+# The specification's own, https://github.com/cloudevents/spec (Apache 2.0).
+with open(os.path.join(e2e.ROOT, "tests", "golden", "cloudevents.schema.json")) as file:
+    SCHEMA = json.load(file)
 
 seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(10000)
 print("kills: seed %d" % seed, flush=True)
@@ -44,6 +53,15 @@ def difference(case):
     return {"name": "difference", "from": "public.orders", "as": "event",
             "when": {"op": ["update", "delete"]}, "topic": case.prefix + "difference",
             "key": "{id}", "row": "difference", "drop": ["lines"]}
+
+
+def noted(case, mode):
+    """With every attribute and extension."""
+    return {"name": mode, "from": "public.other", "as": "event", "type": "Noted", "key": "{id}",
+            "topic": case.prefix + mode, "format": "cloudevents", "continue": True,
+            "value": {"note": "{note}"},
+            "cloudevents": {"mode": mode, "subject": "{id}", "correlationid": "c-{id}",
+                            "causationid": "k-{id}", "traceparent": TRACEPARENT}}
 
 
 def read(case, topic, count):
@@ -99,6 +117,47 @@ def check_events(case):
         {"status": {"before": "new", "after": "placed"}},
         {"id": {"before": 1, "after": None}, "status": {"before": "placed", "after": None},
          "total": {"before": 13, "after": None}, "n": {"before": 0, "after": None}}], values
+
+
+def check_cloud_event(value, n):
+    """By the schema of the specification, and by what a schema cannot say."""
+    jsonschema.Draft7Validator(SCHEMA).validate(value)
+    assert set(value) == EXTENSIONS | {"specversion", "id", "source", "type", "subject", "time",
+                                       "datacontenttype", "data"}, value
+    for name in value:
+        assert re.fullmatch("[a-z0-9]{1,20}", name), name
+    for name in EXTENSIONS:
+        assert isinstance(value[name], str) and value[name], value
+    assert value["specversion"] == "1.0" and value["type"] == "Noted", value
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value["time"]), value
+    assert value["datacontenttype"] == "application/json", value
+    assert (value["subject"], value["partitionkey"], value["correlationid"],
+            value["causationid"], value["traceparent"]) == (
+                str(n), str(n), "c-%d" % n, "k-%d" % n, TRACEPARENT), value
+
+
+def check_cloud_events(case):
+    case.sql("INSERT INTO other VALUES (1, 'ü \"'), (2, NULL)")
+    whole = [json.loads(event.value) for event in read(case, "structured", 2)]
+    parts = []
+    for event in read(case, "binary", 2):
+        headers = {name: value.decode() for name, value in event.headers}
+        parts.append({name[3:]: value for name, value in headers.items() if name[:3] == "ce_"})
+        parts[-1].update({"datacontenttype": headers["content-type"],
+                          "data": json.loads(event.value)})
+    for n, (value, headers) in enumerate(zip(whole, parts), 1):
+        check_cloud_event(value, n)
+        check_cloud_event(headers, n)
+    assert [value["data"] for value in whole] == [{"note": 'ü "'}, {"note": None}], whole
+    found = [value for pair in zip(whole, parts) for value in pair]
+    assert len({value["id"] for value in found}) == 4, found
+    assert sorted(found, key=lambda value: value["sequence"]) == found, found
+    broken = dict(whole[0])
+    del broken["source"]
+    assert not jsonschema.Draft7Validator(SCHEMA).is_valid(broken)
+    for value in found:
+        del value["id"], value["sequence"]
+    assert whole == parts, (whole, parts)
 
 
 def check_bad_rows(case):
@@ -176,8 +235,10 @@ def check_kills(case, relay):
 
 with e2e.Case(sql=TABLES) as case:
     check_refusals(case)
-    relay = case.up({"routes": [placed(case), lines(case), difference(case)]})
+    relay = case.up({"routes": [placed(case), lines(case), difference(case),
+                                noted(case, "structured"), noted(case, "binary")]})
     check_events(case)
+    check_cloud_events(case)
     check_kills(case, relay)
     case.stop(relay)
 with e2e.Case(sql=TABLES, label="b") as case:
