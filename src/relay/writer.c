@@ -331,8 +331,7 @@ static void take_letter(struct writer *w, struct message *message, const struct 
 }
 
 /* 0: on behind the message. 1: something else stands in its place. 2: what is to stand there is not
- * ready. before: what the broker had
- * refused until then. */
+ * ready. before: what the broker had refused until then. */
 static int on_refused(struct writer *w, struct message *message, uint32_t before, struct error *err)
 {
     uint32_t refusals = w->o.publisher->refusals;
@@ -355,7 +354,9 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
     }
     message->headers = w->plain_headers;
     message->header_count = w->plain_header_count;
-    enum shortened shortened = shorten(&w->shortener, message, &newest(w)->arena, err);
+    enum shortened shortened = SHORTENED_NOT;
+    if (!w->rest_refused)
+        shortened = shorten(&w->shortener, message, &newest(w)->arena, err);
     if (shortened != SHORTENED_NOT)
         return shortened == SHORTENED_FAILED ? -1 : shortened == SHORTENED ? 1 : 2;
     bool tried = message->measured || w->o.publisher->excess > 0;
@@ -463,6 +464,7 @@ static enum step check_rest(struct writer *w, struct batch *batch, const struct 
 {
     struct verdict_unit unit = unit_of(message);
     enum step result = STEP_DONE;
+    w->rest_refused = false;
     if (w->sent || message->dead_letter || unit.route == MESSAGE_NO_ROUTE ||
         verdict_unit_equal(unit, w->produced))
         return STEP_DONE;
@@ -479,6 +481,7 @@ static enum step check_rest(struct writer *w, struct batch *batch, const struct 
         else if (shortened == SHORTENED_LATER)
             result = STEP_WAIT;
     }
+    w->rest_refused = result == STEP_FAILED;
     return result;
 }
 

@@ -34,10 +34,11 @@ struct writer {
     enum writer_phase phase;
     struct batch *held[CIRCUIT_BATCHES]; /* taken and not yet returned, oldest first */
     uint32_t held_count;
-    uint32_t next;   /* message of the newest held batch that goes out next */
-    bool flagged;    /* that message was looked at already and met a full queue */
-    bool sent;       /* the publisher has it, and waits for its report before it says so */
-    uint32_t cut_at; /* message of the newest batch before which it was cut; 0: not yet */
+    uint32_t next;     /* message of the newest held batch that goes out next */
+    bool flagged;      /* that message was looked at already and met a full queue */
+    bool rest_refused; /* not that message, but one behind it of the same unit */
+    bool sent;         /* the publisher has it, and waits for its report before it says so */
+    uint32_t cut_at;   /* message of the newest batch before which it was cut; 0: not yet */
     const struct header *plain_headers; /* of a flagged message, as they were before */
     uint32_t plain_header_count;
     struct shortener shortener;

@@ -745,6 +745,26 @@ static void what_is_too_large_is_cut(void **state)
     assert_int_equal(metrics_get_route(f->metrics, METRIC_TRUNCATED, 1), 2);
 }
 
+/* It would be cut again and again for what stands behind it. */
+static void the_first_of_a_unit_is_not_cut_for_the_second(void **state)
+{
+    struct fixture *f = *state;
+    f->publisher.base.ops = &checking_ops;
+    f->publisher.base.excess = 2;
+    f->publisher.refuse = "{\"b\":\"0123456789\"}";
+    f->routes_items[1].oversize.policy = OVERSIZE_TRUNCATE;
+    f->routes_items[1].oversize.field = script_text("a");
+    struct batch *batch = take(f);
+    put_text(batch, 1, 0x1100, 1,
+             "{\"a\":\"0123456789012345678901234567890123456789"
+             "012345678901234567890123456789\"}");
+    put_text(batch, 1, 0x1100, 1, f->publisher.refuse);
+    send_whole(f, batch, 0x1110);
+    run_on(f);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_TRUNCATED, 1), 0);
+    assert_int_equal(metrics_get_route(f->metrics, METRIC_SKIPPED, 1), 1);
+}
+
 /* Though on_error says stop: the next epoch cuts them. */
 static void all_that_is_to_be_cut_is_learnt_at_once(void **state)
 {
@@ -1064,6 +1084,7 @@ int main(void)
         TEST(one_refusal_is_enough_where_it_is_the_end),
         TEST(behind_a_cut_the_part_is_committed),
         TEST(what_is_too_large_is_cut),
+        TEST(the_first_of_a_unit_is_not_cut_for_the_second),
         TEST(all_that_is_to_be_cut_is_learnt_at_once),
         TEST(a_reference_follows_what_it_refers_to),
         TEST(without_its_row_no_reference_goes_out),
