@@ -1,30 +1,19 @@
 /* poll_source: the source around struct poll: sends its questions through pg/ and feeds it the
  * answers, row by row. Nothing here blocks, but for the LISTEN at the open. It decides nothing. */
-#include "source/source.h"
+#include "source/poll_session.h"
 
-#include "base/clock.h"
-#include "base/utf8.h"
 #include "pg/pg.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum {
-    WAIT_US = 1000000, /* while an answer is awaited: the descriptor tells */
-    SENDING_US = 1000  /* while a question is not yet sent */
-};
-
 struct poll_source {
     struct source base; /* first: the ops find us through it */
-    struct pg_asker *asker;
+    struct poll_session session;
     struct poll_options o;
     struct poll *poll;
     struct poll_question question; /* NOTHING: no answer is awaited */
-    struct buf sql;
-    struct cell *cells;
-    uint32_t cells_max;
     struct position confirmed;
-    bool listening;
 };
 
 static struct poll_source *from_base(struct source *s)
@@ -37,27 +26,16 @@ static struct poll_source *from_base(struct source *s)
 
 static int feed_guard(struct poll_source *s, int64_t now_us, struct error *err)
 {
-    struct span cells[POLL_GUARD_CELLS];
     struct poll_guard guard;
-    for (uint32_t i = 0; i < POLL_GUARD_CELLS; i++)
-        cells[i] = pg_answer_cell(s->asker, i);
-    if (!poll_read_guard(cells, &guard))
-        return error_retry(err, REASON_DATABASE, "PostgreSQL's answer about itself cannot be read");
+    if (poll_session_guard(&s->session, &guard, err) < 0)
+        return -1;
     return poll_feed_guard(s->poll, &guard, now_us, err);
 }
 
 static int feed_row(struct poll_source *s, struct error *err)
 {
     const struct relation *relation = &s->o.tables[s->question.table].relation;
-    assert(pg_answer_count(s->asker) == relation->column_count);
-    for (uint32_t i = 0; i < relation->column_count; i++) {
-        struct span text = pg_answer_cell(s->asker, i);
-        enum cell_kind kind = CELL_NULL;
-        if (text.ptr != NULL) /* a database of no encoding sends whatever bytes there are */
-            kind = utf8_is_valid(text.ptr, text.ptr + text.len) ? CELL_TEXT : CELL_BYTES;
-        s->cells[i] = (struct cell){.kind = kind, .bytes = text};
-    }
-    return poll_feed_row(s->poll, s->cells, err);
+    return poll_feed_row(s->poll, poll_session_row(&s->session, relation), err);
 }
 
 /* Feeds until there is a change: 1, or no more is there now: 0. */
@@ -66,14 +44,14 @@ static int take_answer(struct poll_source *s, int64_t now_us, struct change *cha
 {
     while (s->question.ask != POLL_ASK_NOTHING) {
         int fed = 0;
-        switch (pg_answer(s->asker, err)) {
+        switch (pg_answer(s->session.asker, err)) {
         case PG_ANSWER_FAILED:
             return -1;
         case PG_ANSWER_WAIT:
             return 0;
         case PG_ANSWER_ROW:
-            fed =
-                pg_answer_statement(s->asker) == 0 ? feed_guard(s, now_us, err) : feed_row(s, err);
+            fed = pg_answer_statement(s->session.asker) == 0 ? feed_guard(s, now_us, err)
+                                                             : feed_row(s, err);
             break;
         case PG_ANSWER_END:
             s->question.ask = POLL_ASK_NOTHING;
@@ -94,16 +72,16 @@ static int take_answer(struct poll_source *s, int64_t now_us, struct change *cha
 static int ask(struct poll_source *s, int64_t now_us, struct error *err)
 {
     bool notified = false;
-    if (s->listening && pg_asker_is_notified(s->asker, &notified, err) < 0)
+    if (poll_session_notified(&s->session, &notified, err) < 0)
         return -1;
     if (notified)
         poll_wake(s->poll, now_us);
     poll_question(s->poll, now_us, &s->question);
     if (s->question.ask == POLL_ASK_NOTHING)
         return 0;
-    buf_reset(&s->sql);
-    poll_sql(&s->question, &s->o, &s->sql);
-    return pg_ask(s->asker, buf_text(&s->sql), err);
+    buf_reset(&s->session.sql);
+    poll_sql(&s->question, &s->o, &s->session.sql);
+    return pg_ask(s->session.asker, buf_text(&s->session.sql), err);
 }
 
 static enum step next(struct source *base, int64_t now_us, struct change *change, struct error *err)
@@ -128,12 +106,8 @@ static enum step next(struct source *base, int64_t now_us, struct change *change
 static void wait(struct source *base, int *fd, int64_t *deadline_us)
 {
     struct poll_source *s = from_base(base);
-    assert(fd != NULL && deadline_us != NULL);
-    bool awaits = s->question.ask != POLL_ASK_NOTHING;
-    *fd = awaits || s->listening ? pg_asker_fd(s->asker) : -1;
-    *deadline_us = awaits ? clock_monotonic_us() + WAIT_US : poll_deadline(s->poll);
-    if (awaits && pg_asker_is_sending(s->asker))
-        *deadline_us = clock_monotonic_us() + SENDING_US;
+    poll_session_wait(&s->session, s->question.ask != POLL_ASK_NOTHING, poll_deadline(s->poll), fd,
+                      deadline_us);
 }
 
 /* The session needs no care: between questions the server expects nothing. */
@@ -173,9 +147,7 @@ static void close_source(struct source *base, int64_t deadline_us)
     struct poll_source *s = from_base(base);
     (void)deadline_us;
     poll_close(s->poll);
-    pg_asker_close(s->asker);
-    buf_fini(&s->sql);
-    free(s->cells);
+    poll_session_close(&s->session);
     free(s);
 }
 
@@ -192,24 +164,6 @@ static const struct source_ops poll_source_ops = {
 
 /* ---- Opening ---- */
 
-static void make_cells(struct poll_source *s)
-{
-    for (uint32_t i = 0; i < s->o.table_count; i++)
-        if (s->o.tables[i].relation.column_count > s->cells_max)
-            s->cells_max = s->o.tables[i].relation.column_count;
-    s->cells = calloc(s->cells_max, sizeof *s->cells);
-    if (s->cells == NULL)
-        abort();
-}
-
-/* Behind a pooler the interval alone is what there is. */
-static int listen(struct poll_source *s, struct error *err)
-{
-    if (s->o.channel == NULL || pg_asker_is_direct(s->asker, &s->listening, err) < 0)
-        return s->o.channel == NULL ? 0 : -1;
-    return s->listening ? pg_asker_listen(s->asker, s->o.channel, err) : 0;
-}
-
 int poll_source_open(struct pg_connection *connection, const struct poll_options *options,
                      struct source **source, bool *listens, struct error *err)
 {
@@ -219,16 +173,15 @@ int poll_source_open(struct pg_connection *connection, const struct poll_options
     if (s == NULL)
         abort();
     s->base.ops = &poll_source_ops;
-    s->asker = pg_asker_open(connection);
+    poll_session_open(&s->session, connection);
     s->o = *options;
-    s->sql = BUF_EMPTY;
     s->confirmed = options->start;
-    make_cells(s);
-    if (listen(s, err) < 0 || poll_open(options, &s->poll, err) < 0) {
+    if (poll_session_listen(&s->session, options->channel, err) < 0 ||
+        poll_open(options, &s->poll, err) < 0) {
         close_source(&s->base, 0);
         return -1;
     }
-    *listens = s->listening;
+    *listens = s->session.listening;
     *source = &s->base;
     return 0;
 }
