@@ -57,7 +57,8 @@ with e2e.own_postgres(hba=["local all all trust", "host all postgres 127.0.0.1/3
     # The publication loses its table: the next start is refused, also with it put back, and goes on
     # once that is accepted.
     case.sql('ALTER PUBLICATION "%s" DROP TABLE public.outbox' % case.db)
-    case.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
+    case.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+             " WHERE slot_name = %s", (case.slot_name,))
     count = len(relay.events("relay.held")) + 1
     held(relay, "would never come", count)
     time.sleep(LOOK_S + 3)
@@ -70,7 +71,8 @@ with e2e.own_postgres(hba=["local all all trust", "host all postgres 127.0.0.1/3
 
     # SIGTERM ends it in order, held or not.
     case.sql('ALTER PUBLICATION "%s" DROP TABLE public.outbox' % case.db)
-    case.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
+    case.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+             " WHERE slot_name = %s", (case.slot_name,))
     held(relay, "would never come", count + 2)
     started = time.monotonic()
     case.stop(relay)

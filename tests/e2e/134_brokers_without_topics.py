@@ -79,9 +79,15 @@ def start(case, proxy, relay, lists_none, seconds):
 
 
 def reopen(case, proxy, relay, lists_none):
-    """A running relay loses its broker and finds one that denies, for longer than a start waits."""
+    """A running relay loses its broker and finds one that denies, for longer than a start waits.
+
+    Its stream ends, too: with a connection to the broker that was made again in time nobody need
+    ask for anything.
+    """
     case.start(relay)
     proxy.deny(case.progress_topic, lists_none)
+    case.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+             " WHERE slot_name = %s", (case.slot_name,))
     case.put(rows=2)
     denied_for(proxy, 5, relay)
     case.drain(relay=relay)
