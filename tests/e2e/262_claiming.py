@@ -176,8 +176,9 @@ with e2e.own_postgres(conf=LAZY) as postgres, claims("_forgets", postgres=postgr
     case.setup(relay)
     for _ in range(5):
         case.put(rows=4)
+        writer = e2e.hold_wal_writer(case)
         crashes(case, relay, "P2:1")
-        case.pg.stop("immediate")
+        e2e.forget(case, writer)
         case.pg.start()
         xid = int(case.progress()[-1]["resume"]["xid"])
         again = int(case.one("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")) <= xid

@@ -88,10 +88,11 @@ with e2e.own_postgres(conf=LAZY) as postgres, claims("_lost", postgres=postgres,
         CREATE TABLE o (id bigint PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text)""") as case:
     case.more_config = e2e.merge(CLAIM, {"routes": [dict(case.config()["routes"][0], **{"from": "public.o"})]})
     relay = case.up()
+    writer = e2e.hold_wal_writer(case)
     case.sql("SET synchronous_commit = off; " + INSERT % "first")
     time.sleep(1.5)
     assert case.seen(0.1) == 0, "published before its WAL was on disk"
-    case.pg.stop("immediate")
+    e2e.forget(case, writer)
     case.stop(relay)
     case.pg.start()
     assert case.one("SELECT count(*) FROM o") == 0, "nothing was lost: the test shows nothing"

@@ -13,6 +13,7 @@ import re
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,23 @@ def own_kafka(**options):
 
 
 # ---- what a read_committed consumer has seen so far ----
+
+def hold_wal_writer(case):
+    """From now on no WAL is written but by who commits for certain; ended by forget().
+
+    With synchronous_commit = off the writer is woken for each full page, and its second look writes
+    whatever is there, however long its delay.
+    """
+    pid = case.one("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def forget(case, wal_writer):
+    """The server ends at once, with what is not on disk."""
+    os.kill(wal_writer, signal.SIGKILL)
+    case.pg.stop("immediate")
+
 
 class Tail:
     """Follows the test's topics; new topics and partitions join by themselves."""
