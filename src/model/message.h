@@ -6,7 +6,14 @@
 
 #include "model/event.h"
 
+/* No event, but a record of the relay's own. Where a transaction begins or ends is told beside a
+ * change that may have an answer, too: what becomes of the one is not for the other. */
 #define MESSAGE_NO_ROUTE UINT32_MAX
+#define MESSAGE_MARK (UINT32_MAX - 1)
+static inline bool message_has_route(uint32_t route)
+{
+    return route < MESSAGE_MARK;
+}
 
 struct message {
     bool dead_letter; /* a change that cannot be published, and no event */
@@ -20,8 +27,8 @@ struct message {
     struct span key;      /* absent: null key */
     struct span value;    /* absent: tombstone */
     int32_t partition;    /* -1: by key */
-    uint32_t route;       /* MESSAGE_NO_ROUTE: no event, but a relay's own record: the answer to
-                             a command, or where a transaction begins or ends */
+    uint32_t route;       /* or MESSAGE_NO_ROUTE: the answer to a command, or a state; or
+                             MESSAGE_MARK: where a transaction begins or ends */
     bool measured;        /* its size is judged as it stands, whatever compression makes of it */
     bool truncated;       /* a text in its value was cut, so that it fits */
     bool referred;        /* its value stands in walferry.claim, and what it has is a reference */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct pg_asker *pg_asker_open(struct pg_connection *connection)
@@ -188,6 +189,29 @@ enum pg_answer pg_answer(struct pg_asker *a, struct error *err)
             return PG_ANSWER_FAILED;
         }
     }
+}
+
+void pg_asker_sqlstate(const struct pg_asker *a, char sqlstate[6])
+{
+    assert(a != NULL && sqlstate != NULL);
+    const char *text = a->row != NULL ? PQresultErrorField(a->row, PG_DIAG_SQLSTATE) : NULL;
+    snprintf(sqlstate, 6, "%s", text != NULL ? text : "");
+}
+
+/* Behind an error the server skips the rest of what was asked: nothing is waited for here that is
+ * not on its way. */
+int pg_ask_rollback(struct pg_asker *a, struct error *err)
+{
+    assert(a != NULL && a->asking);
+    PQclear(a->row);
+    while ((a->row = PQgetResult(a->connection->conn)) != NULL) {
+        PQclear(a->row);
+        a->row = NULL;
+        if (PQstatus(a->connection->conn) != CONNECTION_OK)
+            return pg_connection_error(a->connection, PG_QUERY, err);
+    }
+    a->asking = false;
+    return pg_ask_on(a, "ROLLBACK", err);
 }
 
 uint32_t pg_answer_statement(const struct pg_asker *a)

@@ -56,6 +56,11 @@ enum pg_answer {
     PG_ANSWER_END
 };
 enum pg_answer pg_answer(struct pg_asker *asker, struct error *err);
+/* Behind PG_ANSWER_FAILED: what the server said of the statement; "" where it said nothing. */
+void pg_asker_sqlstate(const struct pg_asker *asker, char sqlstate[6]);
+/* The same: what was begun is rolled back, and the session is good for more once that is answered.
+ * Only where the server has said something. */
+int pg_ask_rollback(struct pg_asker *asker, struct error *err);
 /* Of the row at hand: which of the statements that give rows it belongs to, from 0; its cells, in
  * text, valid until the next pg_answer(). */
 uint32_t pg_answer_statement(const struct pg_asker *asker);

@@ -100,12 +100,41 @@ static int go_on(struct claim_session *s, struct span payload, const char *keep,
 /* What is no longer wanted is rolled back, unless it is being committed. */
 static int leave(struct claim_session *s, struct error *err)
 {
+    s->payload = NULL; /* even the same one is begun anew */
     if (s->state == COMMITTING) {
         s->state = IDLE;
         return 0;
     }
     s->state = COMMITTING;
     return pg_ask_on(s->asker, "ROLLBACK", err);
+}
+
+/* What heals by itself: the connection, conflicts, room, locks, an operator, the system. Classes of
+ * SQLSTATE: PostgreSQL documentation, appendix A. */
+static bool may_heal(const char *sqlstate)
+{
+    static const char *const classes[] = {"08",    "25", "40", "53", "55P",
+                                          "55006", "57", "58", "F0", "XX"};
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)
+            return true;
+    return sqlstate[0] == '\0';
+}
+
+/* A right or a table that is missing is refused at the next open, with its mend. */
+static enum step fail_answer(struct claim_session *s, struct error *err)
+{
+    struct error cause = *err;
+    struct error lost = ERROR_INIT;
+    pg_asker_sqlstate(s->asker, s->base.refused_by);
+    if (may_heal(s->base.refused_by) || pg_ask_rollback(s->asker, &lost) < 0)
+        return STEP_FAILED;
+    s->payload = NULL;
+    s->state = COMMITTING;
+    error_data(err, REASON_CLAIM_REFUSED, "the server refuses a row of walferry.claim: %s (%s)",
+               cause.text, s->base.refused_by);
+    error_hint(err, "mend what refuses it: triggers, constraints and policies of walferry.claim");
+    return STEP_FAILED;
 }
 
 static enum step put_on(struct claim_session *s, struct span id, struct span payload,
@@ -117,7 +146,7 @@ static enum step put_on(struct claim_session *s, struct span id, struct span pay
         bool wanted = is_at_hand(s, id, payload);
         switch (pg_answer(s->asker, err)) {
         case PG_ANSWER_FAILED:
-            return STEP_FAILED;
+            return fail_answer(s, err);
         case PG_ANSWER_WAIT:
             if (now_us < s->deadline_us)
                 return STEP_WAIT;
@@ -143,6 +172,8 @@ static enum step put_on(struct claim_session *s, struct span id, struct span pay
 static enum step fail(struct error *err)
 {
     struct error cause = *err;
+    if (cause.kind == ERROR_DATA)
+        return STEP_FAILED;
     return error_retry(err, cause.kind == ERROR_RETRY ? cause.reason : REASON_DATABASE,
                        "putting a value into walferry.claim: %s", cause.text);
 }

@@ -21,7 +21,8 @@ struct claim_store_ops {
     /* DONE: the row is committed, and flushed as far as the server's settings reach. WAIT: nothing
      * yet; call again with the same, or with another one, and this one is forgotten. keep: as
      * PostgreSQL reads an interval. A row of the same id and payload is taken, and lives longer; no
-     * payload is ever written over. FAILED: *err is ERROR_RETRY or ERROR_STOP. */
+     * payload is ever written over. FAILED: *err is ERROR_RETRY; or, where the server has refused
+     * the row for what it is (a trigger, a constraint), ERROR_DATA, and other rows may be put. */
     enum step (*put)(struct claim_store *store, struct span id, struct span payload,
                      const char *keep, int64_t now_us, struct claim_receipt *receipt,
                      struct error *err);
@@ -30,6 +31,7 @@ struct claim_store_ops {
 
 struct claim_store {
     const struct claim_store_ops *ops;
+    char refused_by[6]; /* SQLSTATE of what was refused last */
 };
 
 /* Connects, and waits for that. bound_us: an answer that takes longer is a failure. */

@@ -162,6 +162,7 @@ static void make_loops(struct epoch *e)
         .claim = &e->opening.found.progress,
         .learnt = &relay->learnt,
         .claims = e->claims,
+        .trouble = &relay->claim_trouble,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);

@@ -19,7 +19,7 @@ bool learn_refusal(struct refusals *learnt, struct verdict_unit unit, bool uncut
 /* What is sent again is one unit with others of its command, and may be cut yet. */
 static bool is_event(const struct message *message)
 {
-    return message->route != MESSAGE_NO_ROUTE && !message->dead_letter && !message->replayed;
+    return message_has_route(message->route) && !message->dead_letter && !message->replayed;
 }
 
 void learn_ahead(struct refusals *learnt, struct publisher *publisher,

@@ -10,7 +10,6 @@
 #include "relay/writer.h"
 
 #include <pthread.h>
-
 /* How long an orderly end may take before the relay leaves with the writer wherever it is. */
 #define STOP_DRAIN_US (INT64_C(8) * 1000000)
 #define STOP_CLOSE_US (INT64_C(1) * 1000000)
@@ -70,6 +69,7 @@ struct relay {
     struct kafka_memory *memory;
     struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
     struct lessons lessons; /* of the last epoch that was open */
+    struct claim_trouble claim_trouble;
     struct kept_config *kept_configs; /* configs.c; under the mutex */
     const struct config_relay *used_configs[CONFIG_USERS];
     struct error result;

@@ -159,7 +159,7 @@ static void add_record(struct txn_metadata *m, const struct change *change, uint
     write_value(m, change, lsn, end);
     message->value = arena_copy(arena, buf_span(&m->out));
     message->partition = -1;
-    message->route = MESSAGE_NO_ROUTE;
+    message->route = MESSAGE_MARK;
     message->timestamp_ms = change->commit_time_us / 1000;
     message->id = m->last_id;
     message->position = m->last_position;

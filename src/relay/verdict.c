@@ -136,7 +136,7 @@ bool verdict_ends(const struct verdict_facts *facts, struct verdict_unit unit,
                   const struct error *err)
 {
     assert(err->kind == ERROR_DATA);
-    if (unit.route == MESSAGE_NO_ROUTE)
+    if (!message_has_route(unit.route))
         return false;
     const struct config_route *route = route_of(facts, unit);
     return policy_of(route, err) == VERDICT_END && !is_to_be_cut(route, err->reason);
@@ -238,7 +238,7 @@ static void tell_unmarked(const struct verdict_facts *facts, struct change_id id
 
 bool verdict_marks(const struct verdict_facts *facts, struct change_id id)
 {
-    const struct verdict_unit unit = {id, MESSAGE_NO_ROUTE};
+    const struct verdict_unit unit = {id, MESSAGE_MARK};
     if (find_refusal(facts, unit) == NULL)
         return true;
     tell_unmarked(facts, id, "the broker refuses this record by itself");
@@ -250,6 +250,15 @@ void verdict_on_mark(const struct verdict_facts *facts, struct change_id id, str
     assert(err->kind == ERROR_DATA);
     tell_unmarked(facts, id, err->text);
     *err = ERROR_INIT;
+}
+
+void verdict_on_own(const struct verdict_facts *facts, struct verdict_unit unit, struct error *err)
+{
+    assert(!message_has_route(unit.route));
+    if (unit.route == MESSAGE_MARK)
+        verdict_on_mark(facts, unit.id, err);
+    else
+        verdict_on_answer(facts, unit.id, err);
 }
 
 int verdict_on_letter(const struct verdict_facts *facts, struct verdict_unit unit,

@@ -65,6 +65,8 @@ void verdict_on_answer(const struct verdict_facts *facts, struct change_id id, s
 /* The same of a record that says where a transaction begins or ends. */
 bool verdict_marks(const struct verdict_facts *facts, struct change_id id);
 void verdict_on_mark(const struct verdict_facts *facts, struct change_id id, struct error *err);
+/* Of either. */
+void verdict_on_own(const struct verdict_facts *facts, struct verdict_unit unit, struct error *err);
 
 /* A dead letter was refused, or the record of a key that is held, without which the next epoch
  * would not know what this one did: -1, and *err ends the relay. */

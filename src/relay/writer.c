@@ -18,6 +18,7 @@
 /* How often reports are asked for while nothing else wakes the loop. */
 #define REPORT_POLL_US 1000
 #define IDLE_POLL_US 500000
+#define REPORT_WAIT_MS 10
 /* After so many messages the clock is looked at. */
 #define MESSAGES_PER_STEP 64
 
@@ -31,8 +32,8 @@ void writer_init(struct writer *writer, const struct writer_options *options)
     assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
     *writer = (struct writer){
         .o = *options, .last = *options->claim, .generation = options->claim->generation};
-    writer->shortener = (struct shortener){
-        .verdicts = options->verdicts, .publisher = options->publisher, .claims = options->claims};
+    shortener_init(&writer->shortener, options->verdicts, options->publisher, options->claims,
+                   options->trouble);
 }
 
 void writer_fini(struct writer *writer)
@@ -160,6 +161,7 @@ static void begin_commit(struct writer *w, int64_t now_us)
     buf_reset(&w->record_json);
     progress_encode(&w->record, &w->record_json);
     w->commit_began_us = now_us;
+    w->reported = false;
     w->phase = WRITER_COMMITTING;
 }
 
@@ -230,6 +232,8 @@ static void commit_done(struct writer *w)
     }
     w->held_count = kept;
     w->txn_opened_us = 0;
+    if (kept == 0) /* else what comes next may refer to something already */
+        shortener_settle(&w->shortener);
     w->phase = kept > 0 ? WRITER_PRODUCING : WRITER_WAITING;
     w->committed_uncounted = true;
     pace_committed(w->o.pace);
@@ -240,9 +244,34 @@ static void commit_done(struct writer *w)
     }
 }
 
+static uint64_t in_flight(const struct writer *w)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < w->held_count; i++)
+        bytes += w->held[i]->outstanding_bytes;
+    return bytes;
+}
+
+/* DONE: what is to be committed refers to nothing, or all of it is reported, and was fresh then. */
+static enum step check_references(struct writer *w, struct error *err)
+{
+    if (!shortener_refers(&w->shortener))
+        return STEP_DONE;
+    bool reported = w->reported; /* in a step before: now is after that */
+    w->reported = in_flight(w) == 0;
+    if (reported)
+        return shortener_check_fresh(&w->shortener, err) < 0 ? STEP_FAILED : STEP_DONE;
+    if (w->reported)
+        return STEP_WAIT;
+    return publisher_poll(w->o.publisher, REPORT_WAIT_MS, err) < 0 ? STEP_FAILED : STEP_WAIT;
+}
+
 static enum step commit_step(struct writer *w, struct error *err)
 {
     assert(position_compare(w->record.position, w->tail.end) == 0); /* I4: of what went before */
+    enum step fresh = check_references(w, err);
+    if (fresh != STEP_DONE)
+        return fresh;
     enum step result = publisher_commit(w->o.publisher, buf_span(&w->record_json), err);
     if (result == STEP_DONE)
         commit_done(w);
@@ -345,11 +374,8 @@ static int on_refused(struct writer *w, struct message *message, uint32_t before
     if (refusals > 0)
         return on_refused_for_good(w, message, refusals > before, err);
     struct verdict_unit unit = unit_of(message);
-    if (unit.route == MESSAGE_NO_ROUTE) {
-        if (message->topic_of_row)
-            verdict_on_answer(w->o.verdicts, unit.id, err);
-        else
-            verdict_on_mark(w->o.verdicts, unit.id, err);
+    if (!message_has_route(unit.route)) {
+        verdict_on_own(w->o.verdicts, unit, err);
         return 0;
     }
     message->headers = w->plain_headers;
@@ -419,7 +445,7 @@ static void count_message(struct writer *w, const struct message *message)
         w->txn_letters[message->route]++;
         return;
     }
-    if (message->route == MESSAGE_NO_ROUTE)
+    if (!message_has_route(message->route))
         return;
     w->txn_events[message->route]++;
     w->txn_bytes[message->route] += message->bytes;
@@ -430,14 +456,6 @@ static size_t bytes_of(const struct message *message)
     size_t bytes = message->key.len + message->value.len;
     for (uint32_t i = 0; i < message->header_count; i++)
         bytes += message->headers[i].name.len + message->headers[i].value.len;
-    return bytes;
-}
-
-static uint64_t in_flight(const struct writer *w)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < w->held_count; i++)
-        bytes += w->held[i]->outstanding_bytes;
     return bytes;
 }
 
@@ -465,7 +483,7 @@ static enum step check_rest(struct writer *w, struct batch *batch, const struct 
     struct verdict_unit unit = unit_of(message);
     enum step result = STEP_DONE;
     w->rest_refused = false;
-    if (w->sent || message->dead_letter || unit.route == MESSAGE_NO_ROUTE ||
+    if (w->sent || message->dead_letter || !message_has_route(unit.route) ||
         verdict_unit_equal(unit, w->produced))
         return STEP_DONE;
     for (uint32_t i = w->next + 1; i < batch->count && result == STEP_DONE; i++) {
@@ -663,6 +681,7 @@ int writer_step(struct writer *w, int64_t now_us, struct wait *wait, struct erro
     *wait = (struct wait){.deadline_us = now_us + IDLE_POLL_US};
     writer_settle(w, now_us);
     w->shortener.now_us = now_us;
+    w->shortener.wall_us = w->wall_us;
     if (publisher_poll(w->o.publisher, 0, err) < 0)
         return -1;
     pace_acknowledged(w->o.pace, in_flight(w), now_us);

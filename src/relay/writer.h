@@ -23,6 +23,7 @@ struct writer_options {
     const struct verdict_facts *verdicts; /* routes, metrics and log, too */
     const struct progress *claim;         /* the record that the claim wrote; copied */
     struct claim_store *claims;           /* where a route wants one; else NULL */
+    struct claim_trouble *trouble;        /* the same; outlives the writer */
     struct refusals *learnt; /* what the next epoch must not produce; outlives the writer */
     int64_t split_us;        /* age of a Kafka transaction at which it is cut, but for trouble */
 };
@@ -37,6 +38,7 @@ struct writer {
     uint32_t next;     /* message of the newest held batch that goes out next */
     bool flagged;      /* that message was looked at already and met a full queue */
     bool rest_refused; /* not that message, but one behind it of the same unit */
+    bool reported;     /* all that is being committed was, in the step before */
     bool sent;         /* the publisher has it, and waits for its report before it says so */
     uint32_t cut_at;   /* message of the newest batch before which it was cut; 0: not yet */
     const struct header *plain_headers; /* of a flagged message, as they were before */

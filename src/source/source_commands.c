@@ -38,9 +38,11 @@ static const char table_sql[] =
 /* The stream carries the lower half of a transaction's id; the whole one is what is nearest to the
  * next id, because a slot keeps the server from giving out 2^31 more. Row and "is it over?" are of
  * one snapshot. pg_xact_status besides, for a standby, whose snapshots do not list who is under
- * way.
+ * way. That the table is locked (ALTER TABLE, VACUUM FULL) is told
+ * before the bound of all questions is reached.
  */
 static const char row_sql[] =
+    "SELECT pg_catalog.set_config('lock_timeout', '%" PRId64 "', false); "
     "WITH t AS (SELECT (%" PRIu32 " + 4294967296 * round((pg_catalog.pg_snapshot_xmax("
     "pg_catalog.pg_current_snapshot())::text::numeric - %" PRIu32 ") / 4294967296))::text::xid8 "
     "AS xid) SELECT pg_catalog.pg_visible_in_snapshot(t.xid, pg_catalog.pg_current_snapshot()) "
@@ -119,8 +121,8 @@ static int ask_for_row(struct command_lookup *lookup, const struct change *chang
                        struct error *err)
 {
     char sql[sizeof row_sql + 128], lsn[LSN_TEXT_MAX];
-    snprintf(sql, sizeof sql, row_sql, change->xid, change->xid, lookup->found.id, lookup->relay,
-             lsn_format(change->lsn, lsn));
+    snprintf(sql, sizeof sql, row_sql, lookup->bound_us / US_PER_MS / 2, change->xid, change->xid,
+             lookup->found.id, lookup->relay, lsn_format(change->lsn, lsn));
     lookup->step = COMMAND_ROWS;
     return pg_question_again(lookup->question, sql, err);
 }
@@ -143,8 +145,12 @@ static int fail(struct command_lookup *lookup, struct error *err)
     struct error cause = *err;
     enum reason reason = cause.kind == ERROR_RETRY ? cause.reason : REASON_DATABASE;
     end_session(lookup);
-    return error_retry(err, reason, "looking up command %" PRIu64 " for relay %s: %s",
-                       lookup->found.id, lookup->relay, cause.text);
+    error_retry(err, reason, "looking up command %" PRIu64 " for relay %s: %s", lookup->found.id,
+                lookup->relay, cause.text);
+    if (reason == REASON_LOCKED)
+        error_hint(err, "somebody holds an exclusive lock on walferry.command, and nothing behind "
+                        "this command is published until it is gone: look into pg_locks");
+    return -1;
 }
 
 static int known(struct command_lookup *lookup, enum command_row row, struct change *change,

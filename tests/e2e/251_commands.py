@@ -271,7 +271,22 @@ def not_visible_yet():
         postgres.reload()
         thread.join(20)
         assert answered(case, *ids)[0]["state"] == "done"
+        locked(case, relay, ids)
         case.stop(relay)
+
+
+def locked(case, relay, ids):
+    """What holds the stream is named; once it is gone, the command is carried out, and once."""
+    with psycopg2.connect(case.dsn()) as holder:
+        relay.kill()
+        ids.append(send(case, {"do": "ping"}))
+        holder.cursor().execute("LOCK TABLE walferry.command IN ACCESS EXCLUSIVE MODE")
+        case.start(relay)
+        e2e.wait("the lock is not named", lambda: "exclusive lock on walferry.command" in
+                 relay.log_text(), 30, interval=0.2)
+        assert relay.running()
+        holder.rollback()
+    assert answered(case, *ids)[-1]["state"] == "done"
 
 
 def main():

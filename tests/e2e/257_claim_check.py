@@ -1,6 +1,7 @@
 """Values that are larger than their topic takes, by claim check: under kill -9 each reference in Kafka finds
 its row, with the very bytes; of an outbox, of changes and of events, of two routes that have the same id, and
-where only the broker knows. No table, no right and no time left are seen."""
+where only the broker knows. No table, no right and no time left are seen; a table that refuses every row, or
+some of them, ends as any other error of the route, after some tries, and a lost session costs nothing."""
 
 import hashlib
 import json
@@ -11,6 +12,7 @@ import time
 import e2e
 import flows
 import oracle
+from mends import ended, mend
 
 LIMIT = 4000
 TABLES = """
@@ -116,6 +118,54 @@ def run(more, rounds, kills):
             refused(case, ("no table walferry.claim", "011_claim.sql"))
 
 
+RAISES = """CREATE FUNCTION e2e.raises() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'nothing larger today'; END $$;
+CREATE TRIGGER raises BEFORE INSERT ON walferry.claim FOR EACH ROW EXECUTE FUNCTION e2e.raises()"""
+
+
+def letters(case):
+    return oracle.read_topics(case.kafka.bootstrap, ["walferry.%s.dead-letter" % case.name])
+
+
+def refusing():
+    """A trigger that always raises; a constraint that is against some rows; sessions that end."""
+    with e2e.Case(sql=TABLES, label="_refusing", config={"log": {"format": "json"}}) as case:
+        case.kafka.create_topic(case.prefix + "big", 1)
+        flows.limit_topic(case, case.prefix + "big", LIMIT)
+        case.apply("011_claim.sql")
+        stops = case.relay({"routes": routes(case)[:1]})
+        case.setup(stops)
+        case.sql(RAISES)
+        case.sql("INSERT INTO outbox (aggregatetype, aggregateid, type, payload)"
+                 " SELECT 'big', '1', 'Put', jsonb_build_object('n', 1, 'note', e2e.noise(6100))")
+        mend(stops, "claim_refused", ended(case, stops, "claim_refused", 5))
+        case.start(stops)
+        case.wait_confirmed(case.current_lsn(), 30)
+        case.stop(stops)
+        assert not oracle.read_topics(case.kafka.bootstrap, [case.prefix + "big"])
+        keeps = case.relay({"routes": [dict(routes(case)[0], on_error="dead_letter")]})
+        case.start(keeps)
+        write(case, 10)
+        write(case, 20)
+        case.wait_confirmed(case.current_lsn(), 40)
+        found = letters(case)
+        assert len(found) == 10, len(found)
+        assert {oracle.header(one, "walferry-error-reason") for one in found} == {"claim_refused"}
+        assert all("nothing larger today" in oracle.header(one, "walferry-error-message") for one in found)
+        case.sql("DROP TRIGGER raises ON walferry.claim; ALTER TABLE walferry.claim"
+                 " ADD CHECK (get_byte(sha256(payload), 0) % 2 = 0)")
+        for n in range(3, 6):
+            write(case, n * 10)
+            case.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                     " WHERE application_name LIKE '%:claims'")
+        case.wait_confirmed(case.current_lsn(), 60)
+        case.stop(keeps)
+        events = oracle.read_topics(case.kafka.bootstrap, [case.prefix + "big"])
+        claimed = sum(whole(case, event)[1] for event in events)
+        assert len(events) + len(letters(case)) == 50, (len(events), len(letters(case)))
+        assert claimed + len(letters(case)) - 10 == 15, (claimed, len(letters(case)))
+
+
 def age(case):
     case.sql("INSERT INTO walferry.claim SELECT 'old' || i, 'x', now(), now() - interval '1 s'"
              " FROM generate_series(1, 150) AS i")
@@ -134,3 +184,4 @@ def aged(case, relay, fresh, counted):
 
 run({}, rounds=4, kills=3)
 run({"kafka": {"compression.type": "lz4"}}, rounds=1, kills=0)
+refusing()

@@ -578,16 +578,22 @@ MUTANTS = [
              "if (false) shortened =")],
            "unit relay_writer_test", r"FAILED.*what_is_too_large_is_cut"),
     Mutant("reference-before-its-payload", "a reference follows what it refers to", ["src/relay/shorten.c"],
-           [("if (result != STEP_DONE) return result == STEP_WAIT ? SHORTENED_LATER : SHORTENED_FAILED;",
-             "if (result == STEP_FAILED) return SHORTENED_FAILED; if (result == STEP_WAIT) receipt = "
+           [("if (result == STEP_WAIT) return SHORTENED_LATER;", "if (result == STEP_WAIT) receipt = "
              "(struct claim_receipt){.id = \"a\", .sha256 = \"5e\"};")],
            "unit relay_writer_test", r"FAILED.*a_reference_follows_what_it_refers_to"),
     Mutant("reference-without-its-payload", "a reference follows what it refers to", ["src/relay/shorten.c"],
-           [("if (result != STEP_DONE) return result == STEP_WAIT ? SHORTENED_LATER : SHORTENED_FAILED;",
-             "if (result == STEP_WAIT) return SHORTENED_LATER; if (result == STEP_FAILED) receipt = "
+           [("if (result == STEP_FAILED) return failure.kind == ERROR_DATA ? on_refused_row(s, message, err) "
+             ": SHORTENED_FAILED;", "(void)on_refused_row; if (result == STEP_FAILED) receipt = "
              "(struct claim_receipt){.id = \"a\", .sha256 = \"5e\"};")],
            "unit relay_writer_test",
            r"FAILED.*without_its_row_no_reference_goes_out|writer_step: Assertion"),
+    Mutant("an-answer-takes-the-end-along", "an END is not of the answer beside it", ["src/relay/verdict.c"],
+           [("const struct verdict_unit unit = {id, MESSAGE_MARK};",
+             "const struct verdict_unit unit = {id, MESSAGE_NO_ROUTE};")],
+           "unit relay_txn_metadata_test", r"FAILED.*an_answer_that_is_refused_leaves_the_end"),
+    Mutant("references-without-an-age", "a reference is not older than its payload lives", ["src/relay/shorten.c"],
+           [("if (s->now_us < s->fresh_until_us && s->wall_us < s->fresh_until_wall_us)", "if (true)")],
+           "unit relay_shorten_test", r"FAILED.*references_are_fresh_for_a_part_of_their_life"),
     Mutant("cut-inside-a-character", "JSON stays JSON", ["src/encode/encode_truncate.c"],
            [("return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;", "return 1;")],
            "unit encode_truncate_test", r"FAILED.*it_is_cut_by_what_is_too_much"),

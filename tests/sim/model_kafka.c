@@ -294,7 +294,7 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
         return error_retry(err, REASON_KAFKA_ERROR, "produce failed");
     }
     p->begun = true;
-    if (k->wrong && message->route != MESSAGE_NO_ROUTE && refuse(p, message, err) < 0)
+    if (k->wrong && message_has_route(message->route) && refuse(p, message, err) < 0)
         return -1;
     k->txn += id->open_count == 0 ? 1 : 0;
     struct kafka_event *event = &id->open[id->open_count++];

@@ -101,7 +101,7 @@ static void ends_with_three(const struct fixture *f, uint64_t beside)
     assert_span(m->headers[0].value, "7000-0000000000002000-0.2");
     assert_int_equal(m->id.ordinal, beside);
     assert_int_equal(m->position.seq, beside);
-    assert_int_equal(m->route, MESSAGE_NO_ROUTE);
+    assert_int_equal(m->route, MESSAGE_MARK);
 }
 
 static void whole(void **state)
@@ -180,6 +180,27 @@ static void tombstones_and_messages(void **state)
                 "{\"data_collection\":\"message\",\"event_count\":2}],\"ts_ms\":1700000000123}");
 }
 
+/* Beside a change stands the answer to a command, too, which is another record. */
+static void an_answer_that_is_refused_leaves_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct refusals refused;
+    const struct verdict_refusal refusal = {.unit = {change_id_wal(FINAL, 4), MESSAGE_NO_ROUTE},
+                                            .reason = REASON_RECORD_REFUSED,
+                                            .text = "no"};
+    refusals_init(&refused, 2);
+    refusals_add(&refused, &refusal);
+    f->verdicts.refused = &refused;
+    begin(f);
+    take(f, &orders, 1, false);
+    take(f, &lines, 2, false);
+    take(f, &orders, 3, false);
+    end(f, 4); /* the fourth was the command */
+    assert_int_equal(f->batch.count, 2);
+    ends_with_three(f, 4);
+    refusals_fini(&refused);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(without_events, setup, teardown),
         cmocka_unit_test_setup_teardown(tombstones_and_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_that_is_refused_leaves_the_end, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
