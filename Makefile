@@ -143,6 +143,11 @@ demo: ## private PostgreSQL and Kafka, a small shop, a kill -9, a count; KEEP=1 
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -u tools/demo.py $(if $(filter-out 0,$(KEEP)),--keep)
 
+example-saga: ## examples/order-saga: three services, sagas, kill -9, a count of money and goods
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -u examples/order-saga/run.py $(ARGS)
+
 bench: ## measure throughput, latency and CPU beside a discarding reader
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory all
@@ -194,7 +199,7 @@ distclean: clean ## clean, and remove what was downloaded
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort -u | \
-	    while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	    while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
-.PHONY: all asan tsan toolchain demo bench deps install uninstall clean distclean help FORCE
+.PHONY: all asan tsan toolchain demo example-saga bench deps install uninstall clean distclean help FORCE
 .SECONDARY:
