@@ -20,6 +20,7 @@ import command  # noqa: E402
 import emit  # noqa: E402
 import idempotency  # noqa: E402
 import inbox  # noqa: E402
+import migrators  # noqa: E402
 import poll  # noqa: E402
 import saga  # noqa: E402
 from sessions import apply  # noqa: E402
@@ -460,7 +461,7 @@ def main():
                 print("ok %d - PostgreSQL %d # SKIP cannot be had here" % (number, major))
                 continue
             with postgres.Postgres(directory, major=major).start() as server:
-                for test in TESTS:
+                for test in TESTS + (migrators.TESTS if major == cache.own_major() else ()):
                     name = "%s on %d" % (title(test), major)
                     if not re.search(only, name):
                         continue
@@ -468,6 +469,8 @@ def main():
                     try:
                         test(server)
                         print("ok %d - %s" % (number, name), flush=True)
+                    except migrators.Skip as why:
+                        print("ok %d - %s # SKIP %s" % (number, name, why), flush=True)
                     except Exception:
                         failed += 1
                         print("not ok %d - %s\n# %s" % (
