@@ -224,7 +224,8 @@ static enum route_made event_of_row(struct router *router, const struct plan_mat
                                 .key = &match->key,
                                 .cells = visible_cells(router, relation),
                                 .old = change->op == CHANGE_DELETE,
-                                .slots = match->slots};
+                                .slots = match->slots,
+                                .columns = &match->columns};
         return make_event(router, match->route, &row, event, err);
     }
     error_data(err, REASON_COLUMN_MISSING, "%s has no column %.*s, which route %s needs",
@@ -355,6 +356,7 @@ void router_expect(struct router *router, const struct change *change, struct ar
                                 .cells = old ? change->before.cells : change->after.cells,
                                 .old = old,
                                 .slots = match->slots,
+                                .columns = &match->columns,
                                 .fields = &match->route->fields,
                                 .route = match->route->name};
         route_event_expect(match->route, &row, scratch);

@@ -63,8 +63,7 @@ struct event_fields {
     uint32_t changed_count;
     const uint32_t *changed; /* fields of which an UPDATE must change one */
     uint32_t filter, value;  /* programs; JQ_NONE */
-    enum jq_reads before;    /* do they look at the old row? */
-    enum jq_reads source;    /* at where it comes from? Else that is not written */
+    struct jq_reads reads;   /* what they look at: nothing else is written for them */
     bool has_type;
     struct template type;
     bool has_map;

@@ -53,11 +53,7 @@ static int compile_program(struct compilation *c, const struct config_text *sour
     if (source->text == NULL)
         return 0;
     if (jq_cage_add(cage_of(c), span_of(source->text), number, &why) == 0) {
-        struct event_fields *e = &c->route->event;
-        enum jq_reads reads = jq_cage_reads(c->tools->cage, *number, "before");
-        e->before = reads > e->before ? reads : e->before;
-        reads = jq_cage_reads(c->tools->cage, *number, "source");
-        e->source = reads > e->source ? reads : e->source;
+        jq_cage_reads(c->tools->cage, *number, &c->route->event.reads);
         return 0;
     }
     if (why.kind != ERROR_STOP) {
@@ -176,12 +172,32 @@ int route_event_compile(struct compilation *c)
     return 0;
 }
 
+static const bool *columns_read(const struct jq_reads *reads, enum jq_member member,
+                                const struct relation *relation, struct arena *arena)
+{
+    if ((reads->whole & member) != 0)
+        return NULL;
+    bool *read = arena_alloc(arena, relation->column_count * sizeof *read);
+    for (uint32_t i = 0; i < relation->column_count; i++)
+        read[i] = jq_reads_column(reads, member, relation->columns[i].name);
+    return read;
+}
+
+void route_event_columns(const struct route *route, const struct relation *relation,
+                         struct arena *arena, struct route_columns *columns)
+{
+    assert(route->as == ROUTE_EVENT);
+    const struct jq_reads *reads = &route->event.reads;
+    columns->before = columns_read(reads, JQ_BEFORE, relation, arena);
+    columns->after = columns_read(reads, JQ_AFTER, relation, arena);
+}
+
 bool route_event_wants_old(const struct route *route, bool *whole)
 {
     assert(route->as == ROUTE_EVENT);
     const struct config_event *config = route->event.config;
-    /* A program that names before may look at any column of it. */
-    *whole = config->shape != ROW_WHOLE || route->event.before == JQ_READS_NAMED;
+    /* What is not sent of it cannot be told from a NULL. */
+    *whole = config->shape != ROW_WHOLE || (route->event.reads.members & JQ_BEFORE) != 0;
     return (*whole || config->changed.count > 0) &&
            (route->operations & change_bit(CHANGE_UPDATE)) != 0;
 }
@@ -230,16 +246,6 @@ static int refuse_before(const struct route_row *row, struct error *err)
     return route_row_whole(row->relation, err);
 }
 
-static bool is_same_answer(const struct jq_answer *a, const struct jq_answer *b)
-{
-    if (a->taken != b->taken || a->count != b->count)
-        return false;
-    for (uint32_t i = 0; a->taken && i < a->count; i++)
-        if (!span_equal(a->values[i], b->values[i]))
-            return false;
-    return true;
-}
-
 /* ---- Asking ---- */
 
 static bool has_program(const struct event_fields *e)
@@ -249,18 +255,17 @@ static bool has_program(const struct event_fields *e)
 
 static bool is_untold(const struct event_fields *e, const struct route_row *row)
 {
-    return e->before != JQ_READS_NOT && !event_json_tells_old(row);
+    return (e->reads.members & JQ_BEFORE) != 0 && !event_json_tells_old(row);
 }
 
-/* The question about the row with this `before`; it stands in the buffer of the tools. */
+/* The question about the row, which stands in the buffer of the tools. */
 static int make_question(const struct route *route, const struct route_row *row,
-                         enum event_before before, struct arena *scratch,
-                         struct jq_question *question, struct error *err)
+                         struct arena *scratch, struct jq_question *question, struct error *err)
 {
     const struct event_fields *e = &route->event;
     struct json_writer w = json_writer(&e->tools->out);
     buf_reset(&e->tools->out);
-    if (event_json_input(route, row, before, &w, scratch, err) < 0)
+    if (event_json_input(route, row, &w, scratch, err) < 0)
         return -1;
     *question =
         (struct jq_question){.filter = e->filter,
@@ -270,39 +275,22 @@ static int make_question(const struct route *route, const struct route_row *row,
     return 0;
 }
 
-static struct jq_ticket ticket_of(const struct route *route, const struct route_row *row,
-                                  enum event_before before)
+static struct jq_ticket ticket_of(const struct route *route, const struct route_row *row)
 {
-    return (struct jq_ticket){.id = row->change->id, .route = route->index, .part = before};
+    return (struct jq_ticket){.id = row->change->id, .route = route->index};
 }
 
-static int ask_with(const struct route *route, const struct route_row *row,
-                    enum event_before before, struct arena *scratch, struct jq_answer *answer,
-                    struct error *err)
+static int ask_cage(const struct route *route, const struct route_row *row, struct arena *scratch,
+                    struct jq_answer *answer, struct error *err)
 {
     struct jq_cage *cage = route->event.tools->cage;
     struct jq_question question;
-    int got = jq_cage_take(cage, ticket_of(route, row, before), scratch, answer, err);
+    int got = jq_cage_take(cage, ticket_of(route, row), scratch, answer, err);
     if (got != 0)
         return got < 0 ? -1 : 0;
-    if (make_question(route, row, before, scratch, &question, err) < 0)
+    if (make_question(route, row, scratch, &question, err) < 0)
         return -1;
     return jq_cage_ask(cage, &question, scratch, answer, err);
-}
-
-/* An answer that is another one where before is another has looked at it. */
-static int check_without_before(const struct route *route, const struct route_row *row,
-                                struct arena *scratch, struct error *err)
-{
-    for (enum event_before before = BEFORE_IS_TEXT; before <= BEFORE_IS_AFTER; before++) {
-        struct jq_answer answer = {.count = 0};
-        int got = ask_with(route, row, before, scratch, &answer, err);
-        if (got < 0 && err->kind != ERROR_DATA)
-            return -1;
-        if (got < 0 || !is_same_answer(&answer, &route->event.answer))
-            return refuse_before(row, err);
-    }
-    return 0;
 }
 
 /* 1: taken; 0: not. */
@@ -313,11 +301,9 @@ static int ask(struct route *route, const struct route_row *row, struct arena *s
     e->answer = (struct jq_answer){.taken = true, .count = 1};
     if (!has_program(e))
         return 1;
-    bool untold = is_untold(e, row);
-    if (untold && e->before == JQ_READS_NAMED)
+    if (is_untold(e, row))
         return refuse_before(row, err);
-    if (ask_with(route, row, BEFORE_IS_SENT, scratch, &e->answer, err) < 0 ||
-        (untold && check_without_before(route, row, scratch, err) < 0))
+    if (ask_cage(route, row, scratch, &e->answer, err) < 0)
         return -1;
     if (e->value == JQ_NONE)
         e->answer.count = 1;
@@ -326,24 +312,17 @@ static int ask(struct route *route, const struct route_row *row, struct arena *s
     return e->value != JQ_NONE && check_values(row, &e->answer, err) < 0 ? -1 : 1;
 }
 
-/* The questions of ask(), in its order. What fails here fails there again, where it is told. */
+/* The question of ask(). What fails here fails there again, where it is told. */
 void route_event_expect(const struct route *route, const struct route_row *row,
                         struct arena *scratch)
 {
     const struct event_fields *e = &route->event;
     struct error none = ERROR_INIT;
-    if (!has_program(e) || is_changed(e, row, &none) <= 0)
+    struct jq_question question;
+    if (!has_program(e) || is_changed(e, row, &none) <= 0 || is_untold(e, row) ||
+        make_question(route, row, scratch, &question, &none) < 0)
         return;
-    bool untold = is_untold(e, row);
-    if (untold && e->before == JQ_READS_NAMED)
-        return;
-    enum event_before last = untold ? BEFORE_IS_AFTER : BEFORE_IS_SENT;
-    for (enum event_before before = BEFORE_IS_SENT; before <= last; before++) {
-        struct jq_question question;
-        if (make_question(route, row, before, scratch, &question, &none) < 0)
-            return;
-        jq_cage_expect(e->tools->cage, ticket_of(route, row, before), &question);
-    }
+    jq_cage_expect(e->tools->cage, ticket_of(route, row), &question);
 }
 
 /* ---- What they become ---- */

@@ -11,9 +11,12 @@
 int route_event_compile(struct compilation *c);
 enum route_made route_event_next(struct route *route, const struct route_row *row, uint32_t nth,
                                  struct arena *scratch, struct event *event, struct error *err);
-/* Puts the questions to jq that the row's first event will want the answers of. */
+/* Puts the question to jq that the row's first event will want the answer of. */
 void route_event_expect(const struct route *route, const struct route_row *row,
                         struct arena *scratch);
+/* Which columns its programs look at; they lie in the arena. */
+void route_event_columns(const struct route *route, const struct relation *relation,
+                         struct arena *arena, struct route_columns *columns);
 /* Does it ask for old values of rows that are updated? *whole: for those of all columns; else they
  * are those of route->event.changed. */
 bool route_event_wants_old(const struct route *route, bool *whole);

@@ -73,6 +73,12 @@ int event_json_changes(const struct route_row *row, uint32_t column, struct erro
 
 /* ---- What jq is given ---- */
 
+/* NULL: all are. */
+static bool is_read(const bool *columns, uint32_t column)
+{
+    return columns == NULL || columns[column];
+}
+
 static int write_before(const struct route_row *row, struct json_writer *w, struct arena *scratch,
                         struct error *err)
 {
@@ -83,7 +89,7 @@ static int write_before(const struct route_row *row, struct json_writer *w, stru
     }
     json_write_begin_object(w);
     for (uint32_t i = 0; i < before->count; i++) {
-        if (!relation_tells_old(row->relation, i))
+        if (!is_read(row->columns->before, i) || !relation_tells_old(row->relation, i))
             continue;
         json_write_name_span(w, row->relation->columns[i].name);
         if (write_cell(row, i, &before->cells[i], w, scratch, err) < 0)
@@ -108,6 +114,8 @@ static int write_after(const struct route_row *row, struct json_writer *w, struc
             ++*unchanged;
             continue;
         }
+        if (!is_read(row->columns->after, i))
+            continue;
         json_write_name_span(w, row->relation->columns[i].name);
         if (write_cell(row, i, cell, w, scratch, err) < 0)
             return -1;
@@ -145,22 +153,6 @@ bool event_json_tells_old(const struct route_row *row)
     return true;
 }
 
-static int write_instead(const struct route_row *row, enum event_before before,
-                         struct json_writer *w, struct arena *scratch, struct error *err)
-{
-    uint32_t unchanged = 0;
-    switch (before) {
-    case BEFORE_IS_SENT:
-        return write_before(row, w, scratch, err);
-    case BEFORE_IS_AFTER:
-        return write_after(row, w, scratch, &unchanged, err);
-    case BEFORE_IS_TEXT:
-        break;
-    }
-    json_write_text(w, "not sent");
-    return 0;
-}
-
 static void write_source(const struct route *route, const struct route_row *row, uint32_t unchanged,
                          struct json_writer *w)
 {
@@ -179,24 +171,38 @@ static void write_source(const struct route *route, const struct route_row *row,
     json_write_end_object(w);
 }
 
-int event_json_input(const struct route *route, const struct route_row *row,
-                     enum event_before before, struct json_writer *w, struct arena *scratch,
-                     struct error *err)
+static int write_rows(const struct route *route, const struct route_row *row, struct json_writer *w,
+                      struct arena *scratch, uint32_t *unchanged, struct error *err)
 {
-    const struct change *change = row->change;
-    uint32_t unchanged = 0;
-    assert(row->relation != NULL);
-    json_write_begin_object(w);
-    json_write_member_text(w, "op", op_name(change->op));
-    json_write_name(w, "before");
-    if (write_instead(row, before, w, scratch, err) < 0)
-        return -1;
+    const uint32_t members = route->event.reads.members;
+    if ((members & JQ_BEFORE) != 0) {
+        json_write_name(w, "before");
+        if (write_before(row, w, scratch, err) < 0)
+            return -1;
+    }
+    /* Where it comes from says which columns of it are not there. */
+    if ((members & (JQ_AFTER | JQ_SOURCE)) == 0)
+        return 0;
     json_write_name(w, "after");
-    if (change->op == CHANGE_DELETE)
+    if (row->change->op == CHANGE_DELETE)
         json_write_null(w);
-    else if (write_after(row, w, scratch, &unchanged, err) < 0)
+    else if (write_after(row, w, scratch, unchanged, err) < 0)
         return -1;
-    if (route->event.source != JQ_READS_NOT)
+    return 0;
+}
+
+int event_json_input(const struct route *route, const struct route_row *row, struct json_writer *w,
+                     struct arena *scratch, struct error *err)
+{
+    const uint32_t members = route->event.reads.members;
+    uint32_t unchanged = 0;
+    assert(row->relation != NULL && row->columns != NULL);
+    json_write_begin_object(w);
+    if ((members & JQ_OP) != 0)
+        json_write_member_text(w, "op", op_name(row->change->op));
+    if (write_rows(route, row, w, scratch, &unchanged, err) < 0)
+        return -1;
+    if ((members & JQ_SOURCE) != 0)
         write_source(route, row, unchanged, w);
     json_write_end_object(w);
     return 0;

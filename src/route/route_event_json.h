@@ -19,11 +19,9 @@ int event_json_changes(const struct route_row *row, uint32_t column, struct erro
 bool event_json_tells_old(const struct route_row *row);
 /* Each appends one value. ERROR_DATA: "bad_value", "not_utf8", "value_unchanged",
  * "null_in_template", "old_not_sent". */
-/* What stands for before: what was sent, or something that it never is. */
-enum event_before { BEFORE_IS_SENT, BEFORE_IS_TEXT, BEFORE_IS_AFTER };
-int event_json_input(const struct route *route, const struct route_row *row,
-                     enum event_before before, struct json_writer *w, struct arena *scratch,
-                     struct error *err);
+/* For jq: as far as the programs of the route look at it. */
+int event_json_input(const struct route *route, const struct route_row *row, struct json_writer *w,
+                     struct arena *scratch, struct error *err);
 int event_json_map(const struct route *route, const struct route_row *row, struct json_writer *w,
                    struct arena *scratch, struct error *err);
 int event_json_row(const struct route *route, const struct route_row *row, struct json_writer *w,

@@ -152,10 +152,10 @@ int jq_cage_add(struct jq_cage *cage, struct span text, uint32_t *number, struct
     return 0;
 }
 
-enum jq_reads jq_cage_reads(const struct jq_cage *cage, uint32_t number, const char *member)
+void jq_cage_reads(const struct jq_cage *cage, uint32_t number, struct jq_reads *reads)
 {
     assert(cage != NULL && number < cage->count);
-    return jq_reads(&cage->programs[number], member);
+    jq_reads_add(reads, &cage->programs[number], cage->o.arena);
 }
 
 /* ---- Rows ---- */
@@ -278,7 +278,7 @@ int jq_cage_ask(struct jq_cage *cage, const struct jq_question *question, struct
 
 static bool is_same_ticket(struct jq_ticket a, struct jq_ticket b)
 {
-    return a.route == b.route && a.part == b.part && change_id_equal(a.id, b.id);
+    return a.route == b.route && change_id_equal(a.id, b.id);
 }
 
 static struct expected *head_of(struct jq_cage *cage)

@@ -33,8 +33,8 @@ void jq_cage_close(struct jq_cage *cage); /* NULL is legal */
  * "line 2, column 7: what"; ERROR_RETRY, "jq_worker". */
 int jq_cage_add(struct jq_cage *cage, struct span text, uint32_t *number, struct error *err);
 
-/* Does the program look at that member of its input? */
-enum jq_reads jq_cage_reads(const struct jq_cage *cage, uint32_t number, const char *member);
+/* Adds what the program looks at of its input; what it says lives as long as the cage. */
+void jq_cage_reads(const struct jq_cage *cage, uint32_t number, struct jq_reads *reads);
 
 #define JQ_NONE UINT32_MAX
 
@@ -62,11 +62,10 @@ int jq_cage_ask(struct jq_cage *cage, const struct jq_question *question, struct
  * are wanted, and the worker is given many together. That changes no answer: what ends it is still
  * held against the row alone. */
 
-/* Names a question: part tells those of one route about one change apart. */
+/* Names a question: a route asks one about a change. */
 struct jq_ticket {
     struct change_id id;
     uint32_t route;
-    uint32_t part;
 };
 
 /* May another change be looked at? */

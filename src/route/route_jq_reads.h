@@ -1,18 +1,19 @@
-/* route/route_jq_reads: does a jq program look at a member of its input? Internal to the module.
+/* route/route_jq_reads: what a jq program looks at of the row that it is given: which members, and
+ * which columns of the old and of the new row. Internal to the module.
  *
- * Told from its tokens, not from its text: what stands in comments, strings and the names of other
- * members says nothing. */
+ * What is not provably a fixed set of names is everything: a program that walks all members (.[],
+ * .., to_entries, paths, tojson, …), computes a name, puts the row or one of its rows as a whole
+ * into what it makes, or is too involved to be followed. So what is said not to be read may be left
+ * out, and no answer is another one for that. */
 #ifndef WALFERRY_ROUTE_ROUTE_JQ_READS_H
 #define WALFERRY_ROUTE_ROUTE_JQ_READS_H
 
-#include "route/route_jq_text.h"
+#include "route/route_jq_parts.h"
 
-enum jq_reads {
-    JQ_READS_NOT,   /* it only goes by the names of other members */
-    JQ_READS_MAYBE, /* it calls functions, or takes its input as a whole: only running it tells */
-    JQ_READS_NAMED  /* it names the member, or computes the name of one */
-};
-
-enum jq_reads jq_reads(const struct jq_text *text, const char *member);
+/* Adds what the program looks at, which libjq has compiled; the columns lie in the arena, their
+ * names in the text. */
+void jq_reads_add(struct jq_reads *reads, const struct jq_text *text, struct arena *arena);
+/* Does it look at that column of JQ_BEFORE or JQ_AFTER? */
+bool jq_reads_column(const struct jq_reads *reads, enum jq_member member, struct span name);
 
 #endif

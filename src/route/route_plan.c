@@ -4,6 +4,7 @@
 #include "types/types.h"
 
 #include "route/route_change.h"
+#include "route/route_event.h"
 #include "route/route_kind.h"
 
 #include <assert.h>
@@ -105,6 +106,8 @@ static void fill_match(struct plan_match *match, struct route *route,
     match->missing = FIELD_NONE;
     match->slots = arena_alloc(arena, count * sizeof *match->slots);
     route_kind_key(route, relation, arena, &match->key);
+    if (route->as == ROUTE_EVENT)
+        route_event_columns(route, relation, arena, &match->columns);
     for (uint32_t i = 0; i < count; i++) {
         match->slots[i] = find_column(relation, route->fields.names[i]);
         if (match->slots[i].column == FIELD_NONE && i < route->required_count &&

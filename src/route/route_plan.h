@@ -16,6 +16,7 @@ struct plan_match {
     uint32_t missing; /* the first required field that the relation does not have, or FIELD_NONE */
     struct field_slot *slots;
     struct route_key key;
+    struct route_columns columns; /* for jq */
 };
 
 struct plan {

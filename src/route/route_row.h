@@ -35,6 +35,11 @@ struct route_key {
                             none is */
 };
 
+/* Which columns of the old and of the new row a jq program looks at. NULL: all. */
+struct route_columns {
+    const bool *before, *after;
+};
+
 struct route_row {
     const struct change *change;
     const struct relation *relation; /* NULL: of a message */
@@ -42,6 +47,7 @@ struct route_row {
     const struct cell *cells;
     bool old; /* the cells are of an old row: of the replica identity alone they say what was */
     const struct field_slot *slots;
+    const struct route_columns *columns; /* NULL: of a message, or of a table that is emptied */
     const struct field_list *fields;
     const char *route; /* its name, for messages */
 };

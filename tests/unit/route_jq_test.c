@@ -324,58 +324,178 @@ static void test_strings(void **state)
 
 /* ---- What is looked at ---- */
 
+/* "op, before{*}, after{id status}, source": columns that are read, or all of them. */
+static void describe_reads(const struct jq_reads *reads, struct buf *out)
+{
+    static const char *const NAMES[] = {"op", "before", "after", "source"};
+    buf_reset(out);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t member = 1U << i;
+        if ((reads->members & member) == 0)
+            continue;
+        buf_add_text(out, out->len > 0 ? " " : "");
+        buf_add_text(out, NAMES[i]);
+        if (member != JQ_BEFORE && member != JQ_AFTER)
+            continue;
+        buf_add_text(out, "{");
+        if ((reads->whole & member) != 0)
+            buf_add_text(out, "*");
+        for (uint32_t k = 0; (reads->whole & member) == 0 && k < reads->count; k++)
+            if ((reads->columns[k].members & member) != 0) {
+                buf_add_text(out, out->ptr[out->len - 1] == '{' ? "" : ",");
+                buf_add(out, reads->columns[k].name);
+            }
+        buf_add_text(out, "}");
+    }
+}
+
+#define ALL "op before{*} after{*} source"
+
 static void test_reads(void **state)
 {
     (void)state;
     static const struct {
-        const char *program;
-        enum jq_reads source;
+        const char *program, *reads;
     } CASES[] = {
-        {".after", JQ_READS_NOT},
-        {".after.source", JQ_READS_NOT},
-        {".after | {id, status, total: .sum}", JQ_READS_NOT},
-        {"{op, a: (.after | {id, b: [.c, .d]}), status}", JQ_READS_NOT},
-        {"if .op == \"delete\" then {id: .before.id} else {id: .after.id} end", JQ_READS_NOT},
-        {".source.lsn", JQ_READS_NAMED},
-        {"{op, source}", JQ_READS_NAMED},
-        {"{op, source: .after}", JQ_READS_MAYBE},
-        {".", JQ_READS_MAYBE},
-        {"[.[]]", JQ_READS_MAYBE},
-        {"to_entries", JQ_READS_MAYBE},
-        {"[keys, length]", JQ_READS_MAYBE},
-        {"{a: [keys, length]}", JQ_READS_MAYBE},
-        {"{a: (1, keys, 2)}", JQ_READS_MAYBE},
-        {"{a: \"\\(1, keys, 2)\", b}", JQ_READS_MAYBE},
-        {"{a: (if .b then 1, keys, 2 else 3 end), c}", JQ_READS_MAYBE},
-        {"def f: {a, keys}; f", JQ_READS_MAYBE},
-        {".[\"sou\" + \"rce\"].xid", JQ_READS_NAMED},
-        {".[.op]", JQ_READS_NAMED},
-        {". as $all | $all[.op]", JQ_READS_NAMED},
-        {".[\"\\(\"so\")urce\"]", JQ_READS_NAMED},
-        {".\"\\(\"so\")urce\"", JQ_READS_NAMED},
-        {".[\"s\\u006furce\"]", JQ_READS_NAMED},
-        {"[.][0][\"sou\" + \"rce\"]", JQ_READS_NAMED},
-        {"getpath([\"sou\" + \"rce\"])", JQ_READS_NAMED},
-        {"getpath([\"source\", \"xid\"])", JQ_READS_NAMED},
-        {". as {source: $s} | $s", JQ_READS_NAMED},
-        {". as {op: $o, $source} | $o", JQ_READS_NAMED},
-        {". as {(\"sou\" + \"rce\"): $s} | $s", JQ_READS_NAMED},
-        {". as [$a] ?// {\"source\": $a} | $a", JQ_READS_NAMED},
-        {"getpath([\"after\", \"a\"])", JQ_READS_MAYBE},
-        {".after[.after.kind]", JQ_READS_NOT},
-        {".after.list[0][.after.kind]?", JQ_READS_NOT},
-        {".after[\"a\\(.after.n)\"]", JQ_READS_NOT},
-        {".[\"after\"][.op]", JQ_READS_MAYBE},
-        {".after.\"a\\(.after.n)\"", JQ_READS_MAYBE},
-        {".after.list[-1], .after.list[0:.after.n], .after.list[]", JQ_READS_NOT},
-        {".after as {source: $s} | {s: [1, .op][0]}", JQ_READS_MAYBE},
-        {"{(.after.kind): [.after.n, 1]}", JQ_READS_NOT},
+        /* a fixed set of names */
+        {"{}", ""},
+        {"{a: .op}", "op"},
+        {".after", "after{*}"},
+        {".after.source", "after{source}"},
+        {".after | {id, status, total: .sum}", "after{id,status,sum}"},
+        {".after | {\"id\", a: .[\"b\"], c: .\"d\"}", "after{id,b,d}"},
+        {"if .op == \"delete\" then .before else .after end | {id}", "op before{id} after{id}"},
+        {"(.after // .before) | .id", "before{id} after{id}"},
+        {".after.a.b[0].c[]?", "after{a}"},
+        {".after as $a | .before as {id: $i, $n, t: [$t]} | {a: $a.x, $i, $n}",
+         "before{id,n,t} after{x}"},
+        {"select(.op == \"insert\") | .after | select(.a > 1 and .b) | {c}", "op after{a,b,c}"},
+        {"def f: .after; def g(h; $x): h | {a, b: $x.n}; g(f; .before)", "before{n} after{a}"},
+        {"def f(g): def h: g; h | .a; f(.after)", "after{a}"},
+        {"first(.after, .before) | .id", "before{id} after{id}"},
+        {"try .after.a catch .message", "after{a}"},
+        {"reduce .after.list[] as $x (0; . + $x)", "after{list}"},
+        {"foreach (.after | .a, .b) as $x (0; . + $x; {n: .})", "after{a,b}"},
+        {"\"\\(.after.a) \\(.op)\"", "op after{a}"},
+        {"@base64 \"\\(.after.a)\"", "after{a}"},
+        {"getpath([\"after\", \"a\", \"b\"])", "after{a}"},
+        {"del(.before, .source)", "op after{*}"},
+        {"del(.before) | .after.id", "after{id}"},
+        {".after.name | ascii_downcase | test(\"a\")", "after{name}"},
+        {"label $out | (.after.a, break $out)", "after{a}"},
+        {"{op, a: (.after | {id, b: [.c, .d]}), status}", "op after{id,c,d}"},
+        {". as $r | {a: $r.after.id, s: $r.source.lsn}", "after{id} source"},
+        {"-.after.n, .after.m * 2", "after{n,m}"},
+        {".after.list[.after.n:], .after.list[-1]", "after{list,n}"},
+        {"def select(f): .; select(.op) | .after.a", "after{a}"},
+        /* a row as a whole, by each way to walk it */
+        {".after | to_entries", "after{*}"},
+        {".after | with_entries(.)", "after{*}"},
+        {".after | map_values(.)", "after{*}"},
+        {".after | keys", "after{*}"},
+        {".after[]", "after{*}"},
+        {".after | .[]?", "after{*}"},
+        {".after | ..", "after{*}"},
+        {".after | tojson", "after{*}"},
+        {".after | paths", "after{*}"},
+        {".after | del(.a)", "after{*}"},
+        {".after + {a: 1}", "after{*}"},
+        {".after == null", "after{*}"},
+        {"[.after]", "after{*}"},
+        {"{after}", "after{*}"},
+        {"\"\\(.after)\"", "after{*}"},
+        {".after[.after.kind]", "after{*}"},
+        {".after.\"a\\(.op)\"", "op after{*}"},
+        {".after as {(.op): $s} | $s", "op after{*}"},
+        {".after | .a = 1", "after{*}"},
+        {".after | .a |= 1", "after{*}"},
+        {"if .before then 1 else 2 end", "before{*}"},
+        {"def f: .a; .after | map(f)", "after{*}"},
+        /* all there is */
+        {".", ALL},
+        {"[.[]]", ALL},
+        {"[..]", ALL},
+        {"to_entries", ALL},
+        {"with_entries(select(.key == \"after\"))", ALL},
+        {"map_values(1)", ALL},
+        {"[keys, length]", ALL},
+        {"{a: [keys, length]}", ALL},
+        {"{a: \"\\(1, keys, 2)\", b}", ALL},
+        {"[paths]", ALL},
+        {"[leaf_paths] | length", ALL},
+        {"tojson", ALL},
+        {"tostring", ALL},
+        {"@json", ALL},
+        {"\"\\(.)\"", ALL},
+        {"@text \"\\(.)\"", ALL},
+        {"has(\"before\")", ALL},
+        {"any", ALL},
+        {"map(.)", ALL},
+        {"[recurse]", ALL},
+        {"walk(.)", ALL},
+        {"path(..)", ALL},
+        {"delpaths([[\"op\"]])", ALL},
+        {"getpath([\"sou\" + \"rce\"])", ALL},
+        {"getpath([.op])", ALL},
+        {".[\"be\" + \"fore\"]", ALL},
+        {".[\"be\\u0066ore\"]", ALL},
+        {".\"be\\u0066ore\"", ALL},
+        {".[.op]", ALL},
+        {". as $all | $all[.op]", ALL},
+        {". as $all | 1 | $all | keys", ALL},
+        {". as {(\"sou\" + \"rce\"): $s} | $s", ALL},
+        {". as [$a] ?// {\"source\": $a} | $a", ALL},
+        {"[.][0].op", ALL},
+        {"{a: .} | .a.op", ALL},
+        {". == {}", ALL},
+        {". + {}", ALL},
+        {".x = 1", ALL},
+        {".after.x |= 1", ALL},
+        {"if .op == \"insert\" then . else .after end", ALL},
+        {"try error catch .", ALL},
+        {"reduce . as $r (0; $r | length)", ALL},
+        {"reduce 1 as $x (.; .op)", ALL},
+        {"def f: .; f", ALL},
+        {"def f(g): g; f(.)", ALL},
+        {"def f($a): $a; f(.)", ALL},
+        {"def f: if .op then .after | f else 1 end; f", ALL}, /* calls itself */
+        {"del(.[\"before\"])", ALL},
+        {"del(.before.x)", ALL},
+        {"limit(1; .)", ALL},
+        {"select(.op == \"insert\")", ALL},
     };
     struct fixture f;
+    struct buf said = BUF_EMPTY;
     set_up(&f, SANITIZED, 1000);
-    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
-        if (jq_cage_reads(f.cage, add(&f, CASES[i].program), "source") != CASES[i].source)
-            fail_msg("%s", CASES[i].program);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct jq_reads reads = {.members = 0};
+        jq_cage_reads(f.cage, add(&f, CASES[i].program), &reads);
+        describe_reads(&reads, &said);
+        buf_add_char(&said, '\0');
+        if (strcmp(said.ptr, CASES[i].reads) != 0)
+            fail_msg("%s: reads %s, not %s", CASES[i].program, said.ptr, CASES[i].reads);
+    }
+    buf_fini(&said);
+    tear_down(&f);
+}
+
+/* Of two programs the columns of both. */
+static void test_reads_of_two(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct jq_reads reads = {.members = 0};
+    set_up(&f, SANITIZED, 1000);
+    jq_cage_reads(f.cage, add(&f, ".before.a == .after.b"), &reads);
+    jq_cage_reads(f.cage, add(&f, ".after | {a, c}"), &reads);
+    assert_int_equal(reads.members, JQ_BEFORE | JQ_AFTER);
+    assert_int_equal(reads.whole, 0);
+    assert_true(jq_reads_column(&reads, JQ_BEFORE, SPAN_LITERAL("a")));
+    assert_true(jq_reads_column(&reads, JQ_AFTER, SPAN_LITERAL("c")));
+    assert_false(jq_reads_column(&reads, JQ_BEFORE, SPAN_LITERAL("c")));
+    jq_cage_reads(f.cage, add(&f, ".before"), &reads);
+    assert_true(jq_reads_column(&reads, JQ_BEFORE, SPAN_LITERAL("c")));
+    assert_false(jq_reads_column(&reads, JQ_AFTER, SPAN_LITERAL("d")));
     tear_down(&f);
 }
 
@@ -710,6 +830,7 @@ int main(void)
         cmocka_unit_test(test_the_same_bytes_of_every_version),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_reads_of_two),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_which_limit),
         cmocka_unit_test(test_many_rows_and_large_ones),
