@@ -819,7 +819,7 @@ static struct fake_claims claims_of(struct fixture *f)
     f->publisher.base.ops = &checking_ops;
     f->routes_items[0].oversize.policy = OVERSIZE_CLAIM_CHECK;
     f->routes_items[0].oversize.keep = script_text("2h");
-    return (struct fake_claims){.base = {&fake_claim_ops}, .publisher = &f->publisher};
+    return (struct fake_claims){.base.ops = &fake_claim_ops, .publisher = &f->publisher};
 }
 
 static void put_large(struct fixture *f, struct batch *batch, uint64_t ordinal, const char *id)
