@@ -32,6 +32,9 @@ int answer_mend_again(const struct answer *answer, enum option more, struct erro
  * where the answer is no. */
 int answer_confirm(struct answer *answer, const char *question, struct error *err);
 
+/* cli_switch.c: setup --switch-to. */
+int answer_switch(struct answer *answer, struct error *err);
+
 /* "walferry: text" and "hint: …" on stderr. */
 void answer_print_error(const struct error *err, const struct invocation *as);
 void answer_print(const struct buf *out);

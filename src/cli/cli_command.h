@@ -22,6 +22,7 @@ enum option {
     OPTION_ADMIN_CONNECTION,
     OPTION_PRINT_SQL,
     OPTION_PROGRESS_VERSION,
+    OPTION_SWITCH_TO,
     OPTION_READY,
     OPTION_TO,
     OPTION_ACCEPT_LOSS,
@@ -57,8 +58,8 @@ static inline bool args_has(const struct args *args, enum option option)
     return args->values[option] != NULL;
 }
 
-#define COMMAND_OPTIONS_MAX 8
-#define COMMAND_EXAMPLES_MAX 4
+#define COMMAND_OPTIONS_MAX 9
+#define COMMAND_EXAMPLES_MAX 5
 
 struct example {
     const char *line;

@@ -44,6 +44,11 @@ const struct option_info option_table[OPTION_COUNT] = {
          "Nothing of that: write the progress record as an older walferry reads it, to go back to "
          "that one. It says what stands in the way where something would be lost. 1 is that of "
          "walferry 0.1.0."},
+    [OPTION_SWITCH_TO] =
+        {"switch-to", 0, "poll|wal",
+         "Move the relay to this source.mode, which the file says already, without a gap or a "
+         "repeat: what was committed before the cut is published the former way, the rest the new "
+         "one. The slot of the former mode is dropped. May be repeated after an interruption."},
     [OPTION_READY] = {"ready", 0, NULL,
                       "Ask the admin port of the running relay only, as a probe does."},
     [OPTION_TO] = {"to", 0, "TARGET",

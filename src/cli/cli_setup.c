@@ -1,15 +1,29 @@
 /* cli/cli_setup: the command setup. Its steps are recover/'s, because `run --setup` takes them,
  * too; it asks nobody, because a second setup changes nothing. --progress-version is another
- * matter: it fences, so it wants --take-over beside a running relay. */
+ * matter: it fences, so it wants --take-over beside a running relay; so is --switch-to
+ * (cli_switch.c). */
 #include "cli/cli_answer.h"
 
 #include <string.h>
 
+static int refuse_beside_switch(const struct args *args, struct error *err)
+{
+    if (!args_has(args, OPTION_PRINT_SQL) && !args_has(args, OPTION_PROGRESS_VERSION))
+        return 0;
+    error_stop(err, REASON_USAGE, "setup: --switch-to does nothing of what else setup does");
+    return error_hint(err, "leave out --print-sql and --progress-version");
+}
+
 static int refuse_beside_version(const struct args *args, struct error *err)
 {
+    if (args_has(args, OPTION_SWITCH_TO))
+        return refuse_beside_switch(args, err);
+    if (args_has(args, OPTION_YES))
+        return error_stop(err, REASON_USAGE, "setup: only --switch-to asks anything");
     if (!args_has(args, OPTION_PROGRESS_VERSION))
         return args_has(args, OPTION_TAKE_OVER)
-                   ? error_stop(err, REASON_USAGE, "setup: only --progress-version takes over")
+                   ? error_stop(err, REASON_USAGE,
+                                "setup: only --progress-version and --switch-to take over")
                    : 0;
     if (!args_has(args, OPTION_PRINT_SQL) && !args_has(args, OPTION_ADMIN_CONNECTION))
         return 0;
@@ -46,6 +60,8 @@ int command_setup(const struct args *args)
     if (answer_begin(&answer, args, true, &err) == 0 && refuse_both(args, &err) == 0) {
         if (args_has(args, OPTION_PRINT_SQL))
             (void)relay_print_sql(&answer.options, &err);
+        else if (args_has(args, OPTION_SWITCH_TO))
+            (void)answer_switch(&answer, &err);
         else if (args_has(args, OPTION_PROGRESS_VERSION))
             (void)set_version(&answer, &err);
         else

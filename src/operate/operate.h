@@ -29,6 +29,25 @@ void relay_show_close(struct show *show); /* NULL is legal */
  * PROGRESS_VERSION; fences. ERROR_STOP, progress_has_more, where something in it would be lost. */
 int relay_setup_version(const struct command_options *options, uint32_t version, struct error *err);
 
+/* `setup --switch-to`: from one source.mode to the other without a gap or a repeat. The file says
+ * the new one, the record the former one. Three steps: what precedes the cut still comes the former
+ * way, which the caller sees to in between (relay/, with `end` and the former configuration).
+ * A command that dies anywhere is begun again. */
+struct switch_over;
+enum switch_need { SWITCH_NOTHING, SWITCH_CLEAN_UP, SWITCH_ALL };
+/* Looks, and refuses what would be refused later; fences nobody. *need: what is to be done. */
+int relay_switch_open(const struct command_options *options, enum source_mode to,
+                      struct switch_over **switch_over, enum switch_need *need, struct error *err);
+/* The file, but in the mode of the record. */
+const struct config_relay *relay_switch_former(const struct switch_over *switch_over);
+/* Takes the relay over, and makes the cut. admin_connection as in relay_setup(). */
+int relay_switch_cut(struct switch_over *switch_over, const char *admin_connection,
+                     struct source_end *end, struct error *err);
+/* Everything before the cut is published: the record is in the new mode from now on, and what the
+ * former one has left at the server goes. CLEAN_UP: the latter alone, without a cut. */
+int relay_switch_finish(struct switch_over *switch_over, struct error *err);
+void relay_switch_close(struct switch_over *switch_over); /* NULL is legal */
+
 /* The SQL for the DBA: roles, grants, publication. */
 int relay_print_sql(const struct command_options *options, struct error *err);
 

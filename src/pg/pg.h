@@ -108,9 +108,11 @@ int pg_replication_open(const struct pg_options *options, struct pg_replication 
                         struct error *err);
 struct pg_connection *pg_replication_sql(struct pg_replication *replication);
 void pg_replication_close(struct pg_replication *replication); /* NULL is legal */
-/* The slot that is created next goes with the session. */
+/* The slot that is created next goes with the session; its snapshot (what had committed before its
+ * consistent point) is exported until the next command, by the name that stands there then. */
 void pg_replication_temporary(struct pg_replication *replication);
-/* CREATE_REPLICATION_SLOT … LOGICAL pgoutput NOEXPORT_SNAPSHOT. Waits for every open writing
+const char *pg_replication_export(struct pg_replication *replication);
+/* CREATE_REPLICATION_SLOT … LOGICAL pgoutput. Waits for every open writing
  * transaction of the cluster: returns 1 after wait_ms if it is not there yet (call again), 0 done
  * with *consistent_lsn. */
 int pg_replication_create_slot(struct pg_replication *replication, const char *slot,
@@ -151,9 +153,7 @@ int pg_question_fd(const struct pg_question *question);
 void pg_question_close(struct pg_question *question); /* NULL is legal */
 
 /* Whom slot creation waits for: pid, application, state, age; one line each. */
-int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines,
-                             struct error *err);
-
+int pg_blocking_transactions(struct pg_connection *sql, struct buf *lines, struct error *err);
 const char *pg_library_version(void);
 #include "pg/pg_asker.h"
 

@@ -26,8 +26,10 @@ struct pg_replication {
     enum replication_state state;
     char *data;     /* libpq's copy of the payload handed out last; freed by the next take */
     bool temporary; /* of the slot that is created */
-    char slot[128]; /* being created */
-    void *tls;      /* OpenSSL's SSL *; NULL: no TLS */
+    bool exports;   /* its snapshot */
+    char snapshot[64];
+    char slot[128];                      /* being created */
+    void *tls;                           /* OpenSSL's SSL *; NULL: no TLS */
     int (*tls_pending)(const void *ssl); /* SSL_pending; NULL: not to be had */
     bool encrypted;                      /* TLS or GSSAPI */
     int quiet_fills;                     /* since the last whole payload, up to QUIET_FILLS */
@@ -102,13 +104,21 @@ void pg_replication_temporary(struct pg_replication *replication)
     replication->temporary = true;
 }
 
+const char *pg_replication_export(struct pg_replication *replication)
+{
+    assert(replication != NULL && replication->state == IDLE);
+    replication->exports = true;
+    return replication->snapshot;
+}
+
 static int send_create(struct pg_replication *r, const char *slot, struct error *err)
 {
     struct buf command = BUF_EMPTY;
     buf_add_text(&command, "CREATE_REPLICATION_SLOT ");
     add_quoted(&command, slot, '"');
     buf_add_text(&command, r->temporary ? " TEMPORARY" : "");
-    buf_add_text(&command, " LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+    buf_add_text(&command, " LOGICAL pgoutput ");
+    buf_add_text(&command, r->exports ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT");
     int sent = PQsendQuery(r->sql.conn, buf_text(&command));
     buf_fini(&command);
     if (sent == 0)
@@ -132,6 +142,8 @@ static int take_created(struct pg_replication *r, uint64_t *consistent_lsn, stru
              !lsn_parse(span_of(PQgetvalue(result, 0, 1)), consistent_lsn))
         done = error_retry(err, REASON_DATABASE,
                            "the answer to CREATE_REPLICATION_SLOT is unreadable");
+    else if (r->exports && PQnfields(result) > 2)
+        snprintf(r->snapshot, sizeof r->snapshot, "%s", PQgetvalue(result, 0, 2));
     PQclear(result);
     struct error late = ERROR_INIT;
     return pg_drain(&r->sql, done < 0 ? &late : err) < 0 ? -1 : done;

@@ -83,6 +83,9 @@ struct progress {
     uint32_t publication_count;
     struct progress_publication publications[PROGRESS_PUBLICATIONS_MAX];
     struct progress_fingerprint fingerprint;
+    /* mode poll: a slot of the relay's name that is confirmed from here on is ours, made by a
+     * switch to wal that has not ended, or left by one from there. 0: there is none. */
+    uint64_t slot_from;
     uint64_t guard; /* up to this LSN a person has decided about what guards told; 0: none */
     struct {
         bool present;

@@ -271,6 +271,14 @@ static void read_command(struct decoding *d)
                                     json_tree_member_u64(node, "done", &p->command.done));
 }
 
+/* Came later, and stands there only where it says something. */
+static void read_slot_from(struct decoding *d)
+{
+    uint64_t *from = &d->progress->slot_from;
+    if (json_tree_member(d->root, "slot_from") != NULL)
+        member(d, "slot_from", lsn_member(d->root, "slot_from", from) && *from != 0);
+}
+
 static void read_version_2(struct decoding *d)
 {
     read_last(d);
@@ -278,6 +286,7 @@ static void read_version_2(struct decoding *d)
     read_fingerprint(d);
     member(d, "guard", lsn_or_null(d->root, "guard", &d->progress->guard));
     read_command(d);
+    read_slot_from(d);
 }
 
 /* Only on the way back: see progress_encode_as(). */

@@ -156,6 +156,8 @@ static void write_version_2(struct json_writer *w, const struct progress *progre
     write_publications(w, progress);
     write_fingerprint(w, &progress->fingerprint);
     write_lsn_or_null(w, "guard", progress->guard);
+    if (progress->slot_from != 0)
+        write_lsn(w, "slot_from", progress->slot_from);
     write_command(w, progress);
 }
 

@@ -1,7 +1,6 @@
 /* recover/origin: where a relay's changes come from, as far as its beginning and its commands need
- * to know: looked at, judged, prepared, started. One implementation each way of getting changes
- * (origin_wal, origin_poll), and nobody else knows which one it is: callers speak of its name, its
- * place, how far it is confirmed and what it retains (struct found_origin). */
+ * to know: looked at, judged, prepared, started. One implementation each way of getting changes;
+ * nobody else knows which: callers speak of its name, its place, what it confirms and retains. */
 #ifndef WALFERRY_RECOVER_ORIGIN_H
 #define WALFERRY_RECOVER_ORIGIN_H
 
@@ -62,9 +61,9 @@ struct origin_ops {
                    const struct fingerprint_suspects *suspects, bool *any, struct buf *names,
                    struct error *err);
     /* Can what comes behind found->progress be read through what `start` would ask for there?
-     * *missing: what the server does not find there, though it may exist by now; NULL: it can be
-     * read, or it cannot be told now, because somebody holds the origin or it takes too long. The
-     * op is NULL where nothing can be missing. Points into the configuration. */
+     * *missing: what the server does not find there, though it may exist by now, in the words of
+     * the configuration; NULL: it can be read, or that cannot be told now (somebody holds the
+     * origin, or it takes too long). The op is NULL where nothing can be missing. */
     int (*missing)(struct origin *o, const struct found *found, const char **missing,
                    struct error *err);
     /* Does as wished; idempotent. Looks again itself. *place: from where changes come now. May take
@@ -78,8 +77,8 @@ struct origin_ops {
      * where this fails. */
     int (*start)(struct origin *o, const struct found *found, int64_t now_us,
                  struct source **source, struct error *err);
-    /* Writes its name, and through what it is read, into a record that is about to be written; the
-     * latter once the record has a position. Is a record of this very one? */
+    /* Writes its name, and once the record has a position through what it is read, into a record
+     * that is about to be written. Is a record of this very one? */
     void (*sign)(const struct origin *o, struct progress *record);
     bool (*signed_by)(const struct origin *o, const struct progress *record);
     /* The lines and members of `status`; state NULL: not known. */
@@ -117,10 +116,11 @@ struct origin_options {
     int64_t timeout_ms;      /* as in pg_options */
     struct buf *out;         /* what prepare says to a person; may be NULL */
     uint64_t more_from;      /* all is old enough to be asked for from there on; 0: not known */
+    struct source_end end;   /* of what start gives */
     uint32_t patience;       /* how many time-outs of its server it waits for a sign; 0 is 1 */
 };
 
-/* The origin that the configuration names; asks nobody. origin_open.c */
+/* The one that the configuration names; asks nobody. */
 struct origin *origin_open(const struct origin_options *options);
 
 static inline int origin_connect(struct origin *o, struct error *err)

@@ -239,11 +239,24 @@ static int start_polling(struct origin_poll *o, const struct found *found, int64
                                          .interval_us = poll->interval_ms * US_PER_MS,
                                          .idle_interval_us = poll->idle_interval_ms * US_PER_MS,
                                          .page_rows = (uint32_t)poll->page_rows,
+                                         .end = o->o.end,
                                          .channel = o->channel,
                                          .now_us = now_us};
     struct pg_connection *sql = o->base.sql;
     o->base.sql = NULL; /* the source's, even where it fails */
     return poll_source_open(sql, &options, source, listens, err);
+}
+
+/* Nobody drops that slot unless he is told, and it keeps the server's WAL. */
+static void tell_unfinished(const struct origin_poll *o, const struct progress *p)
+{
+    if (p->slot_from == 0 || o->o.end.lsn != 0)
+        return;
+    log_event(
+        o->o.log, LOG_WARN, "switch.unfinished", "slot", p->slot, "detail",
+        "a switch between the modes was interrupted, and may have left this slot, which keeps "
+        "the write-ahead log of the server",
+        "hint", "run: walferry setup --switch-to poll", NULL);
 }
 
 static int start(struct origin *base, const struct found *found, int64_t now_us,
@@ -256,6 +269,7 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
                            : start_polling(o, found, now_us, source, &listens, err);
     if (result < 0)
         return -1;
+    tell_unfinished(o, &found->progress);
     if (!listens)
         log_event(o->o.log, LOG_INFO, "poll.unwoken", "detail",
                   "the connection is to a pooler, which cannot listen: a NOTIFY does not wake the "

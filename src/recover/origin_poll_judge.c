@@ -45,7 +45,10 @@ static int judge_record(const struct config_relay *config, const struct found *f
     error_stop(err, REASON_MODE_CHANGED,
                "progress of relay %s was recorded under source.mode: wal, the file says poll",
                config->name.text);
-    return begin_anew(config, err);
+    if (config->source.poll.strategy == POLL_CLAIM)
+        return begin_anew(config, err);
+    error_hint(err, "move the relay over, without a gap or a repeat; or restore the file");
+    return error_mend(err, "setup --switch-to poll");
 }
 
 static int judge_server(const struct config_relay *config, const struct found *found,

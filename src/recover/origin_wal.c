@@ -301,7 +301,11 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     struct pg_replication *replication = o->replication;
     o->replication = NULL; /* the source's, even where it fails */
     base->sql = NULL;
-    return stream_source_open(replication, &options, source, err);
+    if (stream_source_open(replication, &options, source, err) < 0)
+        return -1;
+    if (o->o.end.lsn != 0)
+        *source = source_until(*source, o->o.end.lsn);
+    return 0;
 }
 
 static bool knows(const struct progress *record, const char *publication)

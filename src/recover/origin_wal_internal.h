@@ -4,6 +4,7 @@
  *   origin_wal.c          the session, looking, starting, what is said of a slot
  *   origin_wal_judge.c    may a relay go on, may a first run begin; pure
  *   origin_wal_make.c     creating, adopting, replacing, dropping
+ *   origin_wal_cut.c      a consistent point with its snapshot
  *   origin_wal_missing.c  can the slot be read through the publications, from where progress stands
  *   origin_wal_history.c  where a timeline ended */
 #ifndef WALFERRY_RECOVER_ORIGIN_WAL_INTERNAL_H
@@ -66,6 +67,9 @@ int wal_prepare(struct origin *o, enum origin_wish wish, const struct found *fou
  * publication. */
 int wal_missing(struct origin *o, const struct found *found, const char **missing,
                 struct error *err);
+/* Logs for whom a slot in creation waits, once; sql: any session. */
+void wal_tell_blockers(const struct log *log, struct pg_connection *sql, const char *slot,
+                       bool standby, bool *told);
 /* What is read, from where on. */
 struct wal_stream {
     const struct config_relay *config;

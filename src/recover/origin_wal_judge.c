@@ -34,9 +34,14 @@ static int judge_record(const struct wal_facts *f, struct error *err)
         return error_mend(err, "setup");
     }
     if (f->found->progress.mode == PROGRESS_POLL) {
+        struct claim_record claims;
         error_stop(err, REASON_MODE_CHANGED,
                    "progress of relay %s was recorded under source.mode: poll, the file says wal",
                    f->relay);
+        if (!claim_resume_read(f->found->progress.resume, &claims)) {
+            error_hint(err, "move the relay over, without a gap or a repeat; or restore the file");
+            return error_mend(err, "setup --switch-to wal");
+        }
         error_hint(err, "begin with a new slot (what is committed before it is made, and was not "
                         "published, never will be)");
         return error_mend(err, "rebase --to new-slot --accept-loss");

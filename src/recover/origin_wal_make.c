@@ -10,17 +10,17 @@
 #define CREATE_SLICE_MS 1000
 
 /* A standby knows of no transactions; its primary tells it every so often which ones write. */
-static void tell_blockers(const struct origin_wal *o, bool standby, bool *told)
+void wal_tell_blockers(const struct log *log, struct pg_connection *sql, const char *slot,
+                       bool standby, bool *told)
 {
     struct buf lines = BUF_EMPTY;
     struct error err = ERROR_INIT;
     if (standby)
         buf_add_text(&lines, "word from the primary");
-    else if (pg_blocking_transactions(o->base.sql, &lines, &err) < 0)
+    else if (pg_blocking_transactions(sql, &lines, &err) < 0)
         lines.len = 0;
     if (lines.len > 0 && !*told) {
-        log_event(o->o.log, LOG_WARN, "slot.waiting", "slot", o->base.label, "for",
-                  buf_text(&lines), "hint",
+        log_event(log, LOG_WARN, "slot.waiting", "slot", slot, "for", buf_text(&lines), "hint",
                   standby ? "it comes at once by this statement there: SELECT "
                             "pg_log_standby_snapshot()"
                           : "a slot is consistent once every transaction that writes now has ended",
@@ -43,7 +43,7 @@ static int wait_for_slot(const struct origin_wal *o, bool standby,
         if (o->o.stop != NULL && atomic_load(o->o.stop))
             return error_retry(err, REASON_STOPPING,
                                "asked to stop while the slot was being created");
-        tell_blockers(o, standby, &told);
+        wal_tell_blockers(o->o.log, o->base.sql, o->base.label, standby, &told);
     }
 }
 

@@ -123,6 +123,18 @@ void command_first_record(const struct config_relay *config, const struct origin
                           const struct found *found, bool outgrown, struct progress *record);
 /* It begins at that place, from which on nothing was sent before. */
 void command_place_record(const struct origin *origin, uint64_t lsn, struct progress *record);
+/* origin_wal_cut.c: a place in the WAL, and the snapshot of what had committed before it. Appended
+ * to *snapshot once any other snapshot sees all of that, too. name: of what is made at the server
+ * for it; keep: that stays, and can be read from there. sql: of an ordinary session in the same
+ * database. Says for whom it waits. */
+int relay_cut(const struct command_options *options, struct pg_connection *sql, const char *name,
+              bool keep, uint64_t *lsn, struct buf *snapshot, struct error *err);
+/* Has the server room for it, or does it take the place of another (replaces)? ERROR_STOP,
+ * EXIT_USAGE, no_free_slot. */
+int relay_check_cut(struct pg_connection *sql, bool replaces, struct error *err);
+/* found->progress is that of a relay that polls. What is there of the new origin, in found->origin,
+ * must be nothing, or left of a switch: else ERROR_STOP, slot_without_progress. */
+int relay_check_left(struct origin *origin, struct found *found, struct error *err);
 /* checks_run.c: fills *checks, down to the first that fails. connect false: only those that ask
  * nobody. 0: none has failed. -1: *err is that of the one that has. */
 int relay_run_checks(const struct command_options *options, bool connect, struct checks *checks,

@@ -18,6 +18,7 @@ static struct origin *make_origin(const struct epoch *e)
                                            .stop = &e->relay->stop,
                                            .session = ORIGIN_STREAM,
                                            .application = e->relay->application,
+                                           .end = e->relay->o.end,
                                            .more_from = lookout_more_from(&e->relay->lookout),
                                            .patience = e->relay->lessons.patience};
     return origin_open(&options);
@@ -195,7 +196,9 @@ int epoch_open(struct epoch *e, struct error *err)
         return -1;
     if (take_over(e, err) < 0 || win(e, err) < 0 || errand_read(e, err) < 0)
         return -1;
-    if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
+    if (e->relay->o.end.lsn != 0)
+        e->relay->until_lsn = e->relay->o.end.lsn;
+    else if (e->relay->o.until_caught_up && e->relay->until_lsn == 0)
         e->relay->until_lsn = e->opening.found.system.flush_lsn;
     if (opening_start(&e->opening, clock_monotonic_us(), &e->source, err) < 0)
         return -1;

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "model/status_cell.h"
+#include "source/source.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +27,8 @@ struct relay_options {
     struct log *log;            /* level and format follow the file in force */
     bool setup;                 /* run --setup */
     bool until_caught_up;       /* run --until-caught-up */
+    /* The drain of a switch: ends as with until_caught_up, exactly there. lsn 0: no such end. */
+    struct source_end end;
     bool hold_on_refusal; /* run --hold-on-refusal: stay where the process would end with 2 to 5 */
 };
 

@@ -279,6 +279,16 @@ static void take_target(struct poll *p, const struct poll_guard *g, const struct
     p->refused = false;
 }
 
+/* What is to be read ends there, whatever the server has by now. */
+static void end_there(const struct poll *p, struct poll_guard *g, struct snapshot *now)
+{
+    bool good = snapshot_parse(p->o.end.snapshot, now);
+    assert(good);
+    (void)good;
+    g->snapshot = p->o.end.snapshot;
+    g->insert_lsn = p->o.end.lsn;
+}
+
 int poll_feed_guard(struct poll *p, const struct poll_guard *g, int64_t now_us, struct error *err)
 {
     assert(!p->guarded && (p->phase == TARGET || p->phase == FLUSH || p->phase == PAGE));
@@ -294,8 +304,11 @@ int poll_feed_guard(struct poll *p, const struct poll_guard *g, int64_t now_us, 
     p->guarded = true;
     if (g->insert_lsn > p->received_lsn)
         p->received_lsn = g->insert_lsn;
+    struct poll_guard end = *g;
+    if (p->phase == TARGET && p->o.end.lsn != 0)
+        end_there(p, &end, &now);
     if (p->phase == TARGET)
-        take_target(p, g, &now);
+        take_target(p, &end, &now);
     else if (p->phase == FLUSH)
         p->refused = g->checkpoint != p->guard.checkpoint;
     p->guard.flush_lsn = g->flush_lsn;

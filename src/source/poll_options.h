@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "model/batch.h"
 #include "model/change.h"
+#include "source/source_end.h"
 
 struct pg_connection;
 struct poll;
@@ -49,7 +50,8 @@ struct poll_options {
     int64_t interval_us;
     int64_t idle_interval_us;
     uint32_t page_rows;
-    const char *channel; /* NOTIFY on it wakes early; NULL: nobody listens */
+    struct source_end end; /* flushed; sees all that a target of before does */
+    const char *channel;   /* NOTIFY on it wakes early; NULL: nobody listens */
     int64_t now_us;
 };
 

@@ -156,5 +156,5 @@ struct type_registry *stream_types(struct stream *stream);
 int stream_source_open(struct pg_replication *connection, const struct stream_options *options,
                        struct source **source, struct error *err);
 
-#include "source/claim_options.h" /* and poll_options.h */
+#include "source/claim_options.h" /* and poll_options.h, source_end.h */
 #endif

@@ -173,11 +173,12 @@ with kept(e2e.Case(config=POLL, label="_crowd")) as case:
     assert held <= case.read_ids(), "not all that the table holds was published again"
     # Another mode is another relay, until somebody says so.
     wal = case.relay({"source": {"mode": "wal"}})
-    case.refused(wal, 3, ("mode_changed", "rebase --to new-slot --accept-loss"))
+    case.refused(wal, 3, ("mode_changed", "setup --switch-to wal"))
     case.command(relay, "teardown", "--yes", says="progress: closed")
     case.setup(wal)
     polled = case.relay()
-    case.mend(polled, case.refused(polled, 3, "mode_changed"), "--yes")
+    case.refused(polled, 3, "mode_changed")
+    case.command(polled, "setup", "--switch-to", "poll", "--yes", says="switched")
     case.start(polled)
     case.put(prefix="r")
     e2e.wait("an event of after the change of mode", lambda: "r-" in str(

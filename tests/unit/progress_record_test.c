@@ -67,6 +67,24 @@ static void check_round_trip(const struct progress *progress)
     arena_fini(&arena);
 }
 
+static void what_a_switch_leaves_is_kept(void **state)
+{
+    (void)state;
+    struct progress progress = sample();
+    struct buf json = BUF_EMPTY;
+    progress.mode = PROGRESS_POLL;
+    progress.slot_from = UINT64_C(0x16B374D848);
+    check_round_trip(&progress);
+    progress_encode(&progress, &json);
+    assert_non_null(strstr(buf_text(&json), "\"slot_from\":\"16/B374D848\""));
+    /* A claim and each record of the epochs behind it go on saying so. */
+    struct batch batch = {.end = {progress.position.lsn + 1, 0}, .ends_txn = true};
+    struct progress next;
+    progress_advance(&progress, &batch, 1, &next);
+    assert_int_equal(next.slot_from, progress.slot_from);
+    buf_fini(&json);
+}
+
 static void refuse(const char *json, const char *reason, const char *text)
 {
     struct arena arena;
@@ -413,6 +431,7 @@ static void every_member_must_be_right(void **state)
          "\"xid\":0}"},
         {"guard", "\"guard\":null,", ""},
         {"guard", "\"guard\":null", "\"guard\":1"},
+        {"slot_from", "\"guard\":null", "\"guard\":null,\"slot_from\":\"0/0\""},
         {"command", "\"command\":null,", ""},
         {"command", "\"command\":null", "\"command\":{\"id\":1}"},
         {"config_hash", "\"0123456789abcdef\"", "\"0123456789abcdef0\""},
@@ -453,6 +472,7 @@ static void the_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_switch_leaves_is_kept),
         cmocka_unit_test(the_golden_text),
         cmocka_unit_test(every_mode_round_trips),
         cmocka_unit_test(a_full_record_round_trips),

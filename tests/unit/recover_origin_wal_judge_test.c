@@ -119,6 +119,22 @@ static void a_relay_torn_down_is_refused(void **state)
     refused(f, EXIT_USAGE, "closed", "relay orders was torn down", "run: walferry setup");
 }
 
+static void another_mode_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    const char *text =
+        "progress of relay orders was recorded under source.mode: poll, the file says wal";
+    f->found.progress.mode = PROGRESS_POLL;
+    f->found.progress.resume = SPAN_LITERAL("{\"prev\":\"3:3:\",\"target\":null,\"last_seq\":{}}");
+    refused(f, EXIT_REFUSED, "mode_changed", text,
+            "move the relay over, without a gap or a repeat; or restore the file: walferry setup "
+            "--switch-to wal");
+    f->found.progress.resume = SPAN_LITERAL(CLAIM_RESUME_EMPTY);
+    refused(f, EXIT_REFUSED, "mode_changed", text,
+            "begin with a new slot (what is committed before it is made, and was not published, "
+            "never will be): walferry rebase --to new-slot --accept-loss");
+}
+
 static void an_unfinished_setup_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -457,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_at_all_is_not_set_up, setup),
         cmocka_unit_test_setup(a_slot_without_progress_is_refused, setup),
         cmocka_unit_test_setup(a_relay_torn_down_is_refused, setup),
+        cmocka_unit_test_setup(another_mode_is_refused, setup),
         cmocka_unit_test_setup(an_unfinished_setup_is_refused, setup),
         cmocka_unit_test_setup(another_system_is_refused, setup),
         cmocka_unit_test_setup(a_switch_behind_the_position_is_accepted, setup),

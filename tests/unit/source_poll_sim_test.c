@@ -149,6 +149,8 @@ static struct {
     uint32_t page_count, page_at;
 } relay;
 
+static struct source_end at_the_end; /* of what is to be read; lsn 0: there is none */
+
 static void relay_open(void)
 {
     struct error err = ERROR_INIT;
@@ -175,6 +177,7 @@ static void relay_open(void)
                                          .interval_us = 1000,
                                          .idle_interval_us = 8000,
                                          .page_rows = 1 + below(6),
+                                         .end = at_the_end,
                                          .now_us = relay.now_us};
     relay.sent_count = 0;
     relay.question.ask = POLL_ASK_NOTHING;
@@ -394,10 +397,69 @@ static void each_committed_row_is_published_once(void **state)
     buf_fini(&kafka.resume);
 }
 
+/* Whoever drains it reads what a snapshot sees, in windows, and nothing of what is committed
+ * meanwhile. */
+static void check_drained(uint64_t seed)
+{
+    struct snapshot end;
+    assert_true(snapshot_parse(at_the_end.snapshot, &end));
+    for (uint32_t table = 0; table < 2; table++)
+        for (uint32_t i = 0; i < pg.row_count[table]; i++) {
+            const struct line *row = &pg.rows[table][i];
+            const struct txn *t = &pg.txns[row->txn];
+            if (row->published != (t->fate == COMMITTED && snapshot_sees(&end, t->xid)))
+                fail_msg("seed %" PRIu64 ": seq %" PRId64 " of xid %" PRIu64
+                         " is published %u times",
+                         seed, row->seq, t->xid, row->published);
+        }
+}
+
+static void what_is_beyond_the_end_is_not_read(void **state)
+{
+    struct buf snapshot = BUF_EMPTY, prev = BUF_EMPTY;
+    uint64_t xmax;
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        begin(seed);
+        for (int step = 0; step < STEPS / 4; step++) {
+            pg_write();
+            pg_flush();
+            for (uint32_t i = below(3); i > 0; i--)
+                relay_step();
+        }
+        pg.insert_lsn += 100;
+        pg_flush();
+        buf_reset(&snapshot);
+        pg_snapshot(&snapshot);
+        at_the_end = (struct source_end){pg.insert_lsn, buf_span(&snapshot)};
+        relay_close();
+        relay_open();
+        for (int step = 0; step < STEPS * 4; step++) {
+            pg_write();
+            relay_step();
+            if (below(60) == 0) {
+                relay_close();
+                relay_open();
+            }
+        }
+        check_drained(seed);
+        assert_true(kafka.position.lsn >= at_the_end.lsn);
+        buf_reset(&prev);
+        assert_true(poll_resume_read(buf_span(&kafka.resume), &prev, &xmax));
+        assert_string_equal(buf_text(&prev), buf_text(&snapshot));
+        relay_close();
+        at_the_end = (struct source_end){.lsn = 0};
+    }
+    buf_fini(&prev);
+    buf_fini(&snapshot);
+    buf_fini(&kafka.resume);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_committed_row_is_published_once),
+        cmocka_unit_test(what_is_beyond_the_end_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

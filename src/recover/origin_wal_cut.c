@@ -1,0 +1,152 @@
+/* recover/origin_wal_cut: the place at which a relay goes from one way of getting changes to the
+ * other. A slot's consistent point is exact: the snapshot that is exported with it sees each
+ * transaction whose commit record stands before it in the WAL, and no other.
+ *
+ * That order is not the one in which other sessions come to see transactions: a commit is in the
+ * WAL before that, and for long where it waits for a synchronous standby. So one waits until they
+ * see all that the snapshot does; whoever polls on from it would else give what comes into sight
+ * twice, and whoever polls up to it would miss it. */
+#include "recover/origin_wal_internal.h"
+
+#include "base/clock.h"
+#include "recover/recover.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define CREATE_SLICE_MS 1000
+#define SIGHT_LOOK_US 10000
+
+static bool is_asked_to_stop(const struct command_options *o)
+{
+    return o->stop != NULL && atomic_load(o->stop);
+}
+
+static int make(const struct command_options *o, struct pg_replication *replication,
+                struct pg_connection *sql, const char *slot, uint64_t *lsn, struct error *err)
+{
+    bool told = false;
+    for (;;) {
+        int result = pg_replication_create_slot(replication, slot, CREATE_SLICE_MS, lsn, err);
+        if (result <= 0)
+            return result;
+        if (is_asked_to_stop(o))
+            return error_retry(err, REASON_STOPPING,
+                               "asked to stop before every transaction that was writing had ended");
+        wal_tell_blockers(o->log, sql, slot, false, &told);
+    }
+}
+
+/* ---- The snapshot ---- */
+
+static int begin_with(struct pg_connection *sql, const char *name, struct error *err)
+{
+    struct buf set = BUF_EMPTY;
+    buf_add_text(&set, "SET TRANSACTION SNAPSHOT ");
+    pg_quote_literal(&set, span_of(name));
+    int result = pg_exec(sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    if (result == 0)
+        result = pg_exec(sql, buf_text(&set), err);
+    buf_fini(&set);
+    return result;
+}
+
+static int read_exported(struct pg_connection *sql, const char *name, struct buf *snapshot,
+                         struct error *err)
+{
+    struct pg_result *r = NULL;
+    struct error ignored = ERROR_INIT;
+    int result = begin_with(sql, name, err);
+    if (result == 0)
+        result = pg_query(sql, "SELECT pg_catalog.pg_current_snapshot()", 0, NULL, &r, err);
+    if (result == 0)
+        buf_add(snapshot, pg_result_cell(r, 0, 0));
+    pg_result_free(r);
+    (void)pg_exec(sql, "ROLLBACK", &ignored);
+    return result < 0 ? error_wrap(err, "taking the snapshot of a slot") : 0;
+}
+
+#define IN_SIGHT_SQL                                                                               \
+    "SELECT pg_snapshot_xmax(now) >= pg_snapshot_xmax($1::pg_snapshot) AND NOT EXISTS (SELECT "    \
+    "FROM pg_snapshot_xip(now) AS x WHERE pg_visible_in_snapshot(x, $1::pg_snapshot)) "            \
+    "FROM pg_current_snapshot() AS now"
+
+static int await_sight(const struct command_options *o, struct pg_connection *sql,
+                       const char *snapshot, struct error *err)
+{
+    for (;;) {
+        struct pg_result *r = NULL;
+        if (pg_query(sql, IN_SIGHT_SQL, 1, &snapshot, &r, err) < 0)
+            return -1;
+        bool all = pg_result_true(r, 0, 0);
+        pg_result_free(r);
+        if (all)
+            return 0;
+        if (is_asked_to_stop(o))
+            return error_retry(err, REASON_STOPPING,
+                               "asked to stop before every commit that is in the write-ahead log "
+                               "was visible (does one wait for a synchronous standby?)");
+        clock_sleep_us(SIGHT_LOOK_US);
+    }
+}
+
+int relay_cut(const struct command_options *o, struct pg_connection *sql, const char *slot,
+              bool keep, uint64_t *lsn, struct buf *snapshot, struct error *err)
+{
+    assert(sql != NULL && slot != NULL);
+    assert(lsn != NULL && snapshot != NULL && snapshot->len == 0);
+    char application[88];
+    snprintf(application, sizeof application, "walferry:%s:command", o->config->name.text);
+    const struct pg_options options = {.connection = o->config->source.connection.text,
+                                       .application_name = application,
+                                       .stop = o->stop};
+    struct pg_replication *replication = NULL;
+    if (pg_replication_open(&options, &replication, err) < 0)
+        return -1;
+    if (!keep)
+        pg_replication_temporary(replication);
+    const char *name = pg_replication_export(replication);
+    int result = make(o, replication, sql, slot, lsn, err);
+    if (result == 0)
+        result = read_exported(sql, name, snapshot, err);
+    pg_replication_close(replication);
+    return result < 0 ? -1 : await_sight(o, sql, buf_text(snapshot), err);
+}
+
+/* ---- Before it ---- */
+
+int relay_check_cut(struct pg_connection *sql, bool replaces, struct error *err)
+{
+    static const char text[] = "SELECT count(*) < current_setting('max_replication_slots')::int "
+                               "FROM pg_catalog.pg_replication_slots";
+    struct pg_result *r = NULL;
+    assert(sql != NULL);
+    if (pg_query(sql, text, 0, NULL, &r, err) < 0)
+        return -1;
+    bool room = pg_result_true(r, 0, 0) || replaces;
+    pg_result_free(r);
+    if (room)
+        return 0;
+    error_stop(err, REASON_NO_FREE_SLOT,
+               "all replication slots of the server are in use, and the cut is made by one");
+    return error_hint(
+        err, "drop a slot that nobody uses, or raise max_replication_slots and restart PostgreSQL");
+}
+
+/* One that was made before the record spoke of it is somebody else's. */
+int relay_check_left(struct origin *origin, struct found *found, struct error *err)
+{
+    struct found_origin *slot = &found->origin;
+    uint64_t from = found->progress.slot_from;
+    assert(found->have_progress && found->progress.mode == PROGRESS_POLL);
+    if (origin_look(origin, slot, err) < 0 || origin_judge(origin, ORIGIN_IS_OURS, found, err) < 0)
+        return -1;
+    bool unborn = slot->confirmed_lsn == 0;
+    if (!slot->present || (from != 0 && (unborn || slot->confirmed_lsn >= from)))
+        return 0;
+    error_stop(err, REASON_SLOT_WITHOUT_PROGRESS,
+               "%s exists already, and the polling relay has none: whose it is is not known",
+               origin->name);
+    error_hint(err, "drop it if nobody needs it");
+    return error_mend_sql(err, "SELECT pg_drop_replication_slot('%s')", origin->label);
+}

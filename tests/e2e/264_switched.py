@@ -1,0 +1,141 @@
+"""setup --switch-to: from the WAL to polling and back, under writers of which some hold their transactions open
+across the cut. Killed at each of its steps and begun again. What cannot be switched is refused, and says why."""
+
+import concurrent.futures
+import random
+import signal
+import threading
+import time
+
+import e2e
+import oracle
+from mends import ended, mend
+import psycopg2
+
+POLL = {"source": {"mode": "poll"}}
+dice = random.Random(e2e.seed())
+BACK = {"poll": "wal", "wal": "poll"}
+
+
+def hold(case, name, seed, ends):
+    """Transactions that stay open for up to a second and a half, one behind the other."""
+    chance, n = random.Random(seed), 1
+    connection = psycopg2.connect(case.dsn())
+    while not ends.is_set():
+        with connection.cursor() as cursor:
+            for _ in range(2):
+                cursor.execute("SELECT e2e.put('order', %s, 2, %s, 2, 20)", (name, n))
+                n += 2
+                ends.wait(chance.random() * 0.75)
+        if chance.random() < 0.1:
+            connection.rollback()
+        else:
+            connection.commit()
+    connection.close()
+
+
+class Load:
+    def __init__(self, case, holders=6, writers=3):
+        self.ends, self.shop = threading.Event(), case.shop(writers=writers, rate=40, delete=0).start()
+        self.threads = [threading.Thread(target=hold, args=(case, "h%d" % i, dice.random(), self.ends), daemon=True)
+                        for i in range(holders)]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+        self.shop.stop()
+
+
+def relays(case):
+    case.more_config = e2e.merge(case.more_config, {"admin": case.config()["admin"]})  # one file, so one port
+    return {"wal": case.relay(name="wal"), "poll": case.relay(POLL, name="poll")}
+
+
+def switch(case, relay, mode, *more, **options):
+    return case.command(relay[mode], "setup", "--switch-to", mode, *more, "--yes", **options)
+
+
+def judge(case):
+    faults = case.judge("dump")
+    forms = {"-x" in oracle.header(event, "walferry-id") for event in case.tail.events}
+    assert forms == {True, False}, "all came one way"
+    return faults
+
+
+def under_load():
+    with e2e.Case(label="_load") as case:
+        relay = relays(case)
+        case.setup(relay["wal"])
+        load = Load(case)
+        case.start(relay["wal"])
+        for mode in ("poll", "wal", "poll"):
+            old, new = relay[BACK[mode]], relay[mode]
+            switch(case, relay, mode, code=2, says=("relay_running|is running", "--take-over"))
+            assert old.running(), "a refused switch has ended the relay"
+            switch(case, relay, mode, "--take-over", says=("cut: at", "switched: the relay goes on by " + mode))
+            assert old.wait(20) == 4, old.log_text()
+            case.refused(old, 3, ("mode_changed", "setup --switch-to %s" % BACK[mode]))
+            assert (case.slot() is not None) == (mode == "wal"), "the slot"
+            case.start(new)
+            switch(case, relay, mode, says="nothing to do")
+            time.sleep(0.5)
+        load.stop()
+        case.drain(relay=relay["poll"])
+        case.stop(relay["poll"])
+        judge(case)
+
+
+def crashes(case, relay, mode, point):
+    relay[mode].start("--switch-to", mode, "--yes", command="setup", env={"WALFERRY_CRASH_AT": point + ":1"})
+    assert relay[mode].wait(40) == -signal.SIGKILL, point + relay[mode].log_text()
+
+
+def killed_at_each_step():
+    """The former mode goes on, or the new one does, and the command ends what it began."""
+    with e2e.Case(label="_steps") as case:
+        relay = relays(case)
+        case.setup(relay["wal"])
+        load = Load(case, holders=1, writers=2)
+        for mode in ("poll", "wal"):
+            case.refused(relay[mode], 3, ("mode_changed", "setup --switch-to %s" % mode))
+            for point in ("S1", "S2", "S3", "S4"):
+                crashes(case, relay, mode, point)
+                goes_on = relay[mode if point == "S4" else BACK[mode]]
+                goes_on.start("--until-caught-up")
+                assert goes_on.wait(40) == 0, goes_on.log_text()
+            if mode == "poll":
+                assert case.slot(), "it was to be left"
+                assert relay["poll"].events("switch.unfinished"), relay["poll"].log_text()
+            switch(case, relay, mode, says="nothing to do" if mode == "wal" else "slot .*: dropped")
+            switch(case, relay, mode, says="nothing to do")
+            assert (case.slot() is not None) == (mode == "wal"), "the slot"
+        load.stop()
+        case.start(relay["wal"])
+        case.drain(relay=relay["wal"])
+        case.stop(relay["wal"])
+        judge(case)
+        assert "slot_from" not in case.progress()[-1]
+
+
+def as_printed():
+    """What `run` prints is run as it was printed."""
+    with e2e.Case(label="_mend", config={"log": {"format": "json"}}) as case:
+        relay = relays(case)
+        case.setup(relay["wal"])
+        case.put(rows=3)
+        for mode in ("poll", "wal"):
+            mend(relay[mode], "mode_changed", ended(case, relay[mode], "mode_changed", 3))
+            case.put(rows=2)
+            relay[mode].start("--until-caught-up")
+            assert relay[mode].wait(30) == 0, relay[mode].log_text()
+        case.seen(0.5)
+        judge(case)
+
+
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    for run in concurrent.futures.as_completed([pool.submit(each) for each in (
+            under_load, killed_at_each_step, as_printed)]):
+        run.result()
