@@ -22,6 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CLAIMS_MAX 5
+
 struct switch_over {
     struct command_options o;
     struct config_relay former;
@@ -222,15 +224,10 @@ static int ensure_publication(const struct switch_over *s, const char *admin_con
     return result;
 }
 
-/* A relay that ran until now ends where it finds another claim. What it did since the look is in
- * the record. */
-static int claim(struct switch_over *s, struct error *err)
+static int claim_once(struct switch_over *s, struct error *err)
 {
     struct publisher *publisher = NULL;
     struct progress *p = &s->found.progress;
-    log_event(s->o.log, LOG_WARN, "switch.taking_over", "relay", s->o.config->name.text, "detail",
-              "an instance of this relay that still runs is fenced now: it ends with exit code 4",
-              NULL);
     int result = relay_take_over(&s->before.r, &publisher, &s->found, err);
     if (result == 0 && p->mode != s->before.r.origin->ops->mode)
         result = error_retry(err, REASON_PROGRESS_MOVED, "the relay was switched by somebody else");
@@ -241,6 +238,23 @@ static int claim(struct switch_over *s, struct error *err)
     if (result == 0)
         result = command_claim(&s->before.r, publisher, &s->found, err);
     publisher_close(publisher, 0);
+    return result;
+}
+
+/* A relay that ran until now ends where it finds another claim. Where there is none yet it comes
+ * back, and fences us before we have claimed. What it did since the look is in the record. */
+static int claim(struct switch_over *s, struct error *err)
+{
+    int result = -1;
+    log_event(s->o.log, LOG_WARN, "switch.taking_over", "relay", s->o.config->name.text, "detail",
+              "an instance of this relay that still runs is fenced now: it ends with exit code 4",
+              NULL);
+    for (int tries = 0; tries < CLAIMS_MAX && result < 0; tries++) {
+        *err = ERROR_INIT;
+        result = claim_once(s, err);
+        if (result < 0 && (err->kind != ERROR_RETRY || err->reason != REASON_FENCED))
+            return -1;
+    }
     return result;
 }
 
