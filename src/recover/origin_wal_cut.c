@@ -51,6 +51,12 @@ static int begin_with(struct pg_connection *sql, const char *name, struct error 
     return result;
 }
 
+/* Where nothing has committed since its oldest transaction was found, an exported snapshot has an
+ * xmin beyond its xmax, which is no pg_snapshot to read: everything below xmin has ended. */
+#define EXPORTED_SQL                                                                               \
+    "SELECT CASE WHEN pg_snapshot_xmin(s) > pg_snapshot_xmax(s) THEN format('%s:%s:', "            \
+    "pg_snapshot_xmin(s), pg_snapshot_xmin(s)) ELSE s::text END FROM pg_current_snapshot() AS s"
+
 static int read_exported(struct pg_connection *sql, const char *name, struct buf *snapshot,
                          struct error *err)
 {
@@ -58,7 +64,7 @@ static int read_exported(struct pg_connection *sql, const char *name, struct buf
     struct error ignored = ERROR_INIT;
     int result = begin_with(sql, name, err);
     if (result == 0)
-        result = pg_query(sql, "SELECT pg_catalog.pg_current_snapshot()", 0, NULL, &r, err);
+        result = pg_query(sql, EXPORTED_SQL, 0, NULL, &r, err);
     if (result == 0)
         buf_add(snapshot, pg_result_cell(r, 0, 0));
     pg_result_free(r);
