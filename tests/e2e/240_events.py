@@ -164,7 +164,7 @@ def check_bad_rows(case):
     """A program that never ends, or fails, is the row's fault: the route's on_error decides."""
     route = {"name": "bombs", "from": "public.other", "as": "event", "topic": case.prefix + "bombs",
              "key": "{id}", "on_error": "skip",
-             "jq": 'if .after.note == "loop" then [recurse(.)] elif .after.note == "error" '
+             "jq": 'if .after.note == "loop" then [1 | recurse(.)] elif .after.note == "error" '
                    'then error("bad note") else .after end'}
     relay = case.up({"routes": [route], "delivery": {"jq": {"cpu_ms": 100}}}, name="bombs")
     case.sql("INSERT INTO other VALUES (1, 'x'), (2, 'loop'), (3, 'error'), (4, 'y')")
@@ -180,7 +180,7 @@ def check_mends(case):
     route = {"name": "mends", "from": "public.other", "as": "event", "topic": case.prefix + "mends",
              "key": "{id}", "format": "cloudevents", "type": "T",
              "cloudevents": {"traceparent": "{note}"},
-             "when": {"jq": 'if .after.note == "loop" then [recurse(.)] else true end'},
+             "when": {"jq": 'if .after.note == "loop" then [1 | recurse(.)] else true end'},
              "jq": 'if .after.note == "error" then error("bad note") else .after end'}
     relay = case.relay({"routes": [route], "delivery": {"jq": {"cpu_ms": 100}}}, name="mends")
     case.setup(relay)
