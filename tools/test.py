@@ -237,8 +237,8 @@ class Runner:
                 self.add(results)
 
     def sim(self):
-        self.target("sim", "sim", "SIM_SEEDS=1200")
-        self.target("sim", "sim-slow", "SLOW_SEEDS=40")  # its three at a time
+        self.target("sim", "sim", "SIM_SEEDS=700")
+        self.target("sim", "sim-slow", "SLOW_SEEDS=30")  # its three at a time
 
     def fuzz(self):
         self.target("fuzz", "fuzz-build")
@@ -269,6 +269,8 @@ class Runner:
     def long(self):
         self.target("long", "all", "asan", "tsan")
         self.target("long", "sim", "sim-slow", "SIM_SEEDS=6000", "SLOW_SEEDS=200", timeout=3600)
+        self.add(run("long", "tests/sql/migrations.py",
+                     [sys.executable, "tests/sql/migrations.py", "^migrators:"]))
         self.end_to_end("long", "--long")
 
     def end_to_end(self, suite, *arguments, env=None):
