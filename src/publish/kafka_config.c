@@ -38,7 +38,8 @@ static void set_number(rd_kafka_conf_t *conf, const char *name, int64_t value)
 
 static bool is_consumer(enum kafka_role role)
 {
-    return role == KAFKA_CONSUMER_COMMITTED || role == KAFKA_CONSUMER_UNCOMMITTED;
+    return role == KAFKA_CONSUMER_COMMITTED || role == KAFKA_CONSUMER_UNCOMMITTED ||
+           role == KAFKA_FOLLOWER;
 }
 
 rd_kafka_type_t kafka_type_of(enum kafka_role role)
@@ -97,12 +98,14 @@ static int set_from_file(rd_kafka_conf_t *conf, const struct kafka_conf_options 
 static void set_consumer(rd_kafka_conf_t *conf, enum kafka_role role)
 {
     set(conf, "isolation.level",
-        role == KAFKA_CONSUMER_COMMITTED ? "read_committed" : "read_uncommitted");
+        role == KAFKA_CONSUMER_UNCOMMITTED ? "read_uncommitted" : "read_committed");
     set(conf, "enable.auto.commit", "false");
     set(conf, "enable.partition.eof", "true");
     set(conf, "auto.offset.reset", "earliest");
-    /* A fetch at the end of the log waits this long, and so does every start. */
-    set(conf, "fetch.wait.max.ms", "10");
+    /* A fetch at the end of the log waits this long, and so does every start. A follower wants its
+     * answer at that pace, not at each record that we commit ourselves. */
+    set(conf, "fetch.wait.max.ms", role == KAFKA_FOLLOWER ? "500" : "10");
+    set(conf, "fetch.min.bytes", role == KAFKA_FOLLOWER ? "1000000" : "1");
     set(conf, "fetch.error.backoff.ms", "50");
 }
 

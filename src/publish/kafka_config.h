@@ -14,7 +14,8 @@ enum kafka_role {
     KAFKA_TRANSACTIONAL,      /* with a transactional.id */
     KAFKA_IDEMPOTENT,         /* events of at_least_once */
     KAFKA_CONSUMER_COMMITTED, /* isolation.level=read_committed */
-    KAFKA_CONSUMER_UNCOMMITTED
+    KAFKA_CONSUMER_UNCOMMITTED,
+    KAFKA_FOLLOWER /* as KAFKA_CONSUMER_COMMITTED, but asks twice a second only */
 };
 
 struct kafka_conf_options {

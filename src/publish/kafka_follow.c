@@ -29,7 +29,7 @@ int kafka_follow_open(const struct kafka_options *options, struct kafka_follower
     made->options = *options;
     made->options.log = NULL; /* the producer's own lines tell of the same brokers */
     kafka_progress_key(&made->options, made->key);
-    struct kafka_client_options how = {.options = &made->options, .role = KAFKA_CONSUMER_COMMITTED};
+    struct kafka_client_options how = {.options = &made->options, .role = KAFKA_FOLLOWER};
     const char *topic = made->options.delivery->progress_topic.text;
     int result = kafka_client_open(&made->client, &how, err);
     if (result == 0) {

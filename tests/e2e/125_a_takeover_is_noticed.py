@@ -1,9 +1,10 @@
 """An idle relay notices at once that a command or another instance has taken it over, ends with 4, and
-does not say that the server was shut down."""
+does not say that the server was shut down. It asks the broker seldom."""
 
 import time
 
 import e2e
+from lab.proxy import KafkaProxy
 
 QUIET = {"delivery": {"idle_progress": {"bytes": "1GB", "interval_ms": 600000}}}
 
@@ -16,10 +17,20 @@ def ended(relay, began):
     print("ended %.2f s after the takeover began" % took)
 
 
-with e2e.Case(config=QUIET) as case:
-    relay = case.up()
+def asks_seldom(proxy, seconds=3):
+    """Twice a second whether there is a successor, and now and then for metadata."""
+    proxy.seen.clear()
+    time.sleep(seconds)
+    asked = sum(proxy.seen.values())
+    assert 0 < asked <= 5 * seconds, proxy.seen
+
+
+with e2e.Case(config=QUIET) as case, KafkaProxy(case.kafka.bootstrap) as proxy:
+    relay = case.up({"kafka": {"bootstrap.servers": proxy.address}})
     case.put(rows=2)
     case.drain(relay=relay)
+    time.sleep(1)
+    asks_seldom(proxy)
     system = case.one("SELECT system_identifier FROM pg_control_system()")
     ahead = "%d-%016X-1" % (system, case.current_lsn() + 0x1000000)
 
