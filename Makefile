@@ -154,6 +154,11 @@ bench: ## measure throughput, latency and CPU beside a discarding reader
 	@$(MAKE) --no-print-directory bench-programs
 	@$(PYTHON) -u bench/run --out $(B)/bench/report.md $(BENCH)
 
+bench-peers: ## the same beside Debezium under Kafka Connect, on the same servers
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory all bench-programs
+	@$(PYTHON) -u bench/peers --out $(B)/bench/peers.md $(BENCH)
+
 deps: ## install everything that building, testing and developing needs
 	@tools/deps.sh all
 	@$(PYTHON) tools/lab/cache.py fetch kafka
@@ -201,5 +206,5 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort -u | \
 	    while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
-.PHONY: all asan tsan toolchain demo example-saga bench deps install uninstall clean distclean help FORCE
+.PHONY: all asan tsan toolchain demo example-saga bench deps install uninstall clean distclean help FORCE bench-peers
 .SECONDARY:

@@ -6,7 +6,9 @@ round, because a cold JVM is what most of the first minute measures.
 
 import json
 import os
+import statistics
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WRITER = os.path.join(ROOT, "build", "bench", "writer")
@@ -20,6 +22,17 @@ SKIP_MS = 3000  # what is written first meets a relay that has just begun
 KAFKA_JVM = ("-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
              "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
              "-XX:MaxInlineLevel=15")
+
+
+def say(text):
+    print("# " + text, file=sys.stderr, flush=True)
+
+
+def spread(values, form="%.0f"):
+    """Minimum, median and maximum."""
+    values = sorted(values)
+    return " / ".join(form % value for value in
+                      (values[0], statistics.median(values), values[-1]))
 
 
 def cpu_of(pid):
@@ -47,6 +60,30 @@ def children(pid):
         return [int(word) for word in file.read().split()]
 
 
+class Reader:
+    """bench/reader, from the ends of the topic's partitions on."""
+
+    def __init__(self, kafka, topic, skip_ms):
+        self.child = subprocess.Popen([READER, kafka.bootstrap, topic, str(skip_ms)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                      stderr=subprocess.DEVNULL)
+        if self.child.stdout.readline() != "ready\n":
+            raise RuntimeError("the reader does not begin: exit code %s" % self.child.wait())
+
+    def until(self, events, timeout=300):
+        """What it saw when it had so many; every one once."""
+        self.child.stdin.write("%d\n" % events)
+        out, _ = self.child.communicate(timeout=timeout)
+        return checked(json.loads(out), events)
+
+
+def checked(got, events):
+    if got["events"] != events or got["doubles"]:
+        raise RuntimeError("%d rows were written, %d came, %d of them again"
+                           % (events, got["events"], got["doubles"]))
+    return got
+
+
 class Latency:
     """pg, kafka: lab servers. The table is public.outbox of `database`."""
 
@@ -56,22 +93,13 @@ class Latency:
     def measure(self, rate, seconds, pid, skip_ms=SKIP_MS):
         """Writes at a rate for seconds; ages of what the consumer got, and who used how much CPU.
         pid: of the process that is between the two."""
-        with open(os.devnull, "wb") as null:
-            reader = subprocess.Popen([READER, self.kafka.bootstrap, self.topic, str(skip_ms)],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                      stderr=null)
-        if reader.stdout.readline() != "ready\n":
-            raise RuntimeError("the reader does not begin: exit code %s" % reader.wait())
+        reader = Reader(self.kafka, self.topic, skip_ms)
         before = self.used(pid)
         writer = json.loads(subprocess.run(
             [WRITER, self.pg.dsn(self.database), str(rate), str(seconds), str(SESSIONS)],
             check=True, stdout=subprocess.PIPE, text=True).stdout)
-        out, _ = reader.communicate()
+        got = reader.until(writer["rows"])
         after = self.used(pid)
-        got = json.loads(out)
-        if got["events"] != writer["rows"] or got["doubles"]:
-            raise RuntimeError("%d rows were written, %d came, %d of them again"
-                               % (writer["rows"], got["events"], got["doubles"]))
         got["writer"] = writer
         got["cores"] = {name: (after[name] - before[name]) / seconds for name in before}
         got["cores"]["reader"] = got["cpu"] / seconds

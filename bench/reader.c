@@ -2,11 +2,13 @@
  *
  *   reader BOOTSTRAP TOPIC SKIP_MS
  *
- * Reads all partitions of TOPIC from their ends, prints "ready", and goes on until its standard
- * input is closed and nothing has come for a second. The age of an event is CLOCK_REALTIME now less
- * the "at" of its payload, which bench/writer wrote. Those of the first SKIP_MS count as events,
- * not as ages. Prints one line of JSON: events, doubles (an "n" that came before), p50, p95, p99,
- * p999 and max in ms, the second of the run at which the oldest came, CPU seconds. */
+ * Reads all partitions of TOPIC from their ends, prints "ready", and goes on until it has as many
+ * events as the number that comes on its standard input says and none came for MORE_S, which would
+ * be one too many; or until none came for SILENCE_S after that number. The age of an event is
+ * CLOCK_REALTIME now less the "at" of its payload, which bench/writer wrote. Those of the first
+ * SKIP_MS count as events, not as ages. Prints one line of JSON: events, doubles (an "n" that came
+ * before), p50, p95, p99, p999 and max in ms, the second of the run at which the oldest came, the
+ * seconds from the arrival of the first to that of the last, CPU seconds. */
 #include "bench/sample.h"
 
 #include <librdkafka/rdkafka.h>
@@ -20,7 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SILENCE_NS UINT64_C(1000000000)
+#define MORE_S 0.5
+#define SILENCE_S 60.0
 
 struct seen {
     unsigned char *bits;
@@ -108,11 +111,15 @@ static void note(struct seen *seen, uint64_t n)
     seen->events++;
 }
 
-static bool input_closed(void)
+/* How many events there are to be, once that is known; UINT64_MAX before. */
+static uint64_t expected(uint64_t known)
 {
-    char byte;
+    char line[32] = "";
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    return poll(&input, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0;
+    if (known != UINT64_MAX || poll(&input, 1, 0) <= 0)
+        return known;
+    ssize_t got = read(STDIN_FILENO, line, sizeof line - 1);
+    return got > 0 ? strtoull(line, NULL, 10) : 0;
 }
 
 int main(int argc, char **argv)
@@ -126,18 +133,19 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     uint64_t skip_ns = strtoull(argv[3], NULL, 10) * 1000000, first_at = 0;
-    uint64_t last_ns = clock_ns(CLOCK_MONOTONIC);
+    uint64_t first_ns = 0, last_ns = clock_ns(CLOCK_MONOTONIC);
     double oldest_ms = 0, oldest_s = 0;
     struct samples ages = {0};
     struct seen seen = {0};
-    for (bool closed = false;;) {
+    for (uint64_t wanted = UINT64_MAX;;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(client, 20);
         uint64_t now = clock_ns(CLOCK_REALTIME), passed = clock_ns(CLOCK_MONOTONIC);
         if (message == NULL || message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            closed = closed || input_closed();
+            wanted = expected(wanted);
             if (message != NULL)
                 rd_kafka_message_destroy(message);
-            if (closed && passed - last_ns > SILENCE_NS)
+            double silent_s = (double)(passed - last_ns) / 1e9;
+            if (wanted != UINT64_MAX && silent_s > (seen.events >= wanted ? MORE_S : SILENCE_S))
                 break;
             continue;
         }
@@ -145,6 +153,7 @@ int main(int argc, char **argv)
         note(&seen, number_after(message, "\"n\""));
         rd_kafka_message_destroy(message);
         last_ns = passed;
+        first_ns = first_ns == 0 ? passed : first_ns;
         first_at = first_at == 0 ? at : first_at;
         if (at < first_at + skip_ns)
             continue;
@@ -156,10 +165,10 @@ int main(int argc, char **argv)
         }
     }
     printf("{\"events\": %" PRIu64 ", \"doubles\": %" PRIu64 ", \"p50\": %.2f, \"p95\": %.2f, "
-           "\"p99\": %.2f, \"p999\": %.2f, \"max\": %.2f, \"max_at_s\": %.1f, \"cpu\": %.3f}\n",
+           "\"p99\": %.2f, \"p999\": %.2f, \"max\": %.2f, \"max_at_s\": %.1f, ",
            seen.events, seen.doubles, samples_percentile(&ages, 50), samples_percentile(&ages, 95),
-           samples_percentile(&ages, 99), samples_percentile(&ages, 99.9), oldest_ms, oldest_s,
-           cpu_s());
+           samples_percentile(&ages, 99), samples_percentile(&ages, 99.9), oldest_ms, oldest_s);
+    printf("\"seconds\": %.3f, \"cpu\": %.3f}\n", (double)(last_ns - first_ns) / 1e9, cpu_s());
     rd_kafka_consumer_close(client);
     rd_kafka_destroy(client);
     samples_free(&ages);
