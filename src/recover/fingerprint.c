@@ -28,6 +28,18 @@
     "JOIN pg_catalog.pg_inherits i ON i.inhparent = id), "                                         \
     "above(id) AS (SELECT oid FROM routed UNION SELECT i.inhparent FROM above "                    \
     "JOIN pg_catalog.pg_inherits i ON i.inhrelid = id), "
+/* Of a table without primary key another unique index may become the key without a word in the
+ * stream, by its new name or by CLUSTER; see source_keys.c for the order. By columns, for REINDEX
+ * makes another index of it. */
+#define KEYS_SQL                                                                                   \
+    "SELECT substr(encode(sha256(string_agg(k, ',' ORDER BY k)::bytea), 'hex'), 1, 32) FROM ("     \
+    "SELECT DISTINCT ON (i.indrelid) format('%%s %%s %%s', i.indrelid, i.indnkeyatts, i.indkey) "  \
+    "AS k FROM near JOIN pg_catalog.pg_index i ON i.indrelid = near.oid "                          \
+    "JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "                                          \
+    "WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL "           \
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_index p WHERE p.indrelid = near.oid "               \
+    "AND p.indisprimary) "                                                                         \
+    "ORDER BY i.indrelid, NOT i.indisclustered, c.relname) x"
 #define LINES_SQL                                                                                  \
     NEAR_SQL                                                                                       \
     "spaces AS (%s), "                                                                             \
@@ -62,7 +74,7 @@
     "SELECT text, substr(encode(sha256(convert_to(text, "                                          \
     "CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' "       \
     "END)), "                                                                                      \
-    "'hex'), 1, 32), %s FROM ("                                                                    \
+    "'hex'), 1, 32), %s, (" KEYS_SQL ") FROM ("                                                    \
     "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), '') AS text "           \
     "FROM (SELECT replace(line, E'\\n', '\\n') AS line FROM lines) x) y"
 #define NO_SPACES_SQL                                                                              \
@@ -241,6 +253,7 @@ int fingerprint_take(struct pg_connection *sql, const char *publication, const c
         out->text = arena_copy(arena, pg_result_cell(r, 0, 0));
         snprintf(out->id.hash, sizeof out->id.hash, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 1)));
         lsn_parse(pg_result_cell(r, 0, 2), &out->end_lsn);
+        snprintf(out->keys, sizeof out->keys, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 3)));
     }
     pg_result_free(r);
     buf_fini(&schemas);

@@ -29,6 +29,9 @@ struct fingerprint {
      * before the look. */
     uint64_t behind_lsn;
     uint64_t end_lsn; /* from after the look: what it has seen ends before this */
+    /* Which columns are the key of routed tables without a primary key, of which the stream does
+     * not tell; no part of the text, for it decides about no row. */
+    char keys[33];
 };
 
 /* The next number of a snapshot's text, "xmin:xmax:xid,xid", of which it takes it off. */

@@ -92,20 +92,10 @@ static struct verdict_facts verdict_facts(const struct epoch *e)
     };
 }
 
-/* Where each row may take its CPU time of jq, only so many that the server, which waits a minute
- * for an answer, has one in half of that. */
-#define STEP_MS 30000
-#define STEP_CHANGES_MIN 8
-#define STEP_CHANGES_MAX 64
-
-static uint32_t step_changes(const struct epoch *e)
+/* jq takes its time, for one row and for many. */
+static void meanwhile(void *epoch)
 {
-    int64_t changes = STEP_MS / e->config->delivery.jq_cpu_ms;
-    if (!router_looks_ahead(e->router))
-        return 0;
-    if (changes > STEP_CHANGES_MAX)
-        return STEP_CHANGES_MAX;
-    return changes < STEP_CHANGES_MIN ? STEP_CHANGES_MIN : (uint32_t)changes;
+    reader_meanwhile(&((struct epoch *)epoch)->reader, clock_monotonic_us());
 }
 
 static void make_loops(struct epoch *e)
@@ -148,10 +138,11 @@ static void make_loops(struct epoch *e)
         .start = e->opening.found.progress.position,
         .stall_us = delivery->transaction_timeout_ms * US_PER_MS / 4,
         .patient = relay->lessons.patient,
-        .step_changes = step_changes(e),
+        .clock_us = router_looks_ahead(e->router) ? clock_monotonic_us : NULL,
         .now_us = clock_monotonic_us(),
     };
     reader_init(&e->reader, &reader);
+    router_meanwhile(e->router, meanwhile, e);
     pace_begin(&relay->pace, delivery->memory_limit, delivery->transaction_timeout_ms * US_PER_MS,
                clock_monotonic_us());
     struct writer_options writer = {
@@ -304,6 +295,17 @@ static void end_for_change(struct epoch *e)
     reader_end_with(&e->reader, &changed);
 }
 
+/* The stream does not tell of it, and the next open asks anew. */
+static void end_for_keys(struct epoch *e)
+{
+    struct error moved = ERROR_INIT;
+    if (e->reader.failure.kind != ERROR_NONE || e->reader.phase == READER_DRAINING)
+        return;
+    (void)error_retry(&moved, REASON_PUBLICATION_CHANGED,
+                      "other columns are the key of a table than before; the next open asks which");
+    reader_end_with(&e->reader, &moved);
+}
+
 static struct lookout_guard guard_at_hand(const struct epoch *e)
 {
     const struct reader_guard *met = &e->reader.guard;
@@ -337,6 +339,8 @@ static void heed_lookout(struct epoch *e)
         end_for_change(e);
     else if (guarded)
         heed_guard(e);
+    else if (lookout_keys_moved(&e->relay->lookout))
+        end_for_keys(e);
 }
 
 /* A look may have answered before the reader asked: then nobody would wake it. */
@@ -475,6 +479,7 @@ void epoch_close(struct epoch *e)
     source_close(e->source, 0);
     origin_close(e->opening.ends.origin);
     if (e->made) {
+        router_meanwhile(e->router, NULL, NULL);
         reader_fini(&e->reader);
         writer_fini(&e->writer);
     }

@@ -103,6 +103,8 @@ void lookout_begin(struct lookout *l, const struct progress_fingerprint *recorde
     l->epoch++;
     l->recorded = known ? *recorded : (struct progress_fingerprint){.lsn = 0};
     l->asked = false;
+    memcpy(l->keys, now->keys, sizeof l->keys);
+    l->keys_moved = false;
     l->looked_clean = false;
     l->ahead.xid = 0;
     l->ripening.next_xid = 0;
@@ -137,6 +139,14 @@ bool lookout_changed(struct lookout *l)
     bool changed = l->changed;
     pthread_mutex_unlock(&l->mutex);
     return changed;
+}
+
+bool lookout_keys_moved(struct lookout *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool moved = l->keys_moved;
+    pthread_mutex_unlock(&l->mutex);
+    return moved;
 }
 
 /* A place at which the guard's transaction was not over: where all that has been touched since is
@@ -355,6 +365,7 @@ void lookout_tell(struct lookout *l, uint64_t epoch, const struct fingerprint *s
     if (known && strcmp(l->recorded.hash, seen->id.hash) != 0) {
         note_change(l, seen->end_lsn, seen->text, span_null());
     } else if (known) {
+        l->keys_moved |= strcmp(l->keys, seen->keys) != 0;
         take_same(l, seen);
         look_for_more(l, seen);
         if (touched != NULL)

@@ -39,6 +39,8 @@ struct lookout {
     struct progress_fingerprint recorded; /* of the epoch; hash empty: there is none */
     struct buf text;                      /* of the newest recorded hash; kept over epochs */
     char text_hash[33];                   /* whose text that is */
+    char keys[33];                        /* as the open has seen them; fingerprint.keys */
+    bool keys_moved;                      /* a look of this epoch has seen others */
     struct lookout_ahead ahead;
     struct {
         uint64_t lsn;      /* becomes recorded.lsn once the transactions of its snapshot are over */
@@ -85,6 +87,9 @@ void lookout_end(struct lookout *lookout);
 /* Has the watch told anything since the last call? Costs a load where it has not. */
 bool lookout_news(struct lookout *lookout);
 bool lookout_changed(struct lookout *lookout);
+/* Are other columns the key of a table than at the open? Nothing is lost then; they must be asked
+ * for anew. */
+bool lookout_keys_moved(struct lookout *lookout);
 /* Partitions that an open has found gone, and passed; lsn: fingerprint.behind_lsn of its look.
  * Before a record is written that no longer knows them. */
 void lookout_gone(struct lookout *lookout, struct span oids, uint64_t lsn);

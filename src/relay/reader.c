@@ -11,6 +11,8 @@
 #include <inttypes.h>
 
 #define CHANGES_PER_STEP 4096
+/* Where changes may take long, a step has another one only below this. */
+#define STEP_US (INT64_C(200) * 1000)
 /* A transaction that the server sends so long after its commit is part of a backlog. */
 #define BEHIND_US (INT64_C(1) * 1000000)
 #define NAP_MAX_US 10000
@@ -37,8 +39,6 @@ void reader_init(struct reader *reader, const struct reader_options *options)
         .sealed = options->start,
         .last_change_us = options->now_us,
     };
-    if (options->step_changes == 0)
-        reader->o.step_changes = CHANGES_PER_STEP;
     reader->o.seal.events_max = options->circuit->events_max;
     reader->o.seal.bytes_max = options->circuit->bytes_max;
     filler_init(&reader->filler, &options->fill);
@@ -419,12 +419,21 @@ static int take_end(struct reader *r, struct error *err)
     return 0;
 }
 
+/* A step that lasts: nobody was silent meanwhile, but who asked late. */
+static bool is_long(struct reader *r, int64_t began_us)
+{
+    if (r->o.clock_us == NULL)
+        return false;
+    r->last_change_us = r->o.clock_us();
+    return r->last_change_us - began_us >= STEP_US;
+}
+
 /* Takes changes until the input is dry, no batch is free, one is held or the step is long enough.
  */
 static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, struct error *err)
 {
     *input_empty = false;
-    for (uint32_t i = 0; i < r->o.step_changes && have_batch(r); i++) {
+    for (uint32_t i = 0; i < CHANGES_PER_STEP && have_batch(r); i++) {
         enum step got = source_next(r->o.source, now_us, &r->change, err);
         if (got != STEP_DONE) {
             /* Under a backlog that is no reason to end a Kafka transaction. Without one a commit
@@ -436,6 +445,8 @@ static int take_changes(struct reader *r, int64_t now_us, bool *input_empty, str
         if (r->phase != READER_TAKING || r->failure.kind != ERROR_NONE)
             return 0;
         seal_if_due(r, now_us, false);
+        if (is_long(r, now_us))
+            return 0;
     }
     return 0;
 }
@@ -593,6 +604,21 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
         wait_until(wait, r->last_change_us + r->o.stall_us);
 }
 
+static int keep_alive(struct reader *r, int64_t now_us, struct error *err)
+{
+    if (r->lost.kind != ERROR_NONE) {
+        *err = r->lost;
+        return -1;
+    }
+    return r->source_ended ? 0 : source_tick(r->o.source, now_us, err);
+}
+
+void reader_meanwhile(struct reader *r, int64_t now_us)
+{
+    if (r->lost.kind == ERROR_NONE && !r->source_ended)
+        (void)source_tick(r->o.source, now_us, &r->lost);
+}
+
 int reader_step(struct reader *r, int64_t now_us, struct wait *wait, struct error *err)
 {
     assert(wait != NULL && err != NULL);
@@ -600,7 +626,7 @@ int reader_step(struct reader *r, int64_t now_us, struct wait *wait, struct erro
     bool moved = take_returned(r, now_us);
     if (channel_finished(r->o.circuit->empty, err))
         return writer_ended(r, err);
-    if (!r->source_ended && source_tick(r->o.source, now_us, err) < 0)
+    if (keep_alive(r, now_us, err) < 0)
         return -1;
     if (moved)
         CRASH_POINT("C6");

@@ -1,8 +1,9 @@
 /* relay/reader: source → messages in a batch → the writer.
  *
  * reader_step() takes what the source has, fills batches and sends them to the writer; it takes
- * returned batches back and tells the source what may be confirmed (I1). It never sleeps and never
- * asks for the time. What becomes of a change is fill's, when a batch is sealed is seal's business.
+ * returned batches back and tells the source what may be confirmed (I1). It never sleeps, and asks
+ * for the time only where its options say whom. What becomes of a change is fill's, when a batch is
+ * sealed is seal's business.
  */
 #ifndef WALFERRY_RELAY_READER_H
 #define WALFERRY_RELAY_READER_H
@@ -30,8 +31,10 @@ struct reader_options {
     int64_t stall_us; /* nothing for so long inside a transaction of which a part is with the writer
                          closes the epoch; and so does a change that is held for so long */
     bool patient;     /* silence does not; the writer commits what it has */
-    /* Taken in one step at most, in which the server hears nothing; 0: as many as cost little. */
-    uint32_t step_changes;
+    /* The server hears nothing within a step. Where a change may take long, what says the time
+     * (monotonic), so that a step takes no other one once it has lasted a while; NULL: it ends by
+     * the number of its changes alone. */
+    int64_t (*clock_us)(void);
     int64_t now_us;
 };
 
@@ -86,6 +89,7 @@ struct reader {
     struct reader_guard guard; /* GUARDED: that it stopped at */
     uint32_t passed_xid;       /* whose guards are passed; 0: nobody's */
     bool source_ended;         /* it gives nothing more, and is not asked any more */
+    struct error lost;         /* of the source, found in the middle of a step; kind NONE: none */
     struct error failure;      /* returned once what precedes it is committed; kind NONE: none */
 };
 
@@ -95,6 +99,9 @@ void reader_fini(struct reader *reader);
 /* 0: call again as *wait says. 1: finished in order (all that was sealed is committed or dropped).
  * -1: the epoch must be closed; the writer's error arrives here, too. */
 int reader_step(struct reader *reader, int64_t now_us, struct wait *wait, struct error *err);
+/* In the middle of a step that waits for somebody: keeps the source alive. What is wrong with it is
+ * told by the next step. */
+void reader_meanwhile(struct reader *reader, int64_t now_us);
 /* GUARDED: what is published is what was; on behind the guard. all: the same is known of whatever
  * else its transaction tells. */
 void reader_pass_guard(struct reader *reader, bool all);

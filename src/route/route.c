@@ -331,6 +331,13 @@ bool router_looks_ahead(const struct router *router)
     return router->tools.cage != NULL;
 }
 
+void router_meanwhile(struct router *router, void (*meanwhile)(void *with), void *with)
+{
+    assert(router != NULL);
+    if (router_looks_ahead(router))
+        jq_cage_meanwhile(router->tools.cage, meanwhile, with);
+}
+
 bool router_has_room(const struct router *router)
 {
     assert(router != NULL);

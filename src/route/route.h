@@ -63,6 +63,9 @@ int router_next(struct router *router, struct event *event, struct error *err);
 bool router_looks_ahead(const struct router *router);
 /* May another change be looked at now? */
 bool router_has_room(const struct router *router);
+/* While jq is waited for, `meanwhile` is called several times a second; it may not ask the router.
+ * NULL: nobody is, as at first. */
+void router_meanwhile(struct router *router, void (*meanwhile)(void *with), void *with);
 /* Looks at a change that router_begin() is given later. Only of rows there is anything to ask. The
  * change may be another copy then, and the scratch arena is only used meanwhile. */
 void router_expect(struct router *router, const struct change *change, struct arena *scratch);

@@ -53,6 +53,13 @@ struct jq_cage *jq_cage_open(const struct jq_cage_options *options)
     return cage;
 }
 
+void jq_cage_meanwhile(struct jq_cage *cage, void (*meanwhile)(void *with), void *with)
+{
+    assert(cage != NULL);
+    cage->process.meanwhile = meanwhile;
+    cage->process.with = with;
+}
+
 static int end_worker(struct jq_cage *cage)
 {
     cage->rows = 0;

@@ -28,6 +28,9 @@ struct jq_cage_options {
 /* Starts nothing yet. */
 struct jq_cage *jq_cage_open(const struct jq_cage_options *options);
 void jq_cage_close(struct jq_cage *cage); /* NULL is legal */
+/* Who is called, several times a second, while an answer is awaited; may not ask the cage. NULL:
+ * nobody, as at first. */
+void jq_cage_meanwhile(struct jq_cage *cage, void (*meanwhile)(void *with), void *with);
 
 /* Compiles a program; *number names it from then on. ERROR_STOP, EXIT_USAGE, "bad_jq", text
  * "line 2, column 7: what"; ERROR_RETRY, "jq_worker". */

@@ -18,6 +18,8 @@
 
 /* What is read at once; an answer that is larger goes by. */
 #define SAID_BYTES (64 * (size_t)1024)
+/* Whoever has something to do while it is waited for is called so often. */
+#define MEANWHILE_MS 100
 
 /* ---- The process ---- */
 
@@ -163,6 +165,19 @@ static size_t untaken(const struct jq_process *p)
     return p->said.len - p->taken;
 }
 
+/* False: nothing came of it for so long. */
+static bool wait_for(const struct jq_process *p, short events, int patience_ms)
+{
+    struct pollfd wait = {.fd = p->fd, .events = events};
+    for (int left_ms = patience_ms; left_ms > 0; left_ms -= MEANWHILE_MS) {
+        if (poll(&wait, 1, left_ms < MEANWHILE_MS ? left_ms : MEANWHILE_MS) != 0)
+            return true;
+        if (p->meanwhile != NULL)
+            p->meanwhile(p->with);
+    }
+    return false;
+}
+
 /* Waits for bytes, and gives the process meanwhile what it takes. */
 static enum talk receive(struct jq_process *p, size_t limit, int patience_ms, char *to, size_t size,
                          size_t *got)
@@ -177,8 +192,7 @@ static enum talk receive(struct jq_process *p, size_t limit, int patience_ms, ch
             return TALK_ENDED;
         jq_process_send(p, limit);
         bool unsent = p->sent < p->first + limit;
-        struct pollfd wait = {.fd = p->fd, .events = unsent ? POLLIN | POLLOUT : POLLIN};
-        if (poll(&wait, 1, patience_ms) == 0)
+        if (!wait_for(p, unsent ? POLLIN | POLLOUT : POLLIN, patience_ms))
             return TALK_SILENT;
     }
 }

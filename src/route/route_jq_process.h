@@ -22,6 +22,8 @@ struct jq_process {
     size_t sent;      /* the bytes below this were given to the process */
     struct buf said;  /* what nobody has taken begins at: */
     size_t taken;
+    void (*meanwhile)(void *with); /* called again and again while it is waited for; NULL: nobody */
+    void *with;
 };
 
 struct jq_process_options {

@@ -397,21 +397,72 @@ static void without_a_batch_nothing_is_taken_but_the_source_lives(void **state)
     assert_int_equal(metrics_get(b->metrics, METRIC_BATCHES_IN_FLIGHT), 3);
 }
 
-/* Between two of them it answers the server, however long a change takes. */
+static int64_t each_change_takes_us, time_us;
+
+static int64_t slow_clock(void)
+{
+    return time_us += each_change_takes_us;
+}
+
+/* Between two of them it answers the server, however many there are and however long one takes. */
 static void a_step_has_an_end_where_changes_take_long(void **state)
 {
     struct reader_bench *b = *state;
-    b->options.step_changes = 3;
+    b->options.clock_us = slow_clock;
     bench_start(b);
+    time_us = b->now_us;
+    each_change_takes_us = 70000;
     script_transaction(&b->source, 0x1100, 5);
     assert_int_equal(bench_step(b), 0);
     assert_int_equal(b->source.next, 3);
+    b->now_us = time_us;
     uint32_t ticks = b->source.ticks;
     assert_null(bench_take(b));
     assert_int_equal(bench_step(b), 0);
     assert_int_equal(b->source.ticks, ticks + 1);
     assert_int_equal(b->source.next, 6);
     sealed(b, stepped(b), "[1 2 3 4 5] 1110/0");
+}
+
+/* One change that outlasts what may be silent, and nothing behind it yet: nobody has stalled. */
+static void a_slow_change_is_no_stall(void **state)
+{
+    struct reader_bench *b = *state;
+    b->options.clock_us = slow_clock;
+    each_change_takes_us = 1;
+    time_us = b->now_us;
+    bench_start(b);
+    script_transaction(&b->source, 0x1100, BENCH_EVENTS + 1);
+    b->source.count -= 2; /* neither its last row nor its COMMIT has come yet */
+    assert_int_equal(bench_step(b), 0);
+    each_change_takes_us = 10 * BENCH_STALL_US;
+    b->source.count++;
+    assert_int_equal(bench_step(b), 0);
+    b->now_us = time_us;
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += BENCH_STALL_US - 1;
+    assert_int_equal(bench_step(b), 0);
+    b->now_us += 1;
+    assert_int_equal(bench_step(b), -1);
+    assert_string_equal(reason_slug(b->err.reason), "stalled");
+}
+
+/* Who waits within a step keeps the source alive; what is found then ends the next one. */
+static void the_source_is_kept_alive_in_a_step(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    assert_int_equal(bench_step(b), 0);
+    uint32_t ticks = b->source.ticks;
+    reader_meanwhile(&b->reader, b->now_us);
+    assert_int_equal(b->source.ticks, ticks + 1);
+    error_retry(&b->source.tick_failure, REASON_TIMEOUT, "gone");
+    reader_meanwhile(&b->reader, b->now_us);
+    reader_meanwhile(&b->reader, b->now_us);
+    assert_int_equal(b->source.ticks, ticks + 2);
+    b->source.tick_failure = ERROR_INIT;
+    assert_int_equal(bench_step(b), -1);
+    assert_string_equal(b->err.text, "gone");
 }
 
 static void being_slow_ourselves_is_no_stall(void **state)
@@ -711,6 +762,8 @@ int main(void)
         TEST(a_nap_is_an_empty_input_for_who_keeps_up),
         TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
         TEST(a_step_has_an_end_where_changes_take_long),
+        TEST(a_slow_change_is_no_stall),
+        TEST(the_source_is_kept_alive_in_a_step),
         TEST(being_slow_ourselves_is_no_stall),
         TEST(silence_with_a_part_out_is_a_stall),
         TEST(bytes_are_no_stall),

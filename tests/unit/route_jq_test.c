@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -539,6 +540,28 @@ static void test_bombs(void **state)
     }
 }
 
+static void count_call(void *count)
+{
+    ++*(int *)count;
+}
+
+/* However long a row takes, who must do something meanwhile can; a quick one calls nobody. */
+static void test_what_is_done_meanwhile(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int calls = 0;
+    set_up(&f, RELEASE, 800);
+    uint32_t quick = add(&f, "."), endless = add(&f, "def f: f; f");
+    jq_cage_meanwhile(f.cage, count_call, &calls);
+    assert_int_equal(ask(&f, JQ_NONE, endless, "0"), -1);
+    assert_true(calls >= 6); /* of 800 ms of CPU time */
+    jq_cage_meanwhile(f.cage, NULL, NULL);
+    assert_int_equal(ask(&f, JQ_NONE, endless, "0"), -1);
+    assert_int_equal(ask(&f, JQ_NONE, quick, "0"), 0);
+    tear_down(&f);
+}
+
 static void test_which_limit(void **state)
 {
     (void)state;
@@ -760,6 +783,15 @@ static pid_t child(void)
     return pid;
 }
 
+/* Until it is over: kill() only asks for it, and who still runs may answer. */
+static void end_child(void)
+{
+    pid_t pid = child();
+    siginfo_t info;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
 static void test_a_worker_that_is_killed(void **state)
 {
     (void)state;
@@ -788,7 +820,7 @@ static void test_a_worker_that_dies_at_its_start(void **state)
     set_up(&f, path, 1000);
     uint32_t program = add(&f, "{n}");
     expect_rows(&f, JQ_NONE, program);
-    assert_int_equal(kill(child(), SIGKILL), 0);
+    end_child();
     assert_int_equal(unlink(path), 0);
     FILE *file = fopen(path, "we");
     assert_non_null(file);
@@ -832,6 +864,7 @@ int main(void)
         cmocka_unit_test(test_reads),
         cmocka_unit_test(test_reads_of_two),
         cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_what_is_done_meanwhile),
         cmocka_unit_test(test_which_limit),
         cmocka_unit_test(test_many_rows_and_large_ones),
         cmocka_unit_test(test_one_of_many),
