@@ -118,7 +118,7 @@ static void write_error(struct json_writer *w, const struct error *err, const st
 static void print_json(const struct answer *answer, const struct error *err)
 {
     struct span said = buf_span(&answer->out);
-    if (err->kind == ERROR_NONE && said.len > 0 && said.ptr[0] == '{') {
+    if (answer->printed || (err->kind == ERROR_NONE && said.len > 0 && said.ptr[0] == '{')) {
         answer_print(&answer->out);
         return;
     }

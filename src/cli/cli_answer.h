@@ -14,6 +14,7 @@ struct answer {
     struct log log;
     atomic_bool stop; /* set by SIGINT and SIGTERM */
     struct buf out;
+    bool printed;                   /* the beginning of the answer, of which `out` is the end */
     struct command_options options; /* for operate/ */
 };
 

@@ -2,6 +2,17 @@
  * become of it. */
 #include "cli/cli_answer.h"
 
+#include <stdio.h>
+
+static bool print_part(void *of)
+{
+    struct answer *answer = of;
+    answer_print(&answer->out);
+    buf_reset(&answer->out);
+    answer->printed = true;
+    return ferror(stdout) == 0;
+}
+
 static int read_them(struct answer *answer, const struct letter_filter *filter, struct error *err)
 {
     uint64_t found = 0;
@@ -11,8 +22,9 @@ static int read_them(struct answer *answer, const struct letter_filter *filter, 
         error_hint(err, "leave out --all and --admin-connection");
         return EXIT_OK;
     }
-    (void)relay_dead_letters(&answer->options, filter, &found, err);
-    return filter->values && found == 0 ? EXIT_NO : EXIT_OK;
+    const struct answer_printer printer = {print_part, answer};
+    int result = relay_dead_letters(&answer->options, filter, &printer, &found, err);
+    return result == 1 || (filter->values && found == 0) ? EXIT_NO : EXIT_OK;
 }
 
 static int order(struct answer *answer, const struct letter_filter *filter, struct error *err)

@@ -4,7 +4,7 @@
 
 #include "base/table.h"
 #include "base/time.h"
-#include "base/utf8.h"
+#include "json/json_read.h"
 #include "json/json_write.h"
 #include "model/header_name.h"
 #include "types/types.h"
@@ -13,10 +13,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* So much of an answer is printed at once. */
+#define PART_BYTES (64 * (size_t)1024)
+
 struct answer {
     const struct command_options *o;
     const struct letter_filter *filter;
+    const struct answer_printer *printer;
+    bool printed;
     struct json_writer json;
+    struct buf spare;
     struct arena scratch;
     struct arena marks;
     struct table done; /* id, NUL, route of letters that were sent again or dropped */
@@ -85,6 +91,44 @@ static bool is_open(struct answer *a, const struct kafka_letter *letter)
 
 /* ---- One object of JSON for all ---- */
 
+/* U+0080 to U+009F, C2 80 to C2 9F, move a terminal's cursor as those below U+0020 do. */
+static bool is_c1(struct span text, size_t at)
+{
+    return (unsigned char)text.ptr[at] == 0xC2 && at + 1 < text.len &&
+           (unsigned char)text.ptr[at + 1] >= 0x80 && (unsigned char)text.ptr[at + 1] < 0xA0;
+}
+
+/* What stands behind `from` is JSON, and so those below U+0020 stand between its values alone, and
+ * the others in its strings. */
+static void escape_controls(struct buf *out, size_t from, struct buf *spare)
+{
+    buf_reset(spare);
+    buf_add(spare, (struct span){out->ptr + from, out->len - from});
+    out->len = from;
+    struct span text = buf_span(spare);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool c1 = is_c1(text, i);
+        i += c1 ? 1 : 0;
+        if (c1 || c == 0x7F)
+            buf_add_format(out, "\\u%04x", (unsigned)(unsigned char)text.ptr[i]);
+        else
+            buf_add_char(out, c < ' ' ? ' ' : (char)c);
+    }
+}
+
+/* A relay writes JSON; anybody may write anything. */
+static void write_value(struct answer *a, struct span value)
+{
+    struct json_tree *tree = NULL;
+    struct error none = ERROR_INIT;
+    if (json_tree_parse(value, &tree, &none) == 0)
+        json_write_member_raw(&a->json, "value", value);
+    else
+        json_write_member_string(&a->json, "value", value);
+    json_tree_free(tree);
+}
+
 static void write_json(struct answer *a, const struct kafka_letter *letter)
 {
     static const struct {
@@ -100,6 +144,7 @@ static void write_json(struct answer *a, const struct kafka_letter *letter)
                    {"truncated", HEADER_ERROR_TRUNCATED}};
     struct json_writer *w = &a->json;
     char at[TIME_TEXT_MAX];
+    size_t from = a->o->out->len;
     json_write_begin_object(w);
     json_write_member_i64(w, "partition", letter->partition);
     json_write_member_i64(w, "offset", letter->offset);
@@ -109,24 +154,22 @@ static void write_json(struct answer *a, const struct kafka_letter *letter)
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         json_write_member_string(w, members[i].member,
                                  kafka_letter_header(letter, members[i].header));
-    if (a->filter->values && letter->value.ptr != NULL &&
-        utf8_is_valid(letter->value.ptr, letter->value.ptr + letter->value.len))
-        json_write_member_raw(w, "value", letter->value);
+    if (a->filter->values && letter->value.ptr != NULL)
+        write_value(a, letter->value);
     json_write_end_object(w);
+    escape_controls(a->o->out, from, &a->spare);
 }
 
 /* ---- Lines ---- */
 
-/* What stands in a terminal must not move its cursor; U+0080 to U+009F (C2 80 to C2 9F) do that,
- * too. */
+/* What stands in a terminal must not move its cursor. */
 static void add_printable(struct buf *out, struct span text)
 {
     if (text.ptr == NULL)
         buf_add_char(out, '-');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        unsigned char behind = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
-        bool c1 = c == 0xC2 && behind >= 0x80 && behind < 0xA0;
+        bool c1 = is_c1(text, i);
         buf_add_char(out, c < ' ' || c == 0x7F || c1 ? '?' : text.ptr[i]);
         i += c1 ? 1 : 0;
     }
@@ -167,6 +210,14 @@ static void write_lines(struct answer *a, const struct kafka_letter *letter)
 
 /* ---- All ---- */
 
+static bool print_part(struct answer *a)
+{
+    if (a->o->out->len < PART_BYTES)
+        return true;
+    a->printed = true;
+    return a->printer->print(a->printer->with);
+}
+
 static int read_all(struct answer *a, struct kafka_letters *letters, uint64_t *found,
                     struct error *err)
 {
@@ -181,45 +232,73 @@ static int read_all(struct answer *a, struct kafka_letters *letters, uint64_t *f
         else
             write_lines(a, &letter);
         arena_reset(&a->scratch);
+        if (!print_part(a))
+            return 1;
     }
     return got;
 }
 
-int relay_dead_letters(const struct command_options *o, const struct letter_filter *filter,
-                       uint64_t *found, struct error *err)
+static void begin_json(struct answer *a, const char *topic)
 {
-    assert(filter != NULL && found != NULL);
+    json_write_begin_object(&a->json);
+    json_write_member_text(&a->json, "dead_letter_topic", topic);
+    json_write_name(&a->json, "letters");
+    json_write_begin_array(&a->json);
+}
+
+/* What was printed cannot be taken back. */
+static void end_json(struct answer *a, const struct error *err)
+{
+    struct json_writer *w = &a->json;
+    if (err->kind != ERROR_NONE && !a->printed) {
+        buf_reset(a->o->out);
+        return;
+    }
+    json_write_end_array(w);
+    if (err->kind != ERROR_NONE) {
+        json_write_name(w, "error");
+        json_write_begin_object(w);
+        json_write_member_text(w, "kind", error_kind_name(err->kind));
+        json_write_member_text(w, "reason", reason_slug(err->reason));
+        json_write_member_text(w, "text", err->text);
+        json_write_end_object(w);
+    }
+    json_write_end_object(w);
+    buf_add_char(a->o->out, '\n');
+}
+
+static int answer_all(struct answer *a, const struct kafka_options *kafka, uint64_t *found,
+                      struct error *err)
+{
+    struct kafka_letters *letters = NULL;
+    if (read_marks(a, kafka, err) < 0 || kafka_letters_open(kafka, &letters, err) < 0)
+        return -1;
+    if (a->o->json)
+        begin_json(a, kafka->letter_topic);
+    int result = read_all(a, letters, found, err);
+    if (a->o->json)
+        end_json(a, err);
+    else if (result == 0 && *found == 0)
+        command_say(a->o->out, "no such dead letters in %s", kafka->letter_topic);
+    kafka_letters_close(letters);
+    return result;
+}
+
+int relay_dead_letters(const struct command_options *o, const struct letter_filter *filter,
+                       const struct answer_printer *printer, uint64_t *found, struct error *err)
+{
+    assert(filter != NULL && found != NULL && printer->print != NULL);
     struct kafka_options kafka = relay_kafka_options(o->config, o->log, o->stop);
     kafka.letter_topic = o->config->dead_letter.topic.text;
-    struct kafka_letters *letters = NULL;
-    struct answer a = {.o = o, .filter = filter, .json = json_writer(o->out)};
+    struct answer a = {.o = o, .filter = filter, .printer = printer, .spare = BUF_EMPTY};
+    a.json = json_writer(o->out);
     *found = 0;
     arena_init(&a.scratch, 4096, 4096);
     arena_init(&a.marks, 4096, 4096);
     table_init(&a.done, &a.marks);
-    if (read_marks(&a, &kafka, err) < 0 || kafka_letters_open(&kafka, &letters, err) < 0) {
-        arena_fini(&a.scratch);
-        arena_fini(&a.marks);
-        return -1;
-    }
-    if (o->json) {
-        json_write_begin_object(&a.json);
-        json_write_member_text(&a.json, "dead_letter_topic", kafka.letter_topic);
-        json_write_name(&a.json, "letters");
-        json_write_begin_array(&a.json);
-    }
-    int result = read_all(&a, letters, found, err);
-    if (o->json) {
-        json_write_end_array(&a.json);
-        json_write_end_object(&a.json);
-        buf_add_char(o->out, '\n');
-    } else if (result == 0 && *found == 0) {
-        command_say(o->out, "no such dead letters in %s", kafka.letter_topic);
-    }
-    if (result < 0 && o->json)
-        buf_reset(o->out);
+    int result = answer_all(&a, &kafka, found, err);
     arena_fini(&a.scratch);
     arena_fini(&a.marks);
-    kafka_letters_close(letters);
+    buf_fini(&a.spare);
     return result;
 }

@@ -87,9 +87,16 @@ struct letter_filter {
     const char *route; /* name */
     bool values;       /* what is in them, too */
 };
-/* `dead-letter list` and `show`. *found: how many. */
+/* Prints what is in options->out and empties it. False: nobody reads it any more. */
+struct answer_printer {
+    bool (*print)(void *with);
+    void *with;
+};
+/* `dead-letter list` and `show`. *found: how many. What does not fit into some 64 KB is printed
+ * meanwhile; an error behind that is told in the answer, too, which is whole JSON all the same.
+ * 1: nobody read it to its end. */
 int relay_dead_letters(const struct command_options *options, const struct letter_filter *filter,
-                       uint64_t *found, struct error *err);
+                       const struct answer_printer *printer, uint64_t *found, struct error *err);
 /* `dead-letter retry` and `drop`: of one key, of one id, or all; route NULL: of any. */
 struct letter_order {
     struct letter_filter which;
