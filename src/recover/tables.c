@@ -369,6 +369,9 @@ static int check_columns(struct pg_connection *sql, const struct config_relay *c
     if (lack.must_be != NULL) {
         refuse(config, &at, REASON_COLUMN_TYPE, err, "needs %s in column %.*s", lack.must_be,
                SPAN_ARG(lack.column));
+        if (config->routes.items[lack.route].as == ROUTE_CHANGE)
+            return error_hint(err, "change its type, or leave it out by "
+                                   "debezium.column_exclude_list");
         return error_hint(err, "map another column, or change its type");
     }
     refuse(config, &at, REASON_COLUMN_MISSING, err, "has no column %.*s", SPAN_ARG(lack.column));

@@ -231,6 +231,7 @@ static enum route_made event_of_row(struct router *router, const struct plan_mat
     error_data(err, REASON_COLUMN_MISSING, "%s has no column %.*s, which route %s needs",
                route_row_name(change, name), SPAN_ARG(match->route->fields.names[match->missing]),
                match->route->name);
+    error_hint(err, "map the column that it has under routes[].columns, or mend the template");
     return ROUTE_FAILED;
 }
 

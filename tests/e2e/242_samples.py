@@ -119,6 +119,7 @@ def words(case):
                  "change 2: delete public.outbox\n  no route takes this operation",
                  "change 3: insert public.elsewhere\n  no route takes it", "by route keyed"):
         assert text in out, out
+    hints(case)
     for changes, text in WRONG:
         code, _, err = sample(case, relay, changes)
         assert code == 2 and text in err, (code, err, text)
@@ -126,6 +127,32 @@ def words(case):
     assert code == 2 and "give one of them" in err, err
     code, _, err = relay.run("check", "--sample", "/nowhere")
     assert code == 2 and "/nowhere: No such file" in err, err
+
+
+def hints(case):
+    """What keeps a row from being published comes with what mends it."""
+    common = {"from": KEYED, "topic": "t", "as": "event", "continue": True}
+    masked = {"name": "masked", "from": KEYED, "as": "change", "topic": "t",
+              "debezium": {"column_mask_with_length_chars": {"4": "public.keyed.id"}}}
+    relay = case.relay({"routes": [
+        dict(common, name="bare", key="{id}", type="T", jq=".after.id"),
+        dict(common, name="keyless", key="{nope}", type="T"), masked]}, name="hints")
+    code, out, _ = sample(case, relay, [{"op": "insert", "table": "keyed", "key": ["id"], "types": TYPES,
+                                         "after": {"id": 1, "total": "1", "note": "n"}}])
+    assert code == 1, (code, out)
+    said = out.split("  route ")[1:]
+    assert len(said) == 3, out
+    for text, error, hint in zip(said, (
+            "bare cannot publish it: jq: it gives 1 where an object is needed",
+            "keyless cannot publish it: public.keyed has no column nope",
+            "masked cannot publish it: payload: column id of public.keyed is no text"), (
+                "have the program put it into an object", "map the column that it has",
+                "leave it out by debezium.column_exclude_list")):
+        assert text.startswith(error) and hint in text, (text, hint)
+    relay = case.relay({"routes": [masked]}, name="masked")
+    code, _, err = relay.run("check", "--connect")
+    assert code == 1 and "needs a text, because it is cut, masked or hashed" in err, (code, err)
+    assert "leave it out by debezium.column_exclude_list" in err, err
 
 
 with e2e.Case(sql="CREATE TABLE public.keyed (id int PRIMARY KEY, total numeric, note text)") as one:

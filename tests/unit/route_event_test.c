@@ -369,6 +369,7 @@ static void test_jq_gives_nothing_or_no_object(void **state)
     route_fixture_set(&t.f, "paid", "t");
     expect_error(&t, "jq_failed",
                  "jq: it gives 4711 where an object is needed, of a row of public.orders");
+    assert_non_null(strstr(t.f.err.hint, "put it into an object"));
     assert_int_equal(route_fixture_next(&t.f), 0);
     tear_down(&t);
 }
@@ -521,6 +522,7 @@ static void test_what_cannot_be_compiled(void **state)
     open_router(&t);
     expect_error(&t, "column_missing",
                  "public.orders has no column missing, which route outbox needs");
+    assert_non_null(strstr(t.f.err.hint, "mend the template"));
     tear_down(&t);
 }
 
