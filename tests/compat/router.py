@@ -1,10 +1,14 @@
-"""Debezium's EventRouter beside routes as: outbox: three tables of different shapes, each with a
-connector of its own, and one relay for all of them. Compared are topics, partitions, keys, values,
+"""Debezium's EventRouter beside routes as: outbox: five tables of different shapes, each with a
+connector of its own, and one relay for all but the one that ends. Compared are topics, partitions, keys, values,
 headers, and timestamps where a column says them.
 
 JSON that is expanded is compared as what it means, because EventRouter writes it anew. Of some it loses
 something, or all, or the connector ends where it is not told to go on: there walferry's value is the
 right one, what was written.
+
+The router makes a span of its own of a row with a tracing context, and writes that one's, where the SDK of
+OpenTelemetry is in its JVM; else nothing. walferry hands on the context as it is, so those headers are ours
+alone, and all else is equal. Under table.op.invalid.behavior: fatal an UPDATE ends both.
 """
 
 import json
@@ -26,15 +30,25 @@ CREATE TABLE ob.envelope (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), aggrega
     aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload jsonb, version int, ok bool, note text);
 CREATE TABLE ob.expanded (event uuid PRIMARY KEY DEFAULT gen_random_uuid(), topic varchar(255) NOT NULL,
     key bigint NOT NULL, type varchar(255) NOT NULL, body text, happened timestamp(3), part int);
-CREATE PUBLICATION dbz_outbox FOR TABLE ob.headers, ob.envelope, ob.expanded;
+CREATE TABLE ob.traced (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), aggregatetype varchar(255) NOT NULL,
+    aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload text, context text, note text);
+CREATE TABLE ob.fatal (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), aggregatetype varchar(255) NOT NULL,
+    aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload text);
+CREATE PUBLICATION dbz_outbox FOR TABLE ob.headers, ob.envelope, ob.expanded, ob.traced, ob.fatal;
 """
 
 
 def row(table, *values):
     columns = {"headers": "aggregatetype, aggregateid, type, payload, version, note",
                "envelope": "aggregatetype, aggregateid, type, payload, version, ok, note",
-               "expanded": "topic, key, type, body, happened, part"}[table]
+               "expanded": "topic, key, type, body, happened, part",
+               "traced": "aggregatetype, aggregateid, type, payload, context, note",
+               "fatal": "aggregatetype, aggregateid, type, payload"}[table]
     return "INSERT INTO ob.%s (%s) VALUES (%s)" % (table, columns, ", ".join(values))
+
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACING = ("traceparent", "tracestate")
 
 
 def text(value):
@@ -69,7 +83,14 @@ STATEMENTS = [row("headers", "'order.%s'" % kind, text(key), text("Placed"), tex
          "date_trunc('hour', localtimestamp) - %d.123 * interval '1 minute'" % number, str(number % 3))
      for number, body in enumerate(BODIES + LOSSY)] + [
     row("expanded", "'thing'", "-1", "'T'", "NULL", "NULL", "NULL"),
-    row("expanded", "'thing'", "-9", "'End'", "'%s'" % END, "NULL", "2")]
+    row("expanded", "'thing'", "-9", "'End'", "'%s'" % END, "NULL", "2"),
+] + [row("traced", "'Trip'", text(str(number)), "'T'", "'p'", text(context), "'n'")
+     for number, context in enumerate((None, "traceparent=" + PARENT, "traceparent=%s\ntracestate=a=1" % PARENT))] + [
+    row("traced", "'Trip'", "'end'", "'End'", text(END), "NULL", "NULL")]
+# Behind the END both have published; then the UPDATE, and what neither comes to any more.
+FATAL = [row("fatal", "'Trip'", text(str(number)), "'T'", text(payload))
+         for number, payload in enumerate(("p", "", END))]
+BEHIND = ["UPDATE ob.fatal SET type = 'U' WHERE aggregateid = '0'", row("fatal", "'Trip'", "'9'", "'T'", "'behind'")]
 
 # {table: (options of the transform, options of the connector, our route)}
 ROUTERS = {
@@ -100,7 +121,19 @@ ROUTERS = {
                      "timestamp": "happened"},
          "event_router": {"table_fields_additional_placement": "part:partition,type:header",
                           "table_expand_json_payload": True}}),
+    "traced": (
+        {"tracing.span.context.field": "context", "table.fields.additional.placement": "note:header",
+         "route.topic.replacement": "dbr_traced.${routedByValue}"},
+        {"value.converter": STRING},
+        {"topic": "wfr_traced.{aggregatetype}", "event_router": {
+            "tracing_span_context_field": "context", "table_fields_additional_placement": "note:header"}}),
+    "fatal": (
+        {"table.op.invalid.behavior": "fatal", "route.topic.replacement": "dbr_fatal.${routedByValue}"},
+        {"value.converter": STRING},
+        {"topic": "wfr_fatal.{aggregatetype}", "event_router": {"table_op_invalid_behavior": "fatal"}}),
 }
+# The one that ends has a relay for itself.
+RELAYS = {"wfr": [name for name in ROUTERS if name != "fatal"], "wff": ["fatal"]}
 
 
 def connector(server, name):
@@ -116,10 +149,10 @@ def connector(server, name):
         "key.converter": STRING}, **dict(options, **own))
 
 
-def config(server, broker):
-    routes = [dict({"name": name, "from": "ob." + name, "as": "outbox"}, **ours)
-              for name, (_, _, ours) in ROUTERS.items()]
-    return {"relay": "wfr", "source": {"connection": server.dsn()},
+def config(server, broker, relay_name):
+    routes = [dict({"name": name, "from": "ob." + name, "as": "outbox"}, **ROUTERS[name][2])
+              for name in RELAYS[relay_name]]
+    return {"relay": relay_name, "source": {"connection": server.dsn()},
             "kafka": {"bootstrap.servers": broker.bootstrap},
             "delivery": {"topics": {"partitions": 3}}, "routes": routes, "admin": {"listen": "off"}}
 
@@ -133,30 +166,51 @@ def play(binary, scratch, log=None):
         worker.start({"r_" + name: connector(server, name) for name in ROUTERS})
         process.wait_for("nobody streams", lambda: server.sql(
             "SELECT count(*) FROM pg_replication_slots WHERE active")[0][0] == len(ROUTERS), 120)
-        one = relay.Relay(binary, config(server, broker), scratch)
-        code, out, err = one.run("setup", timeout=120)
-        assert code == 0, out + err
-        one.start()
-        one.wait_log("epoch.opened", timeout=60)
-        for statement in STATEMENTS:
+        relays = [started(binary, config(server, broker, name), scratch) for name in RELAYS]
+        for statement in STATEMENTS + FATAL:
             server.sql(statement)
         for name in ROUTERS:
-            process.wait_for("%s does not end" % name, lambda: ended(worker, broker, name), 60, log=one.log)
+            process.wait_for("%s does not end" % name, lambda: ended(worker, broker, name), 60, log=relays[0].log)
+        end_fatally(server, worker, relays[1])
         found = {name: tuple(lines(broker, "%s_%s." % (side, name), name) for side in ("dbr", "wfr"))
                  for name in ROUTERS}
-        one.stop()
+        relays[0].stop()
         return found
+
+
+def started(binary, options, scratch):
+    one = relay.Relay(binary, options, scratch, name=options["relay"])
+    code, out, err = one.run("setup", timeout=120)
+    assert code == 0, out + err
+    one.start()
+    one.wait_log("epoch.opened", timeout=60)
+    return one
+
+
+def failure(worker, name):
+    """Why its task has ended; None: it runs."""
+    tasks = (worker.status("r_" + name) or {"tasks": []})["tasks"]
+    return next((task["trace"] for task in tasks if task["state"] == "FAILED"), None)
+
+
+def end_fatally(server, worker, one):
+    """An UPDATE ends the task and the relay, each saying why."""
+    for statement in BEHIND:
+        server.sql(statement)
+    process.wait_for("the router goes on", lambda: failure(worker, "fatal"), 60, log=worker.log)
+    assert "update" in failure(worker, "fatal").lower(), failure(worker, "fatal")
+    print("router fatal: %s" % [line for line in failure(worker, "fatal").splitlines() if "update" in line.lower()][0])
+    code = one.wait(60)
+    assert code == 5 and "invalid_operation" in one.log_text(), (code, one.log_text()[-2000:])
 
 
 def ended(worker, broker, name):
     """Both have published the last row."""
-    status = worker.status("r_" + name) or {"tasks": []}
-    failed = [task["trace"] for task in status["tasks"] if task["state"] == "FAILED"]
-    assert not failed, "%s: %s" % (name, failed[0])
+    assert failure(worker, name) is None, "%s: %s" % (name, failure(worker, name))
     topics = list(broker.admin().list_topics(timeout=10).topics)
     counts = [sum(records.count(broker.bootstrap, topic) for topic in topics
                   if topic.startswith("%s_%s." % (side, name))) for side in ("dbr", "wfr")]
-    return max(counts) >= sum("INTO ob.%s " % name in statement for statement in STATEMENTS)
+    return max(counts) >= sum("INTO ob.%s " % name in statement for statement in STATEMENTS + FATAL)
 
 
 def lines(broker, prefix, name):
@@ -181,6 +235,15 @@ def meaning(value):
         return value
 
 
+def tracing(record):
+    return [header for header in record[4] if header[0] in TRACING]
+
+
+# {key: the headers that walferry makes of the context}
+CONTEXTS = {"0": [], "1": [["traceparent", PARENT]],
+            "2": [["traceparent", PARENT], ["tracestate", "a=1"]], "end": []}
+
+
 def differences(name, wanted, got):
     """(what nobody meant, how many values the router loses something of)"""
     out, lossy = [], 0
@@ -191,6 +254,11 @@ def differences(name, wanted, got):
         ours = [record for record in ours if record[2] in there]
         lossy += len(lost)
         out += [(name + " lost", "", record) for record in lost if record[3] not in LOSSY]
+    if name == "traced":
+        out += [(name + " of its own", record, "") for record in theirs if tracing(record)]
+        out += [(name + " context", "", record) for record in ours if tracing(record) != CONTEXTS.get(record[2])]
+        for record in ours:
+            record[4] = [header for header in record[4] if header[0] not in TRACING]
     if len(theirs) != len(ours):
         out.append(("%d records, %d of walferry" % (len(theirs), len(ours)), "", ""))
     for one, other in zip(theirs, ours):
@@ -205,11 +273,12 @@ def differences(name, wanted, got):
 
 
 # So many of LOSSY are not what was written, and so many records there are.
-MET, COUNTS = 11, {"headers": 8, "envelope": 6, "expanded": 26}
+MET, COUNTS = 11, {"headers": 8, "envelope": 6, "expanded": 26, "traced": 4, "fatal": 3}
 
 
 def compare(binary):
     """Prints what is wrong; true where nothing is."""
+    assert set(COUNTS) == set(ROUTERS)
     with tempfile.TemporaryDirectory(prefix="wf-router-", dir="/tmp") as scratch:
         os.chmod(scratch, 0o755)
         found = play(binary, scratch)
