@@ -3,6 +3,13 @@
 
 #include <assert.h>
 
+char array_delimiter(const struct type *element)
+{
+    if (element->oid == TYPE_BOX)
+        return ';';
+    return element->debezium_form == DEBEZIUM_FORM_GEOMETRY ? ':' : ',';
+}
+
 struct array_reader array_reader(struct span text, char delimiter)
 {
     assert(text.ptr != NULL);

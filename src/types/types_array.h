@@ -7,6 +7,7 @@
 #define WALFERRY_TYPES_TYPES_ARRAY_H
 
 #include "base/arena.h"
+#include "model/type.h"
 
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ struct array_reader {
     bool fresh;       /* behind a "{": it may be closed at once */
 };
 
-/* delimiter: pg_type.typdelim, ';' for box and ',' for all others. */
+/* pg_type.typdelim: ';' of box, ':' of PostGIS' geometry and geography, ',' of all others. */
+char array_delimiter(const struct type *element);
 struct array_reader array_reader(struct span text, char delimiter);
 /* ELEMENT: *element is its text without quotes, in the text or the arena. */
 enum array_step array_reader_next(struct array_reader *reader, struct arena *arena,

@@ -145,7 +145,7 @@ static int write_array(struct json_writer *w, struct span text, const struct typ
                        int32_t modifier, const struct debezium_modes *modes, struct arena *scratch,
                        struct error *err)
 {
-    struct array_reader reader = array_reader(text, element->oid == TYPE_BOX ? ';' : ',');
+    struct array_reader reader = array_reader(text, array_delimiter(element));
     enum debezium_form form = form_of(element);
     int counted = 0;
     for (;;) {

@@ -4,6 +4,7 @@
  * that bytes are the arena's or the cell's and nothing else. */
 #include "types/types_internal.h"
 
+#include "types/types_array.h"
 #include "types/types_text.h"
 #include "types/types_time.h"
 
@@ -364,7 +365,7 @@ static int add_element(struct types_text *text, struct span *rest, const struct 
     }
     if (single_text(value, element, text->arena, &made, err) < 0)
         return -1;
-    text_add_element(text, made.bytes, element->oid == TYPE_BOX ? ';' : ',');
+    text_add_element(text, made.bytes, array_delimiter(element));
     return 0;
 }
 
@@ -382,7 +383,7 @@ static int array_text(struct span bytes, const struct type *element, struct aren
     for (int64_t i = 0; i < d.elements; i++) {
         int opened = brackets(&d, i);
         if (i > 0)
-            text_add_char(&text, element->oid == TYPE_BOX ? ';' : ',');
+            text_add_char(&text, array_delimiter(element));
         add_repeated(&text, '{', opened);
         if (add_element(&text, &rest, element, err) < 0)
             return -1;
