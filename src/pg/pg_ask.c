@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct pg_asker *pg_asker_open(struct pg_connection *connection)
 {
@@ -193,9 +194,21 @@ enum pg_answer pg_answer(struct pg_asker *a, struct error *err)
 
 void pg_asker_sqlstate(const struct pg_asker *a, char sqlstate[6])
 {
-    assert(a != NULL && sqlstate != NULL);
+    assert(a != NULL);
+    assert(sqlstate != NULL);
     const char *text = a->row != NULL ? PQresultErrorField(a->row, PG_DIAG_SQLSTATE) : NULL;
     snprintf(sqlstate, 6, "%s", text != NULL ? text : "");
+}
+
+bool pg_sqlstate_may_heal(const char *sqlstate)
+{
+    static const char *const classes[] = {"08",    "25", "40", "53", "55P",
+                                          "55006", "57", "58", "F0", "XX"};
+    assert(sqlstate != NULL && strlen(sqlstate) <= 5);
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)
+            return true;
+    return sqlstate[0] == '\0';
 }
 
 /* Behind an error the server skips the rest of what was asked: nothing is waited for here that is

@@ -34,6 +34,7 @@ struct found_origin {
     uint64_t retained_lsn;  /* the server keeps what lies behind it */
     uint64_t current_lsn;   /* the end of what was written */
     struct found_commands commands;
+    char waits[256]; /* for whom our session has waited for seconds: a lock; empty: for nobody */
 };
 
 struct found {

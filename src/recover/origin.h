@@ -73,8 +73,7 @@ struct origin_ops {
     /* Ends the holder's session, if it is a relay of this name under our role. */
     int (*evict)(struct origin *o, const struct found_holder *holder, bool *ended,
                  struct error *err);
-    /* Changes from found->progress on. The origin's session is the source's from then on, also
-     * where this fails. */
+    /* Changes from found->progress on. The session is the source's then, also where this fails. */
     int (*start)(struct origin *o, const struct found *found, int64_t now_us,
                  struct source **source, struct error *err);
     /* Writes its name, and once the record has a position through what it is read, into a record
@@ -117,7 +116,8 @@ struct origin_options {
     struct buf *out;         /* what prepare says to a person; may be NULL */
     uint64_t more_from;      /* all is old enough to be asked for from there on; 0: not known */
     struct source_end end;   /* of what start gives */
-    uint32_t patience;       /* how many time-outs of its server it waits for a sign; 0 is 1 */
+    struct finish_trouble *trouble; /* as in claim_options; who starts sets it */
+    uint32_t patience; /* how many time-outs of its server it waits for a sign; 0 is 1 */
 };
 
 /* The one that the configuration names; asks nobody. */

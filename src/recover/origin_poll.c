@@ -104,6 +104,8 @@ static int look(struct origin *base, struct found_origin *state, struct error *e
     buf_fini(&prev);
     buf_fini(&resume);
     buf_fini(&snapshot);
+    if (result == 0 && claims(o) && o->o.session == ORIGIN_SQL)
+        result = claim_look_waits(o, state, err);
     return result;
 }
 
@@ -218,6 +220,7 @@ static int start_claiming(struct origin_poll *o, const struct found *found, int6
                                           .window_rows = (uint32_t)poll->page_rows,
                                           .application = o->o.application,
                                           .channel = o->channel,
+                                          .trouble = o->o.trouble,
                                           .now_us = now_us};
     struct pg_connection *sql = o->base.sql;
     o->base.sql = NULL; /* the source's, even where it fails */
@@ -309,6 +312,8 @@ static void write_text(const struct origin *base, const struct found_origin *sta
     else
         command_say(out, "polling     every %" PRId64 " to %" PRId64 " ms, write-ahead log at %s",
                     poll->interval_ms, poll->idle_interval_ms, lsn_format(state->current_lsn, lsn));
+    if (state != NULL && state->waits[0] != '\0')
+        command_say(out, "waiting     %s", state->waits);
 }
 
 /* The members are the same whatever the mode. */

@@ -3,7 +3,8 @@
  *   origin_poll.c         the session, looking, taking a snapshot, starting, what is said of it
  *   origin_poll_judge.c   may a relay go on from its record on this server; pure
  *   origin_poll_tables.c  the polled tables: have they what polling needs
- *   origin_claim_tables.c the same of claimed ones */
+ *   origin_claim_tables.c the same of claimed ones
+ *   origin_claim_waits.c  who holds the lock that claiming waits for */
 #ifndef WALFERRY_RECOVER_ORIGIN_POLL_INTERNAL_H
 #define WALFERRY_RECOVER_ORIGIN_POLL_INTERNAL_H
 
@@ -38,6 +39,9 @@ int poll_load_tables(struct origin_poll *o, const struct router *router, struct 
 
 /* origin_claim_tables.c: the same into claimed. */
 int claim_load_tables(struct origin_poll *o, const struct router *router, struct error *err);
+
+/* origin_claim_waits.c: sets state->waits, from another session than that of the claims. */
+int claim_look_waits(struct origin_poll *o, struct found_origin *state, struct error *err);
 
 /* What both of them need: the routed tables in the order of their routes, and the oids of all, as
  * an array of SQL. */

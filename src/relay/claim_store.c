@@ -109,25 +109,13 @@ static int leave(struct claim_session *s, struct error *err)
     return pg_ask_on(s->asker, "ROLLBACK", err);
 }
 
-/* What heals by itself: the connection, conflicts, room, locks, an operator, the system. Classes of
- * SQLSTATE: PostgreSQL documentation, appendix A. */
-static bool may_heal(const char *sqlstate)
-{
-    static const char *const classes[] = {"08",    "25", "40", "53", "55P",
-                                          "55006", "57", "58", "F0", "XX"};
-    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
-        if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)
-            return true;
-    return sqlstate[0] == '\0';
-}
-
 /* A right or a table that is missing is refused at the next open, with its mend. */
 static enum step fail_answer(struct claim_session *s, struct error *err)
 {
     struct error cause = *err;
     struct error lost = ERROR_INIT;
     pg_asker_sqlstate(s->asker, s->base.refused_by);
-    if (may_heal(s->base.refused_by) || pg_ask_rollback(s->asker, &lost) < 0)
+    if (pg_sqlstate_may_heal(s->base.refused_by) || pg_ask_rollback(s->asker, &lost) < 0)
         return STEP_FAILED;
     s->payload = NULL;
     s->state = COMMITTING;

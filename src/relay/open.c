@@ -20,6 +20,7 @@ static struct origin *make_origin(const struct epoch *e)
                                            .application = e->relay->application,
                                            .end = e->relay->o.end,
                                            .more_from = lookout_more_from(&e->relay->lookout),
+                                           .trouble = &e->relay->finish_trouble,
                                            .patience = e->relay->lessons.patience};
     return origin_open(&options);
 }

@@ -27,8 +27,7 @@ struct relay {
     atomic_bool stop;
     atomic_int_fast64_t stop_us; /* monotonic time at which it was asked for; 0: not yet */
     int stop_fd;                 /* eventfd, readable from then on */
-    int reload_fd;
-    int done_fd;
+    int reload_fd, done_fd;
     int successor_fd; /* readable once another instance is known to have taken over */
 
     pthread_mutex_t mutex; /* config, next_config, board, watch's part of the board */
@@ -70,6 +69,7 @@ struct relay {
     struct pace pace;       /* how much the broker takes; the writer's while an epoch runs */
     struct lessons lessons; /* of the last epoch that was open */
     struct claim_trouble claim_trouble;
+    struct finish_trouble finish_trouble;
     struct kept_config *kept_configs; /* configs.c; under the mutex */
     const struct config_relay *used_configs[CONFIG_USERS];
     struct error result;

@@ -34,6 +34,7 @@ struct watch {
     bool uncleaned;   /* its last cleaning failed, and that was said */
     int64_t clean_us; /* when it is due again */
     char state[16];   /* of the origin, as it was logged last */
+    bool waits;       /* the relay's session waits for a lock, and that was said */
 };
 
 static void disconnect(struct watch *w)
@@ -142,6 +143,28 @@ static void clean_claims(struct watch *w)
     w->clean_us = deleted > 0 ? 0 : w->looked_us + WATCH_CLEAN_US;
 }
 
+/* Said once for each time that it waits. */
+static void tell_waits(struct watch *w, const struct found_origin *found)
+{
+    struct relay *relay = w->relay;
+    struct error waits = ERROR_INIT;
+    bool waited = w->waits;
+    w->waits = found->waits[0] != '\0';
+    if (w->waits == waited)
+        return;
+    if (waited) {
+        log_event(relay->o.log, LOG_INFO, "claim.waited", "detail",
+                  "the lock that claiming waited for is gone", NULL);
+        return;
+    }
+    (void)error_retry(&waits, REASON_LOCKED, "%s", found->waits);
+    (void)error_hint(&waits,
+                     "nothing is published until that transaction is over, because the order of a "
+                     "key would break; pg_terminate_backend(pid) or ROLLBACK PREPARED ends it");
+    log_error(relay->o.log, LOG_WARN, "claim.waits", &waits);
+    board_error(relay, &waits);
+}
+
 static int look(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
@@ -155,6 +178,7 @@ static int look(struct watch *w, struct error *err)
     board_origin(relay, &found);
     w->origin->ops->log_change(w->origin, w->state, &found);
     snprintf(w->state, sizeof w->state, "%s", found.state);
+    tell_waits(w, &found);
     if (look_out(w, err) < 0)
         return -1;
     clean_claims(w);

@@ -46,6 +46,13 @@ struct claim_table {
     const char *done;         /* what an UPDATE sets; NULL: DELETE */
 };
 
+/* What the server says against the finish of rows (a trigger that raises, a constraint) is tried
+ * again, an epoch for each try, and then ends the relay. Outlives the epochs. */
+struct finish_trouble {
+    char sqlstate[6]; /* of the last try that failed so */
+    uint32_t tries;   /* in a row; 0 once a finish has gone through */
+};
+
 struct claim_options {
     const struct claim_table *tables; /* in the order of the file; outlive the source */
     uint32_t table_count;
@@ -56,9 +63,10 @@ struct claim_options {
     uint32_t timeline;
     int64_t interval_us;
     int64_t idle_interval_us;
-    uint32_t window_rows;    /* at most */
-    const char *application; /* of the sessions that may be ended */
-    const char *channel;     /* as in poll_options */
+    uint32_t window_rows;           /* at most */
+    const char *application;        /* of the sessions that may be ended */
+    const char *channel;            /* as in poll_options */
+    struct finish_trouble *trouble; /* of the source; outlives it */
     int64_t now_us;
 };
 

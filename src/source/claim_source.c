@@ -10,10 +10,12 @@
 #include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     CLOSE_MS = 20,
-    FLUSHED_DELAYS = 4 /* one more than PostgreSQL says */
+    FLUSHED_DELAYS = 4, /* one more than PostgreSQL says */
+    FINISH_TRIES = 5
 };
 
 struct claim_source {
@@ -134,6 +136,67 @@ static int feed(struct claim_source *s, int64_t now_us, struct error *err)
     return 0;
 }
 
+/* ---- What the server refuses ---- */
+
+/* Behind the finish of each table what fails is put off until then, and is of any of them. */
+static void name_tables(const struct claim_source *s, struct buf *names)
+{
+    uint32_t before = s->question.ask == CLAIM_ASK_REDO ? 2 : 0;
+    uint32_t statement = pg_answer_statement(s->session.asker);
+    uint32_t tables = s->o.table_count;
+    bool one = statement >= before && statement - before < tables;
+    for (uint32_t i = one ? statement - before : 0; i < tables; i++) {
+        buf_add_text(names, names->len > 0 ? ", " : "");
+        poll_table_name(&s->o.tables[i].relation, names);
+        if (one)
+            return;
+    }
+}
+
+static int tell_refusal(const struct claim_source *s, const struct error *cause, struct error *err)
+{
+    const struct finish_trouble *t = s->o.trouble;
+    struct buf text = BUF_EMPTY, names = BUF_EMPTY;
+    name_tables(s, &names);
+    buf_add_format(&text, "the server refuses to finish claimed rows of %s: %s (%s)",
+                   buf_text(&names), cause->text, t->sqlstate);
+    if (t->tries < FINISH_TRIES)
+        error_retry(err, REASON_FINISH_REFUSED, "%s", buf_text(&text));
+    else
+        error_stop(err, REASON_FINISH_REFUSED, "%s", buf_text(&text));
+    buf_fini(&names);
+    buf_fini(&text);
+    return error_hint(err, "mend the trigger or the constraint that says so, then start again: "
+                           "rows that are not finished are not published, or the progress record "
+                           "names them, so that none is lost and none comes twice");
+}
+
+/* A right that is missing has a mend of its own. */
+static int on_failure(struct claim_source *s, struct error *err)
+{
+    struct finish_trouble *t = s->o.trouble;
+    struct error cause = *err;
+    char sqlstate[6];
+    bool finishes = s->question.ask == CLAIM_ASK_FINISH || s->question.ask == CLAIM_ASK_REDO;
+    pg_asker_sqlstate(s->session.asker, sqlstate);
+    if (!finishes || cause.reason == REASON_NO_PRIVILEGE || pg_sqlstate_may_heal(sqlstate))
+        return -1;
+    if (strcmp(t->sqlstate, sqlstate) != 0)
+        t->tries = 0;
+    memcpy(t->sqlstate, sqlstate, sizeof sqlstate);
+    t->tries++;
+    return tell_refusal(s, &cause, err);
+}
+
+/* A REDO that goes through may have found nothing to do, epoch after epoch. */
+static void on_end(struct claim_source *s, int64_t now_us)
+{
+    if (s->question.ask == CLAIM_ASK_FINISH)
+        s->o.trouble->tries = 0;
+    s->question.ask = CLAIM_ASK_NOTHING;
+    claim_feed_end(s->claim, now_us);
+}
+
 /* Feeds until there is a change: 1, or no more is there now: 0. */
 static int take_answer(struct claim_source *s, int64_t now_us, struct change *change,
                        struct error *err)
@@ -141,7 +204,7 @@ static int take_answer(struct claim_source *s, int64_t now_us, struct change *ch
     while (s->question.ask != CLAIM_ASK_NOTHING) {
         switch (pg_answer(s->session.asker, err)) {
         case PG_ANSWER_FAILED:
-            return -1;
+            return on_failure(s, err);
         case PG_ANSWER_WAIT:
             return 0;
         case PG_ANSWER_ROW:
@@ -149,8 +212,7 @@ static int take_answer(struct claim_source *s, int64_t now_us, struct change *ch
                 return -1;
             break;
         case PG_ANSWER_END:
-            s->question.ask = CLAIM_ASK_NOTHING;
-            claim_feed_end(s->claim, now_us);
+            on_end(s, now_us);
             break;
         }
         s->base.data_us = now_us;
@@ -301,6 +363,7 @@ int claim_source_open(struct pg_connection *connection, const struct claim_optio
                       struct source **source, bool *listens, struct error *err)
 {
     assert(connection != NULL && options != NULL);
+    assert(options->trouble != NULL);
     assert(source != NULL && listens != NULL && err != NULL);
     struct claim_source *s = calloc(1, sizeof *s);
     if (s == NULL)

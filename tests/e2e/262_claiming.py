@@ -78,11 +78,16 @@ def waits_for_a_lock(case, relay):
     first, second = insert(case, "a"), insert(case, "a")
     with other.cursor() as cursor:
         cursor.execute("UPDATE public.outbox SET payload = '{\"changed\": 1}' WHERE id = %s::uuid", (first,))
+    pid = other.get_backend_pid()
     case.start(relay)
-    time.sleep(1)
+    e2e.wait("who holds the lock", lambda: re.search(
+        r'claim\.waits.*for a lock on "?public"?."?outbox"?, which is held by process %d' % pid, relay.log_text()), 20)
+    assert "held by process %d" % pid in case.command(relay, "status")
     assert case.seen(0.2) >= 0 and first not in case.tail.ids and second not in case.tail.ids, "a lock was passed over"
     other.commit()
     case.drain(relay=relay)
+    e2e.wait("that it is gone", lambda: "claim.waited" in relay.log_text(), 10)
+    assert relay.log_text().count("claim.waits") == 1
     assert [event.value for event in case.tail.events if oracle.header(event, "id") == first] == [b'{"changed": 1}']
     # What is rolled back meanwhile, or deleted, is no row to be published.
     case.stop(relay)

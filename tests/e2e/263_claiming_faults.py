@@ -1,10 +1,14 @@
 """Claiming, and what comes between: triggers that put back what was finished, at once or at the commit, also while
-rows of the record are to be finished; a successor of a paused relay; a commit whose outcome is not known; a row that
-a crash of the server forgets, whose key the next one gets."""
+rows of the record are to be finished, or raise an error; a successor of a paused relay; a commit whose outcome is not
+known; a row that a crash of the server forgets, whose key the next one gets;
+transaction ids beyond 32 bits."""
 
+import os
+import re
 import time
 
 import e2e
+import lab.process
 import oracle
 from lab.proxy import CUT, HOLD, REQUEST, RESPONSE, KafkaProxy
 
@@ -13,6 +17,8 @@ BACK = """
     CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.outbox
         OVERRIDING SYSTEM VALUE SELECT OLD.*; RETURN NULL; END $$;
     CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"""
+RAISES = """CREATE FUNCTION raises() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'not on a Monday'; END $$"""
 AFTER = "CREATE TRIGGER t AFTER DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION back()"
 DEFERRED = ("CREATE CONSTRAINT TRIGGER t AFTER DELETE ON public.outbox DEFERRABLE INITIALLY DEFERRED"
             " FOR EACH ROW EXECUTE FUNCTION back()")
@@ -53,6 +59,49 @@ with claims("_undone", sql=BACK) as case:
         case.start(relay)
         case.drain(relay=relay)
         case.stop(relay)
+    case.judge()
+    finished(case)
+
+# What raises is tried five times, and ends: also where the rows are those of the record, and where it is put off until
+# the commit. A constraint is no other matter.
+with claims("_refused", sql=RAISES) as case:
+    relay = case.relay({"retry": {"min_ms": 50, "max_ms": 100}})
+    case.setup(relay)
+
+    def refused(what, says):
+        case.sql(what)
+        text = case.refused(relay, 3, ("finish_refused", 'to finish claimed rows of "?public"?."?outbox"?', says))
+        assert len(re.findall(r"epoch\.failed", text)) == 4, text
+
+    for trigger in ("CREATE TRIGGER t BEFORE DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION raises()",
+                    "CREATE CONSTRAINT TRIGGER t AFTER DELETE ON public.outbox DEFERRABLE INITIALLY DEFERRED"
+                    " FOR EACH ROW EXECUTE FUNCTION raises()"):
+        for point in (None, "P2:1"):
+            case.put(rows=3)
+            if point:
+                relay.start(env={"WALFERRY_CRASH_AT": point})
+                assert relay.wait(30) < 0
+            before = case.seen(0.5)
+            refused(trigger, r"not on a Monday \(P0001\)")
+            assert case.seen(0.5) == before, "rows were published that are not finished"
+            case.sql("DROP TRIGGER t ON public.outbox")
+            case.start(relay)
+            case.drain(relay=relay)
+            e2e.wait("the finish", lambda: case.one("SELECT count(*) FROM public.outbox") == 0, 10)
+            case.stop(relay)
+    case.put(rows=3)
+    refused("CREATE TABLE child (seq bigint REFERENCES public.outbox);"
+            " INSERT INTO child SELECT seq FROM public.outbox LIMIT 1",
+            r"foreign key .*\(23503\)")
+    case.sql("DROP TABLE child")
+    # Who mends it while it is tried has the relay going on.
+    case.sql("CREATE TRIGGER t BEFORE DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION raises()")
+    slow = case.relay({"retry": {"min_ms": 1000, "max_ms": 1000}})
+    case.start(slow)
+    e2e.wait("a refusal", lambda: "finish_refused" in slow.log_text(), 20)
+    case.sql("DROP TRIGGER t ON public.outbox")
+    case.drain(relay=slow)
+    case.stop(slow)
     case.judge()
     finished(case)
 
@@ -102,3 +151,18 @@ with e2e.own_postgres(conf=LAZY) as postgres, claims("_lost", postgres=postgres,
     assert [event.value for event in case.tail.events] == [b"second"]
     e2e.wait("its finish", lambda: case.one("SELECT count(*) FROM o") == 0, 10)
     case.stop(relay)
+    # Transactions beyond 32 bits: one that is aborted and one that is committed, as the record has them.
+    case.pg.stop()
+    lab.process.spawn([os.path.join(case.pg.bin, "pg_resetwal"), "-e", "1", "-D", case.pg.data_dir],
+                      user=case.pg.user).wait(30)
+    case.pg.start()
+    for point, left in (("P2:1", 1), ("P3:1", 0)):
+        case.sql(INSERT % point)
+        relay.start(env={"WALFERRY_CRASH_AT": point})
+        assert relay.wait(30) < 0
+        xid = int(case.progress()[-1]["resume"]["xid"])
+        assert xid > 1 << 32 and case.one("SELECT count(*) FROM o") == left, (point, xid)
+        case.start(relay)
+        e2e.wait("its finish", lambda: case.one("SELECT count(*) FROM o") == 0, 10)
+        case.stop(relay)
+    assert case.seen(0.5) and [event.value for event in case.tail.events] == [b"second", b"P2:1", b"P3:1"]
