@@ -9,6 +9,11 @@
 --   CREATE INDEX CONCURRENTLY ON public.outbox (xid);
 -- poll_keep makes none then. It takes a SHARE ROW EXCLUSIVE lock for its triggers, and for the index.
 --
+-- A table that is claimed (source.poll.strategy: claim) needs none of that; its rows are changed, and
+-- it need not have an xid. The NOTIFY alone is for any table:
+--
+--   psql -d shop -c "SELECT walferry.poll_wake('public.outbox', 'orders')"
+--
 -- The triggers, by name:
 --   walferry_poll_stamp  sets xid to the transaction that inserts, whatever the statement says: a row
 --                        with another one could be taken for published.
@@ -78,7 +83,7 @@ $$;
 
 -- Only the table's owner may; idempotent. A second relay of the same table adds a trigger of its own
 -- that wakes it.
-CREATE OR REPLACE FUNCTION walferry.poll_keep(polled regclass, relay text)
+CREATE OR REPLACE FUNCTION walferry.poll_wake(polled regclass, relay text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -86,7 +91,23 @@ AS $$
 DECLARE
     wake name := 'walferry_poll_wake_' || relay;
 BEGIN
-    IF relay !~ '^[a-z][a-z0-9_]{0,39}$' THEN
+    IF relay IS NULL OR relay !~ '^[a-z][a-z0-9_]{0,39}$' THEN
+        RAISE EXCEPTION '"%" is no name of a relay', relay
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s FOR EACH STATEMENT '
+                   'EXECUTE FUNCTION walferry.poll_notify(%L)', wake, polled, relay);
+END
+$$;
+
+-- The same right, and as often.
+CREATE OR REPLACE FUNCTION walferry.poll_keep(polled regclass, relay text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF relay IS NULL OR relay !~ '^[a-z][a-z0-9_]{0,39}$' THEN
         RAISE EXCEPTION '"%" is no name of a relay', relay
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -108,17 +129,19 @@ BEGIN
                    'FOR EACH ROW EXECUTE FUNCTION walferry.poll_refuse()', polled);
     EXECUTE format('CREATE OR REPLACE TRIGGER walferry_poll_whole BEFORE TRUNCATE ON %s '
                    'FOR EACH STATEMENT EXECUTE FUNCTION walferry.poll_refuse()', polled);
-    EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s FOR EACH STATEMENT '
-                   'EXECUTE FUNCTION walferry.poll_notify(%L)', wake, polled, relay);
+    PERFORM walferry.poll_wake(polled, relay);
 END
 $$;
 
+COMMENT ON FUNCTION walferry.poll_wake(regclass, text) IS
+    'Has inserts into the table wake the relay by NOTIFY.';
 COMMENT ON FUNCTION walferry.poll_keep(regclass, text) IS
     'Makes a table fit for polling by the relay: index on xid, rows that stay, a NOTIFY.';
 COMMENT ON FUNCTION walferry.poll_stamp() IS 'xid is the transaction that inserts.';
 COMMENT ON FUNCTION walferry.poll_refuse() IS 'A row of a polled table stays until it is published.';
 COMMENT ON FUNCTION walferry.poll_notify() IS 'Wakes the relay that its argument names.';
 
+REVOKE ALL ON FUNCTION walferry.poll_wake(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION walferry.poll_keep(regclass, text) FROM PUBLIC;
 
 COMMIT;

@@ -4,6 +4,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 
 DROP FUNCTION IF EXISTS walferry.poll_keep(regclass, text);
+DROP FUNCTION IF EXISTS walferry.poll_wake(regclass, text);
 DROP FUNCTION IF EXISTS walferry.poll_stamp() CASCADE;
 DROP FUNCTION IF EXISTS walferry.poll_refuse() CASCADE;
 DROP FUNCTION IF EXISTS walferry.poll_notify() CASCADE;

@@ -36,6 +36,23 @@ def use(server):
     refused(server, "SELECT walferry.poll_keep('pg_class', 'orders')", "42703")
 
 
+@with_files("007_poll")
+def woken(server):
+    """A table that is claimed: rows may be changed, and there is no xid."""
+    server.sql("CREATE TABLE public.jobs (id bigint PRIMARY KEY, status text)")
+    for _ in range(2):
+        server.sql("SELECT walferry.poll_wake('public.jobs', 'orders')")
+    refused(server, "SELECT walferry.poll_wake('public.jobs', 'Orders!')", "22023")
+    refused(server, "SELECT walferry.poll_wake('public.jobs', NULL)", "22023")
+    listener = server.connect()
+    listener.cursor().execute("LISTEN walferry_orders")
+    server.sql("INSERT INTO public.jobs VALUES (1, 'NEW'), (2, 'NEW'); UPDATE public.jobs SET status = 'DONE'")
+    listener.cursor().execute("SELECT 1")
+    assert [one.channel for one in listener.notifies] == ["walferry_orders"]
+    listener.close()
+    server.sql("DELETE FROM public.jobs")
+
+
 @with_files("001_outbox", "007_poll")
 def polled_plain(server):
     use(server)
@@ -46,4 +63,4 @@ def polled_partitioned(server):
     use(server)
 
 
-TESTS = (polled_plain, polled_partitioned)
+TESTS = (polled_plain, polled_partitioned, woken)
