@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#define CLAIMS_MAX 5
 #define RELEASE_US (INT64_C(10) * 1000000)
 #define RELEASE_POLL_US 50000
 
@@ -22,6 +23,14 @@ int command_claim(const struct recovery *ends, struct publisher *publisher, stru
     if (relay_write_record(ends, publisher, record, span_null(), err) < 0)
         return error_wrap(err, "claiming the relay");
     return 0;
+}
+
+bool command_claims_again(int *tries, struct error *err)
+{
+    if (err->kind != ERROR_RETRY || err->reason != REASON_FENCED || ++*tries == CLAIMS_MAX)
+        return false;
+    *err = ERROR_INIT;
+    return true;
 }
 
 int command_release(const struct command_options *o, struct origin *origin, struct error *err)

@@ -87,12 +87,15 @@ int relay_setup_version(const struct command_options *o, uint32_t version, struc
     struct command_ends ends;
     struct found found;
     bool older = false;
+    int tries = 0;
     command_ends_open(o, &ends);
     int result = relay_look_through(&ends.r, 0, &found, err);
     if (result == 0)
         result = check_record(o, &found, version, &older, err);
     if (result == 0 && !older)
-        result = go_back(o, &ends.r, version, err);
+        do
+            result = go_back(o, &ends.r, version, err);
+        while (result < 0 && command_claims_again(&tries, err));
     if (result == 0 && older)
         command_say(o->out, "progress: in version %" PRIu32 " of the record already",
                     found.progress.version);

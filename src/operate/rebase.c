@@ -286,6 +286,8 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
         keep_publications(r, &taken->progress, record);
     if (r->wish->target == REBASE_GUARD)
         keep_place(&taken->progress, record);
+    if (record->mode == PROGRESS_POLL && readable)
+        relay_keep_left(&taken->progress, record);
     record->rebased.present = true;
     record->rebased.from = r->known ? r->found.progress.position.lsn : 0;
     record->rebased.to = r->target_lsn;
@@ -361,14 +363,34 @@ static struct span sign_published(struct rebase *r, struct progress *record)
     return published_sign_lost(p, &r->ends.arena, record);
 }
 
-static int rebase(struct rebase *r, struct publisher *publisher, struct error *err)
+static int claim_once(struct rebase *r, struct publisher **publisher, struct found *taken,
+                      bool *readable, struct error *err)
+{
+    struct ledger *ledger = r->ends.r.ledger;
+    if (ledger->ops->take_over(ledger, publisher, err) < 0 ||
+        recover(r, *publisher, taken, readable, err) < 0)
+        return -1;
+    take_found(r, taken);
+    return taken->have_progress ? command_claim(&r->ends.r, *publisher, taken, err) : 0;
+}
+
+static int claim(struct rebase *r, struct publisher **publisher, struct found *taken,
+                 bool *readable, struct error *err)
+{
+    int result, tries = 0;
+    do {
+        publisher_close(*publisher, 0);
+        *publisher = NULL;
+        result = claim_once(r, publisher, taken, readable, err);
+    } while (result < 0 && command_claims_again(&tries, err));
+    return result;
+}
+
+static int rebase(struct rebase *r, struct publisher **publisher, struct error *err)
 {
     struct found taken;
     bool readable = false;
-    if (recover(r, publisher, &taken, &readable, err) < 0)
-        return -1;
-    take_found(r, &taken);
-    if (taken.have_progress && command_claim(&r->ends.r, publisher, &taken, err) < 0)
+    if (claim(r, publisher, &taken, &readable, err) < 0)
         return -1;
     if (relay_take_published(&r->ends.r, r->router, &r->published, err) < 0 ||
         move_origin(r, err) < 0 || (r->reads_less && find_more_from(r, err) < 0))
@@ -382,21 +404,18 @@ static int rebase(struct rebase *r, struct publisher *publisher, struct error *e
     } else {
         note = sign_published(r, &record);
     }
-    return relay_write_record(&r->ends.r, publisher, &record, note, err);
+    return relay_write_record(&r->ends.r, *publisher, &record, note, err);
 }
 
 static int apply(struct rebase *r, struct error *err)
 {
-    struct ledger *ledger = r->ends.r.ledger;
     struct publisher *publisher = NULL;
     log_event(r->o->log, LOG_WARN, "rebase.taking_over", "relay", r->o->config->name.text, "detail",
               "an instance of this relay that still runs is fenced now: it ends with exit code 4",
               NULL);
     int result = kafka_prepare_topics(&r->ends.ledger.options, NULL, 0, true, NULL, NULL, err);
     if (result == 0)
-        result = ledger->ops->take_over(ledger, &publisher, err);
-    if (result == 0)
-        result = rebase(r, publisher, err);
+        result = rebase(r, &publisher, err);
     publisher_close(publisher, 0);
     if (result == 0) {
         char to[LSN_TEXT_MAX];

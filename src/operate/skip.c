@@ -117,12 +117,15 @@ int relay_skip(const struct command_options *o, const char *id, const char *rout
         return -1;
     struct command_ends ends;
     struct found found;
+    int tries = 0;
     command_ends_open(o, &ends);
     int result = relay_look(&ends.r, &found, err);
     if (result == 0)
         result = check_record(o, &found, system_identifier, &skip, err);
     if (result == 0)
-        result = write_skip(&ends.r, &skip, err);
+        do
+            result = write_skip(&ends.r, &skip, err);
+        while (result < 0 && command_claims_again(&tries, err));
     if (result == 0)
         say_done(o, &skip, id, event);
     command_ends_close(&ends);

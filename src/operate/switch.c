@@ -20,9 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define CLAIMS_MAX 5
 
 struct switch_over {
     struct command_options o;
@@ -133,7 +130,7 @@ static int check_new(struct switch_over *s, struct error *err)
 }
 
 /* What the former mode may have left: only the record tells. */
-static int find_need(struct switch_over *s, enum switch_need *need)
+static void find_need(struct switch_over *s, enum switch_need *need)
 {
     const struct progress *p = &s->found.progress;
     bool same = p->mode == s->ends.r.origin->ops->mode;
@@ -147,7 +144,6 @@ static int find_need(struct switch_over *s, enum switch_need *need)
                     "relay %s is in source.mode: poll already; of a switch that was interrupted "
                     "%s may be left",
                     s->o.config->name.text, s->before.r.origin->name);
-    return 0;
 }
 
 static int look(struct switch_over *s, enum switch_need *need, struct error *err)
@@ -157,7 +153,10 @@ static int look(struct switch_over *s, enum switch_need *need, struct error *err
         origin_connect(s->ends.r.origin, err) < 0 ||
         relay_look_through(&s->ends.r, 0, &s->found, err) < 0 || check_record(s, err) < 0)
         return -1;
-    (void)find_need(s, need);
+    find_need(s, need);
+    const struct command_ends *streams = polls_from_now_on(s) ? &s->before : &s->ends;
+    if (relay_check_left_name(streams->r.origin, &s->found.progress, err) < 0)
+        return -1;
     if (*need == SWITCH_CLEAN_UP)
         return origin_connect(s->before.r.origin, err);
     if (*need == SWITCH_NOTHING)
@@ -234,27 +233,23 @@ static int claim_once(struct switch_over *s, struct error *err)
     if (result == 0)
         result = check_record(s, err);
     if (result == 0 && !polls_from_now_on(s) && !s->found.origin.present)
-        p->slot_from = s->found.system.flush_lsn;
+        relay_sign_left(p, s->ends.r.origin->label, s->found.system.flush_lsn);
     if (result == 0)
         result = command_claim(&s->before.r, publisher, &s->found, err);
     publisher_close(publisher, 0);
     return result;
 }
 
-/* A relay that ran until now ends where it finds another claim. Where there is none yet it comes
- * back, and fences us before we have claimed. What it did since the look is in the record. */
+/* What a relay that ran until now did since the look is in the record. */
 static int claim(struct switch_over *s, struct error *err)
 {
-    int result = -1;
+    int result, tries = 0;
     log_event(s->o.log, LOG_WARN, "switch.taking_over", "relay", s->o.config->name.text, "detail",
               "an instance of this relay that still runs is fenced now: it ends with exit code 4",
               NULL);
-    for (int tries = 0; tries < CLAIMS_MAX && result < 0; tries++) {
-        *err = ERROR_INIT;
+    do
         result = claim_once(s, err);
-        if (result < 0 && (err->kind != ERROR_RETRY || err->reason != REASON_FENCED))
-            return -1;
-    }
+    while (result < 0 && command_claims_again(&tries, err));
     return result;
 }
 
@@ -268,9 +263,9 @@ static int drop(const struct switch_over *s, struct origin *origin, struct error
 
 static int cut_to_poll(struct switch_over *s, struct error *err)
 {
-    char name[64];
-    snprintf(name, sizeof name, "walferry_%.40s_%" PRId64, s->o.config->name.text,
-             (int64_t)getpid() % 10000000);
+    char name[64], chance[33];
+    relay_instance(chance); /* one that was killed may still wait at the server by its name */
+    snprintf(name, sizeof name, "walferry_%.40s_%.8s", s->o.config->name.text, chance);
     if (command_release(&s->o, s->before.r.origin, err) < 0)
         return -1;
     return relay_cut(&s->o, s->before.r.origin->sql, name, false, &s->lsn, &s->snapshot, err);

@@ -94,6 +94,20 @@ static int drop_all(const struct command_options *o, struct doomed *doomed,
     return 0;
 }
 
+static int claim(const struct recovery *ends, struct found *found, struct publisher **publisher,
+                 struct error *err)
+{
+    int result, tries = 0;
+    do {
+        publisher_close(*publisher, 0);
+        *publisher = NULL;
+        result = relay_take_over(ends, publisher, found, err);
+        if (result == 0 && found_begun(found))
+            result = command_claim(ends, *publisher, found, err);
+    } while (result < 0 && command_claims_again(&tries, err));
+    return result;
+}
+
 static int fence(const struct command_options *o, const struct recovery *ends, struct found *found,
                  struct publisher **publisher, struct error *err)
 {
@@ -103,11 +117,28 @@ static int fence(const struct command_options *o, const struct recovery *ends, s
             o->log, LOG_WARN, "teardown.taking_over", "relay", o->config->name.text, "detail",
             "an instance of this relay that still runs is fenced now: it ends with exit code 4",
             NULL);
-        result = relay_take_over(ends, publisher, found, err);
+        result = claim(ends, found, publisher, err);
     }
-    if (result == 0 && found_begun(found))
-        result = command_claim(ends, *publisher, found, err);
     return result == 0 ? command_release(o, ends->origin, err) : result;
+}
+
+/* Of a relay that polls: what a switch has left. */
+static int drop_left(const struct command_options *o, const struct found *found, struct error *err)
+{
+    struct command_options streams = *o;
+    struct config_relay config = *o->config;
+    struct command_ends ends;
+    uint64_t place = 0;
+    relay_name_left(&found->progress, &config);
+    streams.config = &config;
+    command_ends_open(&streams, &ends);
+    int result = origin_connect(ends.r.origin, err);
+    if (result == 0)
+        result = command_release(o, ends.r.origin, err);
+    if (result == 0)
+        result = origin_prepare(ends.r.origin, ORIGIN_GONE, found, &place, err);
+    command_ends_close(&ends);
+    return result;
 }
 
 static int apply(const struct command_options *o, const struct recovery *ends, struct found *found,
@@ -127,6 +158,8 @@ static int apply(const struct command_options *o, const struct recovery *ends, s
         result = fence(o, ends, found, &publisher, err);
     if (result == 0)
         result = origin_prepare(ends->origin, ORIGIN_GONE, found, &place, err);
+    if (result == 0 && found->have_progress && found->progress.slot_from != 0)
+        result = drop_left(o, found, err);
     if (result == 0 && !polls)
         result = drop_all(o, doomed, admin, err);
     if (result == 0)

@@ -285,7 +285,8 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
 static void sign(const struct origin *base, struct progress *record)
 {
     const struct origin_poll *o = from_const(base);
-    snprintf(record->slot, sizeof record->slot, "%s", base->label);
+    if (record->slot_from == 0) /* else it is the name of what is left */
+        snprintf(record->slot, sizeof record->slot, "%s", base->label);
     if (record->resume.ptr != NULL || record->mode != PROGRESS_POLL)
         return;
     if (claims(o))

@@ -156,3 +156,38 @@ int relay_check_left(struct origin *origin, struct found *found, struct error *e
     error_hint(err, "drop it if nobody needs it");
     return error_mend_sql(err, "SELECT pg_drop_replication_slot('%s')", origin->label);
 }
+
+/* ---- What is left ---- */
+
+void relay_sign_left(struct progress *record, const char *label, uint64_t from)
+{
+    assert(from != 0);
+    record->slot_from = from;
+    snprintf(record->slot, sizeof record->slot, "%s", label);
+}
+
+void relay_keep_left(const struct progress *before, struct progress *record)
+{
+    if (before->slot_from != 0)
+        relay_sign_left(record, before->slot, before->slot_from);
+}
+
+void relay_name_left(const struct progress *record, struct config_relay *config)
+{
+    config->source.mode = SOURCE_WAL;
+    config->source.slot.text = record->slot;
+}
+
+/* A slot of another name may be anybody's. */
+int relay_check_left_name(const struct origin *origin, const struct progress *record,
+                          struct error *err)
+{
+    if (record->slot_from == 0 || origin->ops->signed_by(origin, record))
+        return 0;
+    error_stop(err, REASON_SWITCH_REFUSED,
+               "setup --switch-to: slot %s may be left of a switch that was interrupted, and "
+               "source.slot names %s",
+               record->slot, origin->label);
+    return error_hint(err, "let source.slot be %s until setup --switch-to has dropped that one",
+                      record->slot);
+}

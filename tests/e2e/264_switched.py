@@ -120,6 +120,25 @@ def killed_at_each_step():
         assert "slot_from" not in case.progress()[-1]
 
 
+def left_by_name():
+    """A slot that is left is known by its name, whatever the file names by then, and goes with the relay."""
+    with e2e.Case(label="_left") as case:
+        relay, other = relays(case), "other_" + case.name
+        renamed = case.relay(e2e.merge(POLL, {"source": {"slot": other}}), name="renamed")
+        case.setup(relay["wal"])
+        case.sql("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (other,))
+        crashes(case, relay, "poll", "S4")
+        renamed.start("--until-caught-up")
+        assert renamed.wait(40) == 0, renamed.log_text()
+        assert case.slot_name in renamed.events("switch.unfinished")[0], renamed.log_text()
+        case.command(renamed, "rebase", "--to", "now", "--accept-loss", "--yes")
+        case.command(renamed, "setup", "--switch-to", "poll", "--yes", code=2,
+                     says="slot %s may be left .* source.slot names %s" % (case.slot_name, other))
+        case.command(renamed, "teardown", "--yes", says="slot %s: dropped" % case.slot_name)
+        slots = case.sql("SELECT slot_name FROM pg_replication_slots WHERE database = %s", (case.db,))
+        assert slots == [(other,)], slots
+
+
 def as_printed():
     """What `run` prints is run as it was printed."""
     with e2e.Case(label="_mend", config={"log": {"format": "json"}}) as case:
@@ -137,5 +156,5 @@ def as_printed():
 
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for run in concurrent.futures.as_completed([pool.submit(each) for each in (
-            under_load, killed_at_each_step, as_printed)]):
+            under_load, killed_at_each_step, left_by_name, as_printed)]):
         run.result()
