@@ -226,10 +226,9 @@ static int check_values(const struct route_row *row, const struct jq_answer *ans
         struct span value = answer->values[i];
         if (value.ptr[0] == '{' || span_equal_text(value, "null"))
             continue;
-        error_data(err, REASON_JQ_FAILED,
-                   "jq: it gives %.*s where an object is needed, of a row of %s",
-                   (int)(value.len < 40 ? value.len : 40), value.ptr,
-                   route_row_name(row->change, name));
+        error_data(
+            err, REASON_JQ_FAILED, "jq: it gives %.*s where an object is needed, of a row of %s",
+            (int)(value.len < 40 ? value.len : 40), value.ptr, route_row_name(row->change, name));
         return error_hint(err, "have the program put it into an object, {name: …}, or give empty, "
                                "which leaves the row out");
     }
