@@ -144,6 +144,7 @@ def report(bench, spread, out):
     cpu, looks = idle(bench)
     out.append("\nIdle, with the defaults: %.2f %% of a core, %.1f transactions/s at the server.\n"
                % (cpu * 100, looks))
+    bench.warm()
     out.append("\n| woken by NOTIFY, events/s | p50 | p95 | p99 | max, ms |\n|---|---|---|---|---|")
     for rate in [int(rate) for rate in bench.arguments.rates.split(",")]:
         runs = [woken(bench, rate)]
