@@ -107,15 +107,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF relay IS NULL OR relay !~ '^[a-z][a-z0-9_]{0,39}$' THEN
-        RAISE EXCEPTION '"%" is no name of a relay', relay
-            USING ERRCODE = 'invalid_parameter_value';
-    END IF;
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = polled AND attname = 'xid'
                    AND atttypid = 'xid8'::regtype AND NOT attisdropped) THEN
         RAISE EXCEPTION 'table % has no column xid of type xid8', polled
             USING ERRCODE = 'undefined_column';
     END IF;
+    PERFORM walferry.poll_wake(polled, relay); -- it judges the name, too
     IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a
                    ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                    WHERE i.indrelid = polled AND i.indisvalid AND i.indpred IS NULL
@@ -129,7 +126,6 @@ BEGIN
                    'FOR EACH ROW EXECUTE FUNCTION walferry.poll_refuse()', polled);
     EXECUTE format('CREATE OR REPLACE TRIGGER walferry_poll_whole BEFORE TRUNCATE ON %s '
                    'FOR EACH STATEMENT EXECUTE FUNCTION walferry.poll_refuse()', polled);
-    PERFORM walferry.poll_wake(polled, relay);
 END
 $$;
 

@@ -15,4 +15,5 @@ bool command_claims_again(int *tries, struct error *err);
 /* Ends a running relay's hold on the origin, so that it can be replaced or removed. */
 int command_release(const struct command_options *options, struct origin *origin,
                     struct error *err);
+
 #endif

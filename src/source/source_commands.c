@@ -38,9 +38,8 @@ static const char table_sql[] =
 /* The stream carries the lower half of a transaction's id; the whole one is what is nearest to the
  * next id, because a slot keeps the server from giving out 2^31 more. Row and "is it over?" are of
  * one snapshot. pg_xact_status besides, for a standby, whose snapshots do not list who is under
- * way. That the table is locked (ALTER TABLE, VACUUM FULL) is told
- * before the bound of all questions is reached.
- */
+ * way. That the table is locked (ALTER TABLE, VACUUM FULL) is told before the bound of all
+ * questions is reached. */
 static const char row_sql[] =
     "SELECT pg_catalog.set_config('lock_timeout', '%" PRId64 "', false); "
     "WITH t AS (SELECT (%" PRIu32 " + 4294967296 * round((pg_catalog.pg_snapshot_xmax("
