@@ -90,7 +90,8 @@ def under_load():
 
 def crashes(case, relay, mode, point):
     relay[mode].start("--switch-to", mode, "--yes", command="setup", env={"WALFERRY_CRASH_AT": point + ":1"})
-    assert relay[mode].wait(40) == -signal.SIGKILL, point + relay[mode].log_text()
+    code = relay[mode].wait(40)
+    assert code == -signal.SIGKILL, "%s to %s: exit code %d\n%s" % (point, mode, code, relay[mode].log_text()[-2000:])
 
 
 def killed_at_each_step():
