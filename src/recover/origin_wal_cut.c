@@ -15,6 +15,8 @@
 #include <stdio.h>
 
 #define CREATE_SLICE_MS 1000
+#define CREATE_TRIES_MAX 8
+#define CREATE_AGAIN_US 250000
 #define SIGHT_LOOK_US 10000
 
 static bool is_asked_to_stop(const struct command_options *o)
@@ -22,8 +24,8 @@ static bool is_asked_to_stop(const struct command_options *o)
     return o->stop != NULL && atomic_load(o->stop);
 }
 
-static int make(const struct command_options *o, struct pg_replication *replication,
-                struct pg_connection *sql, const char *slot, uint64_t *lsn, struct error *err)
+static int make_once(const struct command_options *o, struct pg_replication *replication,
+                     struct pg_connection *sql, const char *slot, uint64_t *lsn, struct error *err)
 {
     bool told = false;
     for (;;) {
@@ -34,6 +36,29 @@ static int make(const struct command_options *o, struct pg_replication *replicat
             return error_retry(err, REASON_STOPPING,
                                "asked to stop before every transaction that was writing had ended");
         wal_tell_blockers(o->log, sql, slot, false, &told);
+    }
+}
+
+/* A snapshot holds as many transactions as the server has sessions, and one that is exported lists
+ * those that were rolled back, too, since the oldest that was running at the place: where more were
+ * ("initial slot snapshot too large", SQLSTATE 40001; nothing is left of the slot) another place
+ * may do. */
+static int make(const struct command_options *o, struct pg_replication *replication,
+                struct pg_connection *sql, const char *slot, uint64_t *lsn, struct error *err)
+{
+    for (int tries = 1;; tries++) {
+        if (make_once(o, replication, sql, slot, lsn, err) == 0)
+            return 0;
+        if (err->reason != REASON_SERIALIZATION || is_asked_to_stop(o))
+            return -1;
+        if (tries == CREATE_TRIES_MAX)
+            return error_hint(err, "too many transactions are rolled back while others stay open: "
+                                   "run the command again when there are fewer of either, or "
+                                   "raise max_connections");
+        log_event(o->log, LOG_WARN, "switch.again", "relay", o->config->name.text, "detail",
+                  err->text, NULL);
+        *err = ERROR_INIT;
+        clock_sleep_us((int64_t)tries * CREATE_AGAIN_US);
     }
 }
 
