@@ -107,6 +107,7 @@ int command_rebase(const struct args *args);
 int command_skip(const struct args *args);
 int command_dead_letter(const struct args *args);
 int command_teardown(const struct args *args);
+int command_config(const struct args *args);
 int command_version(const struct args *args);
 int command_help(const struct args *args);
 

@@ -125,6 +125,18 @@ const struct command command_table[] = {
                   {"walferry teardown --admin-connection postgresql://owner@db/shop",
                    "where the publication belongs to another role"}},
      .run = command_teardown},
+    {.name = "config",
+     .operand = "show",
+     .summary = "what is in force of the file, defaults and all",
+     .text = "Prints every key that has a value, given or by default, with ${env:} and ${file:} "
+             "read and secrets hidden. What does not go with a route's kind or with source.mode is "
+             "left out, so that the text is a file that means the same once its secrets are put "
+             "back. It asks no server.",
+     .options = {3, {OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+     .examples = {{"walferry config show", "what does this relay really run with"},
+                  {"walferry config show --json -c new.yaml",
+                   "the same of another file, for a script"}},
+     .run = command_config},
     {.name = "version",
      .summary = "versions of walferry, libpq and librdkafka",
      .text = "Prints the versions in use, where librdkafka comes from (pinned, static: built with "

@@ -63,6 +63,11 @@ int config_error(struct error *err, const struct config_text *at, enum reason re
 int config_from_parse(const struct config_text *from, const char *path, struct arena *arena,
                       struct config_from *out, struct error *err);
 
+/* Every key that has a value, given or by default, as a file that means the same: YAML, or one
+ * object of JSON. Secrets are "(hidden)". */
+void config_write_effective(const struct config *config, struct buf *out);
+void config_write_effective_json(const struct config *config, struct buf *out);
+
 /* What is generated from the table: the JSON Schema, the annotated sample file, the key section of
  * the man page (mdoc). */
 void config_write_schema(struct buf *out);
