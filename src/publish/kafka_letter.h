@@ -36,6 +36,15 @@ int kafka_letters_open_through(const struct kafka_options *options, const char *
  * *letters NULL: there is no such topic. */
 int kafka_letters_open_end(const struct kafka_options *options, const char *topic,
                            struct kafka_letters **letters, struct error *err);
+/* What is wanted of a partition: from <= offset < until, of what is there. */
+struct kafka_letter_range {
+    int64_t from, until;
+};
+
+/* Reads once more, of all partitions: of the first `count` what their ranges say, which must live
+ * as long; of the others, and where there are no ranges, everything. */
+void kafka_letters_begin(struct kafka_letters *letters, const struct kafka_letter_range *ranges,
+                         uint32_t count);
 /* 1: *letter is filled; 0: there is no other; -1: ERROR_RETRY, ERROR_STOP. */
 int kafka_letters_next(struct kafka_letters *letters, struct kafka_letter *letter,
                        struct error *err);

@@ -11,9 +11,11 @@ struct kafka_letters {
     struct kafka_options options;
     struct kafka_reading reading;
     int32_t partitions;
-    bool begun;               /* the partition at hand */
-    bool through;             /* up to the high watermark, */
-    struct kafka_reading all; /* which this one sees */
+    bool begun;                              /* the partition at hand */
+    bool through;                            /* up to the high watermark, */
+    struct kafka_reading all;                /* which this one sees */
+    const struct kafka_letter_range *ranges; /* of the first partitions; NULL: of none */
+    uint32_t range_count;
     rd_kafka_message_t *message;
     struct header headers[HEADERS_MAX];
 };
@@ -95,6 +97,22 @@ static void fill(struct kafka_letters *l, struct kafka_letter *letter)
     take_headers(l, letter);
 }
 
+static int64_t clamp(int64_t offset, int64_t low, int64_t high)
+{
+    return offset < low ? low : offset > high ? high : offset;
+}
+
+static struct kafka_letter_range range_of(const struct kafka_letters *l)
+{
+    const struct kafka_reading *r = &l->reading;
+    struct kafka_letter_range range = {r->low, r->end};
+    if ((uint32_t)r->partition < l->range_count) {
+        range.from = clamp(l->ranges[r->partition].from, r->low, r->end);
+        range.until = clamp(l->ranges[r->partition].until, range.from, r->end);
+    }
+    return range;
+}
+
 static int begin(struct kafka_letters *l, struct error *err)
 {
     struct kafka_reading *r = &l->reading;
@@ -107,10 +125,23 @@ static int begin(struct kafka_letters *l, struct error *err)
             return -1;
         r->end = l->all.end;
     }
-    if (kafka_reading_start(r, r->low, r->end, err) < 0)
+    struct kafka_letter_range range = range_of(l);
+    if (kafka_reading_start(r, range.from, range.until, err) < 0)
         return -1;
     l->begun = true;
     return 0;
+}
+
+void kafka_letters_begin(struct kafka_letters *l, const struct kafka_letter_range *ranges,
+                         uint32_t count)
+{
+    assert(l != NULL && (ranges != NULL || count == 0));
+    if (l->begun)
+        kafka_reading_stop(&l->reading);
+    l->begun = false;
+    l->reading.partition = 0;
+    l->ranges = ranges;
+    l->range_count = count;
 }
 
 int kafka_letters_open_end(const struct kafka_options *options, const char *topic,

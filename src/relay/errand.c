@@ -40,13 +40,17 @@ struct letter_topic {
     struct kafka_letters *letters;
 };
 
-static int begin(void *of, struct error *err)
+static int begin(void *of, const struct kafka_letter_range *ranges, uint32_t count,
+                 struct error *err)
 {
     struct letter_topic *topic = of;
-    kafka_letters_close(topic->letters);
-    topic->letters = NULL;
-    return kafka_letters_open_through(
-        &topic->epoch->kafka, topic->epoch->config->dead_letter.topic.text, &topic->letters, err);
+    const struct epoch *e = topic->epoch;
+    if (topic->letters == NULL &&
+        kafka_letters_open_through(&e->kafka, e->config->dead_letter.topic.text, &topic->letters,
+                                   err) < 0)
+        return -1;
+    kafka_letters_begin(topic->letters, ranges, count);
+    return 0;
 }
 
 static int next(void *of, struct kafka_letter *letter, struct error *err)
@@ -59,7 +63,7 @@ static int read_letters(struct epoch *e, struct error *err)
 {
     struct relay *relay = e->relay;
     struct letter_topic topic = {.epoch = e};
-    const struct replay_source source = {.of = &topic, .begin = begin, .next = next};
+    const struct letter_source source = {.of = &topic, .begin = begin, .next = next};
     const struct config_delivery *delivery = &e->config->delivery;
     const struct replay_limits limits = {.letters_max = LETTERS_MAX,
                                          .bytes_max =
@@ -68,8 +72,11 @@ static int read_letters(struct epoch *e, struct error *err)
     e->replay.system_identifier = e->opening.found.system.system_identifier;
     if (relay->errand.command == 0)
         return 0;
+    if (relay->errand.index.topic != e->config)
+        letter_index_forget(&relay->errand.index); /* another topic, maybe */
     int result = replay_load(&e->replay, relay->errand.command, buf_span(&relay->errand.text),
-                             &e->quarantine, &limits, &source, err);
+                             &e->quarantine, &limits, &source, &relay->errand.index, err);
+    relay->errand.index.topic = e->config;
     kafka_letters_close(topic.letters);
     return result;
 }

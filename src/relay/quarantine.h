@@ -22,7 +22,8 @@ struct held_key {
     struct span since;      /* the letter that it is held for */
     bool held;              /* false: let go again */
     bool fresh;             /* of a group: a letter of it was made in this epoch */
-    bool blocked;           /* of a group: an earlier letter of it stays; a replay's own */
+    bool blocked;           /* of a group: an earlier letter of it stays; a replay's own, */
+    bool remembered;        /* and that it is known of */
 };
 
 struct quarantine {

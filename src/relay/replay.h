@@ -3,7 +3,7 @@
  * They are read before the relay goes on at the command (letters that lie behind it are none of its
  * business), by somebody else: here they are chosen. Two things bound them: so many and so many
  * bytes at once, the oldest first, for whatever is left another command is sent; and a look at the
- * topic keeps a window of ids alone, however many letters there are.
+ * topic (relay/letter_index.h) keeps a window of ids alone, however many letters there are.
  *
  * What was sent again or dropped has a record of that in the letter topic, a mark, with the id and
  * the route of the letter; so a letter is open until its mark is there. A letter that fails again
@@ -11,8 +11,7 @@
 #ifndef WALFERRY_RELAY_REPLAY_H
 #define WALFERRY_RELAY_REPLAY_H
 
-#include "base/hash.h"
-#include "publish/publish.h"
+#include "relay/letter_index.h"
 #include "relay/quarantine.h"
 
 /* One of key, id and all. */
@@ -30,25 +29,21 @@ struct replay_letter {
     struct span value; /* absent: it was left out, or is not wanted */
     bool foreign;      /* of another database */
     bool settled;      /* it is an event again, or dropped; a retry's own */
+    int32_t partition; /* where it lies */
+    int64_t offset;
 };
 
 struct replay_limits {
     uint32_t letters_max;
     size_t bytes_max;    /* of values; one letter is always taken */
-    uint32_t window_max; /* records of a look that are kept */
+    uint32_t window_max; /* letters of a look whose places are kept */
 };
 
 /* Between two epochs: the command for which the next one reads letters; 0: none. */
 struct errand {
     uint64_t command;
     struct buf text;
-};
-
-/* Whatever gives all records of the letter topic, again and again. */
-struct replay_source {
-    void *of;
-    int (*begin)(void *of, struct error *err);
-    int (*next)(void *of, struct kafka_letter *letter, struct error *err); /* 1, 0, -1 */
+    struct letter_index index; /* of the last errand */
 };
 
 struct replay {
@@ -69,9 +64,10 @@ void replay_fini(struct replay *replay);
 int replay_wish_read(struct span command, struct arena *arena, struct replay_wish *wish,
                      struct error *err);
 /* Reads what the command is to work on. Groups of held keys of which an earlier letter stays are
- * blocked. -1: an error of the source. */
+ * blocked. index: what the load before has found, or nothing; the same is chosen with it and
+ * without. -1: an error of the source. */
 int replay_load(struct replay *replay, uint64_t command, struct span text,
                 struct quarantine *quarantine, const struct replay_limits *limits,
-                const struct replay_source *source, struct error *err);
+                const struct letter_source *source, struct letter_index *index, struct error *err);
 
 #endif

@@ -398,6 +398,7 @@ bool relay_close(struct relay *relay, int64_t by_us)
     refusals_fini(&relay->refused);
     refusals_fini(&relay->learnt);
     buf_fini(&relay->errand.text);
+    letter_index_forget(&relay->errand.index);
     configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     kafka_memory_close(relay->memory);

@@ -110,6 +110,8 @@ def check(guarantee, rows, crashes, kills=0):
         case.start(relay)
         retry = retry or Retry(relay)
         done = 0
+        while kills and not events(case, settle=False) and retry.is_alive():
+            time.sleep(1)
         while done < kills and retry.is_alive():
             time.sleep(dice.uniform(1, 8))
             relay.kill()

@@ -86,6 +86,7 @@ static void world_free(struct world *w)
     metrics_close(w->metrics);
     refusals_fini(&w->refused);
     refusals_fini(&w->learnt);
+    letter_index_forget(&w->letter_index);
     free(w);
 }
 

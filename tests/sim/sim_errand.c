@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-#define LETTERS_MAX 40
-#define WINDOW_MAX 100
+#define LETTERS_MAX 8
+#define WINDOW_MAX 20
 
 static int read_quarantine(struct world *w, struct error *err)
 {
@@ -22,10 +22,13 @@ static int read_quarantine(struct world *w, struct error *err)
     return 0;
 }
 
-static int begin(void *of, struct error *err)
+static int begin(void *of, const struct kafka_letter_range *ranges, uint32_t count,
+                 struct error *err)
 {
+    struct world *w = of;
     (void)err;
-    ((struct world *)of)->letter_at = 0;
+    w->letter_at = count > 0 ? (uint32_t)ranges[0].from : 0;
+    w->letters_until = count > 0 ? ranges[0].until : INT64_MAX;
     return 0;
 }
 
@@ -33,11 +36,13 @@ static int next(void *of, struct kafka_letter *letter, struct error *err)
 {
     struct world *w = of;
     (void)err;
-    while (w->letter_at < w->kafka.log_count) {
-        const struct kept *kept = w->kafka.log[w->letter_at++].kept;
+    while (w->letter_at < w->kafka.log_count && w->letter_at < w->letters_until) {
+        uint32_t at = w->letter_at++;
+        const struct kept *kept = w->kafka.log[at].kept;
         if (kept == NULL || kept->quarantine)
             continue;
-        *letter = (struct kafka_letter){.key = kept->key,
+        *letter = (struct kafka_letter){.offset = at,
+                                        .key = kept->key,
                                         .value = kept->value,
                                         .header_count = kept->header_count,
                                         .headers = kept->headers};
@@ -50,7 +55,7 @@ int sim_errand_read(struct world *w, struct error *err)
 {
     static const struct replay_limits limits = {
         .letters_max = LETTERS_MAX, .bytes_max = 100000, .window_max = WINDOW_MAX};
-    const struct replay_source source = {.of = w, .begin = begin, .next = next};
+    const struct letter_source source = {.of = w, .begin = begin, .next = next};
     uint64_t command = w->errand;
     w->errand = 0;
     replay_init(&w->replay, SYSTEM_IDENTIFIER);
@@ -59,7 +64,7 @@ int sim_errand_read(struct world *w, struct error *err)
         return -1;
     return command == 0 ? 0
                         : replay_load(&w->replay, command, span_of(w->errand_text), &w->quarantine,
-                                      &limits, &source, err);
+                                      &limits, &source, &w->letter_index, err);
 }
 
 void sim_errand_note(struct world *w)

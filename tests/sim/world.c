@@ -48,8 +48,10 @@ static void step_faults(struct world *w)
 {
     if (!w->faults)
         return;
-    if (w->open && random_once_in(&w->random, 150))
+    if (w->open && random_once_in(&w->random, 150)) {
         sim_epoch_close(w, 0, 0); /* kill -9 */
+        letter_index_forget(&w->letter_index);
+    }
     if (w->open && random_once_in(&w->random, 300))
         reader_stop(&w->reader, random_once_in(&w->random, 2) ? READER_STOP : READER_STOP_WHOLE);
     if (random_once_in(&w->random, 300))

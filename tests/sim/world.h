@@ -32,8 +32,10 @@ struct world {
     bool holds;      /* keys with a dead letter are held, and letters sent again */
     uint64_t errand; /* a command that letters are to be read for; 0: none */
     char errand_text[60];
-    uint32_t letter_at;  /* next in the log, of what is read for it */
-    uint32_t sent_again; /* letters, as the oracle has counted */
+    uint32_t letter_at; /* next in the log, of what is read for it, */
+    int64_t letters_until;
+    struct letter_index letter_index; /* gone with a process */
+    uint32_t sent_again;              /* letters, as the oracle has counted */
     char failure[600];
     char last_end[200]; /* why the last epoch ended */
 

@@ -84,11 +84,12 @@ static void make_letters(struct fixture *f)
     entry->group->fresh = false; /* it is another epoch */
 }
 
-static int begin(void *of, struct error *err)
+static int begin(void *of, const struct kafka_letter_range *ranges, uint32_t count,
+                 struct error *err)
 {
     struct fixture *f = of;
     (void)err;
-    f->next = 0;
+    f->next = count > 0 ? (uint32_t)ranges[0].from : 0;
     return 0;
 }
 
@@ -100,7 +101,8 @@ static int next(void *of, struct kafka_letter *letter, struct error *err)
         const struct message *m = &f->letters->messages[f->next++];
         if (!m->dead_letter)
             continue;
-        *letter = (struct kafka_letter){.key = m->key,
+        *letter = (struct kafka_letter){.offset = f->next - 1,
+                                        .key = m->key,
                                         .value = m->value,
                                         .header_count = m->header_count,
                                         .headers = m->headers};
@@ -112,11 +114,14 @@ static int next(void *of, struct kafka_letter *letter, struct error *err)
 static enum retried carry_out(struct fixture *f, const char *text)
 {
     static const struct replay_limits limits = {
-        .letters_max = 10, .bytes_max = 10000, .window_max = 10};
-    const struct replay_source source = {.of = f, .begin = begin, .next = next};
+        .letters_max = 10, .bytes_max = 10000, .window_max = 20};
+    const struct letter_source source = {.of = f, .begin = begin, .next = next};
     f->command = (struct sent_command){7, COMMAND_ROW, span_of(text)};
-    assert_int_equal(
-        replay_load(&f->replay, 7, span_of(text), &f->held, &limits, &source, &f->bench->err), 0);
+    struct letter_index index = {0};
+    assert_int_equal(replay_load(&f->replay, 7, span_of(text), &f->held, &limits, &source, &index,
+                                 &f->bench->err),
+                     0);
+    letter_index_forget(&index);
     return retry_carry_out(&f->retry, &f->change, &f->batch, &f->outcome, &f->bench->err);
 }
 
