@@ -19,8 +19,9 @@
 --     and its transaction must be run again; under READ COMMITTED it gets the next number.
 -- Plain events wait for nobody, and nothing differs between the levels.
 --
--- correlation_id, causation_id and traceparent become members of headers, and Kafka headers where
--- the route says columns: {headers: headers}, as all members do.
+-- correlation_id, causation_id and traceparent go into the columns of these names where the outbox has
+-- them (012_causality.sql). Otherwise, and in messages, they become members of headers, and Kafka
+-- headers where the route says columns: {headers: headers}, as all members do.
 --
 -- The functions run with the rights of whoever calls them. The application's role needs:
 --   GRANT USAGE ON SCHEMA walferry TO your_application;
@@ -120,8 +121,30 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    merged jsonb;
+    merged  jsonb;
+    columns boolean := false;  -- of 012_causality.sql
 BEGIN
+    IF num_nonnulls(correlation_id, causation_id, traceparent) > 0 THEN
+        columns := (SELECT count(*) = 3 FROM pg_attribute
+                    WHERE attrelid = 'public.outbox'::regclass AND NOT attisdropped
+                      AND attname IN ('correlation_id', 'causation_id', 'traceparent'));
+    END IF;
+    IF columns THEN
+        SELECT h.merged, h.aggregate_seq INTO merged, aggregate_seq
+        FROM walferry.outbox_headers(aggregate_type, aggregate_id, headers, sequenced, NULL, NULL,
+                                     NULL) AS h;
+        -- An argument stands for a member of its name here, too: one header, not two.
+        merged := merged - array_remove(ARRAY[
+            CASE WHEN correlation_id IS NOT NULL THEN 'correlation_id' END,
+            CASE WHEN causation_id IS NOT NULL THEN 'causation_id' END,
+            CASE WHEN traceparent IS NOT NULL THEN 'traceparent' END], NULL);
+        id := coalesce(event_id, gen_random_uuid());
+        INSERT INTO public.outbox (id, aggregatetype, aggregateid, type, payload, headers,
+                                   correlation_id, causation_id, traceparent)
+        VALUES (id, aggregate_type, aggregate_id, type, payload, merged, correlation_id,
+                causation_id, traceparent);
+        RETURN;
+    END IF;
     SELECT h.merged, h.aggregate_seq INTO merged, aggregate_seq
     FROM walferry.outbox_headers(aggregate_type, aggregate_id, headers, sequenced, correlation_id,
                                  causation_id, traceparent) AS h;

@@ -1,5 +1,5 @@
 -- The order service: its orders, and what it does with the answers of the others. Apply behind
--- sql/001, 006, 008 and 010.
+-- say.sql and sql/010.
 
 CREATE TABLE orders (
     id    uuid  PRIMARY KEY,
@@ -15,7 +15,7 @@ BEGIN
     IF NOT changed THEN
         RETURN;
     ELSIF action IS NOT NULL THEN
-        PERFORM walferry.outbox_emit('command', id::text, action || ' ' || step, data)
+        PERFORM say('command', id, action || ' ' || step, data)
         FROM orders WHERE id = order_id;
     ELSE
         UPDATE orders SET state = saga_state WHERE id = order_id;
@@ -28,7 +28,7 @@ RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO orders VALUES (order_id, mode, data);
     IF mode = 'choreography' THEN
-        PERFORM walferry.outbox_emit('order', order_id::text, 'OrderPlaced', data);
+        PERFORM say('order', order_id, 'OrderPlaced', data);
     ELSE
         PERFORM take_next(order_id, s.changed, s.state, s.action, s.next_step)
         FROM walferry.saga_start(order_id, 'order', ARRAY['reserve', 'pay', 'deliver'], data,

@@ -1,6 +1,5 @@
 -- What payment and stock have in common: a step is done once and undone once, whatever comes how
--- often and in which order. do_step and undo_step are the service's own. Apply behind sql/001, 006
--- and 008.
+-- often and in which order. do_step and undo_step are the service's own. Apply behind say.sql.
 
 CREATE TABLE step (
     order_id uuid NOT NULL,
@@ -44,7 +43,7 @@ DECLARE
     answer text := perform_step(order_id, action, name, data);
 BEGIN
     IF action = 'undo' OR answer <> 'undone' THEN
-        PERFORM walferry.outbox_emit('reply', order_id::text, answer || ' ' || name, data);
+        PERFORM say('reply', order_id, answer || ' ' || name, data);
     END IF;
 END
 $$;

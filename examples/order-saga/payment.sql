@@ -26,9 +26,8 @@ CREATE FUNCTION handle(type text, order_id uuid, data jsonb)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF type = 'StockReserved' THEN
-        PERFORM walferry.outbox_emit(
-            'payment', order_id::text, CASE perform_step(order_id, 'do', 'pay', data)
-                WHEN 'done' THEN 'PaymentTaken' ELSE 'PaymentRefused' END, data);
+        PERFORM say('payment', order_id, CASE perform_step(order_id, 'do', 'pay', data)
+                                         WHEN 'done' THEN 'PaymentTaken' ELSE 'PaymentRefused' END, data);
     ELSIF type IN ('do pay', 'undo pay') THEN
         PERFORM answer_command(type, order_id, data);
     END IF;

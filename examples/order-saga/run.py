@@ -25,12 +25,13 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import kafka, ports, postgres, process, relay  # noqa: E402
 
 MODES = ("choreography", "orchestration")
-EMIT = ("001_outbox.sql", "006_emit.sql", "008_inbox.sql")
+EMIT = ("001_outbox.sql", "006_emit.sql", "008_inbox.sql", "012_causality.sql")
+CAUSALITY = ("correlation_id", "causation_id", "traceparent")
 # The files of each service, and the topics that it reads.
 SERVICES = {
-    "order": (EMIT + ("010_saga.sql",), ("order.sql",), ("stock", "reply")),
-    "payment": (EMIT, ("participant.sql", "payment.sql"), ("stock", "command")),
-    "stock": (EMIT, ("participant.sql", "stock.sql"), ("order", "payment", "command")),
+    "order": (EMIT + ("010_saga.sql",), ("say.sql", "order.sql"), ("stock", "reply")),
+    "payment": (EMIT, ("say.sql", "participant.sql", "payment.sql"), ("stock", "command")),
+    "stock": (EMIT, ("say.sql", "participant.sql", "stock.sql"), ("order", "payment", "command")),
 }
 TOPICS = ("order", "stock", "payment", "command", "reply")
 ACCOUNTS = ITEMS = 10
@@ -96,7 +97,8 @@ class Example:
             "routes": [{
                 "name": "outbox", "from": "public.outbox", "as": "outbox",
                 "topic": self.prefix + ".{aggregatetype}", "key": "{aggregateid}",
-                "headers": {"id": "{id}", "eventType": "{type}"}}],
+                "headers": {"id": "{id}", "eventType": "{type}",
+                            **{name: "{%s|optional}" % name for name in CAUSALITY}}}],
             "admin": {"listen": "127.0.0.1:%d" % ports.free_port()}}
         part = relay.Relay(binary, config, directory, env=env, name="relay-" + name)
         code, out, err = part.run("setup", "--admin-connection", self.server.dsn(database))
@@ -179,6 +181,17 @@ class Example:
         return (self.sql("payment", "SELECT sum(balance + spent)::bigint FROM account")[0][0],
                 self.sql("stock", "SELECT sum(available + held + sold)::bigint FROM item")[0][0])
 
+    def untold(self):
+        """Messages that do not say which order's story they belong to, or which message, in whose outbox
+        ever, they answer. Those that nobody asked for answer none."""
+        said = [row for name in SERVICES for row in self.sql(
+            name, "SELECT id::text, correlation_id = 'order ' || aggregateid, causation_id,"
+                  " type LIKE 'do %%' OR type LIKE 'undo %%' OR type = 'OrderPlaced'"
+                  " FROM public.outbox", ())]
+        ids = {id for id, *_ in said}
+        return sum(not told or not (by_itself if cause is None else cause in ids)
+                   for _, told, cause, by_itself in said)
+
     def wrong(self):
         """What does not add up: a list of sentences, empty if all is well."""
         total, quantity = self.sql(
@@ -191,7 +204,7 @@ class Example:
         return ["%s: %s, not %s" % (what, is_now, should) for what, is_now, should in (
             ("money and goods", self.count(), self.had), ("orders", number, self.sagas),
             ("money spent", spent, total), ("goods sold", sold, quantity),
-            ("goods held", held, 0)) if is_now != should]
+            ("goods held", held, 0), ("messages of unknown cause", self.untold(), 0)) if is_now != should]
 
     def close(self):
         for part in self.parts.values():

@@ -45,6 +45,7 @@ def main(name, connection, bootstrap, *topics):
             continue
         headers = {header: value.decode() for header, value in message.headers()}
         with database, database.cursor() as sql:
+            sql.execute("SELECT hears(%s, %s)", (headers["id"], headers.get("correlation_id")))
             sql.execute(HANDLE, {"consumer": name, "id": headers["id"], "type": headers["eventType"],
                                  "key": message.key().decode(), "data": message.value().decode()})
         consumer.commit(message, asynchronous=False)

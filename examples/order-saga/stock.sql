@@ -52,7 +52,7 @@ BEGIN
         PERFORM answer_command(type, order_id, data);
     END IF;
     IF event IS NOT NULL THEN
-        PERFORM walferry.outbox_emit('stock', order_id::text, event, data);
+        PERFORM say('stock', order_id, event, data);
     END IF;
 END
 $$;

@@ -19,8 +19,10 @@ int route_compile_template(struct compilation *c, const struct config_text *sour
     char path[160];
     assert(what != NULL && out != NULL);
     snprintf(path, sizeof path, "%s.%s", c->path, what);
-    struct template_options options = {
-        .path = path, .relay = c->options->relay, .of_message = c->route->match.of_message};
+    struct template_options options = {.path = path,
+                                       .relay = c->options->relay,
+                                       .of_message = c->route->match.of_message,
+                                       .of_header = strcmp(what, "headers") == 0};
     out->what = what;
     return template_compile(source, &options, &c->route->fields, c->arena, out, c->err);
 }
@@ -99,4 +101,11 @@ int route_compile_headers(struct compilation *c)
             return -1;
     c->route->header_count = pairs->count;
     return 0;
+}
+
+void route_compile_optional_headers(struct compilation *c)
+{
+    assert(c->route->required_count <= c->route->fields.count);
+    for (uint32_t i = 0; i < c->route->header_count; i++)
+        template_settle_optional(&c->route->header_templates[i].value, &c->route->fields, c->arena);
 }

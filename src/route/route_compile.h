@@ -134,6 +134,8 @@ int route_compile_topic(struct compilation *c);
 int route_compile_key(struct compilation *c);
 /* Those of the file, nothing where it has none. */
 int route_compile_headers(struct compilation *c);
+/* Their columns that may be missing; behind required_count. */
+void route_compile_optional_headers(struct compilation *c);
 /* A template that is one field and nothing else. */
 struct template route_compile_field(struct compilation *c, const char *what, uint32_t field);
 /* One header, whose value is a field. */

@@ -169,6 +169,7 @@ int route_event_compile(struct compilation *c)
         compile_program(c, &e->config->jq, "jq", &e->value) < 0)
         return -1;
     route->required_count = route->fields.count;
+    route_compile_optional_headers(c);
     return 0;
 }
 

@@ -129,10 +129,11 @@ int route_headers(const struct route *route, const struct route_row *row, uint32
         list.items = arena_alloc(scratch, route->header_count * sizeof *list.items);
     for (uint32_t i = 0; i < route->header_count; i++) {
         const struct header_template *template = &route->header_templates[i];
-        struct header *header = add(&list, scratch);
-        header->name = template->name;
-        if (template_render(&template->value, row, scratch, &header->value, err) < 0)
+        struct span value;
+        if (template_render(&template->value, row, scratch, &value, err) < 0)
             return -1;
+        if (value.ptr != NULL)
+            *add(&list, scratch) = (struct header){.name = template->name, .value = value};
     }
     if (column != FIELD_NONE && add_column(route, row, column, &list, scratch, err) < 0)
         return -1;

@@ -56,6 +56,7 @@ int route_outbox_compile(struct compilation *c)
     route->required_count = route->fields.count;
     if (!must_be_there && outbox_router_columns(c) < 0)
         return -1;
+    route_compile_optional_headers(c);
     fields->type = route_compile_column(c, &columns->type);
     fields->tracing = route_compile_column(c, &router->tracing_field);
     fields->tombstone_on_empty = router->tombstone_on_empty_payload;

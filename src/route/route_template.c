@@ -103,15 +103,52 @@ static int not_closed(struct compiler *c, const char *first)
 }
 
 /* Behind the bar; ends behind the word. */
-static int take_case(struct compiler *c, enum letter_case *letters)
+static int take_word(struct compiler *c, struct part *part)
 {
     struct span word = {c->at, strcspn(c->at, ":{}")};
-    *letters = span_equal_text(word, "upper") ? CASE_UPPER : CASE_LOWER;
-    if (!span_equal_text(word, "upper") && !span_equal_text(word, "lower")) {
-        wrong(c, "behind a | stands upper or lower", word);
+    part->optional = c->options->of_header && span_equal_text(word, "optional");
+    if (span_equal_text(word, "upper") || span_equal_text(word, "lower")) {
+        part->letters = span_equal_text(word, "upper") ? CASE_UPPER : CASE_LOWER;
+    } else if (!part->optional) {
+        wrong(c,
+              c->options->of_header ? "behind a | stands upper, lower or optional"
+                                    : "behind a | stands upper or lower",
+              word);
         return error_hint(c->err, "a name that holds a | stands in double quotes");
     }
     c->at += word.len;
+    return 0;
+}
+
+/* Nothing else could be left of the text where the column is NULL. */
+static int add_optional(struct compiler *c, struct part *part, struct span name)
+{
+    bool alone = c->out->count == 0 && *c->at == '\0';
+    if (part->text.ptr != NULL)
+        return wrong(c, "a column is optional or has a default", name);
+    if (!alone) {
+        wrong(c, "an optional column stands alone", name);
+        return error_hint(c->err, "write {name:default} beside other text");
+    }
+    part->field = FIELD_NONE;
+    part->text = name;
+    c->out->parts[c->out->count++] = *part;
+    return 0;
+}
+
+static int add_named(struct compiler *c, struct part *part, struct span name, bool quoted)
+{
+    if (!quoted && name.len > 0 && name.ptr[0] == '@') {
+        if (part->letters != CASE_AS_IT_IS || part->optional)
+            return wrong(c, "a fact keeps its letters and is always there", name);
+        return add_fact(c, name, part->text.ptr != NULL);
+    }
+    if (name.len == 0)
+        return wrong(c, "braces without the name of a column", span_null());
+    if (part->optional)
+        return add_optional(c, part, name);
+    part->field = field_list_add(c->fields, c->arena, name);
+    c->out->parts[c->out->count++] = *part;
     return 0;
 }
 
@@ -120,36 +157,24 @@ static int add_braces(struct compiler *c)
 {
     const char *first = c->at;
     bool quoted = *first == '"';
-    struct span name = {first, strcspn(first, "|:{}")}, fallback = span_null();
-    enum letter_case letters = CASE_AS_IT_IS;
+    struct span name = {first, strcspn(first, "|:{}")};
+    struct part part = {.kind = PART_FIELD, .letters = CASE_AS_IT_IS, .text = span_null()};
     c->at += quoted ? 1 : name.len;
     if (quoted && take_quoted(c, &name) < 0)
         return -1;
     if (*c->at == '|') {
         c->at++;
-        if (take_case(c, &letters) < 0)
+        if (take_word(c, &part) < 0)
             return -1;
     }
     if (*c->at == ':') {
-        fallback = (struct span){c->at + 1, strcspn(c->at + 1, "{}")};
-        c->at += 1 + fallback.len;
+        part.text = (struct span){c->at + 1, strcspn(c->at + 1, "{}")};
+        c->at += 1 + part.text.len;
     }
     if (*c->at != '}')
         return not_closed(c, first);
     c->at++;
-    if (!quoted && name.len > 0 && name.ptr[0] == '@') {
-        if (letters != CASE_AS_IT_IS)
-            return wrong(c, "a fact keeps its letters", name);
-        return add_fact(c, name, fallback.ptr != NULL);
-    }
-    if (name.len == 0)
-        return wrong(c, "braces without the name of a column", span_null());
-    c->out->parts[c->out->count++] =
-        (struct part){.kind = PART_FIELD,
-                      .field = field_list_add(c->fields, c->arena, name),
-                      .letters = letters,
-                      .text = fallback};
-    return 0;
+    return add_named(c, &part, name, quoted);
 }
 
 static int compile(struct compiler *c)
@@ -213,6 +238,15 @@ uint32_t template_only_field(const struct template *t)
     return field ? t->parts[0].field : FIELD_NONE;
 }
 
+bool template_settle_optional(struct template *t, struct field_list *fields, struct arena *arena)
+{
+    assert(t->count == 0 || t->parts != NULL);
+    if (t->count != 1 || !t->parts[0].optional)
+        return false;
+    t->parts[0].field = field_list_add(fields, arena, t->parts[0].text);
+    return true;
+}
+
 static struct span op_name(enum change_op op)
 {
     switch (op) {
@@ -252,6 +286,10 @@ static int field_text(const struct template *t, const struct part *part,
                       const struct route_row *row, struct arena *scratch, struct span *text,
                       struct error *err)
 {
+    assert(part->field != FIELD_NONE);
+    *text = span_null();
+    if (part->optional && row->slots[part->field].column == FIELD_NONE)
+        return 0;
     if (route_row_check(row, part->field, err) < 0)
         return -1;
     if (route_row_cell(row, part->field)->kind != CELL_NULL) {
@@ -260,6 +298,8 @@ static int field_text(const struct template *t, const struct part *part,
             *text = in_case(*text, part->letters, scratch);
         return got;
     }
+    if (part->optional)
+        return 0;
     *text = part->text;
     if (text->ptr != NULL)
         return 0;

@@ -2,7 +2,8 @@
  * to the module.
  *
  * Grammar: {name} a column, {name:default} one that may be NULL, {name|upper} and {name|lower} with
- * its letters a to z changed, {@fact}, {{ and }} literal braces.
+ * its letters a to z changed, {@fact}, {{ and }} literal braces. {name|optional}, alone and of a
+ * header, is a column that may be NULL or missing: there is no header then.
  * A template does not know relations: it names fields, numbers in the route's list of names, and
  * the row that it is rendered for says where each field is. */
 #ifndef WALFERRY_ROUTE_ROUTE_TEMPLATE_H
@@ -27,7 +28,9 @@ struct part {
     enum part_kind kind;
     uint32_t field;
     enum letter_case letters; /* of a field */
-    struct span text;         /* the literal, or the default of a field (absent: none) */
+    bool optional;            /* a field that may be missing; FIELD_NONE until it is settled */
+    struct span text;         /* the literal; the default of a field (absent: none); the name of
+                                 an optional one */
 };
 
 struct template
@@ -41,6 +44,7 @@ struct template_options {
     const char *path;  /* of the key, for messages: "routes[0].topic" */
     const char *relay; /* what {@relay} is */
     bool of_message;   /* messages have no schema and no table */
+    bool of_header;    /* it may be optional */
 };
 
 /* Everything lives in the arena. ERROR_STOP, EXIT_USAGE, reason "bad_template". */
@@ -49,7 +53,11 @@ int template_compile(const struct config_text *source, const struct template_opt
                      struct error *err);
 /* Is it plain text? Then that is *text. */
 bool template_literal(const struct template *t, struct span *text);
-/* The template's text for the row: in scratch, in the row or in the template. Never absent.
+/* Is it {name|optional}? Its field is numbered by this: after all fields that must be there, so
+ * that one that is both must be there. */
+bool template_settle_optional(struct template *t, struct field_list *fields, struct arena *arena);
+/* The template's text for the row: in scratch, in the row or in the template. Absent only where it
+ * is optional and the column NULL or missing.
  * ERROR_DATA, reason "null_in_template" where a field without default is NULL, "old_not_sent" where
  * the row is an old one and the server sends no such column of it. */
 int template_render(const struct template *t, const struct route_row *row, struct arena *scratch,

@@ -1,6 +1,7 @@
 """Numbered events through a relay that is killed again and again, rows and messages of the same
 aggregates, to consumers that begin anew and roll back: no number is missing, each is accepted once, in
-order. A consumer that passes over one event is told which."""
+order. A consumer that passes over one event is told which. Meanwhile the outbox gets the columns of
+012_causality.sql, and each event has each of these headers once, or not at all."""
 
 import random
 import threading
@@ -26,6 +27,7 @@ EMIT = """
                  correlation_id => 'c-' || %(writer)s) AS e)
     INSERT INTO e2e.truth (id, topic, key, n, md5)
     SELECT id::text, %(topic)s, %(key)s, aggregate_seq, md5 FROM o"""
+CAUSALITY = ("correlation_id", "causation_id", "traceparent")
 FORMS = ("outbox_emit", "outbox_emit_message")
 NUMBER = ("SELECT accepted, missing_from, missing_to"
           " FROM walferry.inbox_accept_sequenced(%s, %s, %s, %s)")
@@ -33,7 +35,8 @@ NUMBER = ("SELECT accepted, missing_from, missing_to"
 
 def routes(case):
     common = {"columns": {"headers": "headers"}, "topic": case.prefix + "{aggregatetype}",
-              "headers": {"id": "{id}", "eventType": "{type}"}}
+              "headers": {"id": "{id}", "eventType": "{type}",
+                          **{name: "{%s|optional}" % name for name in CAUSALITY}}}
     return [dict(common, name="messages", **{"from": "message:outbox", "as": "outbox"}),
             dict(common, name="outbox", **{"from": "public.outbox", "as": "outbox"})]
 
@@ -153,8 +156,10 @@ with e2e.Case(sql=LEDGER) as case:
         writers.start(write, case, writers, random.Random(seed + number), number)
     for number in range(2):
         consumers.start(consume, case, consumers, random.Random(seed - 1 - number), again)
-    for _ in range(KILLS):
+    for number in range(KILLS):
         relay.start()
+        if number == KILLS // 2:
+            case.apply("012_causality.sql")
         time.sleep(dice.uniform(0.2, 1.2))
         assert relay.running(), "ended by itself%s" % e2e.lab.process.tail(relay.log)
         relay.kill()
@@ -176,5 +181,8 @@ with e2e.Case(sql=LEDGER) as case:
                     " SELECT aggregate_type, aggregate_id, last_seq FROM walferry.outbox_sequence") == []
     assert {e2e.oracle.header(event, "correlation_id") for event in events} \
         == {"c-%d" % number for number in range(WRITERS)}
+    assert {tuple(name for name, _ in event.headers if name in CAUSALITY) for event in events} \
+        == {CAUSALITY[:1]}
+    assert 0 < case.one("SELECT count(correlation_id) FROM public.outbox") < want
     pass_over_one(case, events)
     print("%d events, %d accepted again and refused" % (want, len(again)))

@@ -6,8 +6,8 @@ import threading
 
 import psycopg2
 
-from sessions import (AGAIN, LEVELS, READ_COMMITTED, Sessions, check_functions, check_rights, crowd,
-                      refused, with_files)
+from sessions import (AGAIN, LEVELS, READ_COMMITTED, Sessions, apply, check_functions, check_rights,
+                      crowd, refused, with_files)
 
 FUNCTIONS = ("outbox_headers", "outbox_emit", "outbox_emit_message")
 EMIT = "SELECT aggregate_seq FROM walferry.outbox_emit('order', %s, 'Put', '{}', sequenced => true)"
@@ -48,6 +48,60 @@ def a_row(server):
 def a_row_partitioned(server):
     """The same in the other form of the outbox."""
     check_row(server)
+
+
+CAUSALITY = ("SELECT headers, correlation_id, causation_id, traceparent FROM public.outbox"
+             " ORDER BY seq DESC LIMIT 1")
+
+
+def check_columns(server):
+    """The arguments stand in columns, and in no header twice; before and behind the file they are
+    members."""
+    call = ("SELECT walferry.outbox_emit('order', '1', 'Paid', '{}', headers => %s, sequenced => true,"
+            " correlation_id => %s, causation_id => %s, traceparent => %s)")
+    headers = '{"a": 1, "correlation_id": "old", "traceparent": "kept"}'
+
+    def emits(*arguments):
+        server.sql(call, arguments)
+        return server.sql(CAUSALITY)
+
+    def members(number):
+        server.sql(call, (headers, "c", "b", None))
+        row = server.sql("SELECT headers FROM public.outbox ORDER BY seq DESC LIMIT 1")
+        assert row == [({"a": 1, "aggregate_seq": number, "correlation_id": "c", "causation_id": "b",
+                         "traceparent": "kept"},)], row
+
+    with Sessions(server, 1) as (session,):  # one that has the function planned already
+        planned = call.replace("%s", "NULL", 1) % ("'c'", "'b'", "'t'")
+        session.sql(planned)
+        members(2)
+        apply(server, "012_causality.sql")
+        session.sql(planned)
+        assert server.sql(CAUSALITY) == [({"aggregate_seq": 3}, "c", "b", "t")]
+        assert emits(headers, "c", "b", None) == \
+            [({"a": 1, "aggregate_seq": 4, "traceparent": "kept"}, "c", "b", None)]
+        assert emits(None, None, None, None) == [({"aggregate_seq": 5}, None, None, None)]
+        assert emits("null", None, None, "t") == [({"aggregate_seq": 6}, None, None, "t")]
+        server.sql("SELECT walferry.outbox_emit('order', '1', 'Paid', NULL, correlation_id => 'c')")
+        assert server.sql(CAUSALITY) == [(None, "c", None, None)]
+        apply(server, "006_emit.sql")
+        assert emits(None, "c", None, None) == [({"aggregate_seq": 7}, "c", None, None)]
+        apply(server, "012_causality.undo.sql")
+        session.sql(planned)
+        members(9)
+
+
+@with_files("001_outbox", "006_emit")
+def columns_of_causality(server):
+    check_columns(server)
+
+
+@with_files("001_outbox_partitioned", "006_emit")
+def columns_of_causality_partitioned(server):
+    check_columns(server)
+    apply(server, "012_causality.sql")
+    partition = server.sql("SELECT tableoid::regclass::text FROM public.outbox LIMIT 1")[0][0]
+    assert server.sql("SELECT count(correlation_id) FROM public." + partition) == [(0,)]
 
 
 @with_files("001_outbox", "006_emit")
@@ -242,5 +296,5 @@ def rights(server):
         "SELECT walferry.outbox_emit_message('order', '1', 'Put', '{}')"))
 
 
-TESTS = (a_row, a_row_partitioned, what_is_refused, numbers_wait, a_deadlock, numbers_of_a_crowd,
+TESTS = (a_row, a_row_partitioned, columns_of_causality, columns_of_causality_partitioned, what_is_refused, numbers_wait, a_deadlock, numbers_of_a_crowd,
          messages, without_an_outbox, rights)

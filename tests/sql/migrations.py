@@ -27,7 +27,7 @@ import saga  # noqa: E402
 from sessions import apply  # noqa: E402
 
 DEVELOPERS = ("005_command", "005_command_status", "006_emit", "007_poll", "008_inbox",
-              "009_idempotency", "010_saga", "011_claim")
+              "009_idempotency", "010_saga", "011_claim", "012_causality")
 
 OBJECTS = """
     SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c

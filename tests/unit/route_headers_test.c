@@ -47,6 +47,58 @@ static void test_members(void **state)
     route_fixture_fini(&f);
 }
 
+static void expect_optional(const char *value, bool there, const char *wanted)
+{
+    struct route_fixture f;
+    struct config_pair pairs[] = {
+        {route_fixture_text("first"), route_fixture_text("1")},
+        {route_fixture_text("cause"), route_fixture_text("{\"causation id\"|optional}")},
+        {route_fixture_text("last"), route_fixture_text("{type}")}};
+    route_fixture_init(&f);
+    f.configs[0].has_headers = true;
+    f.configs[0].headers = (struct config_pairs){3, pairs};
+    if (there)
+        route_fixture_set(&f, "causation id", value);
+    assert_int_equal(route_fixture_open(&f), 0);
+    assert_int_equal(route_fixture_route(&f), 1);
+    assert_int_equal(f.event.header_count, wanted != NULL ? 3 : 2);
+    assert_span(f.event.headers[0].name, "first");
+    assert_span(f.event.headers[f.event.header_count - 1].name, "last");
+    if (wanted != NULL) {
+        assert_span(f.event.headers[1].name, "cause");
+        assert_span(f.event.headers[1].value, wanted);
+    }
+    route_fixture_fini(&f);
+}
+
+/* NULL, or no such column: no header. An empty text is one. */
+static void test_optional(void **state)
+{
+    (void)state;
+    expect_optional("e-1", true, "e-1");
+    expect_optional("", true, "");
+    expect_optional(NULL, true, NULL);
+    expect_optional(NULL, false, NULL);
+}
+
+/* What another part of the route needs must be there all the same. */
+static void test_optional_and_needed(void **state)
+{
+    (void)state;
+    struct route_fixture f;
+    struct config_pair pair = {route_fixture_text("cause"),
+                               route_fixture_text("{causation_id|optional}")};
+    route_fixture_init(&f);
+    f.configs[0].has_headers = true;
+    f.configs[0].headers = (struct config_pairs){1, &pair};
+    f.configs[0].key = route_fixture_text("{causation_id}");
+    assert_int_equal(route_fixture_open(&f), 0);
+    assert_int_equal(route_fixture_route(&f), -1);
+    assert_error(f.err, ERROR_DATA, "column_missing",
+                 "public.outbox has no column causation_id, which route outbox needs");
+    route_fixture_fini(&f);
+}
+
 static void test_no_members(void **state)
 {
     (void)state;
@@ -246,6 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_optional),
+        cmocka_unit_test(test_optional_and_needed),
         cmocka_unit_test(test_no_members),
         cmocka_unit_test(test_binary_jsonb),
         cmocka_unit_test(test_many_members),

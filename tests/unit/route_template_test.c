@@ -221,6 +221,29 @@ static void test_bad_headers(void **state)
     refuse_header("a", "{", "bad_template", "shop.yaml:7: routes[0].headers: a { is not closed: {");
 }
 
+/* One that may be missing is all of its header, or nothing. */
+static void test_bad_optional(void **state)
+{
+    (void)state;
+    static const char *const beside = "shop.yaml:7: routes[0].headers: an optional column stands "
+                                      "alone: type";
+    refuse_header("a", "{type|optional}!", "bad_template", beside);
+    refuse_header("a", "a {type|optional}", "bad_template", beside);
+    refuse_header("a", "{id}{type|optional}", "bad_template", beside);
+    refuse_header("a", "{type|optional:x}", "bad_template",
+                  "shop.yaml:7: routes[0].headers: a column is optional or has a default: type");
+    refuse_header("a", "{@op|optional}", "bad_template",
+                  "shop.yaml:7: routes[0].headers: a fact keeps its letters and is always there: "
+                  "@op");
+    refuse_header("a", "{|optional}", "bad_template",
+                  "shop.yaml:7: routes[0].headers: braces without the name of a column");
+    refuse_header("a", "{type|optionl}", "bad_template",
+                  "shop.yaml:7: routes[0].headers: behind a | stands upper, lower or optional: "
+                  "optionl");
+    refuse_topic("{type|optional}",
+                 "shop.yaml:7: routes[0].topic: behind a | stands upper or lower: optional");
+}
+
 static void test_the_item_is_named(void **state)
 {
     (void)state;
@@ -280,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_messages_have_no_table),
         cmocka_unit_test(test_bad_from),
         cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_bad_optional),
         cmocka_unit_test(test_the_item_is_named),
         cmocka_unit_test(test_rendering),
         cmocka_unit_test(test_close_of_nothing),
