@@ -13,11 +13,13 @@ lives in a network namespace of its own, and so are its processes. Then its fenc
 
 A block that cannot be run has a comment before it, which no reader sees: <!-- not run: why -->. One
 that must fail has <!-- fails -->, and <!-- shows: TEXT --> wants that text in what it prints, within some
-seconds. A block without a language, or with an unknown one, fails the test,
+seconds. <!-- needs: LIBRARY --> before those, or alone, is a library of tools/lab/libraries.py, and the block
+is skipped, and said, where that cannot be had. A block without a language, or with an unknown one, fails the test,
 so nothing is passed over by mistake. With --self-test a page with a planted fault must fail.
 """
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -29,7 +31,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
-from lab import kafka, ports, postgres  # noqa: E402
+from lab import kafka, libraries, postgres  # noqa: E402
 
 SHOWN = ("json", "ini", "text", "properties", "c")
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>[^>]*?) -->\n+)?(?P<indent> *)```(?P<language>\w*)\n"
@@ -183,8 +185,31 @@ def fences(text):
     return len(re.findall(r"^ *```", text, re.M))
 
 
+def needed(text):
+    """The libraries that a page names."""
+    return set(re.findall(r"^<!-- needs: ([\w-]+)", text, re.M))
+
+
+def run_needy(page, mark, language, body):
+    """A block that wants a library in the environment."""
+    name, _, rest = mark[7:].partition(", ")
+    variables, why = json.loads(os.environ["WALFERRY_DOCS_LIBRARIES"])[name]
+    if why is not None:
+        return 0, "# SKIP " + why
+    before = page.env
+    page.env = dict(before, **variables)
+    try:
+        return run_block(page, rest, language, body)
+    finally:
+        page.env = before
+        for variable in variables:
+            page.variables.pop(variable, None)
+
+
 def run_block(page, mark, language, body):
     """(code, output), or None where it is only shown."""
+    if mark.startswith("needs: "):
+        return run_needy(page, mark, language, body)
     if mark.startswith("not run: ") and len(mark) > 14 or language in SHOWN:
         return None
     if language not in ("sh", "sql", "yaml"):
@@ -231,7 +256,8 @@ def run_page(path, name):
 def report(results, count):
     for title, ok, output in results:
         count += 1
-        print("%s %d - %s" % ("ok" if ok else "not ok", count, title), flush=True)
+        skip = " " + output[output.index("# SKIP "):] if ok and "# SKIP " in output else ""
+        print("%s %d - %s%s" % ("ok" if ok else "not ok", count, title, skip), flush=True)
         if not ok:
             print("".join("    " + line + "\n" for line in output[-3000:].splitlines()), flush=True)
     return count
@@ -248,19 +274,33 @@ def self_test():
     return [("planted faults are found", got == want, "%s, not %s" % (got, want))]
 
 
+def pages_of_all():
+    return ["README.md"] + sorted(glob.glob("docs/*.md", root_dir=ROOT))
+
+
+def fetched(pages):
+    """{library: ({variable: path}, why it cannot be had)}; where the pages run there is no network."""
+    names = set()
+    for name in pages:
+        with open(os.path.join(ROOT, name)) as file:
+            names |= needed(file.read())
+    return {name: libraries.ensure(name) for name in sorted(names)}
+
+
 def main(arguments):
     if os.environ.get("WALFERRY_DOCS_NAMESPACE") is None:
         if os.geteuid() != 0:
             print("ok 1 - commands of the documents # SKIP a network namespace needs root")
             return 0
         os.environ["WALFERRY_DOCS_NAMESPACE"] = "1"
+        os.environ["WALFERRY_DOCS_LIBRARIES"] = json.dumps(fetched(arguments or pages_of_all()))
         # /proc is made private by hand: in a root that is no mount point unshare cannot do it.
         os.execvp("unshare", ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount",
                               "--propagation", "unchanged", "sh", "-ec",
                               "mount --make-rprivate /proc; mount -t proc proc /proc;"
                               ' ip link set lo up; exec "$@"', "sh",
                               sys.executable, os.path.abspath(__file__), *arguments])
-    pages = arguments or ["README.md"] + sorted(glob.glob("docs/*.md", root_dir=ROOT))
+    pages = arguments or pages_of_all()
     count, failed = 0, False
     for results in ([self_test()] if not arguments else []):
         count = report(results, count)
