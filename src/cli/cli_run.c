@@ -9,6 +9,7 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 #include "cli/cli_live.h"
+#include "cli/cli_notify.h"
 #include "operate/operate.h"
 #include "relay/relay.h"
 
@@ -37,6 +38,7 @@ struct daemon {
     struct status_cell status;
     struct admin *admin;
     struct relay *relay;
+    struct notify notify;
     int signal_fd;
     int64_t stop_by_us; /* 0: not asked to end */
 };
@@ -102,6 +104,7 @@ static void stop(struct daemon *d, uint32_t number)
     d->stop_by_us = clock_monotonic_us() + STOP_US;
     log_event(&d->log, LOG_INFO, "relay.stopping", "signal",
               number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+    notify_stopping(&d->notify);
     relay_stop(d->relay);
 }
 
@@ -116,16 +119,33 @@ static void on_signals(struct daemon *d)
     }
 }
 
+/* How long the end may be waited for before something else is due; -1: for ever. */
+static int wait_ms(const struct daemon *d, int64_t left_us)
+{
+    if (d->stop_by_us != 0)
+        return (int)(left_us / US_PER_MS) + 1;
+    return notify_wait_ms(&d->notify);
+}
+
+static void tell_supervisor(struct daemon *d)
+{
+    struct status status;
+    uint64_t written = status_cell_get(&d->status, &status);
+    if (d->stop_by_us == 0)
+        notify_look(&d->notify, &status, written, clock_monotonic_us());
+}
+
 /* True once the relay has ended; false where it did not in time. */
 static bool wait_for_end(struct daemon *d)
 {
     for (;;) {
+        tell_supervisor(d);
         struct pollfd fds[2] = {{.fd = d->signal_fd, .events = POLLIN},
                                 {.fd = relay_fd(d->relay), .events = POLLIN}};
         int64_t left_us = d->stop_by_us - clock_monotonic_us();
         if (d->stop_by_us != 0 && left_us <= 0)
             return false;
-        poll(fds, 2, d->stop_by_us != 0 ? (int)(left_us / US_PER_MS) + 1 : -1);
+        poll(fds, 2, wait_ms(d, left_us));
         if ((fds[1].revents & POLLIN) != 0)
             return true;
         if ((fds[0].revents & POLLIN) != 0)
@@ -224,6 +244,7 @@ static int log_stopped(const struct daemon *d, const struct error *err, bool aba
 
 static void end(struct daemon *d)
 {
+    notify_close(&d->notify);
     admin_close(d->admin);
     metrics_close(d->metrics);
     status_cell_fini(&d->status);
@@ -250,6 +271,7 @@ int command_run(const struct args *args)
                        .signal_fd = -1};
     struct error err = ERROR_INIT;
     bool abandoned = false;
+    notify_open(&d.notify, clock_monotonic_us());
     status_cell_init(&d.status);
     if (start(&d, &err) == 0) {
         if (wait_for_end(&d))
@@ -257,6 +279,7 @@ int command_run(const struct args *args)
         else
             abandoned = true;
     }
+    notify_stopping(&d.notify);
     bool closed = !abandoned && relay_close(d.relay, close_by_us(&d));
     int code = log_stopped(&d, &err, abandoned);
     if (!closed)

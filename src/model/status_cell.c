@@ -20,13 +20,16 @@ void status_cell_set(struct status_cell *cell, const struct status *status)
     assert(status != &cell->status);
     pthread_mutex_lock(&cell->mutex);
     cell->status = *status;
+    cell->written++;
     pthread_mutex_unlock(&cell->mutex);
 }
 
-void status_cell_get(struct status_cell *cell, struct status *status)
+uint64_t status_cell_get(struct status_cell *cell, struct status *status)
 {
     assert(status != &cell->status);
     pthread_mutex_lock(&cell->mutex);
     *status = cell->status;
+    uint64_t written = cell->written;
     pthread_mutex_unlock(&cell->mutex);
+    return written;
 }
