@@ -171,6 +171,9 @@ mandir = $(PREFIX)/share/man
 datadir = $(PREFIX)/share/walferry
 docdir = $(PREFIX)/share/doc/walferry
 unitdir = $(PREFIX)/lib/systemd/system
+bashdir = $(PREFIX)/share/bash-completion/completions
+zshdir = $(PREFIX)/share/zsh/site-functions
+fishdir = $(PREFIX)/share/fish/vendor_completions.d
 INSTALL ?= install
 # Who packages it, and keeps the symbols elsewhere, says STRIP= and gets them.
 STRIP ?= -s
@@ -182,6 +185,9 @@ install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local); STRIP= 
 	$(INSTALL) -d -m 755 "$(DESTDIR)$(datadir)/sql" "$(DESTDIR)$(unitdir)"
 	$(INSTALL) -m 644 config/walferry.yaml config/walferry.schema.json "$(DESTDIR)$(datadir)"
 	$(INSTALL) -m 644 sql/*.sql "$(DESTDIR)$(datadir)/sql"
+	$(INSTALL) -D -m 644 config/completion/walferry.bash "$(DESTDIR)$(bashdir)/walferry"
+	$(INSTALL) -D -m 644 config/completion/_walferry "$(DESTDIR)$(zshdir)/_walferry"
+	$(INSTALL) -D -m 644 config/completion/walferry.fish "$(DESTDIR)$(fishdir)/walferry.fish"
 	$(if $(system_librdkafka),,$(INSTALL) -D -m 644 $(B)/release/librdkafka.licences \
 	    "$(DESTDIR)$(docdir)/librdkafka-LICENSES.txt")
 	for unit in walferry.service walferry@.service; do \
@@ -192,7 +198,8 @@ install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local); STRIP= 
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(bindir)/walferry" "$(DESTDIR)$(mandir)/man1/walferry.1" \
 	    "$(DESTDIR)$(mandir)/man5/walferry.yaml.5" "$(DESTDIR)$(unitdir)/walferry.service" \
-	    "$(DESTDIR)$(unitdir)/walferry@.service"
+	    "$(DESTDIR)$(unitdir)/walferry@.service" "$(DESTDIR)$(bashdir)/walferry" \
+	    "$(DESTDIR)$(zshdir)/_walferry" "$(DESTDIR)$(fishdir)/walferry.fish"
 	rm -rf "$(DESTDIR)$(datadir)" "$(DESTDIR)$(docdir)"
 
 clean: ## remove build/ (downloads live elsewhere and stay)

@@ -40,7 +40,7 @@ system=librdkafka-dev
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
-      shellcheck mandoc faketime iproute2 procps binutils prometheus python3-jsonschema"
+      shellcheck mandoc faketime iproute2 procps binutils prometheus python3-jsonschema zsh fish"
 docker="$docker iptables debootstrap"
 all="valgrind git"
 
@@ -87,7 +87,7 @@ elsewhere() {
     fi
     if [ "$level" != build ] && [ "$level" != system ] && [ "$level" != demo ]; then
         needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2,"
-        needed="$needed promtool, python3 with jsonschema"
+        needed="$needed promtool, python3 with jsonschema, zsh, fish"
     fi
     echo "deps: this is not Debian 12 or 13, so nothing is installed; what is needed: $needed" >&2
 }

@@ -184,6 +184,7 @@ class Runner:
             nm "$dir"/usr/bin/walferry | grep -q ' T main$'
             test -s "$dir"/usr/share/man/man1/walferry.1
             test -s "$dir"/usr/share/walferry/walferry.yaml
+            test -s "$dir"/usr/share/bash-completion/completions/walferry
             test -s "$dir"/usr/share/walferry/sql/001_outbox.sql
             grep -q Edenhill "$dir"/usr/share/doc/walferry/librdkafka-LICENSES.txt
             for unit in walferry walferry@; do
@@ -202,6 +203,7 @@ class Runner:
             + [path for path in tracked() if path.endswith(".py")]))
         for page in sorted(glob.glob("docs/man/*.[15]", root_dir=ROOT)):
             self.add(run("lint", page, ["mandoc", "-T", "lint", "-W", "warning", page]))
+        self.add(run("lint", "tests/completion.py", [sys.executable, "tests/completion.py"]))
 
     def tidy(self):
         self.add(run("tidy", "tests/tidy.sh", ["tests/tidy.sh"]))

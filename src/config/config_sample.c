@@ -172,6 +172,8 @@ static void add_mapping(struct buf *out, const char *parent, size_t indent, bool
 void config_write_sample(struct buf *out)
 {
     assert(out != NULL);
+    /* Read by editors; the schema lies beside the sample wherever it is installed. */
+    buf_add_text(out, "# yaml-language-server: $schema=walferry.schema.json\n#\n");
     add_comment(out, 0,
                 SPAN_LITERAL("walferry.yaml: every key that there is. Values are the "
                              "defaults, but for names and addresses."));

@@ -1,0 +1,86 @@
+# Completion of walferry for bash.
+# Made from the table of commands; UPDATE=1 tests/unit/cli_complete_test writes it anew.
+# shellcheck shell=bash
+_walferry() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local options='' operands='' words='' kind=''
+    COMPREPLY=()
+    # bash makes three words of --config=FILE.
+    if [ "$cur" = '=' ]; then
+        cur=''
+    elif [ "$prev" = '=' ]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if [ "$COMP_CWORD" -le 1 ]; then
+        words='run check setup status rebase skip dead-letter teardown version help --help --version'
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        return
+    fi
+    case $prev in
+        -c | --config) kind=files ;;
+        --publisher) kind=words words='kafka stdout' ;;
+        --sample) kind=files ;;
+        --admin-connection) return ;;
+        --progress-version) kind=words words='1' ;;
+        --switch-to) kind=words words='poll wal' ;;
+        --to) kind=words words='slot new-slot lsn: guard beginning now' ;;
+        --route) return ;;
+        --key) return ;;
+        --id) return ;;
+    esac
+    case ${COMP_WORDS[1]} in
+        run)
+            options='--config --setup --until-caught-up --hold-on-refusal --publisher --help'
+            operands=''
+            ;;
+        check)
+            options='--config --connect --sample --json --help'
+            operands=''
+            ;;
+        setup)
+            options='--config --admin-connection --print-sql --progress-version --switch-to --take-over --yes --json --help'
+            operands=''
+            ;;
+        status)
+            options='--config --ready --json --help'
+            operands=''
+            ;;
+        rebase)
+            options='--to --accept-loss --accept-repeat --take-over --yes --config --json --help'
+            operands=''
+            ;;
+        skip)
+            options='--route --take-over --config --json --help'
+            operands=''
+            ;;
+        dead-letter)
+            options='--key --id --all --route --admin-connection --config --json --help'
+            operands='list show retry drop'
+            ;;
+        teardown)
+            options='--admin-connection --take-over --yes --config --json --help'
+            operands=''
+            ;;
+        version)
+            options='--json --help'
+            operands=''
+            ;;
+        help)
+            options='--help'
+            operands='run check setup status rebase skip dead-letter teardown version help'
+            ;;
+    esac
+    if [ "$kind" = files ]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+    fi
+    if [ -z "$kind" ]; then
+        words="$options $operands"
+        if [[ $cur != -* ]] && [ -n "$operands" ]; then
+            words=$operands
+        fi
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _walferry walferry
