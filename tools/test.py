@@ -251,6 +251,7 @@ class Runner:
                      [sys.executable, "tests/sql/migrations.py"]))
 
     def docs(self):
+        self.add(run("docs", "tests/metrics/run.py", [sys.executable, "tests/metrics/run.py"]))
         self.add(run("docs", "tests/docs/run.py", [sys.executable, "tests/docs/run.py"]))
 
     def compat(self):
