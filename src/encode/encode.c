@@ -62,6 +62,7 @@ int encoders_open(const struct encoders_options *options, struct encoders **enco
     if (made == NULL)
         abort();
     made->o = *options;
+    made->id_header = span_of(options->id_header);
     made->of_route = calloc(count, sizeof *made->of_route);
     if (made->of_route == NULL)
         abort();
@@ -101,23 +102,44 @@ static struct span copy_topic(struct arena *arena, struct span topic)
     return (struct span){arena_text(arena, topic), topic.len};
 }
 
-static struct span format_id(const struct encoders_options *options, const struct event *event,
+static struct span format_id(struct encoders *encoders, const struct event *event,
                              struct arena *arena)
 {
     char text[CHANGE_ID_TEXT_MAX];
-    size_t length =
-        change_id_format_event(options->system_identifier, event->change->id, event->index, text);
+    size_t length = change_id_format_behind(&encoders->id_prefix, encoders->o.system_identifier,
+                                            event->change->id, event->index, text);
     return arena_copy(arena, (struct span){text, length});
 }
 
+static void copy_headers(const struct event *event, struct arena *arena, struct header *headers)
+{
+    for (uint32_t i = 0; i < event->header_count; i++) {
+        const struct header *header = &event->headers[i];
+        bool lasts = i < event->named_headers;
+        headers[i].name = lasts ? header->name : arena_copy(arena, header->name);
+        headers[i].value = arena_copy(arena, header->value);
+    }
+}
+
+static void put_cloudevent(struct encoders *encoders, const struct event *event,
+                           const struct config_route *route, struct arena *arena,
+                           struct message *message, struct header *headers)
+{
+    const struct cloudevent e = {event, format_id(encoders, event, arena)};
+    enum cloudevents_mode mode = route->event.cloudevents.mode;
+    message->header_count += cloudevents_headers(&e, mode, arena, headers);
+    if (mode == CLOUDEVENTS_STRUCTURED)
+        cloudevents_wrap(&e, arena, message);
+}
+
 /* The route's headers in their order, the one that is a key, then ours. */
-static int encode_headers(const struct encoders_options *options, const struct route_encoders *of,
+static int encode_headers(struct encoders *encoders, const struct route_encoders *of,
                           const struct event *event, struct arena *arena, struct message *message,
                           struct error *err)
 {
-    bool with_id = options->id_header[0] != '\0';
+    bool with_id = encoders->id_header.len > 0;
     bool with_key = event->other_key.name.ptr != NULL;
-    const struct config_route *route = &options->routes->items[event->route];
+    const struct config_route *route = &encoders->o.routes->items[event->route];
     uint32_t context = context_is_wanted(route, event) ? CONTEXT_HEADERS : 0;
     uint32_t count = event->header_count + (with_key ? 1 : 0) + context + (with_id ? 1 : 0);
     bool cloudevent = route->format == FORMAT_CLOUDEVENTS;
@@ -127,10 +149,7 @@ static int encode_headers(const struct encoders_options *options, const struct r
     if (size == 0)
         return 0;
     struct header *headers = arena_alloc(arena, size * sizeof *headers);
-    for (uint32_t i = 0; i < event->header_count; i++) {
-        headers[i].name = arena_copy(arena, event->headers[i].name);
-        headers[i].value = arena_copy(arena, event->headers[i].value);
-    }
+    copy_headers(event, arena, headers);
     if (with_key) {
         struct header *header = &headers[event->header_count];
         header->name = arena_copy(arena, event->other_key.name);
@@ -139,19 +158,14 @@ static int encode_headers(const struct encoders_options *options, const struct r
             return got < 0 ? error_wrap(err, "header %.*s", SPAN_ARG(event->other_key.name)) : got;
     }
     if (context > 0)
-        context_headers(options, route, arena, &headers[event->header_count + (with_key ? 1 : 0)]);
-    if (with_id) {
-        headers[count - 1].name = arena_copy(arena, span_of(options->id_header));
-        headers[count - 1].value = format_id(options, event, arena);
-    }
+        context_headers(&encoders->o, route, arena,
+                        &headers[event->header_count + (with_key ? 1 : 0)]);
+    if (with_id)
+        headers[count - 1] =
+            (struct header){encoders->id_header, format_id(encoders, event, arena)};
     message->headers = headers;
-    if (!cloudevent)
-        return 0;
-    const struct cloudevent e = {event, format_id(options, event, arena)};
-    enum cloudevents_mode mode = route->event.cloudevents.mode;
-    message->header_count += cloudevents_headers(&e, mode, arena, headers + count);
-    if (mode == CLOUDEVENTS_STRUCTURED)
-        cloudevents_wrap(&e, arena, message);
+    if (cloudevent)
+        put_cloudevent(encoders, event, route, arena, message, headers + count);
     return 0;
 }
 
@@ -196,6 +210,6 @@ int encode_message(struct encoders *encoders, const struct event *event, struct 
     message->id = change->id;
     message->position = change->position;
     if (encoders->o.routes->items[event->route].oversize.policy == OVERSIZE_CLAIM_CHECK)
-        message->claim_id = format_id(&encoders->o, event, arena);
-    return encode_headers(&encoders->o, of, event, arena, message, err);
+        message->claim_id = format_id(encoders, event, arena);
+    return encode_headers(encoders, of, event, arena, message, err);
 }

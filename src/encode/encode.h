@@ -2,7 +2,8 @@
  *
  * Each route has an encoder for its keys and one for its values, opened once for an epoch from its
  * part of the configuration. The bytes are put into the batch's arena: topic, key, headers and
- * value are copied once, here, because the event's memory is the source's. */
+ * value are copied once, here, because the event's memory is the source's. Names of headers that
+ * the configuration gives are not copied. */
 #ifndef WALFERRY_ENCODE_ENCODE_H
 #define WALFERRY_ENCODE_ENCODE_H
 
@@ -69,6 +70,8 @@ struct route_encoders {
 /* Those of all routes, by the number of the route. */
 struct encoders {
     struct encoders_options o;
+    struct span id_header; /* o.id_header */
+    struct change_id_prefix id_prefix;
     struct route_encoders *of_route;
     struct buf letter; /* the value of the last dead letter */
 };

@@ -157,6 +157,16 @@ static char *put_place(char *at, struct change_id id)
     return put_decimal(at, id.ordinal);
 }
 
+static size_t end_id(const char *text, char *at, uint32_t event)
+{
+    if (event > 1) {
+        *at++ = '.';
+        at = put_decimal(at, event);
+    }
+    *at = '\0';
+    return (size_t)(at - text);
+}
+
 size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
                               char text[CHANGE_ID_TEXT_MAX])
 {
@@ -165,12 +175,31 @@ size_t change_id_format_event(uint64_t system_identifier, struct change_id id, u
     char *at = put_decimal(text, system_identifier);
     *at++ = '-';
     at = change_id_is_claimed(id) ? put_row(at, id) : put_place(at, id);
-    if (event > 1) {
-        *at++ = '.';
-        at = put_decimal(at, event);
-    }
-    *at = '\0';
-    return (size_t)(at - text);
+    return end_id(text, at, event);
+}
+
+static void make_prefix(struct change_id_prefix *prefix, uint64_t system_identifier,
+                        uint64_t final_lsn)
+{
+    char *at = put_decimal(prefix->text, system_identifier);
+    *at++ = '-';
+    at = put_hex16(at, final_lsn);
+    *at++ = '-';
+    prefix->len = (size_t)(at - prefix->text);
+    prefix->final_lsn = final_lsn;
+    assert(prefix->len <= sizeof prefix->text);
+}
+
+size_t change_id_format_behind(struct change_id_prefix *prefix, uint64_t system_identifier,
+                               struct change_id id, uint32_t event, char text[CHANGE_ID_TEXT_MAX])
+{
+    assert(prefix != NULL && event >= 1);
+    if (id.kind != CHANGE_ID_WAL)
+        return change_id_format_event(system_identifier, id, event, text);
+    if (prefix->len == 0 || prefix->final_lsn != id.final_lsn)
+        make_prefix(prefix, system_identifier, id.final_lsn);
+    memcpy(text, prefix->text, sizeof prefix->text); /* of a fixed size: no call */
+    return end_id(text, put_decimal(text + prefix->len, id.ordinal), event);
 }
 
 const char *change_id_format(uint64_t system_identifier, struct change_id id,

@@ -90,6 +90,16 @@ const char *change_id_format(uint64_t system_identifier, struct change_id id,
 /* With ".<event>" where event (from 1) is above 1. Returns the length; the NUL stands behind it. */
 size_t change_id_format_event(uint64_t system_identifier, struct change_id id, uint32_t event,
                               char text[CHANGE_ID_TEXT_MAX]);
+/* What the ids of a transaction have in common, so that it is formatted once for all of them.
+ * Begins as zeros, and is of one system identifier. */
+struct change_id_prefix {
+    uint64_t final_lsn;
+    size_t len;
+    char text[40]; /* 20 + 1 + 16 + 1 */
+};
+/* As change_id_format_event. */
+size_t change_id_format_behind(struct change_id_prefix *prefix, uint64_t system_identifier,
+                               struct change_id id, uint32_t event, char text[CHANGE_ID_TEXT_MAX]);
 /* Reads what change_id_format_event printed; false, and nothing set, where it is anything else.
  * event may be NULL: then an id with ".<n>" is something else, too. */
 bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id,

@@ -32,6 +32,7 @@ struct event {
     int64_t timestamp_us;        /* mapped timestamp column or commit time, Unix epoch, unclamped */
     struct key_header other_key; /* of an event that is one half of a change of the key */
     uint32_t header_count;
+    uint32_t named_headers; /* the names of so many, the first ones, last as long as the routes */
     const struct header *headers; /* in the order in which they go on the wire */
     uint32_t attribute_count;
     const struct header *attributes; /* of CloudEvents, but for those that an encoder knows */

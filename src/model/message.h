@@ -1,6 +1,7 @@
 /* model/message: the bytes that go to the publisher.
  *
- * All spans live in the arena of the batch that holds the message, until the batch is returned. */
+ * All spans live in the arena of the batch that holds the message, until the batch is returned; but
+ * a header's name may be the configuration's, which outlives every batch that was made with it. */
 #ifndef WALFERRY_MODEL_MESSAGE_H
 #define WALFERRY_MODEL_MESSAGE_H
 

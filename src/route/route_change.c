@@ -357,7 +357,7 @@ enum route_made route_change_event(struct route *route, const struct route_row *
     event->partition = -1;
     event->timestamp_us = row->change->commit_time_us;
     event->id = event->type = span_null();
-    event->header_count = 0;
+    event->header_count = event->named_headers = 0;
     event->headers = NULL;
     enum change_op op = row->change->op;
     if (op == CHANGE_INSERT || op == CHANGE_READ || op == CHANGE_UPDATE)

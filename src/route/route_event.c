@@ -320,7 +320,7 @@ void route_event_expect(const struct route *route, const struct route_row *row,
                         struct arena *scratch)
 {
     const struct event_fields *e = &route->event;
-    struct error none = ERROR_INIT;
+    struct error none; /* filled where something fails, and not read: to clear it costs as much */
     struct jq_question question;
     if (!has_program(e) || is_changed(e, row, &none) <= 0 || is_untold(e, row) ||
         make_question(route, row, scratch, &question, &none) < 0)
@@ -431,8 +431,9 @@ static int fill_texts(struct route *route, const struct route_row *row, struct a
 }
 
 /* The key is told all the same, where it can be. */
-static enum route_made failed(const struct route *route, const struct route_row *row,
-                              struct arena *scratch, struct event *event)
+__attribute__((noinline)) static enum route_made failed(const struct route *route,
+                                                        const struct route_row *row,
+                                                        struct arena *scratch, struct event *event)
 {
     struct error none = ERROR_INIT;
     (void)fill_key(route, row, scratch, event, &none);

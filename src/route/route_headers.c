@@ -124,6 +124,7 @@ int route_headers(const struct route *route, const struct route_row *row, uint32
     assert(event != NULL && err != NULL);
     struct header_list list = {.size = route->header_count};
     event->header_count = 0;
+    event->named_headers = route->header_count;
     event->headers = NULL;
     if (route->header_count > 0)
         list.items = arena_alloc(scratch, route->header_count * sizeof *list.items);

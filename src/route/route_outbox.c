@@ -210,15 +210,23 @@ static enum route_made refuse_update(const struct route_row *row, struct error *
     return ROUTE_FAILED;
 }
 
+/* Not inline: an error is large, and every row would pay for making it empty. */
+__attribute__((noinline)) static int no_topic(const struct route *route,
+                                              const struct route_row *row, struct arena *scratch,
+                                              struct event *event)
+{
+    struct error none = ERROR_INIT;
+    (void)fill_key(route, row, scratch, event, &none);
+    return -1;
+}
+
 /* Where there is no topic the key is told all the same. */
 static int fill_destination(struct route *route, const struct route_row *row, struct arena *scratch,
                             struct event *event, struct error *err)
 {
-    struct error none = ERROR_INIT;
-    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) == 0)
-        return fill_key(route, row, scratch, event, err);
-    (void)fill_key(route, row, scratch, event, &none);
-    return -1;
+    if (route_topic_of(&route->topic, row, scratch, &event->topic, err) < 0)
+        return no_topic(route, row, scratch, event);
+    return fill_key(route, row, scratch, event, err);
 }
 
 enum route_made route_outbox_event(struct route *route, const struct route_row *row,

@@ -60,6 +60,27 @@ static void fini(struct fixture *f)
     arena_fini(&f->arena);
 }
 
+/* The row's memory goes with the change; what the file says stays. */
+static void test_names_of_the_row_are_copied(void **state)
+{
+    (void)state;
+    struct fixture f;
+    init(&f, "walferry-id");
+    char of_row[] = "tenant";
+    const struct header headers[] = {{SPAN_LITERAL("eventType"), SPAN_LITERAL("Put")},
+                                     {span_of(of_row), SPAN_LITERAL("blue")}};
+    f.event.headers = headers;
+    f.event.header_count = 2;
+    f.event.named_headers = 1;
+    assert_int_equal(encode(&f), 0);
+    memset(of_row, '-', sizeof of_row);
+    assert_int_equal(f.message.header_count, 3);
+    assert_ptr_equal(f.message.headers[0].name.ptr, headers[0].name.ptr);
+    assert_span(f.message.headers[1].name, "tenant");
+    assert_span(f.message.headers[2].name, "walferry-id");
+    fini(&f);
+}
+
 static void test_everything_is_carried(void **state)
 {
     (void)state;
@@ -205,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_is_carried),
+        cmocka_unit_test(test_names_of_the_row_are_copied),
         cmocka_unit_test(test_nothing_points_back),
         cmocka_unit_test(test_no_id_header),
         cmocka_unit_test(test_second_event_of_a_change),

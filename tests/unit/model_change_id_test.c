@@ -27,6 +27,28 @@ static void test_format(void **state)
     assert_true(len < CHANGE_ID_TEXT_MAX);
 }
 
+/* The same text, whatever was formatted before. */
+static void test_format_behind(void **state)
+{
+    (void)state;
+    const struct change_id ids[] = {change_id_wal(0, 1),
+                                    change_id_wal(0x16B374D848, 42),
+                                    change_id_wal(0x16B374D848, 43),
+                                    change_id_poll(731, 7, 42),
+                                    change_id_wal(0x16B374D848, UINT64_MAX),
+                                    change_id_wal(0x16B374D849, 1),
+                                    change_id_wal(UINT64_MAX, 1)};
+    struct change_id_prefix prefix = {.len = 0};
+    char text[CHANGE_ID_TEXT_MAX], expected[CHANGE_ID_TEXT_MAX];
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        for (uint32_t event = 1; event <= UINT32_MAX / 2; event += UINT32_MAX / 4) {
+            size_t len = change_id_format_event(UINT64_MAX, ids[i], event, expected);
+            assert_int_equal(change_id_format_behind(&prefix, UINT64_MAX, ids[i], event, text),
+                             len);
+            assert_string_equal(text, expected);
+        }
+}
+
 static void test_format_of_polling(void **state)
 {
     (void)state;
@@ -169,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format),
+        cmocka_unit_test(test_format_behind),
         cmocka_unit_test(test_format_of_polling),
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_parse_of_a_further_event),
