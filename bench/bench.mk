@@ -9,8 +9,19 @@ $(B)/bench/%: bench/%.c bench/sample.h $(B)/release/librdkafka.cflags
 	$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O2 -I. $(call RDKAFKA_CFLAGS,release) $(PKG_CFLAGS) -o $@ $< \
 	    $(BENCH_LIBS_$*)
 
+# The relay itself, over a stream that was captured; built as the release is.
+$(B)/bench/path: bench/path.c $(B)/release/libwalferry.a $(B)/release/librdkafka.cflags
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD  $@")
+	$(Q)$(CC) $(BASE_CFLAGS) $(call RDKAFKA_CFLAGS,release) $(CFLAGS_release) $(CFLAGS) $(LDFLAGS_release) \
+	    -o $@ $< $(B)/release/libwalferry.a $(call RDKAFKA_LIBS,release) $(PKG_LIBS)
+
+bench-instructions: $(B)/bench/path $(B)/walferry ## count the instructions a row, and keep them in bench/
+	@tools/deps.sh test
+	@bench/instructions --renew
+
 bench-programs: $(addprefix $(B)/bench/,$(BENCH_PROGRAMS))
-.PHONY: bench-programs
+.PHONY: bench-programs bench-instructions
 
 # All of bench/ is compiled with the tests, also what people link by hand.
 define bench_objects

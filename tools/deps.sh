@@ -40,9 +40,10 @@ system=librdkafka-dev
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
-      shellcheck mandoc faketime iproute2 procps binutils prometheus python3-jsonschema zsh fish"
+      shellcheck mandoc faketime iproute2 procps binutils prometheus python3-jsonschema zsh fish
+      valgrind"
 docker="$docker iptables debootstrap"
-all="valgrind git"
+all="git"
 
 case $level in
     build) want=$build ;;

@@ -13,6 +13,7 @@
     sql        the migrations on every PostgreSQL major
     docs       the commands that README and docs/ print, as they are printed
     compat     walferry against what the real Debezium connector was recorded to write
+    counts     instructions a row, against those that are kept (bench/instructions)
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
   and only where they are named, because they take too long for every day (make test-long):
@@ -262,6 +263,10 @@ class Runner:
             sys.executable, "-u", "tests/compat/run", "compare", "--recorded",
             "--variant", "plain"]))
 
+    def counts(self):
+        self.target("counts", "build/bench/path", "build/walferry")
+        self.add(run("counts", "bench/instructions", [sys.executable, "bench/instructions"], 300))
+
     def demo(self):
         self.add(run("demo", "tools/demo.py",
                      [sys.executable, "-u", "tools/demo.py", "--seconds", "6"], 180))
@@ -362,7 +367,7 @@ def stripped_size():
 
 def main():
     suites = ("build", "lint", "tidy", "unit", "system", "sim", "fuzz", "sql", "docs", "compat",
-              "demo", "e2e")
+              "counts", "demo", "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
     known = suites + ("long",)

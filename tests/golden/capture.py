@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Capture what real servers send: tests/golden/pg<major>.frames and pg<major>_binary.frames, and of the
-corpus of tests/compat pg<major>_corpus.frames.
+corpus of tests/compat pg<major>_corpus.frames. Of 15 also pg15_outbox.frames: ten transactions of ten
+rows of the outbox table, which bench/instructions counts by.
 
 A private server of each major runs one fixed history; then the slot is read over a bare socket, so
 that every CopyData payload is kept exactly as it came, keepalives included. A file is the
@@ -270,9 +271,32 @@ def capture_corpus(major, directory):
               frames(server.port, "corpus", start, False))
 
 
+def capture_outbox(major, directory):
+    if major != 15:
+        return
+    with postgres.Postgres(directory, major=major) as server:
+        code, said = server.psql("-f", os.path.join(ROOT, "sql", "001_outbox.sql"))
+        assert code == 0, said
+        connection = server.connect()
+        cursor = connection.cursor()
+        cursor.execute("CREATE PUBLICATION golden FOR TABLE outbox")
+        cursor.execute("SELECT lsn::text FROM pg_create_logical_replication_slot('outbox', 'pgoutput')")
+        start = cursor.fetchone()[0]
+        for i in range(10):
+            cursor.execute("""
+                INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+                SELECT 'order', 100 + %d * 10 + j, 'OrderPlaced',
+                       jsonb_build_object('order', 1234000 + %d * 10 + j, 'pad', repeat('x', 222))
+                FROM generate_series(0, 9) j""" % (i, i))
+        cursor.execute("SELECT pg_logical_emit_message(true, 'end', '')")
+        connection.close()
+        write(os.path.join(ROOT, "tests", "golden", "pg15_outbox.frames"), start,
+              frames(server.port, "outbox", start, False))
+
+
 def main(arguments):
     for major in [int(argument) for argument in arguments] or [14, 15, 18]:
-        for step in (capture, capture_corpus):
+        for step in (capture, capture_corpus, capture_outbox):
             directory = tempfile.mkdtemp(prefix="walferry_golden_")
             os.chmod(directory, 0o755)
             try:
