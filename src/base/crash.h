@@ -2,7 +2,7 @@
  *
  * WALFERRY_CRASH_AT=<point>:<n> makes the n-th passage (from 1) of CRASH_POINT("<point>") end the
  * process at once, as SIGKILL would. Points are named in docs/ARCHITECTURE.md (C1 to C14, P1 to
- * P3, S1 to S4). Release builds hold none of this. */
+ * P4, S1 to S4). Release builds hold none of this. */
 #ifndef WALFERRY_BASE_CRASH_H
 #define WALFERRY_BASE_CRASH_H
 

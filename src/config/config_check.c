@@ -493,5 +493,5 @@ int config_check(struct config_reader *reader, const struct config *config, cons
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)
         if (check_route(reader, relay, err) < 0)
             return -1;
-    return 0;
+    return config_check_retention(reader, relay, err);
 }

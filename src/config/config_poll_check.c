@@ -102,3 +102,45 @@ int config_check_claimed(const struct config_reader *reader, const struct config
                       err);
     return check_update(reader, route, err);
 }
+
+/* ---- retention ---- */
+
+static int check_retained(const struct config_reader *reader, const struct config_route *route,
+                          bool *any, struct error *err)
+{
+    const char *from = route->from.text;
+    if (route->as != ROUTE_OUTBOX ||
+        strncmp(from, CONFIG_FROM_MESSAGE, strlen(CONFIG_FROM_MESSAGE)) == 0)
+        return 0;
+    *any = true;
+    if (!is_glob(from))
+        return 0;
+    return refuse(reader, route->from.line, "routes[].from",
+                  "retention deletes from the tables that are named, and this is a glob",
+                  "write a route for each table, or leave retention out", err);
+}
+
+int config_check_retention(const struct config_reader *reader, const struct config_relay *relay,
+                           struct error *err)
+{
+    assert(reader != NULL && relay != NULL && err != NULL);
+    struct config_reader at = *reader;
+    uint32_t line = relay->retention.keep.line;
+    bool any = false;
+    if (!config_retains(&relay->retention))
+        return 0;
+    if (relay->source.mode == SOURCE_POLL && relay->source.poll.strategy == POLL_CLAIM)
+        return refuse(reader, line, "retention.keep",
+                      "under source.poll.strategy: claim rows are finished as routes[].poll says",
+                      "leave retention out: poll: {done: delete} deletes a row once it is "
+                      "published, and what done: update has marked anybody may delete",
+                      err);
+    for (at.item = 0; at.item < relay->routes.count; at.item++)
+        if (check_retained(&at, &relay->routes.items[at.item], &any, err) < 0)
+            return -1;
+    if (any)
+        return 0;
+    return refuse(reader, line, "retention.keep",
+                  "no route as: outbox names a table, so there are no rows to delete",
+                  "leave it out", err);
+}

@@ -1,4 +1,5 @@
-/* config_poll_check: what a route can be under source.mode: poll. Internal to the module. */
+/* config_poll_check: what a route can be under source.mode: poll, and what
+ * retention asks of the file. Internal to the module. */
 #ifndef WALFERRY_CONFIG_POLL_CHECK_H
 #define WALFERRY_CONFIG_POLL_CHECK_H
 
@@ -11,5 +12,8 @@ int config_check_polled(const struct config_reader *reader, const struct config_
 /* And what routes[].poll says of it goes together. start: source.poll.start. */
 int config_check_claimed(const struct config_reader *reader, const struct config_route *route,
                          enum poll_start start, struct error *err);
+/* Retention is for tables that are named, whose rows nobody else finishes. */
+int config_check_retention(const struct config_reader *reader, const struct config_relay *relay,
+                           struct error *err);
 
 #endif

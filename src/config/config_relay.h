@@ -9,6 +9,7 @@
 #include "config/config_event_router.h"
 #include "config/config_oversize.h"
 #include "config/config_poll.h"
+#include "config/config_retention.h"
 
 enum source_mode { SOURCE_WAL, SOURCE_POLL };
 enum source_snapshot { SNAPSHOT_NEVER };
@@ -148,6 +149,7 @@ struct config_relay {
     struct config_delivery delivery;
     struct config_routes routes;
     struct config_dead_letter dead_letter;
+    struct config_retention retention;
     struct config_retry retry;
     /* 16 hex digits over what decides which events come out of a change: routes, publication,
      * id_header, slot, pgoutput options. Recorded in progress. */

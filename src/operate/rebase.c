@@ -169,8 +169,13 @@ static void describe(const struct rebase *r, bool loss, bool repeat)
         command_say(out, "LOSS: events committed before that and not published yet will never be "
                          "published");
     if (repeat)
-        command_say(out, "REPEAT: events committed after that and published already will be "
-                         "published again");
+        command_say(out,
+                    "REPEAT: events committed after that and published already will be "
+                    "published again%s",
+                    r->ends.r.origin->ops->mode == PROGRESS_POLL &&
+                            config_retains(&r->o->config->retention)
+                        ? ", but for rows that retention has deleted"
+                        : "");
     if (!loss && !repeat)
         command_say(out, "nothing is lost or repeated");
 }

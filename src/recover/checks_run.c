@@ -217,6 +217,8 @@ static int run(struct checking *c, enum check_id id, struct error *err)
         return 0; /* the tables have told */
     case CHECK_CLAIMS:
         return relay_check_claims(c->ends.r.origin->sql, c->o->config, err);
+    case CHECK_RETENTION:
+        return relay_check_retention(c->ends.r.origin->sql, c->o->config, err);
     case CHECK_COORDINATOR:
         return check_coordinator(c, err);
     case CHECK_TOPICS:

@@ -101,6 +101,9 @@ bool relay_claims(const struct config_relay *config);
 int relay_check_claims(struct pg_connection *sql, const struct config_relay *config,
                        struct error *err);
 int relay_clean_claims(struct pg_connection *sql, uint32_t *deleted, struct error *err);
+/* retention.c: may its tables be emptied by retention? Else ERROR_STOP with the mend. */
+int relay_check_retention(struct pg_connection *sql, const struct config_relay *config,
+                          struct error *err);
 
 /* session.c: the two ends of a relay as a command holds them. It asks nobody until
  * origin_connect(); not to be moved. */

@@ -47,6 +47,22 @@ static int doubt_absence(struct setup *s, struct error *err)
     return look_at_progress(s, err);
 }
 
+/* The relay publishes without it. */
+static int advise_retention(struct setup *s, struct error *err)
+{
+    if (relay_check_retention(s->ends.r.origin->sql, s->o->config, err) == 0)
+        return 0;
+    if (err->kind == ERROR_RETRY)
+        return -1;
+    struct buf advice = BUF_EMPTY;
+    error_advice(err, s->o->log->as, &advice);
+    command_say(s->o->out, "warning: retention deletes nothing: %s\nhint: %s", err->text,
+                buf_text(&advice));
+    buf_fini(&advice);
+    *err = ERROR_INIT;
+    return 0;
+}
+
 static int look(struct setup *s, struct error *err)
 {
     struct origin *origin = s->ends.r.origin;
@@ -59,7 +75,7 @@ static int look(struct setup *s, struct error *err)
         return -1;
     if (origin->advice[0] != '\0')
         command_say(s->o->out, "warning: %s", origin->advice);
-    return 0;
+    return advise_retention(s, err);
 }
 
 static int explain_standby(const struct setup *s, struct error *err)

@@ -50,9 +50,12 @@ bool configs_moved(struct relay *relay, enum config_user user)
 /* The caller holds the mutex. */
 static bool is_used(const struct relay *relay, const struct config *config)
 {
-    const struct config_relay *const users[] = {
-        relay->config, relay->next_config, relay->opened_config, relay->used_configs[CONFIG_WATCH],
-        relay->used_configs[CONFIG_FOLLOWER]};
+    const struct config_relay *const users[] = {relay->config,
+                                                relay->next_config,
+                                                relay->opened_config,
+                                                relay->used_configs[CONFIG_WATCH],
+                                                relay->used_configs[CONFIG_FOLLOWER],
+                                                relay->used_configs[CONFIG_RETENTION]};
     for (size_t i = 0; i < sizeof users / sizeof users[0]; i++)
         if (users[i] != NULL && users[i]->process == config)
             return true;

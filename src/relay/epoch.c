@@ -418,6 +418,7 @@ static int reader_loop(struct epoch *e, struct error *err)
         atomic_store(&e->relay->source_up_us, now_us);
         if (now_us - board_us >= BOARD_US) {
             board_progress(e);
+            retention_note(e);
             tell_type_failures(e);
             board_us = now_us;
         }
@@ -454,6 +455,7 @@ int epoch_run(struct epoch *e, bool *abandoned, struct error *err)
         return error_retry(err, REASON_NO_THREAD, "cannot start a thread");
     int result = reader_loop(e, err);
     board_progress(e);
+    retention_note(e);
     tell_type_failures(e);
     if (!join_writer(e, thread)) {
         log_event(e->relay->o.log, LOG_WARN, "stop.abandoned", "detail",

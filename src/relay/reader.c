@@ -54,6 +54,7 @@ void reader_fini(struct reader *reader)
 {
     buf_fini(&reader->boundary_resume);
     buf_fini(&reader->mark_resume);
+    buf_fini(&reader->committed_resume);
     filler_fini(&reader->filler);
     commander_fini(&reader->commander);
 }
@@ -72,6 +73,8 @@ static void note_committed(struct reader *r, const struct batch *batch, int64_t 
     assert(position_compare(batch->committed, r->sealed) <= 0); /* I1 */
     r->state.committed = batch->committed;
     r->state.progress_us = now_us;
+    buf_reset(&r->committed_resume);
+    buf_add(&r->committed_resume, batch->committed_resume);
     source_confirm(r->o.source, batch->committed, batch->committed_resume);
     if (r->o.outcomes != NULL)
         outcomes_commit(r->o.outcomes, batch->committed, r->o.fill.verdicts->metrics,

@@ -83,8 +83,9 @@ struct reader {
     struct buf boundary_resume; /* the source's own part of progress there */
     struct buf mark_resume;     /* at state.mark */
     uint64_t mark_over_xid;
-    struct position sealed; /* end of the batch that was sent last */
-    bool part_out;          /* the last batch that was sent ends in mid-transaction */
+    struct buf committed_resume; /* of state.committed, once there was one */
+    struct position sealed;      /* end of the batch that was sent last */
+    bool part_out;               /* the last batch that was sent ends in mid-transaction */
     int64_t last_change_us;
     struct reader_guard guard; /* GUARDED: that it stopped at */
     uint32_t passed_xid;       /* whose guards are passed; 0: nobody's */

@@ -7,27 +7,28 @@
 #include "relay/lookout.h"
 #include "relay/reader.h"
 #include "relay/relay.h"
+#include "relay/retention_rule.h"
 #include "relay/writer.h"
 
 #include <pthread.h>
+
 /* How long an orderly end may take before the relay leaves with the writer wherever it is. */
 #define STOP_DRAIN_US (INT64_C(8) * 1000000)
 #define STOP_CLOSE_US (INT64_C(1) * 1000000)
 
 /* Threads that keep a configuration in use; the life itself is not one of them. */
-enum config_user { CONFIG_WATCH, CONFIG_FOLLOWER, CONFIG_USERS };
+enum config_user { CONFIG_WATCH, CONFIG_FOLLOWER, CONFIG_RETENTION, CONFIG_USERS };
 
 struct relay {
     struct relay_options o;
     char instance[33];    /* random, of this process */
     char application[64]; /* application_name of the stream: "walferry:<relay>" */
     pthread_t thread;     /* the lifecycle, and the reader's loop */
-    pthread_t watch;
-    pthread_t follower;
+    pthread_t watch, follower;
+    struct retention retention; /* its thread; its basis is under the mutex */
     atomic_bool stop;
-    atomic_int_fast64_t stop_us; /* monotonic time at which it was asked for; 0: not yet */
-    int stop_fd;                 /* eventfd, readable from then on */
-    int reload_fd, done_fd;
+    atomic_int_fast64_t stop_us;     /* monotonic time at which it was asked for; 0: not yet */
+    int stop_fd, reload_fd, done_fd; /* eventfds; the first is readable from then on */
     int successor_fd; /* readable once another instance is known to have taken over */
 
     pthread_mutex_t mutex; /* config, next_config, board, watch's part of the board */
@@ -48,8 +49,7 @@ struct relay {
 
     struct claimant claimant;
     bool worked; /* an epoch has been opened: credentials were good once */
-    bool warned_weak;
-    bool advised;
+    bool warned_weak, advised;
     struct lookout lookout;
     struct outcomes outcomes; /* of commands, until the watch has told them */
     struct errand errand;
@@ -104,12 +104,10 @@ struct epoch {
 /* errand.c: held keys, and letters that a command works on. note: behind an epoch. */
 int errand_read(struct epoch *epoch, struct error *err);
 void errand_note(struct epoch *epoch);
-
 /* open.c: steps 0 to 6. On failure the epoch is left for epoch_close(). */
 int epoch_open(struct epoch *epoch, struct error *err);
 /* Step 0 alone: would an open be refused? Takes nothing over. */
 int epoch_look(struct epoch *epoch, struct error *err);
-/* epoch.c */
 void epoch_init(struct epoch *epoch, struct relay *relay, const struct config_relay *config);
 /* Runs until something ends it: 1 in order, -1 with the reason. *abandoned as in relay_result(). */
 int epoch_run(struct epoch *epoch, bool *abandoned, struct error *err);
@@ -127,7 +125,6 @@ void board_ready(struct relay *relay, int64_t now_us);
 const struct config_relay *configs_use(struct relay *relay, enum config_user user);
 /* True where something else is in force than what the user uses. */
 bool configs_moved(struct relay *relay, enum config_user user);
-
 /* ---- The life's thread, between two epochs ---- */
 
 /* Takes over what was handed to relay_reload(), and closes what nobody uses. */
@@ -141,15 +138,18 @@ bool configs_defer(struct relay *relay, const struct error *err);
  * again. Not where another instance has taken over: that is no fault of the file. */
 bool configs_go_back(struct relay *relay, const struct error *err);
 
-/* After the threads. */
-void configs_close(struct relay *relay);
+void configs_close(struct relay *relay); /* after the threads */
 
-/* hold.c */
+/* hold.c. hold stays until a start may be tried again (true), or the relay is asked to end. */
 bool hold_wanted(const struct relay *relay, const struct error *err);
-/* Stays until a start may be tried again (true), or the relay is asked to end (false). */
 bool hold(struct relay *relay, const struct error *err);
 
-/* successor.c */
+/* retention.c: its thread; and for the life's: an epoch was opened, has committed more, has ended.
+ */
+void *retention_main(void *relay);
+void retention_begin(struct epoch *epoch);
+void retention_note(struct epoch *epoch);
+void retention_end(struct relay *relay);
 void *successor_main(void *relay);
 /* True where another instance has taken over; *err says who. */
 bool successor_known(struct relay *relay, struct error *err);

@@ -194,6 +194,7 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
         log_opened(e);
         atomic_store(&relay->retrying, false);
         board_epoch(e);
+        retention_begin(e);
         relay->worked = true;
         relay->opened_config = e->config;
         lifecycle->auth_since_us = 0;
@@ -220,6 +221,7 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
             result = 1;
         }
     }
+    retention_end(relay);
     if (relay->abandoned)
         return 1; /* the writer's thread still uses it */
     epoch_close(e);
@@ -345,6 +347,7 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     }
     if (pthread_create(&made->watch, NULL, watch_main, made) != 0 ||
         pthread_create(&made->follower, NULL, successor_main, made) != 0 ||
+        pthread_create(&made->retention.thread, NULL, retention_main, made) != 0 ||
         pthread_create(&made->thread, NULL, lifecycle_main, made) != 0)
         abort();
     *relay = made;
@@ -387,7 +390,8 @@ bool relay_close(struct relay *relay, int64_t by_us)
     if (relay == NULL)
         return true;
     relay_stop(relay);
-    if (!joined(relay->watch, by_us) || !joined(relay->follower, by_us))
+    if (!joined(relay->watch, by_us) || !joined(relay->follower, by_us) ||
+        !joined(relay->retention.thread, by_us))
         return false;
     close(relay->stop_fd);
     close(relay->reload_fd);
@@ -399,6 +403,7 @@ bool relay_close(struct relay *relay, int64_t by_us)
     refusals_fini(&relay->learnt);
     buf_fini(&relay->errand.text);
     letter_index_forget(&relay->errand.index);
+    buf_fini(&relay->retention.basis.snapshot);
     configs_close(relay);
     pthread_mutex_destroy(&relay->mutex);
     kafka_memory_close(relay->memory);

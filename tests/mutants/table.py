@@ -21,6 +21,7 @@ WRITER = ["src/relay/writer*.c", "src/relay/verdict*.c"]
 STREAM = ["src/source/*.c"]
 PROGRESS = ["src/progress/*.c"]
 PUBLISH = ["src/publish/*.c"]
+RETENTION = ["src/relay/retention*.c"]
 OPEN = ["src/relay/open*.c", "src/recover/*.c"]
 
 # What the model Kafka holds in the end is not what the database committed.
@@ -67,6 +68,21 @@ MUTANTS = [
     Mutant("half-a-page-is-the-last", "every committed row is published", STREAM,
            [("bool full = p->rows >= p->limit;", "bool full = p->rows > p->limit;")],
            "unit source_poll_sim_test", r"is committed and published 0 times"),
+
+    # ---- Retention: only what committed progress has passed is deleted ----
+    Mutant("deleted-before-it-is-published", "rows go once they are published", RETENTION,
+           [("!rule->durable || !poll_is_flushed(&rule->target, basis->committed.lsn)", "!rule->durable")],
+           "unit relay_retention_rule_test", r"FAILED.*the_place_behind_the_snapshot_is_waited_for"),
+    Mutant("deleted-what-a-crash-takes-back", "rows go once they are published", RETENTION,
+           [("rule->durable = poll_is_flushed(&rule->target, now->flush_lsn);", "rule->durable = true;")],
+           "unit relay_retention_rule_test", r"FAILED.*what_is_not_flushed_is_waited_for"),
+    Mutant("published-in-another-epoch", "rows go once they are published", RETENTION,
+           [("if (!there || rule->epoch != basis->epoch)", "if (!there)")],
+           "unit relay_retention_rule_test", r"FAILED.*nothing_outlives_its_epoch"),
+    Mutant("deleted-by-age-alone", "rows go once they are published", RETENTION,
+           [("created_at < now() - interval '%s' AND pg_visible_in_snapshot(xid, ",
+             "created_at < now() - interval '%s' OR pg_visible_in_snapshot(xid, ")],
+           "e2e 265", r"deleted, and not published"),
 
     # ---- Claiming ----
     Mutant("a-committed-id-is-trusted", "what a crash forgets was not finished", STREAM,

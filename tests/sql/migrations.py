@@ -119,6 +119,39 @@ def partitions(server):
     apply(server, "001_outbox.undo.sql")
 
 
+def retention(server, outbox):
+    """The role may delete and lock rows, and change none; undone it may do neither."""
+    before = server.sql(OBJECTS)
+    apply(server, outbox + ".sql")
+    apply(server, "002_role.sql")
+    apply(server, "012_retention.sql")
+    server.sql(ROW)
+    assert server.sql("SELECT 1 FROM public.outbox FOR UPDATE SKIP LOCKED", user="walferry") == [(1,)]
+    server.sql("DELETE FROM public.outbox", user="walferry")
+    assert server.sql("SELECT count(*) FROM public.outbox", user="walferry") == [(0,)]
+    apply(server, "012_retention.undo.sql")
+    for forbidden in (ROW, "UPDATE public.outbox SET payload = NULL", "DELETE FROM public.outbox",
+                      "SELECT 1 FROM public.outbox FOR UPDATE"):
+        try:
+            server.sql(forbidden, user="walferry")
+        except Exception as error:
+            assert "permission denied" in str(error), error
+        else:
+            raise AssertionError("the relay's role may: %s" % forbidden)
+    apply(server, "002_role.undo.sql")
+    apply(server, outbox + ".undo.sql")
+    after = server.sql(OBJECTS)
+    assert before == after, "left behind: %s" % sorted(set(after) - set(before))
+
+
+def retention_plain(server):
+    retention(server, "001_outbox")
+
+
+def retention_partitioned(server):
+    retention(server, "001_outbox_partitioned")
+
+
 def undo_in_any_order(server):
     """The role is dropped although the view still stands; the view's undo then finds no role."""
     for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "004_guard.sql",
@@ -445,7 +478,8 @@ def title(test):
     return test.__name__ if module == "__main__" else "%s: %s" % (module, test.__name__)
 
 
-TESTS = (plain, partitioned, partitions, undo_in_any_order, as_one_query, guard, guarded_columns,
+TESTS = (plain, partitioned, partitions, retention_plain, retention_partitioned, undo_in_any_order,
+         as_one_query, guard, guarded_columns,
          a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
          a_schema_of_another, *command.TESTS, *emit.TESTS, *inbox.TESTS, *poll.TESTS,
          *idempotency.TESTS, *saga.TESTS)

@@ -1,0 +1,145 @@
+/* recover/retention: may the tables of outbox routes be emptied by retention, as an SQL session
+ * sees them: they tell which rows are published and how old they are, the role may delete, and
+ * nobody else needs the rows. Who deletes is relay/'s. */
+#include "recover/recover.h"
+
+#include "recover/origin_poll_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* Of the catalogue, so that what is missing or not allowed is an answer and no error. Locking a row
+ * takes a right to UPDATE some column. $3: the trigger of sql/007_poll.sql that wakes this relay;
+ * one of another name wakes another relay, which polls the table. */
+static const char facts_sql[] =
+    "SELECT pg_catalog.quote_ident(n.nspname::text) || '.' || "
+    "pg_catalog.quote_ident(c.relname::text), pg_catalog.quote_ident(n.nspname::text), "
+    "pg_catalog.quote_ident(current_user::text), "
+    "EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 "
+    "AND a.attname = 'xid' AND a.atttypid = 'pg_catalog.xid8'::pg_catalog.regtype), "
+    "EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 "
+    "AND a.attname = 'created_at' "
+    "AND a.atttypid = 'pg_catalog.timestamptz'::pg_catalog.regtype), "
+    "pg_catalog.has_schema_privilege(n.oid, 'USAGE'), "
+    "pg_catalog.has_table_privilege(c.oid, 'SELECT') "
+    "AND pg_catalog.has_table_privilege(c.oid, 'DELETE') "
+    "AND pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'), "
+    "pg_catalog.row_security_active(c.oid), "
+    "(SELECT pg_catalog.substr(t.tgname::text, 20) FROM pg_catalog.pg_trigger t "
+    "WHERE t.tgrelid = c.oid AND pg_catalog.starts_with(t.tgname::text, 'walferry_poll_wake_') "
+    "AND t.tgname <> $3 ORDER BY 1 LIMIT 1) "
+    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
+
+enum { TABLE, SCHEMA, ROLE, HAS_XID, HAS_TIME, MAY_USE, MAY_DELETE, IS_HIDDEN, OTHER_RELAY };
+
+static int refuse_column(struct span table, bool xid, struct error *err)
+{
+    const char *column = xid ? "xid xid8 NOT NULL DEFAULT pg_current_xact_id()"
+                             : "created_at timestamptz NOT NULL DEFAULT now()";
+    error_stop(err, REASON_RETENTION_REFUSED,
+               "table %.*s has no column %s, which tells retention %s", SPAN_ARG(table),
+               xid ? "xid of type xid8" : "created_at of type timestamptz",
+               xid ? "which rows are published" : "how old a row is");
+    return error_hint(err,
+                      "leave retention out, or as the table's owner, which rewrites a table with "
+                      "rows: ALTER TABLE %.*s ADD COLUMN %s",
+                      SPAN_ARG(table), column);
+}
+
+static int refuse_rights(const struct pg_result *r, struct error *err)
+{
+    struct span table = pg_result_cell(r, 0, TABLE), role = pg_result_cell(r, 0, ROLE);
+    struct span schema = pg_result_cell(r, 0, SCHEMA);
+    error_stop(err, REASON_NO_PRIVILEGE,
+               "the role %.*s may not lock and delete rows of table %.*s, as retention does",
+               SPAN_ARG(role), SPAN_ARG(table));
+    error_hint(err, "as its owner");
+    return error_mend_sql(err,
+                          "GRANT USAGE ON SCHEMA %.*s TO %.*s; GRANT SELECT, DELETE, UPDATE "
+                          "(created_at) ON %.*s TO %.*s",
+                          SPAN_ARG(schema), SPAN_ARG(role), SPAN_ARG(table), SPAN_ARG(role));
+}
+
+static int refuse_hidden(const struct pg_result *r, struct error *err)
+{
+    char table[160], role[160];
+    snprintf(table, sizeof table, "%.*s", SPAN_ARG(pg_result_cell(r, 0, TABLE)));
+    snprintf(role, sizeof role, "%.*s", SPAN_ARG(pg_result_cell(r, 0, ROLE)));
+    return poll_refuse_hidden(table, role, err);
+}
+
+static int judge(const struct pg_result *r, struct error *err)
+{
+    struct span table = pg_result_cell(r, 0, TABLE), other = pg_result_cell(r, 0, OTHER_RELAY);
+    if (!pg_result_true(r, 0, HAS_XID) || !pg_result_true(r, 0, HAS_TIME))
+        return refuse_column(table, !pg_result_true(r, 0, HAS_XID), err);
+    if (!pg_result_true(r, 0, MAY_USE) || !pg_result_true(r, 0, MAY_DELETE))
+        return refuse_rights(r, err);
+    if (pg_result_true(r, 0, IS_HIDDEN))
+        return refuse_hidden(r, err);
+    if (other.ptr == NULL)
+        return 0;
+    error_stop(
+        err, REASON_RETENTION_REFUSED,
+        "relay %.*s polls table %.*s, too, and would never see what retention deletes before "
+        "it has got there",
+        SPAN_ARG(other), SPAN_ARG(table));
+    return error_hint(
+        err,
+        "leave retention out; or, where there is no such relay any more: DROP TRIGGER "
+        "\"walferry_poll_wake_%.*s\" ON %.*s",
+        SPAN_ARG(other), SPAN_ARG(table));
+}
+
+static int look_at_table(struct pg_connection *sql, const struct config_relay *config,
+                         const struct config_route *route, struct arena *arena, struct error *err)
+{
+    struct config_from from;
+    struct pg_result *r = NULL;
+    if (config_from_parse(&route->from, "routes[].from", arena, &from, err) < 0)
+        return -1;
+    if (route->as != ROUTE_OUTBOX || from.of_message)
+        return 0;
+    const char *const parameters[] = {
+        arena_format(arena, "%.*s", SPAN_ARG(from.schema)),
+        arena_format(arena, "%.*s", SPAN_ARG(from.table)),
+        arena_format(arena, "walferry_poll_wake_%s", config->name.text)};
+    if (pg_query(sql, facts_sql, 3, parameters, &r, err) < 0)
+        return -1;
+    /* That a table is not there is for others to say, who know whether it must be. */
+    int result = pg_result_rows(r) > 0 ? judge(r, err) : 0;
+    pg_result_free(r);
+    return result;
+}
+
+static int refuse_standby(struct pg_connection *sql, struct error *err)
+{
+    struct pg_result *r = NULL;
+    if (pg_query(sql, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL, &r, err) < 0)
+        return -1;
+    bool standby = pg_result_true(r, 0, 0);
+    pg_result_free(r);
+    if (!standby)
+        return 0;
+    error_stop(err, REASON_IN_RECOVERY,
+               "source.connection leads to a standby, and retention deletes rows");
+    return error_hint(err, "read from the primary, or leave retention out");
+}
+
+int relay_check_retention(struct pg_connection *sql, const struct config_relay *config,
+                          struct error *err)
+{
+    assert(sql != NULL && config != NULL);
+    if (!config_retains(&config->retention))
+        return 0;
+    if (refuse_standby(sql, err) < 0)
+        return -1;
+    struct arena arena;
+    int result = 0;
+    arena_init(&arena, 4096, 4096);
+    for (uint32_t i = 0; i < config->routes.count && result == 0; i++)
+        result = look_at_table(sql, config, &config->routes.items[i], &arena, err);
+    arena_fini(&arena);
+    return result;
+}
