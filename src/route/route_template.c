@@ -360,7 +360,7 @@ int template_part(const struct template *t, const struct part *part, const struc
 static inline bool is_plain_text(const struct part *part, const struct route_row *row,
                                  struct span *text)
 {
-    if (part->kind != PART_FIELD || part->letters != CASE_AS_IT_IS || row->old)
+    if (part->kind != PART_FIELD || part->letters != CASE_AS_IT_IS || part->optional || row->old)
         return false;
     const struct cell *cell = route_row_cell(row, part->field);
     if (cell->kind != CELL_TEXT)

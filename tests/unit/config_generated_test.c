@@ -89,7 +89,10 @@ static void the_sample_shows_the_defaults(void **state)
                            "routes:\n  - name: outbox\n"
                            "    from: public.outbox\n"
                            "    columns: {headers: headers}\n"
-                           "    headers: {id: \"{id}\", eventType: \"{type}\"}\n"),
+                           "    headers: {id: \"{id}\", eventType: \"{type}\",\n"
+                           "      correlation_id: \"{correlation_id|optional}\",\n"
+                           "      causation_id: \"{causation_id|optional}\",\n"
+                           "      traceparent: \"{traceparent|optional}\"}\n"),
               "bare");
     assert_string_equal(config_only_relay(shown)->hash, config_only_relay(bare)->hash);
     assert_null(config_needs_restart(shown, bare));
