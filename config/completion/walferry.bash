@@ -12,7 +12,7 @@ _walferry() {
         prev=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     if [ "$COMP_CWORD" -le 1 ]; then
-        words='run check setup status rebase skip dead-letter teardown version help --help --version'
+        words='run check setup status rebase skip dead-letter teardown config version help --help --version'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         return
     fi
@@ -61,13 +61,17 @@ _walferry() {
             options='--admin-connection --take-over --yes --config --json --help'
             operands=''
             ;;
+        config)
+            options='--config --json --help'
+            operands=''
+            ;;
         version)
             options='--json --help'
             operands=''
             ;;
         help)
             options='--help'
-            operands='run check setup status rebase skip dead-letter teardown version help'
+            operands='run check setup status rebase skip dead-letter teardown config version help'
             ;;
     esac
     if [ "$kind" = files ]; then
