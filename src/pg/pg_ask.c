@@ -197,13 +197,15 @@ void pg_asker_sqlstate(const struct pg_asker *a, char sqlstate[6])
     assert(a != NULL);
     assert(sqlstate != NULL);
     const char *text = a->row != NULL ? PQresultErrorField(a->row, PG_DIAG_SQLSTATE) : NULL;
-    snprintf(sqlstate, 6, "%s", text != NULL ? text : "");
+    const char *severity =
+        a->row != NULL ? PQresultErrorField(a->row, PG_DIAG_SEVERITY_NONLOCALIZED) : NULL;
+    bool of_session = severity != NULL && strcmp(severity, "ERROR") != 0; /* FATAL, PANIC */
+    snprintf(sqlstate, 6, "%s", text != NULL && !of_session ? text : "");
 }
 
 bool pg_sqlstate_may_heal(const char *sqlstate)
 {
-    static const char *const classes[] = {"08",    "25", "40", "53", "55P",
-                                          "55006", "57", "58", "F0", "XX"};
+    static const char *const classes[] = {"08", "25", "40", "53", "55P", "55006", "57", "F0"};
     assert(sqlstate != NULL && strlen(sqlstate) <= 5);
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)

@@ -56,10 +56,12 @@ enum pg_answer {
     PG_ANSWER_END
 };
 enum pg_answer pg_answer(struct pg_asker *asker, struct error *err);
-/* Behind PG_ANSWER_FAILED: what the server said of the statement; "" where it said nothing. */
+/* Behind PG_ANSWER_FAILED: what the server said of the statement; "" where it said nothing, or that
+ * the session ends. */
 void pg_asker_sqlstate(const struct pg_asker *asker, char sqlstate[6]);
-/* Of the classes that heal by themselves: the connection, conflicts, room, locks, an operator, the
- * system; "" is one. PostgreSQL documentation, appendix A. */
+/* Of the classes that heal by themselves: the connection, conflicts, room, locks, an operator; ""
+ * is one. Errors of the system (58) and of the server itself (XX) are none: a page or a file that
+ * is damaged stays so. PostgreSQL documentation, appendix A. */
 bool pg_sqlstate_may_heal(const char *sqlstate);
 /* The same: what was begun is rolled back, and the session is good for more once that is answered.
  * Only where the server has said something. */

@@ -119,7 +119,7 @@ def run(more, rounds, kills):
 
 
 RAISES = """CREATE FUNCTION e2e.raises() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    RAISE EXCEPTION 'nothing larger today'; END $$;
+    RAISE EXCEPTION 'nothing larger today' USING ERRCODE = '%s'; END $$;
 CREATE TRIGGER raises BEFORE INSERT ON walferry.claim FOR EACH ROW EXECUTE FUNCTION e2e.raises()"""
 
 
@@ -135,7 +135,7 @@ def refusing():
         case.apply("011_claim.sql")
         stops = case.relay({"routes": routes(case)[:1]})
         case.setup(stops)
-        case.sql(RAISES)
+        case.sql(RAISES % "58030")  # what the server has trouble with itself has the same end
         case.sql("INSERT INTO outbox (aggregatetype, aggregateid, type, payload)"
                  " SELECT 'big', '1', 'Put', jsonb_build_object('n', 1, 'note', e2e.noise(6100))")
         mend(stops, "claim_refused", ended(case, stops, "claim_refused", 5))
@@ -143,6 +143,8 @@ def refusing():
         case.wait_confirmed(case.current_lsn(), 30)
         case.stop(stops)
         assert not oracle.read_topics(case.kafka.bootstrap, [case.prefix + "big"])
+        case.sql("DROP TRIGGER raises ON walferry.claim; DROP FUNCTION e2e.raises")
+        case.sql(RAISES % "P0001")
         keeps = case.relay({"routes": [dict(routes(case)[0], on_error="dead_letter")]})
         case.start(keeps)
         write(case, 10)

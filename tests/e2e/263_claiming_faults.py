@@ -18,7 +18,7 @@ BACK = """
         OVERRIDING SYSTEM VALUE SELECT OLD.*; RETURN NULL; END $$;
     CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"""
 RAISES = """CREATE FUNCTION raises() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    RAISE EXCEPTION 'not on a Monday'; END $$"""
+    RAISE EXCEPTION 'not on a Monday' USING ERRCODE = coalesce(TG_ARGV[0], 'P0001'); END $$"""
 AFTER = "CREATE TRIGGER t AFTER DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION back()"
 DEFERRED = ("CREATE CONSTRAINT TRIGGER t AFTER DELETE ON public.outbox DEFERRABLE INITIALLY DEFERRED"
             " FOR EACH ROW EXECUTE FUNCTION back()")
@@ -63,7 +63,7 @@ with claims("_undone", sql=BACK) as case:
     finished(case)
 
 # What raises is tried five times, and ends: also where the rows are those of the record, and where it is put off until
-# the commit. A constraint is no other matter.
+# the commit. A constraint is no other matter, nor is trouble of the server's own.
 with claims("_refused", sql=RAISES) as case:
     relay = case.relay({"retry": {"min_ms": 50, "max_ms": 100}})
     case.setup(relay)
@@ -73,16 +73,17 @@ with claims("_refused", sql=RAISES) as case:
         text = case.refused(relay, 3, ("finish_refused", 'to finish claimed rows of "?public"?."?outbox"?', says))
         assert len(re.findall(r"epoch\.failed", text)) == 4, text
 
-    for trigger in ("CREATE TRIGGER t BEFORE DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION raises()",
-                    "CREATE CONSTRAINT TRIGGER t AFTER DELETE ON public.outbox DEFERRABLE INITIALLY DEFERRED"
-                    " FOR EACH ROW EXECUTE FUNCTION raises()"):
+    for code, trigger in (
+            ("P0001", "CREATE TRIGGER t BEFORE DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION raises('%s')"),
+            ("XX000", "CREATE CONSTRAINT TRIGGER t AFTER DELETE ON public.outbox DEFERRABLE INITIALLY DEFERRED"
+             " FOR EACH ROW EXECUTE FUNCTION raises('%s')")):
         for point in (None, "P2:1"):
             case.put(rows=3)
             if point:
                 relay.start(env={"WALFERRY_CRASH_AT": point})
                 assert relay.wait(30) < 0
             before = case.seen(0.5)
-            refused(trigger, r"not on a Monday \(P0001\)")
+            refused(trigger % code, r"not on a Monday \(%s\)" % code)
             assert case.seen(0.5) == before, "rows were published that are not finished"
             case.sql("DROP TRIGGER t ON public.outbox")
             case.start(relay)
