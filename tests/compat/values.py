@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """The values of the corpus with what Debezium made of them, for a test that needs no server.
 
-  tests/compat/values.py    tests/compat/recorded/*.jsonl → tests/golden/debezium_values.tsv
+  tests/compat/values.py          tests/compat/recorded/*.jsonl → tests/golden/debezium_values.tsv
+  tests/compat/values.py spatial  tests/compat/recorded/spatial/ → tests/golden/debezium_spatial.tsv
 
-The texts are those of a PostgreSQL of its own; the JSON is cut out of the recorded records, byte for
+Only the program that writes the latter wants PostGIS, and no test that reads it does. The texts are those of a PostgreSQL of its own; the JSON is cut out of the recorded records, byte for
 byte. Left out is where walferry writes something else on purpose (docs/MESSAGES.md).
 """
 
@@ -18,9 +19,10 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(ROOT, "tools"), HERE]
 
 import corpus  # noqa: E402
+import spatial  # noqa: E402
 from lab import postgres  # noqa: E402
 
-OUT = os.path.join(ROOT, "tests", "golden", "debezium_values.tsv")
+OUT = os.path.join(ROOT, "tests", "golden")
 VARIANTS = ("plain", "text", "double", "micro", "time_us")
 FACTS = """
     SELECT t.oid::text, CASE WHEN e.oid IS NULL THEN t.typtype ELSE 'a' END, coalesce(
@@ -56,10 +58,10 @@ def member(text, name):
     return None
 
 
-def recorded(variant):
+def recorded(path, variant):
     """{(table, id or "zero"): JSON of the row}"""
     rows = {}
-    with open(os.path.join(HERE, "recorded", variant + ".jsonl")) as file:
+    with open(path) as file:
         for line in file:
             topic, _, key, value, _ = json.loads(line)
             table = re.fullmatch(r"dbz_%s\.t\.of_(.*)" % variant, topic)
@@ -70,18 +72,18 @@ def recorded(variant):
     return rows
 
 
-def values(server):
+def values(server, cases, names):
     """[(name, id or "zero", oid, modifier, text)]"""
     connection = server.connect()
     found = []
     with connection.cursor() as cursor:
         cursor.execute("SET timezone = 'UTC'; SET extra_float_digits = 3")
-        for case in corpus.CASES:
-            if case.name == "types" or case.name.startswith("type "):
+        for case in cases:
+            if case.name in ("types", "spatial types") or case.name.startswith("type "):
                 cursor.execute(case.before)
                 for statement in case.statements[:1]:
                     cursor.execute(statement)
-        for name, _, _ in corpus.TYPES:
+        for name in names:
             table = "t.of_" + name
             cursor.execute("SELECT atttypid::text, atttypmod FROM pg_attribute WHERE attname = 'v' "
                            "AND attrelid = %s::regclass", (table,))
@@ -96,16 +98,17 @@ def values(server):
     return facts, found
 
 
-def main():
+def write(out, recordings, cases, names):
+    """recordings: {name of the options: where what they give is recorded}"""
     with tempfile.TemporaryDirectory(prefix="wf-values-", dir="/tmp") as scratch:
         os.chmod(scratch, 0o755)
         with postgres.Postgres(os.path.join(scratch, "pg")) as server:
-            facts, found = values(server)
-    with open(OUT, "w") as file:
+            facts, found = values(server, cases, names)
+    with open(os.path.join(OUT, out), "w") as file:
         for row in facts:
             file.write("type\t" + "\t".join(row) + "\n")
-        for variant in VARIANTS:
-            rows = recorded(variant)
+        for variant, path in recordings.items():
+            rows = recorded(path, variant)
             file.write("modes\t%s\n" % variant)
             for name, number, oid, modifier, text in found:
                 row = rows.get((name, number))
@@ -116,8 +119,18 @@ def main():
                 file.write("\t".join((kind, oid, str(modifier),
                                       text.encode().hex() if text else "-",
                                       wanted if wanted is not None else "omitted", name)) + "\n")
+
+
+def main(arguments):
+    if arguments == ["spatial"]:
+        write("debezium_spatial.tsv", {"plain": spatial.RECORDED}, spatial.cases(),
+              [name for name, _, _ in spatial.TABLES])
+    else:
+        write("debezium_values.tsv",
+              {one: os.path.join(HERE, "recorded", one + ".jsonl") for one in VARIANTS},
+              corpus.CASES, [name for name, _, _ in corpus.TYPES])
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
