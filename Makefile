@@ -152,12 +152,23 @@ bench: ## measure throughput, latency and CPU beside a discarding reader
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory bench-programs
-	@$(PYTHON) -u bench/run --out $(B)/bench/report.md $(BENCH)
+	@$(PYTHON) -u bench/run --out $(B)/bench/report.md --json $(B)/bench/run.json $(BENCH)
 
 bench-peers: ## the same beside Debezium under Kafka Connect, on the same servers
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory all bench-programs
-	@$(PYTHON) -u bench/peers --out $(B)/bench/peers.md $(BENCH)
+	@$(PYTHON) -u bench/peers --out $(B)/bench/peers.md --json $(B)/bench/peers.json $(BENCH)
+
+bench-curves: ## how cost grows with rows, transactions, routes, topics, other log: exponents
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -u bench/curves $(BENCH)
+
+BENCH_PARTS := run,peers,curves
+bench-docs: ## all of them (an hour and a half), and docs/BENCHMARKS.md with what they measured
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory all bench-programs
+	@$(PYTHON) -u bench/docs --measure "$(BENCH_PARTS)"
 
 deps: ## install everything that building, testing and developing needs
 	@tools/deps.sh all
@@ -213,5 +224,6 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort -u | \
 	    while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
-.PHONY: all asan tsan toolchain demo example-saga bench deps install uninstall clean distclean help FORCE bench-peers
+.PHONY: all asan tsan toolchain demo example-saga bench deps install uninstall clean distclean help FORCE bench-peers \
+    bench-curves bench-docs
 .SECONDARY:
