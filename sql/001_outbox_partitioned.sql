@@ -10,6 +10,8 @@
 -- Call both functions once a day (cron, pg_cron, the application):
 --   SELECT walferry.outbox_add_partitions(7);                        -- for the next seven days
 --   SELECT walferry.outbox_drop_partitions(now() - interval '3 days');
+-- The second is for a table that no relay polls; or leave dropping to the relay (retention: {keep: 3d,
+-- strategy: drop_partition}, 012_retention.sql), which knows what is published.
 -- A row of a day without a partition goes to outbox_default; nothing is refused.
 --
 -- The publication publishes by the root (publish_via_partition_root), so partitions may come and go
@@ -108,22 +110,46 @@ BEGIN
 END
 $$;
 
--- Drops the partitions whose whole day lies before the moment; returns how many. The relay needs
--- only the write-ahead log, so what they hold is delivered even if it lags.
+-- Drops the partitions whose whole day lies before the moment; returns how many. A relay that streams
+-- needs only the write-ahead log, so what they hold is delivered even if it lags. One that polls needs the
+-- rows: where 007_poll.sql has made the table fit for that, this wants to be told what is published, and
+-- passes over a partition with other rows (a warning names it):
+--   BEGIN;
+--   SET LOCAL walferry.published = '1042:1042:';      -- "published" of `walferry status --json`
+--   SELECT walferry.outbox_drop_partitions(now() - interval '3 days');
+--   COMMIT;
 CREATE OR REPLACE FUNCTION walferry.outbox_drop_partitions(before timestamptz)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    dropped integer := 0;
-    name    text;
+    published pg_snapshot := nullif(current_setting('walferry.published', true), '')::pg_snapshot;
+    dropped   integer := 0;
+    unseen    boolean;
+    name      text;
 BEGIN
+    IF published IS NULL AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'public.outbox'::regclass
+                                     AND starts_with(tgname::text, 'walferry_poll_')) THEN
+        RAISE EXCEPTION 'partitions of table public.outbox, which walferry polls, are not dropped unasked'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'The relay does it itself (retention: {strategy: drop_partition}); or SET LOCAL '
+                      || 'walferry.published = the snapshot of "walferry status --json" first.';
+    END IF;
     FOR name IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'public.outbox'::regclass AND c.relname ~ '^outbox_p[0-9]{8}$'
           AND to_date(substr(c.relname, 9), 'YYYYMMDD') + 1 <= (before AT TIME ZONE 'UTC')::date
     LOOP
+        IF published IS NOT NULL THEN
+            EXECUTE format('LOCK TABLE public.%I IN SHARE MODE', name); -- whoever writes into it has ended
+            EXECUTE format('SELECT EXISTS (SELECT FROM public.%I WHERE NOT pg_visible_in_snapshot(xid, $1))',
+                           name) INTO unseen USING published;
+            IF unseen THEN
+                RAISE WARNING 'public.% has rows that are not published, and stays', name;
+                CONTINUE;
+            END IF;
+        END IF;
         EXECUTE format('DROP TABLE public.%I', name);
         dropped := dropped + 1;
     END LOOP;

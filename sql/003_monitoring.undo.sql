@@ -16,7 +16,8 @@ BEGIN
                     -- It reads what these hold, too.
                     AND (rolname <> 'walferry' OR (to_regclass('walferry.guarded') IS NULL
                                                    AND to_regclass('walferry.command') IS NULL
-                                                   AND to_regclass('walferry.claim') IS NULL)) LOOP
+                                                   AND to_regclass('walferry.claim') IS NULL
+                                                   AND to_regproc('walferry.drop_published_partition') IS NULL)) LOOP
         EXECUTE format('REVOKE USAGE ON SCHEMA walferry FROM %I', reader);
     END LOOP;
 END

@@ -32,7 +32,8 @@
 --                        are prepared: PREPARE TRANSACTION refuses one that has notified.
 --
 -- Rows that are inserted and deleted in one transaction never become events here, so that is refused,
--- too. A partition that is dropped or detached takes its rows along, asked by nobody.
+-- too. A partition that is dropped or detached takes its rows along, asked by nobody but by
+-- walferry.outbox_drop_partitions (001_outbox_partitioned.sql), which wants walferry.published as well.
 -- Undo: 007_poll.undo.sql; the index stays.
 
 BEGIN;
@@ -62,6 +63,13 @@ BEGIN
     IF TG_OP = 'DELETE' AND published IS NOT NULL
         AND pg_visible_in_snapshot(OLD.xid, published::pg_snapshot) THEN
         RETURN OLD;
+    END IF;
+    IF TG_OP = 'DELETE' AND OLD.xid = pg_current_xact_id() THEN
+        RAISE EXCEPTION 'DELETE, in the transaction that inserted it, of a row of table %.%, which walferry polls',
+            TG_TABLE_SCHEMA, TG_TABLE_NAME
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'No look could see the row, so it would never be an event. Leave it, and have the '
+                      || 'relay delete it later (retention: {keep: 7d}), or stream (source.mode: wal).';
     END IF;
     RAISE EXCEPTION '% of table %.%, which walferry polls', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'object_not_in_prerequisite_state',

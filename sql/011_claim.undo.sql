@@ -14,7 +14,8 @@ BEGIN
         AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'walferry')
         AND to_regclass('walferry.slot_lag') IS NULL
         AND to_regclass('walferry.guarded') IS NULL
-        AND to_regclass('walferry.command') IS NULL THEN
+        AND to_regclass('walferry.command') IS NULL
+        AND to_regproc('walferry.drop_published_partition') IS NULL THEN
         REVOKE USAGE ON SCHEMA walferry FROM walferry;
     END IF;
 END

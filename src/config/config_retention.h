@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum retention_strategy { RETENTION_DELETE };
+enum retention_strategy { RETENTION_DELETE, RETENTION_DROP_PARTITION };
 
 /* What becomes of rows that are published. */
 struct config_retention {

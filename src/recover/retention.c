@@ -11,6 +11,12 @@
 /* Of the catalogue, so that what is missing or not allowed is an answer and no error. Locking a row
  * takes a right to UPDATE some column. $3: the trigger of sql/007_poll.sql that wakes this relay;
  * one of another name wakes another relay, which polls the table. */
+#define DROPPER                                                                                    \
+    "f.oid IS NOT NULL, pg_catalog.has_schema_privilege(f.pronamespace, 'USAGE') AND "             \
+    "pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), "                                        \
+    "pg_catalog.pg_has_role(f.proowner, c.relowner, 'USAGE'), "                                    \
+    "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(f.proowner)) "
+
 static const char facts_sql[] =
     "SELECT pg_catalog.quote_ident(n.nspname::text) || '.' || "
     "pg_catalog.quote_ident(c.relname::text), pg_catalog.quote_ident(n.nspname::text), "
@@ -27,11 +33,31 @@ static const char facts_sql[] =
     "pg_catalog.row_security_active(c.oid), "
     "(SELECT pg_catalog.substr(t.tgname::text, 20) FROM pg_catalog.pg_trigger t "
     "WHERE t.tgrelid = c.oid AND pg_catalog.starts_with(t.tgname::text, 'walferry_poll_wake_') "
-    "AND t.tgname <> $3 ORDER BY 1 LIMIT 1) "
+    "AND t.tgname <> $3 ORDER BY 1 LIMIT 1), "
+    "EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_attribute a "
+    "ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] WHERE p.partrelid = c.oid "
+    "AND p.partstrat = 'r' AND p.partnatts = 1 AND a.attname = 'created_at'), " DROPPER
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "LEFT JOIN (pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace "
+    "AND fn.nspname = 'walferry') ON f.proname = 'drop_published_partition' "
     "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
 
-enum { TABLE, SCHEMA, ROLE, HAS_XID, HAS_TIME, MAY_USE, MAY_DELETE, IS_HIDDEN, OTHER_RELAY };
+enum {
+    TABLE,
+    SCHEMA,
+    ROLE,
+    HAS_XID,
+    HAS_TIME,
+    MAY_USE,
+    MAY_DELETE,
+    IS_HIDDEN,
+    OTHER_RELAY,
+    HAS_DAYS,
+    HAS_DROPPER,
+    MAY_CALL,
+    DROPPER_OWNS,
+    DROPPER_OWNER
+};
 
 static int refuse_column(struct span table, bool xid, struct error *err)
 {
@@ -69,7 +95,47 @@ static int refuse_hidden(const struct pg_result *r, struct error *err)
     return poll_refuse_hidden(table, role, err);
 }
 
-static int judge(const struct pg_result *r, struct error *err)
+static int refuse_call(const struct pg_result *r, struct error *err)
+{
+    struct span role = pg_result_cell(r, 0, ROLE);
+    error_stop(err, REASON_NO_PRIVILEGE,
+               "the role %.*s may not call walferry.drop_published_partition, as retention does",
+               SPAN_ARG(role));
+    error_hint(err, "as its owner");
+    return error_mend_sql(err,
+                          "GRANT USAGE ON SCHEMA walferry TO %.*s; GRANT EXECUTE ON FUNCTION "
+                          "walferry.drop_published_partition TO %.*s",
+                          SPAN_ARG(role), SPAN_ARG(role));
+}
+
+/* strategy: drop_partition. A DROP is the right of the owner alone. */
+static int judge_dropper(const struct pg_result *r, struct error *err)
+{
+    struct span table = pg_result_cell(r, 0, TABLE), owner = pg_result_cell(r, 0, DROPPER_OWNER);
+    if (!pg_result_true(r, 0, HAS_DAYS)) {
+        error_stop(err, REASON_RETENTION_REFUSED,
+                   "table %.*s is not partitioned by ranges of created_at alone, so retention has "
+                   "nothing to drop",
+                   SPAN_ARG(table));
+        return error_hint(err, "set retention.strategy: delete");
+    }
+    if (!pg_result_true(r, 0, HAS_DROPPER)) {
+        error_stop(err, REASON_RETENTION_REFUSED,
+                   "there is no function walferry.drop_published_partition in this database");
+        return error_hint(err, "apply sql/012_retention.sql as the owner of table %.*s",
+                          SPAN_ARG(table));
+    }
+    if (!pg_result_true(r, 0, MAY_CALL))
+        return refuse_call(r, err);
+    if (pg_result_true(r, 0, DROPPER_OWNS))
+        return 0;
+    error_stop(err, REASON_RETENTION_REFUSED,
+               "walferry.drop_published_partition belongs to %.*s, who does not own table %.*s",
+               SPAN_ARG(owner), SPAN_ARG(table));
+    return error_hint(err, "apply sql/012_retention.sql as the owner of that table");
+}
+
+static int judge(const struct pg_result *r, bool drops, struct error *err)
 {
     struct span table = pg_result_cell(r, 0, TABLE), other = pg_result_cell(r, 0, OTHER_RELAY);
     if (!pg_result_true(r, 0, HAS_XID) || !pg_result_true(r, 0, HAS_TIME))
@@ -79,7 +145,7 @@ static int judge(const struct pg_result *r, struct error *err)
     if (pg_result_true(r, 0, IS_HIDDEN))
         return refuse_hidden(r, err);
     if (other.ptr == NULL)
-        return 0;
+        return drops ? judge_dropper(r, err) : 0;
     error_stop(
         err, REASON_RETENTION_REFUSED,
         "relay %.*s polls table %.*s, too, and would never see what retention deletes before "
@@ -107,8 +173,9 @@ static int look_at_table(struct pg_connection *sql, const struct config_relay *c
         arena_format(arena, "walferry_poll_wake_%s", config->name.text)};
     if (pg_query(sql, facts_sql, 3, parameters, &r, err) < 0)
         return -1;
+    bool drops = config->retention.strategy == RETENTION_DROP_PARTITION;
     /* That a table is not there is for others to say, who know whether it must be. */
-    int result = pg_result_rows(r) > 0 ? judge(r, err) : 0;
+    int result = pg_result_rows(r) > 0 ? judge(r, drops, err) : 0;
     pg_result_free(r);
     return result;
 }

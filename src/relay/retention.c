@@ -217,18 +217,56 @@ static void add_condition(struct keeper *k)
     buf_add_text(&k->sql, "::pg_snapshot)");
 }
 
+static void add_table(struct buf *out, const struct config_from *from)
+{
+    pg_quote_identifier(out, from->schema);
+    buf_add_char(out, '.');
+    pg_quote_identifier(out, from->table);
+}
+
+static void add_regclass(struct buf *out, const struct config_from *from)
+{
+    struct buf table = BUF_EMPTY;
+    add_table(&table, from);
+    pg_quote_literal(out, buf_span(&table));
+    buf_add_text(out, "::regclass");
+    buf_fini(&table);
+}
+
+/* Whole partitions go by the function of sql/012_retention.sql, one at a time. */
+static const char *drop_sql(struct keeper *k, const struct config_from *from)
+{
+    buf_reset(&k->sql);
+    buf_add_text(&k->sql, "SELECT walferry.drop_published_partition(");
+    add_regclass(&k->sql, from);
+    buf_add_format(&k->sql, ", now() - interval '%s', ", k->config->retention.keep.text);
+    pg_quote_literal(&k->sql, buf_span(&k->rule.seen));
+    buf_add_text(&k->sql, "::pg_snapshot)::int; COMMIT");
+    return buf_text(&k->sql);
+}
+
+/* Where partitions are dropped only what no partition was made for is deleted. */
+static void add_place(struct keeper *k, const struct config_from *from)
+{
+    if (k->config->retention.strategy != RETENTION_DROP_PARTITION)
+        return;
+    buf_add_text(&k->sql, "tableoid = (SELECT partdefid FROM pg_partitioned_table "
+                          "WHERE partrelid = ");
+    add_regclass(&k->sql, from);
+    buf_add_text(&k->sql, ") AND ");
+}
+
 /* A ctid is of one partition, so it is compared together with the partition; alone it stands there
  * because it alone finds the rows without a scan. */
 static const char *delete_sql(struct keeper *k, const struct config_from *from)
 {
     struct buf table = BUF_EMPTY;
-    pg_quote_identifier(&table, from->schema);
-    buf_add_char(&table, '.');
-    pg_quote_identifier(&table, from->table);
+    add_table(&table, from);
     buf_reset(&k->sql);
     buf_add_format(
         &k->sql, "WITH old AS MATERIALIZED (SELECT tableoid AS part, ctid AS place FROM %s WHERE ",
         buf_text(&table));
+    add_place(k, from);
     add_condition(k);
     buf_add_format(&k->sql,
                    " LIMIT %d FOR UPDATE SKIP LOCKED), gone AS (DELETE FROM %s WHERE "
@@ -260,27 +298,49 @@ static int drain(struct keeper *k, struct error *err)
     return got;
 }
 
-/* In one transaction: is this the server still, then the rows. */
-static int delete_rows(struct keeper *k, const struct config_from *from, uint64_t *deleted,
-                       struct error *err)
+/* In one transaction: is this the server still, then what is to be done. *done: what it says. */
+static int act(struct keeper *k, const struct config_from *from,
+               const char *(*text)(struct keeper *, const struct config_from *), uint64_t *done,
+               struct error *err)
 {
     struct poll_guard now;
-    *deleted = 0;
+    *done = 0;
     if (pg_ask_begin(k->asker, begin_sql(k), err) < 0 || take_guard(k, &now, err) < 0)
         return -1;
     if (!retention_is_there(&k->basis, &now))
         return pg_ask_on(k->asker, "ROLLBACK", err) < 0 ? -1 : drain(k, err);
     CRASH_POINT("P4");
-    if (pg_ask_on(k->asker, delete_sql(k, from), err) < 0)
+    if (pg_ask_on(k->asker, text(k, from), err) < 0)
         return -1;
-    uint64_t rows = 0;
+    uint64_t said = 0;
     int got;
     while ((got = answer(k, err)) > 0)
-        rows = strtoull(pg_answer_cell(k->asker, 0).ptr, NULL, 10);
+        said = strtoull(pg_answer_cell(k->asker, 0).ptr, NULL, 10);
     if (got < 0)
         return -1;
     CRASH_POINT("P4");
-    *deleted = rows;
+    *done = said;
+    return 0;
+}
+
+/* *more: there may be more of that table to be deleted at once. */
+static int clean_table(struct keeper *k, const struct config_from *from, bool *more,
+                       struct error *err)
+{
+    struct metrics *metrics = k->relay->o.metrics;
+    uint64_t done;
+    *more = true;
+    if (k->config->retention.strategy == RETENTION_DROP_PARTITION) {
+        if (act(k, from, drop_sql, &done, err) < 0)
+            return -1;
+        metrics_add(metrics, METRIC_RETENTION_DROPPED, done);
+        if (done > 0)
+            return 0;
+    }
+    if (act(k, from, delete_sql, &done, err) < 0)
+        return -1;
+    metrics_add(metrics, METRIC_RETENTION_DELETED, done);
+    *more = done >= BATCH_ROWS;
     return 0;
 }
 
@@ -289,7 +349,7 @@ static int work(struct keeper *k, bool *all, struct error *err)
 {
     struct poll_guard now;
     struct config_from from;
-    uint64_t deleted;
+    bool more;
     *all = true;
     if (connect_server(k, err) < 0)
         return -1;
@@ -302,11 +362,10 @@ static int work(struct keeper *k, bool *all, struct error *err)
         return 0;
     for (; next_table(k, &from); k->route++) {
         int64_t began_us = clock_monotonic_us();
-        if (delete_rows(k, &from, &deleted, err) < 0)
+        if (clean_table(k, &from, &more, err) < 0)
             return -1;
         k->tables_us += clock_monotonic_us() - began_us;
-        metrics_add(k->relay->o.metrics, METRIC_RETENTION_DELETED, deleted);
-        if (deleted < BATCH_ROWS)
+        if (!more)
             continue;
         *all = false;
         return 0;

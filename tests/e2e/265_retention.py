@@ -1,8 +1,10 @@
 """retention: {keep}. Beside writers and under kill -9 no row goes that is not in Kafka, from a stream and by
 polling; a row that somebody has locked is passed over, an open transaction and an old snapshot keep nobody's
-rows but their own; of partitions that have rows at the same places only the old ones go. What a table or a
-role lacks is named, and another relay that polls the table. Insert and delete in one transaction."""
+rows but their own; of partitions that have rows at the same places only the old ones go. Whole partitions
+(strategy: drop_partition) go only once all of their rows are in Kafka. What a table or a role lacks is named, and
+another relay that polls the table. Insert and delete in one transaction."""
 
+import concurrent.futures
 import random
 import re
 import signal
@@ -21,6 +23,14 @@ CREATE FUNCTION e2e.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 
 CREATE TRIGGER note AFTER DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION e2e.note();
 """
 KEEP = {"retention": {"keep": "1h"}}
+DROP = {"retention": {"keep": "1h", "strategy": "drop_partition"}}
+DAY = """
+WITH o AS (INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload, created_at)
+           SELECT 'order', 'day', 'Put', to_jsonb(n), at FROM generate_series({0}, {0} + 4) AS n,
+               (SELECT date_trunc('day', now(), 'UTC') - interval '{1} days' + interval '12 hours') AS d(at)
+           RETURNING id, payload, xid)
+INSERT INTO e2e.truth (id, topic, key, n, md5, xid)
+SELECT id::text, 'order', 'day', payload::int, md5(payload::text), xid FROM o"""
 POLL = {"source": {"mode": "poll"}}
 dice = random.Random(e2e.seed())
 
@@ -199,7 +209,53 @@ def partitions():
         case.stop(relay)
 
 
-for part in (stream, polling, partitions):
-    began = time.monotonic()
-    part()
-    print("%s: %.1f s" % (part.__name__, time.monotonic() - began))
+def partition(case, ago):
+    """Of the day so many days ago, in UTC; its name."""
+    name = "outbox_p" + case.one("SELECT to_char(now() AT TIME ZONE 'UTC' - interval '%d days', 'YYYYMMDD')" % ago)
+    case.sql("SELECT set_config('timezone', 'UTC', false); CREATE TABLE public.{0} PARTITION OF public.outbox FOR VALUES"
+             " FROM (current_date - {1}) TO (current_date - {1} + 1)".replace("{0}", name).replace("{1}", str(ago)))
+    return name
+
+
+def dropped(polls):
+    """Beside guards, by a role that owns nothing; rows of no day go by one by one."""
+    with e2e.Case(config=POLL if polls else {}, label="_drop_%d" % polls,
+                  outbox="001_outbox_partitioned.sql") as case, KafkaProxy(case.kafka.bootstrap) as kafka:
+        names = [partition(case, ago) for ago in (4, 3, 2)]
+        there = lambda: [name for name in names if case.one("SELECT to_regclass(%s) IS NOT NULL", (name,))]
+        for migration in ("002_role.sql", "004_guard.sql", "007_poll.sql")[:3 if polls else 2]:
+            case.apply(migration)
+        if polls:
+            case.sql("GRANT SELECT ON public.outbox TO walferry")
+            case.sql("SELECT walferry.poll_keep('public.outbox', %s)", (case.name,))
+        case.command(case.relay(), "setup")
+        case.command(case.relay(DROP), "check", "--connect", code=1, says="there is no function walferry.drop_pub")
+        case.apply("012_retention.sql")
+        relay = case.relay(e2e.merge(DROP, {"source": {"connection": case.dsn("walferry")},
+                                            "kafka": {"bootstrap.servers": kafka.address}}))
+        case.command(relay, "check", "--connect")
+        for number, ago in enumerate((4, 3, 90, 0)):
+            case.sql(DAY.format(number * 5, ago))
+        case.start(relay)
+        e2e.wait("days stay", lambda: not there(), 20, interval=0.2)
+        emptied(case, 5)
+        assert relay.metric("walferry_retention_partitions_dropped_total") == 3
+        assert not relay.events("retention.failed"), relay.log_text()
+        names[:] = [partition(case, ago) for ago in (6, 5)]
+        kafka.black_hole()
+        case.sql(DAY.format(20, 5))
+        e2e.wait("what is published stays", lambda: names[0] not in there(), 20, interval=0.2)
+        assert there() == names[1:], "dropped, and not published"
+        kafka.cut()
+        kafka.flow()
+        e2e.wait("a day stays", lambda: not there(), 30, interval=0.2)
+        case.drain(relay=relay)
+        assert rows(case) == 5
+        case.stop(relay)
+        case.judge("dump" if polls else "python")
+
+
+PARTS = (stream, polling, partitions, lambda: dropped(False), lambda: dropped(True))
+with concurrent.futures.ThreadPoolExecutor(len(PARTS)) as pool:
+    for run in concurrent.futures.as_completed([pool.submit(part) for part in PARTS]):
+        run.result()

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 from lab import cache, postgres, process  # noqa: E402
 
 import command  # noqa: E402
+import drop_partitions  # noqa: E402
 import emit  # noqa: E402
 import idempotency  # noqa: E402
 import inbox  # noqa: E402
@@ -28,6 +29,7 @@ from sessions import apply  # noqa: E402
 
 DEVELOPERS = ("005_command", "005_command_status", "006_emit", "007_poll", "008_inbox",
               "009_idempotency", "010_saga", "011_claim", "012_causality")
+ALL = (*DEVELOPERS, "012_retention")  # with the right to delete
 
 OBJECTS = """
     SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c
@@ -155,9 +157,9 @@ def retention_partitioned(server):
 def undo_in_any_order(server):
     """The role is dropped although the view still stands; the view's undo then finds no role."""
     for name in ("001_outbox.sql", "002_role.sql", "003_monitoring.sql", "004_guard.sql",
-                 *(name + ".sql" for name in DEVELOPERS), "002_role.undo.sql",
+                 *(name + ".sql" for name in ALL), "002_role.undo.sql",
                  "003_monitoring.undo.sql", "004_guard.undo.sql", "001_outbox.undo.sql",
-                 *(name + ".undo.sql" for name in reversed(DEVELOPERS))):
+                 *(name + ".undo.sql" for name in reversed(ALL))):
         apply(server, name)
 
 
@@ -482,7 +484,8 @@ TESTS = (plain, partitioned, partitions, retention_plain, retention_partitioned,
          as_one_query, guard, guarded_columns,
          a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
          a_schema_of_another, *command.TESTS, *emit.TESTS, *inbox.TESTS, *poll.TESTS,
-         *idempotency.TESTS, *saga.TESTS)
+         *idempotency.TESTS, *saga.TESTS,
+         *drop_partitions.TESTS)
 
 
 def main():

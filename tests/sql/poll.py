@@ -22,6 +22,11 @@ def use(server):
     refused(server, "UPDATE public.outbox SET type = 'x'", STATE)
     refused(server, "DELETE FROM public.outbox", STATE)
     refused(server, "TRUNCATE public.outbox", STATE)
+    # No snapshot sees a row that goes where it came, not even one that is told to be published.
+    for settings in ("", "SET LOCAL walferry.published = '%s'; " % published):
+        refused(server, "BEGIN; " + settings + "INSERT INTO public.outbox (aggregatetype, aggregateid, type)"
+                " VALUES ('order', 'brief', 'Placed'); DELETE FROM public.outbox WHERE aggregateid = 'brief'; COMMIT",
+                STATE, "in the transaction that inserted it")
     refused(server, "SET walferry.published = '%s'; DELETE FROM public.outbox" % published, STATE)
     server.sql("SET walferry.published = '%s'; DELETE FROM public.outbox"
                " WHERE pg_visible_in_snapshot(xid, '%s')" % (published, published))
