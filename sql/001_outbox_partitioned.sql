@@ -11,7 +11,7 @@
 --   SELECT walferry.outbox_add_partitions(7);                        -- for the next seven days
 --   SELECT walferry.outbox_drop_partitions(now() - interval '3 days');
 -- The second is for a table that no relay polls; or leave dropping to the relay (retention: {keep: 3d,
--- strategy: drop_partition}, 012_retention.sql), which knows what is published.
+-- strategy: drop_partition}, 013_retention.sql), which knows what is published.
 -- A row of a day without a partition goes to outbox_default; nothing is refused.
 --
 -- The publication publishes by the root (publish_via_partition_root), so partitions may come and go

@@ -175,8 +175,9 @@ void error_shell_word(struct buf *out, const char *text)
     buf_add_char(out, '\'');
 }
 
-static void add_whole(const struct mend *mend, const struct invocation *as, struct buf *out)
+void error_mend_line(const struct mend *mend, const struct invocation *as, struct buf *out)
 {
+    assert(mend != NULL && mend->kind != MEND_NONE);
     if (mend->kind != MEND_COMMAND) {
         buf_add_text(out, mend->line);
         return;
@@ -199,6 +200,6 @@ void error_advice(const struct error *err, const struct invocation *as, struct b
             buf_add_text(out, ", or: ");
         else
             buf_add_text(out, err->hint[0] != '\0' ? ": " : "run: ");
-        add_whole(&err->mends[i], as, out);
+        error_mend_line(&err->mends[i], as, out);
     }
 }

@@ -75,6 +75,8 @@ int error_mend_shell(struct error *err, const char *format, ...)
 struct buf;
 /* Hint and mends in one line, each mend whole: "hint: mend, or: mend", "run: mend". */
 void error_advice(const struct error *err, const struct invocation *as, struct buf *out);
+/* One of them alone, whole, appended. */
+void error_mend_line(const struct mend *mend, const struct invocation *as, struct buf *out);
 /* Appends one word of a POSIX shell, whatever is in it. */
 void error_shell_word(struct buf *out, const char *text);
 

@@ -19,6 +19,9 @@ enum option {
     OPTION_PUBLISHER,
     OPTION_CONNECT,
     OPTION_SAMPLE,
+    OPTION_OUTPUT,
+    OPTION_PROBE,
+    OPTION_STRICT,
     OPTION_ADMIN_CONNECTION,
     OPTION_PRINT_SQL,
     OPTION_PROGRESS_VERSION,
@@ -101,6 +104,7 @@ void help_write_man(const struct command *commands, struct buf *out);
 int command_show(const struct args *args); /* run --publisher stdout */
 int command_run(const struct args *args);
 int command_check(const struct args *args);
+int command_doctor(const struct args *args);
 int command_setup(const struct args *args);
 int command_status(const struct args *args);
 int command_rebase(const struct args *args);

@@ -33,9 +33,17 @@ const struct option_info option_table[OPTION_COUNT] = {
          "Ask nobody: print what the routes make of the changes in this file of JSON, "
          "an array of {op, schema, table, types, before, after}; - is the standard "
          "input."},
+    [OPTION_OUTPUT] = {"output", 'o', "FORM",
+                       "short: only what warns or fails; json: the same as --json."},
+    [OPTION_PROBE] =
+        {"probe", 0, NULL,
+         "Send something through slot, relay and Kafka, too, and tell how long it took. "
+         "It is a command where walferry.send may be called (see --admin-connection), "
+         "else a logical message; no event comes of it. The relay must be running."},
+    [OPTION_STRICT] = {"strict", 0, NULL, "Exit with 1 where something warns, too."},
     [OPTION_ADMIN_CONNECTION] = {"admin-connection", 0, "CONNINFO",
-                                 "Create or drop the publication over this connection, where the "
-                                 "relay's own role may not."},
+                                 "Create or drop the publication, or send commands, over this "
+                                 "connection, where the relay's own role may not."},
     [OPTION_PRINT_SQL] = {"print-sql", 0, NULL,
                           "Print the SQL for the database's administrator (role, grants, "
                           "publication; never the slot) and change nothing."},

@@ -29,6 +29,25 @@ const struct command command_table[] = {
                   {"walferry check --connect", "before a deployment"},
                   {"walferry check --sample changes.json", "what becomes of these changes"}},
      .run = command_check},
+    {.name = "doctor",
+     .summary = "look at everything that has bitten users, and say what mends it",
+     .text = "Looks at the file, the source server and its settings, rights, publication and "
+             "tables, slot, broker, topics, clocks, files and libraries, beside a running relay or "
+             "before the first one: a line for each check (pass, warn, fail), the reason and the "
+             "exact statement or command that mends it below, and where docs/DOCTOR.md explains "
+             "it. What cannot be asked because something before it has failed is not looked at. It "
+             "takes nothing over and changes nothing.\n\n"
+             "Exits with 0 where nothing fails, with 1 where something does (with --strict also "
+             "where something warns), with 6 where all that failed is that a server was away.",
+     .options = {7,
+                 {OPTION_OUTPUT, OPTION_PROBE, OPTION_STRICT, OPTION_ADMIN_CONNECTION,
+                  OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+     .examples = {{"walferry doctor -c orders.yaml",
+                   "before a first run, or at three in the morning"},
+                  {"walferry doctor -o short", "only what is worth a look"},
+                  {"walferry doctor --probe", "is it really running, and how fast"},
+                  {"walferry doctor -o json --strict", "from a timer"}},
+     .run = command_doctor},
     {.name = "setup",
      .summary = "create publication, slot, progress topic and topics",
      .text = "Prepares the first run, and may be repeated: what exists is left alone, what is "

@@ -109,8 +109,10 @@ static int read_pairs(struct config_reader *reader, const struct config_key *key
             return -1;
         if (read_pair_name(reader, key, child->key, &pair->name, err) < 0)
             return -1;
-        if (kafka && names_secret(pair->name.text))
+        if (kafka && names_secret(pair->name.text)) {
+            reader->secrets->inside |= !pair->value.secret;
             pair->value.secret = true;
+        }
     }
     if (key->words != NULL && find_child(node, key->words) == NULL) {
         char path[CONFIG_PATH_MAX];
@@ -251,9 +253,21 @@ static void derive_routes(struct config_reader *reader, struct config *config,
     }
 }
 
+static void note_secrets(struct config *config, const struct config_secrets *secrets)
+{
+    struct config_text *files =
+        arena_alloc_zero(&config->arena, (secrets->count + 1) * sizeof *files);
+    for (uint32_t i = 0; i < secrets->count; i++)
+        files[i].text = secrets->files[i];
+    config->secret_files = (struct config_texts){secrets->count, files};
+    config->has_secret = secrets->inside;
+}
+
 static int read_tree(struct config *config, const struct node *root, struct error *err)
 {
-    struct config_reader reader = {.arena = &config->arena, .file = config->path};
+    struct config_secrets secrets = {.count = 0};
+    struct config_reader reader = {
+        .arena = &config->arena, .file = config->path, .secrets = &secrets};
     struct config_relay *relay = arena_alloc_zero(&config->arena, sizeof *relay);
     relay->process = config;
     config->relays = (struct config_relays){1, relay};
@@ -269,6 +283,7 @@ static int read_tree(struct config *config, const struct node *root, struct erro
     if (config_check(&reader, config, root, err) < 0)
         return -1;
     config_hash(relay);
+    note_secrets(config, &secrets);
     return 0;
 }
 

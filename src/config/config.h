@@ -36,6 +36,8 @@ struct config {
     struct config_admin admin;
     struct config_log log;
     struct config_relays relays;
+    struct config_texts secret_files; /* what ${file:} has read, in the order of the file */
+    bool has_secret;                  /* a password stands in the file itself */
 };
 
 /* Reads and checks the file. Every error is ERROR_STOP with EXIT_USAGE and reads

@@ -89,6 +89,9 @@ static int expand_file(struct expansion *x, struct span name, struct error *err)
         return file_failed(x, file, errno == EFBIG ? "larger than 64KB" : strerror(errno), err);
     if (memchr(x->out.ptr + before, '\0', x->out.len - before) != NULL)
         return file_failed(x, file, "holds a NUL character", err);
+    struct config_secrets *secrets = x->reader->secrets;
+    if (secrets != NULL && secrets->count < CONFIG_SECRET_FILES_MAX)
+        secrets->files[secrets->count++] = file;
     if (x->out.len > before && x->out.ptr[x->out.len - 1] == '\n')
         x->out.len--;
     if (x->out.len > before && x->out.ptr[x->out.len - 1] == '\r')
@@ -189,6 +192,23 @@ static int expand_one(struct expansion *x, struct span *rest, struct error *err)
     return 0;
 }
 
+/* One that stands in a connection string as it is: password=…, or user:password@ of a URI. */
+static bool holds_password(struct span raw, enum form form)
+{
+    const char *end = raw.ptr + raw.len;
+    const char *name = form == FORM_URI ? "://" : "password";
+    const char *at = memmem(raw.ptr, raw.len, name, strlen(name));
+    if (at == NULL)
+        return false;
+    const char *stop = form == FORM_URI ? memchr(at, '@', (size_t)(end - at)) : end;
+    at = stop != NULL ? memchr(at + strlen(name), form == FORM_URI ? ':' : '=',
+                               (size_t)(stop - at) - strlen(name))
+                      : NULL;
+    for (at = at != NULL ? at + 1 : end; at < end && strchr(" '", *at) != NULL;)
+        at++;
+    return at < end && *at != '$';
+}
+
 int config_expand(const struct config_reader *reader, uint32_t line, const char *path,
                   struct span raw, bool connection, struct span *text, bool *secret,
                   struct error *err)
@@ -198,6 +218,8 @@ int config_expand(const struct config_reader *reader, uint32_t line, const char 
         .reader = reader, .form = form_of(raw, connection), .line = line, .path = path};
     int result = 0;
     *secret = false;
+    if (connection && reader->secrets != NULL && holds_password(raw, x.form))
+        reader->secrets->inside = true;
     struct span rest = raw;
     while (rest.len > 0 && result == 0) {
         if (span_starts_with(rest, SPAN_LITERAL("${env:")) ||

@@ -12,6 +12,18 @@
  * -1: *err tells the first thing that is not. */
 int relay_check(const struct command_options *options, bool connect, struct error *err);
 
+/* `doctor`: everything that can be looked at, group by group, with what mends it; changes nothing.
+ * brief: only what warns or fails. round_trip: something is sent through the relay, too, by
+ * somebody who may send commands where admin_connection names one. *worst: that of any check. away:
+ * all that failed is that servers did not answer. */
+struct doctor_options {
+    bool brief;
+    bool round_trip;
+    const char *admin_connection; /* NULL: source.connection */
+};
+void relay_doctor(const struct command_options *options, const struct doctor_options *doctor,
+                  enum check_state *worst, bool *away);
+
 /* `check --sample`: what the routes make of changes that a file describes; asks nobody. *failed:
  * how many routes could not make of a change what they should. */
 int relay_sample(const struct command_options *options, struct span json, uint32_t *failed,

@@ -48,7 +48,7 @@ const char *kafka_library_version(void)
     return rd_kafka_version_str();
 }
 
-void kafka_known_defects(struct buf *out)
+static void list_defects(bool all, struct buf *out)
 {
     /* rd_kafka_version() is 0xMMmmrrxx. */
     uint32_t version = (uint32_t)rd_kafka_version() >> 8;
@@ -56,7 +56,19 @@ void kafka_known_defects(struct buf *out)
         const struct defect *defect = &defects[i];
         if (version < defect->from || (defect->fixed != 0 && version >= defect->fixed))
             continue;
+        if (!all && defect->fixed == 0)
+            continue;
         buf_add_text(out, defect->text);
         buf_add_char(out, '\n');
     }
+}
+
+void kafka_known_defects(struct buf *out)
+{
+    list_defects(true, out);
+}
+
+void kafka_mended_defects(struct buf *out)
+{
+    list_defects(false, out);
 }

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "publish/kafka_letter.h"
+#include "publish/kafka_sight.h"
 #include "publish/publisher.h"
 
 #include <stdatomic.h>
@@ -101,6 +102,7 @@ void kafka_publisher_version(struct publisher *publisher, uint32_t version); /* 
 struct span kafka_publisher_previous(const struct publisher *publisher);
 
 const char *kafka_library_version(void);
-void kafka_known_defects(struct buf *out); /* of the librdkafka in use, one line each, appended */
+void kafka_known_defects(struct buf *out);  /* of the librdkafka in use, one line each, appended */
+void kafka_mended_defects(struct buf *out); /* those of them that a later librdkafka has not */
 
 #endif

@@ -1,50 +1,12 @@
-/* recover/checks_run: runs the checks of checks.def, down to the first one that fails. Never takes
- * anything over: the coordinator is reached through a probe id, progress is only looked at, no
- * topic is created. What becomes of a result is its reader's business. */
-#include "recover/recover.h"
+/* recover/checks_run: runs the checks of checks.def: for `check` down to the first one that fails,
+ * for `doctor` all that can be asked. Never takes anything over: the coordinator is reached through
+ * a probe id, progress is only looked at, no topic is created. What becomes of a result is its
+ * reader's business. Those of `doctor` alone stand in doctor_*.c. */
+#include "recover/checks_internal.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#define GROUP_CONFIGURATION CHECK_CONFIGURATION
-#define GROUP_DATABASE CHECK_DATABASE
-#define GROUP_KAFKA CHECK_KAFKA
-#define GROUP_PROGRESS CHECK_OF_PROGRESS
-const struct check_info check_table[CHECK_COUNT] = {
-#define CHECK(name, slug, group, level, mend, sentence)                                            \
-    [CHECK_##name] = {slug, GROUP_##group, CHECK_##level, CHECK_MEND_##mend, sentence},
-#include "recover/checks.def"
-#undef CHECK
-};
-
-struct checking {
-    const struct command_options *o;
-    struct command_ends ends;
-    struct config_delivery delivery; /* a copy that creates no topics */
-    struct router *router;
-    struct pg_system system;
-    struct checks *checks;
-    bool commands; /* can be sent in this database */
-};
-
-const char *check_state_name(enum check_state state)
-{
-    static const char *const names[] = {"not_run", "passed", "warned", "failed"};
-    assert(state >= CHECK_NOT_RUN && state <= CHECK_FAILED);
-    return names[state];
-}
-
-static void say(struct checking *c, enum check_id id, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void say(struct checking *c, enum check_id id, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(c->checks->results[id].said, CHECK_SAID_MAX, format, args);
-    va_end(args);
-}
 
 /* ---- Each ---- */
 
@@ -53,7 +15,7 @@ static int check_properties(struct checking *c, struct error *err)
     const struct config_relay *config = c->o->config;
     if (kafka_check_config(&config->kafka, &config->delivery, err) < 0)
         return -1;
-    say(c, CHECK_PROPERTIES, "configuration: %s is valid", config->process->path);
+    checking_say(c, CHECK_PROPERTIES, "configuration: %s is valid", config->process->path);
     return 0;
 }
 
@@ -84,9 +46,9 @@ static int check_origin(struct checking *c, struct error *err)
     const struct pg_system *system = &c->system;
     if (origin->ops->probe(origin, &c->system, err) < 0)
         return -1;
-    say(c, CHECK_ORIGIN, "database: %s, PostgreSQL %d, reached as %s, encoding %s%s",
-        system->database, system->server_version / 10000, system->user, system->encoding,
-        encoding_note(c));
+    checking_say(c, CHECK_ORIGIN, "database: %s, PostgreSQL %d, reached as %s, encoding %s%s",
+                 system->database, system->server_version / 10000, system->user, system->encoding,
+                 encoding_note(c));
     return 0;
 }
 
@@ -97,11 +59,13 @@ static int check_tables(struct checking *c, struct error *err)
     const char *advice = c->ends.r.origin->advice;
     c->checks->results[CHECK_POLLED].state = advice[0] != '\0' ? CHECK_WARNED : CHECK_NOT_RUN;
     if (advice[0] != '\0')
-        say(c, CHECK_POLLED, "warning: %s", advice);
+        checking_say(c, CHECK_POLLED, "warning: %s", advice);
     if (c->o->config->source.mode == SOURCE_POLL)
-        say(c, CHECK_TABLES, "tables: the routed tables have what the routes and polling need");
+        checking_say(c, CHECK_TABLES,
+                     "tables: the routed tables have what the routes and polling need");
     else
-        say(c, CHECK_TABLES,
+        checking_say(
+            c, CHECK_TABLES,
             "publication: %s sends the routed tables, with the columns that the routes need",
             c->o->config->source.publication.text);
     return 0;
@@ -118,10 +82,10 @@ static int check_commands(struct checking *c, struct error *err)
     if (!commands.present || commands.readable)
         return 0;
     result->state = CHECK_WARNED;
-    say(c, CHECK_COMMANDS,
-        "warning: the relay cannot read walferry.command, so commands to it are ignored: "
-        "GRANT USAGE ON SCHEMA walferry TO %s; GRANT SELECT ON walferry.command TO %s;",
-        commands.role, commands.role);
+    checking_say(c, CHECK_COMMANDS,
+                 "warning: the relay cannot read walferry.command, so commands to it are ignored: "
+                 "GRANT USAGE ON SCHEMA walferry TO %s; GRANT SELECT ON walferry.command TO %s;",
+                 commands.role, commands.role);
     return 0;
 }
 
@@ -129,7 +93,7 @@ static int check_coordinator(struct checking *c, struct error *err)
 {
     if (kafka_probe(&c->ends.ledger.options, err) < 0)
         return -1;
-    say(c, CHECK_COORDINATOR, "kafka: broker and transaction coordinator reached");
+    checking_say(c, CHECK_COORDINATOR, "kafka: broker and transaction coordinator reached");
     return 0;
 }
 
@@ -143,8 +107,8 @@ static int check_control(struct checking *c, struct error *err)
     bool comes = err->reason == REASON_TOPIC_MISSING && c->o->config->delivery.topics.create;
     if (!comes && c->checks->results[CHECK_COMMANDS].state != CHECK_WARNED) {
         c->checks->results[CHECK_COMMANDS].state = CHECK_WARNED;
-        say(c, CHECK_COMMANDS, "warning: commands to the relay will not be answered: %s",
-            err->text);
+        checking_say(c, CHECK_COMMANDS, "warning: commands to the relay will not be answered: %s",
+                     err->text);
     }
     *err = ERROR_INIT;
     return 0;
@@ -157,15 +121,15 @@ static int check_topics(struct checking *c, struct error *err)
     struct buf weak = BUF_EMPTY;
     int result = relay_prepare_topics(&c->ends.ledger.options, c->router, false, &weak, NULL, err);
     if (result < 0 && err->reason == REASON_TOPIC_MISSING && c->o->config->delivery.topics.create) {
-        say(c, CHECK_TOPICS, "topics: some do not exist yet; setup and run create them");
+        checking_say(c, CHECK_TOPICS, "topics: some do not exist yet; setup and run create them");
         *err = ERROR_INIT;
         result = 0;
     } else if (result == 0) {
-        say(c, CHECK_TOPICS, "topics: in place");
+        checking_say(c, CHECK_TOPICS, "topics: in place");
     }
     replication->state = result == 0 && weak.len > 0 ? CHECK_WARNED : CHECK_NOT_RUN;
     if (replication->state == CHECK_WARNED)
-        say(c, CHECK_REPLICATION, "warning: %s", buf_text(&weak));
+        checking_say(c, CHECK_REPLICATION, "warning: %s", buf_text(&weak));
     buf_fini(&weak);
     return result < 0 ? -1 : check_control(c, err);
 }
@@ -182,15 +146,15 @@ static int check_progress(struct checking *c, struct error *err)
         if (relay_check_published(&c->ends.r, &options, &found, &published, err) < 0)
             return -1;
         char position[LSN_TEXT_MAX];
-        say(c, CHECK_PROGRESS, "progress: at %s, %s can go on from there",
-            lsn_format(found.progress.position.lsn, position), c->ends.r.origin->name);
+        checking_say(c, CHECK_PROGRESS, "progress: at %s, %s can go on from there",
+                     lsn_format(found.progress.position.lsn, position), c->ends.r.origin->name);
         return 0;
     }
     if (err->reason != REASON_NOT_SET_UP && err->reason != REASON_CLOSED)
         return -1;
     struct buf advice = BUF_EMPTY;
     error_advice(err, c->o->log->as, &advice);
-    say(c, CHECK_PROGRESS, "progress: none yet; %s", buf_text(&advice));
+    checking_say(c, CHECK_PROGRESS, "progress: none yet; %s", buf_text(&advice));
     buf_fini(&advice);
     *err = ERROR_INIT;
     return 0;
@@ -198,6 +162,8 @@ static int check_progress(struct checking *c, struct error *err)
 
 static int run(struct checking *c, enum check_id id, struct error *err)
 {
+    if (check_table[id].asker == CHECK_DOCTOR)
+        return doctor_check(c, id, err);
     switch (id) {
     case CHECK_ROUTES:
         return relay_open_router(c->o->config, &c->router, err);
@@ -213,8 +179,6 @@ static int run(struct checking *c, enum check_id id, struct error *err)
         return check_tables(c, err);
     case CHECK_COMMANDS:
         return check_commands(c, err);
-    case CHECK_POLLED:
-        return 0; /* the tables have told */
     case CHECK_CLAIMS:
         return relay_check_claims(c->ends.r.origin->sql, c->o->config, err);
     case CHECK_RETENTION:
@@ -223,47 +187,71 @@ static int run(struct checking *c, enum check_id id, struct error *err)
         return check_coordinator(c, err);
     case CHECK_TOPICS:
         return check_topics(c, err);
-    case CHECK_REPLICATION:
-        return 0; /* the topics have told */
     case CHECK_PROGRESS:
         return check_progress(c, err);
-    case CHECK_COUNT:
-        break;
+    default:
+        return 0; /* polled: the tables have told; replication: the topics have */
     }
-    assert(false);
-    return -1;
 }
 
 /* ---- All ---- */
 
-static int run_all(struct checking *c, bool connect, struct error *err)
+/* What `doctor` alone looks at may warn with an error, which has the mend. */
+static void file_result(struct check_result *result, const struct check_info *info, int ran,
+                        const struct error *err)
+{
+    if (ran < 0) {
+        bool warns = info->level == CHECK_WARNS && err->kind != ERROR_RETRY;
+        assert(!warns || info->asker == CHECK_DOCTOR);
+        result->state = warns ? CHECK_WARNED : CHECK_FAILED;
+        result->err = *err;
+    } else if (result->state == CHECK_NOT_RUN) {
+        result->state = CHECK_PASSED;
+    }
+}
+
+/* Which of those that must stand before it does not; CHECK_COUNT: none. */
+static enum check_id find_blocker(const struct checks *checks, enum check_id id)
+{
+    for (enum check_id before = 0; before < id; before++) {
+        enum check_state state = checks->results[before].state;
+        if ((check_table[id].after & (UINT64_C(1) << before)) != 0 &&
+            (state == CHECK_NOT_RUN || state == CHECK_FAILED))
+            return before;
+    }
+    return CHECK_COUNT;
+}
+
+static int run_all(struct checking *c, enum check_asker asker, struct error *err)
 {
     for (enum check_id id = 0; id < CHECK_COUNT; id++) {
+        const struct check_info *info = &check_table[id];
+        if (info->asker > asker)
+            continue;
         struct check_result *result = &c->checks->results[id];
-        if (check_table[id].group != CHECK_CONFIGURATION && !connect)
-            return 0;
-        if (run(c, id, err) < 0) {
-            assert(check_table[id].level == CHECK_REFUSES);
-            result->state = CHECK_FAILED;
-            result->err = *err;
+        result->blocker = asker == CHECK_DOCTOR ? find_blocker(c->checks, id) : CHECK_COUNT;
+        if (result->blocker != CHECK_COUNT)
+            continue;
+        int ran = run(c, id, err);
+        file_result(result, info, ran, err);
+        if (ran < 0 && asker != CHECK_DOCTOR)
             return -1;
-        }
-        if (result->state == CHECK_NOT_RUN)
-            result->state = CHECK_PASSED;
+        *err = ERROR_INIT;
     }
     return 0;
 }
 
-int relay_run_checks(const struct command_options *o, bool connect, struct checks *checks,
-                     struct error *err)
+int relay_run_checks(const struct command_options *o, const struct checks_options *options,
+                     struct checks *checks, struct error *err)
 {
     assert(o->config != NULL && checks != NULL);
-    struct checking c = {.o = o, .delivery = o->config->delivery, .checks = checks};
+    struct checking c = {
+        .o = o, .options = options, .delivery = o->config->delivery, .checks = checks};
     memset(checks, 0, sizeof *checks);
     command_ends_open(o, &c.ends);
     c.delivery.topics.create = false;
     c.ends.ledger.options.delivery = &c.delivery;
-    int result = run_all(&c, connect, err);
+    int result = run_all(&c, options->asker, err);
     router_close(c.router);
     command_ends_close(&c.ends);
     return result;

@@ -146,10 +146,6 @@ void relay_name_left(const struct progress *record, struct config_relay *config)
 /* What is left, if anything, is what `origin` names: else ERROR_STOP, switch_refused. */
 int relay_check_left_name(const struct origin *origin, const struct progress *record,
                           struct error *err);
-/* checks_run.c: fills *checks, down to the first that fails. connect false: only those that ask
- * nobody. 0: none has failed. -1: *err is that of the one that has. */
-int relay_run_checks(const struct command_options *options, bool connect, struct checks *checks,
-                     struct error *err);
 /* origin_wal_live.c: what is committed from now on, through an origin of its own that goes with the
  * session; neither the relay's nor its progress is touched. The publication is checked as at a
  * start. Of *system what the server says of itself; it and the options must outlive the source. */

@@ -122,7 +122,7 @@ static int judge_dropper(const struct pg_result *r, struct error *err)
     if (!pg_result_true(r, 0, HAS_DROPPER)) {
         error_stop(err, REASON_RETENTION_REFUSED,
                    "there is no function walferry.drop_published_partition in this database");
-        return error_hint(err, "apply sql/012_retention.sql as the owner of table %.*s",
+        return error_hint(err, "apply sql/013_retention.sql as the owner of table %.*s",
                           SPAN_ARG(table));
     }
     if (!pg_result_true(r, 0, MAY_CALL))
@@ -132,7 +132,7 @@ static int judge_dropper(const struct pg_result *r, struct error *err)
     error_stop(err, REASON_RETENTION_REFUSED,
                "walferry.drop_published_partition belongs to %.*s, who does not own table %.*s",
                SPAN_ARG(owner), SPAN_ARG(table));
-    return error_hint(err, "apply sql/012_retention.sql as the owner of that table");
+    return error_hint(err, "apply sql/013_retention.sql as the owner of that table");
 }
 
 static int judge(const struct pg_result *r, bool drops, struct error *err)

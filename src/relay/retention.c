@@ -233,7 +233,7 @@ static void add_regclass(struct buf *out, const struct config_from *from)
     buf_fini(&table);
 }
 
-/* Whole partitions go by the function of sql/012_retention.sql, one at a time. */
+/* Whole partitions go by the function of sql/013_retention.sql, one at a time. */
 static const char *drop_sql(struct keeper *k, const struct config_from *from)
 {
     buf_reset(&k->sql);

@@ -18,7 +18,7 @@ ELSEWHERE = {
     "position_in_future": "065", "message_too_large": "070", "publication_changed": "180",
     "publication_gone": "182", "not_utf8": "190", "progress_forged": "111",
     "history_changed": "167", "transaction_unknown": "262", "mode_changed": "264",
-    "replication_weak": "145", "claim_refused": "257", "jq_failed": "240", "jq_limit": "240", "bad_traceparent": "240",
+    "replication_weak": "145", "claim_refused": "257", "finding": "285", "jq_failed": "240", "jq_limit": "240", "bad_traceparent": "240",
     **{reason: "131" for reason in (
         "setup_unfinished", "timeline_changed", "partial_mismatch", "wal_level", "acl_denied",
         "progress_topic_deletes", "topic_missing", "column_missing", "bad_message_json", "bad_value",

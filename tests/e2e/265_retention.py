@@ -73,7 +73,7 @@ def grants(case, kafka):
     failed = relay.wait_log("retention.failed", timeout=20)
     case.drain(relay=relay)
     assert "reason=no_privilege" in failed and mend.group(0) in failed, failed
-    case.apply("012_retention.sql")
+    case.apply("013_retention.sql")
     case.command(relay, "check", "--connect")
     relay.signal(signal.SIGHUP)  # it is tried again in ten seconds, or with another file
     relay.wait_log("retention.resumed", timeout=20)
@@ -230,7 +230,7 @@ def dropped(polls):
             case.sql("SELECT walferry.poll_keep('public.outbox', %s)", (case.name,))
         case.command(case.relay(), "setup")
         case.command(case.relay(DROP), "check", "--connect", code=1, says="there is no function walferry.drop_pub")
-        case.apply("012_retention.sql")
+        case.apply("013_retention.sql")
         relay = case.relay(e2e.merge(DROP, {"source": {"connection": case.dsn("walferry")},
                                             "kafka": {"bootstrap.servers": kafka.address}}))
         case.command(relay, "check", "--connect")

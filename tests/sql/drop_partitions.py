@@ -1,4 +1,4 @@
-"""sql/012_retention.sql and outbox_drop_partitions: a partition goes only when a snapshot sees all of its rows, with
+"""sql/013_retention.sql and outbox_drop_partitions: a partition goes only when a snapshot sees all of its rows, with
 nobody writing into it, and by who may delete them."""
 
 from sessions import refused, with_files
@@ -34,7 +34,7 @@ def drop(server, before, snapshot):
                       user="walferry")[-1][0]
 
 
-@with_files("001_outbox_partitioned", "002_role", "012_retention")
+@with_files("001_outbox_partitioned", "002_role", "013_retention")
 def only_what_is_seen(server):
     days(server)
     day(server, "history", "2019-01-01", "2020-01-01")
@@ -50,7 +50,7 @@ def only_what_is_seen(server):
     server.sql("DROP TABLE public.outbox_p20200103")
 
 
-@with_files("001_outbox_partitioned", "002_role", "012_retention")
+@with_files("001_outbox_partitioned", "002_role", "013_retention")
 def who_writes_is_not_overtaken(server):
     """Its rows were not there at the look without a lock."""
     days(server)
@@ -70,7 +70,7 @@ def who_writes_is_not_overtaken(server):
     reader.close()
 
 
-@with_files("001_outbox_partitioned", "002_role", "012_retention")
+@with_files("001_outbox_partitioned", "002_role", "013_retention")
 def by_who_may_delete(server):
     days(server)
     call = DROP % ("2020-01-04 00:00+00", seen(server))

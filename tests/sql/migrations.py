@@ -29,7 +29,7 @@ from sessions import apply  # noqa: E402
 
 DEVELOPERS = ("005_command", "005_command_status", "006_emit", "007_poll", "008_inbox",
               "009_idempotency", "010_saga", "011_claim", "012_causality")
-ALL = (*DEVELOPERS, "012_retention")  # with the right to delete
+ALL = (*DEVELOPERS, "013_retention")  # with the right to delete
 
 OBJECTS = """
     SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c
@@ -126,12 +126,12 @@ def retention(server, outbox):
     before = server.sql(OBJECTS)
     apply(server, outbox + ".sql")
     apply(server, "002_role.sql")
-    apply(server, "012_retention.sql")
+    apply(server, "013_retention.sql")
     server.sql(ROW)
     assert server.sql("SELECT 1 FROM public.outbox FOR UPDATE SKIP LOCKED", user="walferry") == [(1,)]
     server.sql("DELETE FROM public.outbox", user="walferry")
     assert server.sql("SELECT count(*) FROM public.outbox", user="walferry") == [(0,)]
-    apply(server, "012_retention.undo.sql")
+    apply(server, "013_retention.undo.sql")
     for forbidden in (ROW, "UPDATE public.outbox SET payload = NULL", "DELETE FROM public.outbox",
                       "SELECT 1 FROM public.outbox FOR UPDATE"):
         try:

@@ -38,13 +38,41 @@ static void sentences_stand_in_texts(void **state)
     }
 }
 
-/* What asks nobody comes first: it is run alone. */
-static void groups_come_one_after_the_other(void **state)
+/* What asks nobody comes first; and each stands behind what must have passed, which whoever looks
+ * at it looks at, too. */
+static void each_stands_behind_what_it_needs(void **state)
 {
     (void)state;
-    assert_int_equal(check_table[0].group, CHECK_CONFIGURATION);
-    for (enum check_id id = 1; id < CHECK_COUNT; id++)
-        assert_true(check_table[id].group >= check_table[id - 1].group);
+    bool servers = false;
+    for (enum check_id id = 0; id < CHECK_COUNT; id++) {
+        const struct check_info *info = &check_table[id];
+        servers |= info->asker == CHECK_CONNECT;
+        assert_false(servers && info->asker == CHECK_ALONE);
+        assert_true(info->after < UINT64_C(1) << id);
+        for (enum check_id before = 0; before < id; before++)
+            if ((info->after & (UINT64_C(1) << before)) != 0)
+                assert_true(check_table[before].asker <= info->asker);
+        assert_true(strlen(check_group_heading(info->group)) > 0);
+    }
+}
+
+static void each_has_its_paragraph(void **state)
+{
+    (void)state;
+    struct buf page = BUF_EMPTY;
+    FILE *file = fopen("docs/DOCTOR.md", "r");
+    assert_non_null(file);
+    size_t got;
+    while ((got = fread(buf_reserve(&page, 4096), 1, 4096, file)) > 0)
+        page.len += got;
+    fclose(file);
+    for (enum check_id id = 0; id < CHECK_COUNT; id++) {
+        char heading[80];
+        snprintf(heading, sizeof heading, "\n### %s\n", check_table[id].slug);
+        if (strstr(buf_text(&page), heading) == NULL)
+            fail_msg("docs/DOCTOR.md has no paragraph%s", heading);
+    }
+    buf_fini(&page);
 }
 
 static void states_have_names(void **state)
@@ -56,7 +84,8 @@ static void states_have_names(void **state)
 
 /* ---- Running them ---- */
 
-static struct checks *run(const char *source, const char *route, bool connect, struct error *err)
+static struct checks *run(const char *source, const char *route, enum check_asker asker,
+                          struct error *err)
 {
     char yaml[1024];
     struct config *config = NULL;
@@ -72,17 +101,19 @@ static struct checks *run(const char *source, const char *route, bool connect, s
         fail_msg("%s", err->text);
     const struct log log = {.level = LOG_ERROR, .fd = 2};
     const struct command_options options = {.config = config_only_relay(config), .log = &log};
-    int result = relay_run_checks(&options, connect, checks, err);
+    const struct checks_options how = {.asker = asker};
+    int result = relay_run_checks(&options, &how, checks, err);
     assert_int_equal(result, err->kind == ERROR_NONE ? 0 : -1);
     config_close(config);
     return checks;
 }
 
+/* But for those of `doctor` alone, which nobody runs here. */
 static void are(const struct checks *checks, enum check_id first, enum check_id end,
                 enum check_state state)
 {
     for (enum check_id id = first; id < end; id++)
-        if (checks->results[id].state != state)
+        if (check_table[id].asker != CHECK_DOCTOR && checks->results[id].state != state)
             fail_msg("%s: %s, not %s", check_table[id].slug,
                      check_state_name(checks->results[id].state), check_state_name(state));
 }
@@ -91,7 +122,7 @@ static void without_servers_only_the_file_is_looked_at(void **state)
 {
     (void)state;
     struct error err;
-    struct checks *checks = run("host=127.0.0.1 port=1", "t", false, &err);
+    struct checks *checks = run("host=127.0.0.1 port=1", "t", CHECK_ALONE, &err);
     assert_int_equal(err.kind, ERROR_NONE);
     are(checks, 0, CHECK_SESSION, CHECK_PASSED);
     are(checks, CHECK_SESSION, CHECK_COUNT, CHECK_NOT_RUN);
@@ -104,14 +135,14 @@ static void what_stands_behind_a_failure_is_not_run(void **state)
 {
     (void)state;
     struct error err;
-    struct checks *checks = run("host=127.0.0.1 port", "t", true, &err);
+    struct checks *checks = run("host=127.0.0.1 port", "t", CHECK_CONNECT, &err);
     are(checks, 0, CHECK_CONNECTION, CHECK_PASSED);
     assert_int_equal(checks->results[CHECK_CONNECTION].state, CHECK_FAILED);
     assert_int_equal(checks->results[CHECK_CONNECTION].err.reason, REASON_BAD_CONNECTION);
     are(checks, CHECK_PROPERTIES, CHECK_COUNT, CHECK_NOT_RUN);
     free(checks);
 
-    checks = run("host=127.0.0.1 port=1", "t{", true, &err);
+    checks = run("host=127.0.0.1 port=1", "t{", CHECK_CONNECT, &err);
     assert_int_equal(checks->results[CHECK_ROUTES].state, CHECK_FAILED);
     are(checks, CHECK_CONNECTION, CHECK_COUNT, CHECK_NOT_RUN);
     free(checks);
@@ -121,7 +152,7 @@ static void a_server_that_is_away_fails_its_check(void **state)
 {
     (void)state;
     struct error err;
-    struct checks *checks = run("host=127.0.0.1 port=1", "t", true, &err);
+    struct checks *checks = run("host=127.0.0.1 port=1", "t", CHECK_CONNECT, &err);
     are(checks, 0, CHECK_SESSION, CHECK_PASSED);
     assert_int_equal(checks->results[CHECK_SESSION].state, CHECK_FAILED);
     assert_int_equal(checks->results[CHECK_SESSION].err.kind, ERROR_RETRY);
@@ -130,16 +161,38 @@ static void a_server_that_is_away_fails_its_check(void **state)
     free(checks);
 }
 
+/* doctor goes on behind what fails, passes over what rests on it, and says which that is. */
+static void doctor_looks_at_all_that_can_be_asked(void **state)
+{
+    (void)state;
+    struct error err;
+    struct checks *checks = run("host=127.0.0.1 port=1", "t{", CHECK_DOCTOR, &err);
+    const struct check_result *results = checks->results;
+    assert_int_equal(err.kind, ERROR_NONE);
+    assert_int_equal(results[CHECK_ROUTES].state, CHECK_FAILED);
+    assert_int_equal(results[CHECK_CONNECTION].state, CHECK_PASSED);
+    assert_int_equal(results[CHECK_SESSION].err.kind, ERROR_RETRY);
+    assert_int_equal(results[CHECK_WAL_LEVEL].state, CHECK_NOT_RUN);
+    assert_int_equal(results[CHECK_WAL_LEVEL].blocker, CHECK_SESSION);
+    assert_int_equal(results[CHECK_TABLES].blocker, CHECK_ROUTES);
+    assert_int_equal(results[CHECK_BROKER].err.kind, ERROR_RETRY);
+    assert_int_equal(results[CHECK_TRANSACTION_TIMEOUT].blocker, CHECK_BROKER);
+    assert_int_equal(results[CHECK_SECRET_FILES].state, CHECK_NOT_APPLICABLE);
+    free(checks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slugs_are_one_word_and_unique),
         cmocka_unit_test(sentences_stand_in_texts),
-        cmocka_unit_test(groups_come_one_after_the_other),
+        cmocka_unit_test(each_stands_behind_what_it_needs),
+        cmocka_unit_test(each_has_its_paragraph),
         cmocka_unit_test(states_have_names),
         cmocka_unit_test(without_servers_only_the_file_is_looked_at),
         cmocka_unit_test(what_stands_behind_a_failure_is_not_run),
         cmocka_unit_test(a_server_that_is_away_fails_its_check),
+        cmocka_unit_test(doctor_looks_at_all_that_can_be_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 -- drop_partition). After 001 (either form) and 002_role.sql. May be applied again at any time, by the
 -- owner of the table, whose rights the function has.
 --
---   psql -v ON_ERROR_STOP=1 -d shop -f 012_retention.sql
+--   psql -v ON_ERROR_STOP=1 -d shop -f 013_retention.sql
 --
 -- A table with many rows gets its index first, without a lock that stops its writers (a partitioned one:
 -- each partition, then the table):
@@ -11,7 +11,7 @@
 --
 -- The relay locks the rows that it deletes, and passes over those that somebody else has locked. PostgreSQL
 -- wants UPDATE of some column for a lock; the relay updates nothing. For an outbox or a role of another
--- name, the GRANTs with that name. Undo: 012_retention.undo.sql.
+-- name, the GRANTs with that name. Undo: 013_retention.undo.sql.
 
 BEGIN;
 SET LOCAL client_min_messages = warning;

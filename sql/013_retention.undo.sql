@@ -1,4 +1,4 @@
--- Undo of 012_retention.sql: the role may no longer delete from public.outbox, lock its rows or drop its
+-- Undo of 013_retention.sql: the role may no longer delete from public.outbox, lock its rows or drop its
 -- partitions. Take retention out of the configuration first, or the relay says that it may not. The right
 -- to read stays, which polling needs, too. May be applied again.
 
