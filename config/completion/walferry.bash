@@ -12,7 +12,7 @@ _walferry() {
         prev=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     if [ "$COMP_CWORD" -le 1 ]; then
-        words='run check setup status rebase skip dead-letter teardown config version help --help --version'
+        words='run check doctor setup status rebase skip dead-letter teardown config version help --help --version'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         return
     fi
@@ -20,6 +20,7 @@ _walferry() {
         -c | --config) kind=files ;;
         --publisher) kind=words words='kafka stdout' ;;
         --sample) kind=files ;;
+        -o | --output) return ;;
         --admin-connection) return ;;
         --progress-version) kind=words words='1' ;;
         --switch-to) kind=words words='poll wal' ;;
@@ -35,6 +36,10 @@ _walferry() {
             ;;
         check)
             options='--config --connect --sample --json --help'
+            operands=''
+            ;;
+        doctor)
+            options='--output --probe --strict --admin-connection --config --json --help'
             operands=''
             ;;
         setup)
@@ -71,7 +76,7 @@ _walferry() {
             ;;
         help)
             options='--help'
-            operands='run check setup status rebase skip dead-letter teardown config version help'
+            operands='run check doctor setup status rebase skip dead-letter teardown config version help'
             ;;
     esac
     if [ "$kind" = files ]; then
