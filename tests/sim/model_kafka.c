@@ -245,6 +245,18 @@ static uint32_t event_of(const struct message *message)
     return 0;
 }
 
+static void read_large(struct model_kafka *k, const struct message *message,
+                       struct kafka_event *event)
+{
+    uint32_t number = 0;
+    if (k->claims == NULL || !message_has_route(message->route) || message->dead_letter)
+        return;
+    const char *bad = large_read(k->claims, message, &event->as, &number);
+    event->event = number != 0 ? number : event->event;
+    if (bad != NULL)
+        violated(k, bad);
+}
+
 /* What is sent again is refused for some commands still, and has been mended for the others. */
 static bool is_mended(const struct message *message)
 {
@@ -260,7 +272,10 @@ static int refuse(struct model_publisher *p, const struct message *message, stru
     if (letter && message->value.ptr != NULL && wrong_is_large(message->id.ordinal))
         return error_data(err, REASON_MESSAGE_TOO_LARGE, "a dead letter is too large");
     enum wrong wrong = letter || is_mended(message) ? WRONG_NOTHING : wrong_of(event_of(message));
-    if (wrong == WRONG_SIZE)
+    bool by_bytes = p->kafka->claims != NULL && !letter;
+    bool large = by_bytes ? message->value.len > LARGE_LIMIT : wrong == WRONG_SIZE;
+    p->base.excess = by_bytes && large ? message->value.len - LARGE_LIMIT : 0;
+    if (large)
         return error_data(err, REASON_MESSAGE_TOO_LARGE, "an event is too large");
     if (wrong != WRONG_ANSWERED)
         return 0;
@@ -305,6 +320,7 @@ static enum step put(struct publisher *base, struct batch *batch, const struct m
                                   .final_lsn = message->id.final_lsn,
                                   .txn = k->txn};
     event->kept = kept_of(message);
+    read_large(k, message, event);
     if (message->replayed)
         event->replay_of = kept_id(message, "id");
     if (span_equal_text(message->topic, "walferry.sim.control"))

@@ -13,6 +13,7 @@
 
 #include "dump.h"
 #include "kept.h"
+#include "large.h"
 #include "publish/publish.h"
 #include "random.h"
 
@@ -24,9 +25,10 @@ struct kafka_event {
     uint32_t key;
     uint64_t final_lsn;
     uint64_t ordinal;
-    uint32_t txn;               /* number of the Kafka transaction */
-    bool part;                  /* carries walferry-part */
-    bool letter;                /* a dead letter; event is 0 where its value is left out */
+    uint32_t txn; /* number of the Kafka transaction */
+    bool part;    /* carries walferry-part */
+    bool letter;  /* a dead letter; event is 0 where its value is left out */
+    enum large_as as;
     struct change_id replay_of; /* of the letter that it was; NONE: it was none */
     struct kept *kept;          /* of a topic that the relay reads itself; NULL: of no such */
     char line[DUMP_LINE_MAX];
@@ -67,6 +69,7 @@ struct model_kafka {
     int64_t link_us;         /* when the link has carried it */
     bool faults;             /* false: everything succeeds */
     bool wrong;              /* some events are refused (wrong.h) */
+    struct claims *claims;   /* NULL: what is too large follows from its number, else its bytes */
     struct kafka_event *log; /* committed, in order */
     uint32_t log_count;
     struct kafka_id ids[MODEL_IDS];

@@ -1,6 +1,7 @@
 /* sim/model_pg: see the header. */
 #include "model_pg.h"
 
+#include "large.h"
 #include "pgoutput_encoder.h"
 #include "wrong.h"
 
@@ -117,7 +118,10 @@ static void add_insert(const struct model_pg *pg, const struct pg_change_spec *c
     struct buf payload = BUF_EMPTY;
     snprintf(id, sizeof id, "%u", change->event);
     snprintf(key, sizeof key, "k%u", change->key);
-    buf_add(&payload, span_of(id));
+    if (pg->large && change->event != 0 && wrong_of(change->event) == WRONG_SIZE)
+        large_payload(change->event, &payload);
+    else
+        buf_add(&payload, span_of(id));
     for (size_t left = payload_bytes(pg, change->event); left > 0; left--)
         buf_add_char(&payload, ' ');
     struct cell cells[] = {cell_text(id), cell_text("thing"), cell_text(key), cell_text("t"),

@@ -25,7 +25,8 @@ struct pg_pace {
 struct model_pg {
     struct random *random;
     struct pg_pace pace;
-    bool wrong; /* some rows are (wrong.h) */
+    bool wrong; /* some rows are (wrong.h), */
+    bool large; /* those that are too large by their bytes (large.h) */
     struct workload work;
     uint64_t confirmed_lsn;
     uint64_t durable_lsn; /* what a crash of the server goes back to */

@@ -35,11 +35,17 @@ static void check_atomic(struct world *w, const struct pg_record *record, uint32
             world_fail(w, "an event names another transaction");
 }
 
-/* What it makes in Kafka, 0: nothing. A forged command has no answer. */
-static uint32_t wanted_of(const struct pg_change_spec *change)
+static bool is_large(const struct world *w, const struct pg_change_spec *change)
 {
+    return w->kafka.claims != NULL && change->event != 0 && wrong_of(change->event) == WRONG_SIZE;
+}
+
+/* What it makes in Kafka, 0: nothing. A forged command has no answer. */
+static uint32_t wanted_of(const struct world *w, const struct pg_change_spec *change)
+{
+    bool left_out = is_large(w, change) && w->route.oversize.policy == OVERSIZE_SKIP;
     if (change->command == 0)
-        return change->event;
+        return left_out ? 0 : change->event;
     return change->forged ? 0 : ANSWER_BASE + change->command;
 }
 
@@ -49,9 +55,12 @@ static bool is_there(const struct world *w, const struct pg_record *record, uint
 {
     const struct pg_change_spec *spec = &record->changes[change];
     if (spec->command != 0)
-        return found->event == wanted_of(spec);
-    bool wrong = w->kafka.wrong && wrong_of(spec->event) != WRONG_NOTHING;
-    if (found->letter != wrong || found->key != spec->key)
+        return found->event == wanted_of(w, spec);
+    bool large = is_large(w, spec);
+    bool wrong = w->kafka.wrong && !large && wrong_of(spec->event) != WRONG_NOTHING;
+    enum large_as as = w->route.oversize.policy == OVERSIZE_TRUNCATE ? LARGE_CUT : LARGE_REFERRED;
+    if (found->as != (large ? as : LARGE_WHOLE) || found->letter != wrong ||
+        found->key != spec->key)
         return false;
     if (found->final_lsn != record->lsn || found->ordinal != change + 1)
         return false;
@@ -66,7 +75,7 @@ static void check_events(struct world *w)
         const struct pg_record *record = &w->pg.work.records[i];
         uint32_t first = at;
         for (uint32_t c = 0; c < record->change_count; c++) {
-            uint32_t wanted = wanted_of(&record->changes[c]);
+            uint32_t wanted = wanted_of(w, &record->changes[c]);
             if (wanted == 0)
                 continue;
             if (at >= w->kafka.log_count || !is_there(w, record, c, &w->kafka.log[at])) {

@@ -70,6 +70,7 @@ static struct world *world_new(uint64_t seed, const char *slow)
     refusals_init(&w->learnt, REFUSED_MAX);
     model_pg_init(&w->pg, &w->random, seed);
     model_kafka_init(&w->kafka, &w->random);
+    claims_init(&w->claims, &w->random, &w->faults);
     if (slow != NULL) {
         slow_choose(&w->slow, slow, seed);
         w->kafka.pace = w->slow.broker;
@@ -87,6 +88,7 @@ static void world_free(struct world *w)
     refusals_fini(&w->refused);
     refusals_fini(&w->learnt);
     letter_index_forget(&w->letter_index);
+    claims_fini(&w->claims);
     free(w);
 }
 
@@ -110,8 +112,8 @@ static void run_slow(struct world *w)
 }
 
 /* In every second seed, and in every sixteenth one keys are held, too; but where two programs are
- * compared, of which one may know no dead letters.
- */
+ * compared, of which one may know no dead letters. In some, what is too large is not a letter but
+ * what its route's policy says (large.h). */
 static void choose_wrong(struct world *w, uint64_t seed, const struct how *how,
                          const struct dump *dump)
 {
@@ -120,6 +122,15 @@ static void choose_wrong(struct world *w, uint64_t seed, const struct how *how,
     w->route.on_error = ON_ERROR_DEAD_LETTER;
     w->pg.wrong = w->kafka.wrong = true;
     w->holds = seed % 16 == 4; /* they cost three times as much */
+    static const enum oversize policies[16] = {
+        [6] = OVERSIZE_TRUNCATE, [10] = OVERSIZE_CLAIM_CHECK, [14] = OVERSIZE_SKIP};
+    w->route.oversize.policy = policies[seed % 16];
+    if (w->route.oversize.policy == OVERSIZE_ON_ERROR)
+        return;
+    w->route.oversize.field = text_of("t");
+    w->route.oversize.keep = text_of("30d");
+    w->pg.large = true;
+    w->kafka.claims = &w->claims;
 }
 
 static bool run(uint64_t seed, const struct how *how, struct dump *dump)

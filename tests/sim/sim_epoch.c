@@ -142,6 +142,8 @@ static void make_loops(struct world *w, struct error *err)
                                     .verdicts = &w->verdicts,
                                     .claim = &w->progress,
                                     .learnt = &w->learnt,
+                                    .claims = &w->claims.base,
+                                    .trouble = &w->claim_trouble,
                                     .split_us =
                                         slow ? w->slow.timeout_us / 2
                                              : 1000 + (int64_t)random_below(&w->random, 200000)};

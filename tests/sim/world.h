@@ -25,6 +25,8 @@ struct world {
     struct patience patience;
     struct pace pace; /* over all epochs */
     struct lessons lessons;
+    struct claims claims; /* of the database, so it stays */
+    struct claim_trouble claim_trouble;
     struct refusals refused; /* as struct relay has them, but few */
     struct refusals learnt;
     int64_t now_us;
