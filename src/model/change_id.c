@@ -9,8 +9,11 @@
 
 bool change_id_equal(struct change_id a, struct change_id b)
 {
-    return a.kind == b.kind && a.final_lsn == b.final_lsn && a.ordinal == b.ordinal &&
-           a.table == b.table;
+    if (a.kind != b.kind || a.table != b.table)
+        return false;
+    if (a.kind == CHANGE_ID_STRING)
+        return a.string_len == b.string_len && memcmp(a.string, b.string, a.string_len) == 0;
+    return a.final_lsn == b.final_lsn && a.ordinal == b.ordinal;
 }
 
 int change_id_compare(struct change_id a, struct change_id b)
@@ -54,9 +57,35 @@ static bool is_dash(size_t at)
     return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
+static bool is_plain(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '~';
+}
+
+static char *put_string(char *at, struct change_id id)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    if (id.string_len == 0)
+        *at++ = '%';
+    for (size_t i = 0; i < id.string_len; i++) {
+        unsigned char byte = (unsigned char)id.string[i];
+        if (is_plain(id.string[i])) {
+            *at++ = id.string[i];
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[byte >> 4];
+        *at++ = digits[byte & 15];
+    }
+    return at;
+}
+
 static char *put_key(char *at, struct change_id id)
 {
     static const char digits[] = "0123456789abcdef";
+    if (id.kind == CHANGE_ID_STRING)
+        return put_string(at, id);
     if (id.kind == CHANGE_ID_NUMBER) {
         bool minus = (int64_t)id.low < 0;
         if (minus)
@@ -115,11 +144,58 @@ static bool take_number(const char *text, size_t len, struct change_id *id)
     return len > minus;
 }
 
+/* -0 and 007 are read as numbers that are written otherwise. */
+static bool take_canonical(const char *text, size_t len, struct change_id *id)
+{
+    char again[CHANGE_ID_KEY_MAX];
+    if (take_uuid(text, len, id))
+        return true;
+    return take_number(text, len, id) && (size_t)(put_key(again, *id) - again) == len &&
+           memcmp(again, text, len) == 0;
+}
+
 bool change_id_of_key(const char *text, size_t len, uint32_t table, struct change_id *id)
 {
     assert(text != NULL && id != NULL);
-    id->table = table;
-    return take_uuid(text, len, id) || take_number(text, len, id);
+    *id = (struct change_id){.table = table};
+    if (take_canonical(text, len, id))
+        return true;
+    if (len > CHANGE_ID_STRING_MAX)
+        return false;
+    *id = (struct change_id){.kind = CHANGE_ID_STRING, .table = table, .string_len = (uint8_t)len};
+    memcpy(id->string, text, len);
+    return true;
+}
+
+static int hex_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool change_id_parse_key(const char *text, size_t len, uint32_t table, struct change_id *id)
+{
+    char key[CHANGE_ID_STRING_MAX];
+    size_t count = 0;
+    assert(text != NULL && id != NULL);
+    if (len == 1 && text[0] == '%')
+        return change_id_of_key("", 0, table, id);
+    for (size_t at = 0; at < len; count++) {
+        if (count == sizeof key)
+            return false;
+        key[count] = text[at];
+        bool coded = text[at++] == '%';
+        if (coded && at + 2 > len)
+            return false;
+        int high = coded ? hex_of(text[at]) : 0, low = coded ? hex_of(text[at + 1]) : 0;
+        if (high < 0 || low < 0)
+            return false;
+        if (coded)
+            key[count] = (char)(high * 16 + low);
+        if (is_plain(key[count]) == coded)
+            return false;
+        at += coded ? 2 : 0;
+    }
+    return len > 0 && change_id_of_key(key, count, table, id);
 }
 
 size_t change_id_format_key(struct change_id id, char text[CHANGE_ID_KEY_MAX])
@@ -261,7 +337,7 @@ static bool take_row(const char **at, struct change_id *id)
     if (!take_table(at, id) || *(*at)++ != 'k')
         return false;
     size_t len = strcspn(*at, ".");
-    if (!change_id_of_key(*at, len, id->table, id))
+    if (!change_id_parse_key(*at, len, id->table, id))
         return false;
     *at += len;
     return true;

@@ -11,7 +11,8 @@
  * the id. An id of the WAL is a place: its ids are ordered as the changes are. One of polling
  * can only be told from others; each table numbers its rows by itself, so where several are
  * polled it names its own. A claimed row is named by its key: an integer, or a uuid as PostgreSQL
- * writes it. Formatting costs no printf: it runs once for every message. */
+ * writes it, or any other text, whose bytes but A-Z a-z 0-9 - _ ~ are %XX ("%" alone is the empty
+ * one). Formatting costs no printf: it runs once for every message. */
 #ifndef WALFERRY_MODEL_CHANGE_ID_H
 #define WALFERRY_MODEL_CHANGE_ID_H
 
@@ -24,37 +25,48 @@ enum change_id_kind {
     CHANGE_ID_WAL,
     CHANGE_ID_POLL,
     CHANGE_ID_NUMBER, /* a claimed row; from here on no id names a transaction */
-    CHANGE_ID_UUID
+    CHANGE_ID_UUID,
+    CHANGE_ID_STRING
 };
+
+/* Of a key that is neither a number nor a uuid. It stands in the id, which is a value that outlives
+ * rows, batches and epochs. */
+#define CHANGE_ID_STRING_MAX 64
 
 struct change_id {
     enum change_id_kind kind;
-    union {
-        uint64_t final_lsn; /* WAL: Begin.final_lsn, the start of the commit record */
-        uint64_t xid;       /* POLL */
-        uint64_t high;      /* UUID: its first 8 bytes */
-    };
-    union {
-        uint64_t ordinal; /* WAL: within the transaction, from 1; 0: the transaction as such */
-        uint64_t seq;     /* POLL */
-        uint64_t low;     /* UUID: its last 8 bytes; NUMBER: an int64_t */
-    };
     uint32_t table; /* not WAL: its oid; 0 where one table alone is polled */
+    union {
+        struct {
+            union {
+                uint64_t final_lsn; /* WAL: Begin.final_lsn, the start of the commit record */
+                uint64_t xid;       /* POLL */
+                uint64_t high;      /* UUID: its first 8 bytes */
+            };
+            union {
+                uint64_t ordinal; /* WAL: within the transaction, from 1; 0: it as such */
+                uint64_t seq;     /* POLL */
+                uint64_t low;     /* UUID: its last 8 bytes; NUMBER: an int64_t */
+            };
+        };
+        char string[CHANGE_ID_STRING_MAX]; /* STRING: as PostgreSQL has it, without a NUL */
+    };
+    uint8_t string_len;
 };
 
 static inline struct change_id change_id_wal(uint64_t final_lsn, uint64_t ordinal)
 {
-    return (struct change_id){CHANGE_ID_WAL, {.final_lsn = final_lsn}, {.ordinal = ordinal}, 0};
+    return (struct change_id){.kind = CHANGE_ID_WAL, .final_lsn = final_lsn, .ordinal = ordinal};
 }
 
 static inline struct change_id change_id_poll(uint64_t xid, uint32_t table, uint64_t seq)
 {
-    return (struct change_id){CHANGE_ID_POLL, {.xid = xid}, {.seq = seq}, table};
+    return (struct change_id){.kind = CHANGE_ID_POLL, .table = table, .xid = xid, .seq = seq};
 }
 
 static inline bool change_id_is_claimed(struct change_id id)
 {
-    return id.kind == CHANGE_ID_NUMBER || id.kind == CHANGE_ID_UUID;
+    return id.kind == CHANGE_ID_NUMBER || id.kind == CHANGE_ID_UUID || id.kind == CHANGE_ID_STRING;
 }
 
 /* Of a polling relay, whatever its strategy: then it is no place. */
@@ -68,21 +80,24 @@ static inline bool change_id_is_none(struct change_id id)
     return id.kind == CHANGE_ID_NONE;
 }
 
-#define CHANGE_ID_KEY_MAX 40
+#define CHANGE_ID_KEY_MAX (3 * CHANGE_ID_STRING_MAX + 1)
 
 bool change_id_equal(struct change_id a, struct change_id b);
 /* <0, 0 or >0, as strcmp. Both of kind WAL: no other kind is ordered. */
 int change_id_compare(struct change_id a, struct change_id b);
 
-/* The key of a claimed row: an integer of 64 bits, or a uuid in lower case with its four dashes.
- * table as above. False where the text is neither. */
+/* The key of a claimed row, as PostgreSQL writes it. What an integer of 64 bits is written as is
+ * one, whatever the type of the column, and so is a uuid, so that a text names one id. table as
+ * above. False where it is longer than CHANGE_ID_STRING_MAX bytes. */
 bool change_id_of_key(const char *text, size_t len, uint32_t table, struct change_id *id);
-/* The key alone. Returns its length; the NUL stands behind it. */
+/* The key alone, with its %XX. Returns its length; the NUL stands behind it. */
 size_t change_id_format_key(struct change_id id, char text[CHANGE_ID_KEY_MAX]);
+/* Reads what change_id_format_key printed, and nothing else. */
+bool change_id_parse_key(const char *text, size_t len, uint32_t table, struct change_id *id);
 
-/* 20 + 1 + 16 + 1 + 20 + 1 + 10 digits and dashes at most, and the NUL: 70; rounded up. Of polling
- * 20 + 2 + 20 + 1 + 10 + 1 + 20 + 1 + 10 and the NUL: 86. */
-#define CHANGE_ID_TEXT_MAX 88
+/* 20 + 1 + 16 + 1 + 20 + 1 + 10 digits and dashes at most, and the NUL. Of polling 20 + 2 + 20 + 1
+ * + 10 + 1 + 20 + 1 + 10; of a claimed row 20 + 2 + 10 + 1 + a key + 1 + 10. */
+#define CHANGE_ID_TEXT_MAX (CHANGE_ID_KEY_MAX + 44)
 
 /* Without the ".<n>" of a second event. id: not NONE. Returns text. */
 const char *change_id_format(uint64_t system_identifier, struct change_id id,

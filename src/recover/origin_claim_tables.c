@@ -12,6 +12,8 @@
 #define TYPE_OID_INT8 20
 #define TYPE_OID_INT2 21
 #define TYPE_OID_INT4 23
+#define TYPE_OID_TEXT 25
+#define TYPE_OID_VARCHAR 1043
 #define TYPE_OID_TIMESTAMPTZ 1184
 #define TYPE_OID_UUID 2950
 #define NO_COLUMN UINT32_MAX
@@ -104,9 +106,10 @@ static int check_key_type(const struct loading *l, const char *key, bool not_nul
 {
     uint32_t type = l->table->relation.columns[l->table->key].type_oid;
     bool integer = type == TYPE_OID_INT2 || type == TYPE_OID_INT4 || type == TYPE_OID_INT8;
-    if (!not_null || (!integer && type != TYPE_OID_UUID))
+    bool text = type == TYPE_OID_TEXT || type == TYPE_OID_VARCHAR;
+    if (!not_null || (!integer && !text && type != TYPE_OID_UUID))
         return refuse_column(l, REASON_COLUMN_TYPE, key,
-                             not_null ? "neither an integer nor a uuid is in"
+                             not_null ? "neither an integer, a uuid nor a text is in"
                                       : "NULL is allowed in",
                              "add one that is an identity column with a unique index, and name it "
                              "in routes[].poll.key",

@@ -109,7 +109,7 @@ static bool are_keys(struct span list)
         size_t len = 0;
         while (at + len < list.len && list.ptr[at + len] != ',')
             len++;
-        if (!change_id_of_key(list.ptr + at, len, 0, &id))
+        if (!change_id_parse_key(list.ptr + at, len, 0, &id))
             return false;
         at += len + 1;
     }
@@ -345,6 +345,21 @@ void claim_feed_due(struct claim *c, bool due)
 }
 
 /* What is not taken stays locked until the window ends, and comes with the next. */
+static int refuse_key(const struct claim_table *t, const struct cell *key, struct error *err)
+{
+    const struct relation *r = &t->relation;
+    if (key->kind != CELL_TEXT)
+        return error_stop(err, REASON_COLUMN_TYPE, "a row of %.*s.%.*s has no key",
+                          SPAN_ARG(r->schema), SPAN_ARG(r->name));
+    error_stop(err, REASON_COLUMN_TYPE,
+               "a row of %.*s.%.*s has a key of %zu bytes in column %.*s, which begins with %.*s: "
+               "%d are the most",
+               SPAN_ARG(r->schema), SPAN_ARG(r->name), key->bytes.len,
+               SPAN_ARG(r->columns[t->key].name), 32, key->bytes.ptr, CHANGE_ID_STRING_MAX);
+    return error_hint(err, "add an identity column with a unique index, and name it in "
+                           "routes[].poll.key; nothing of this row is published");
+}
+
 int claim_feed_row(struct claim *c, uint32_t table, struct cell *cells, struct error *err)
 {
     assert(c->asked && c->phase == LOCK && c->cells == NULL);
@@ -356,16 +371,17 @@ int claim_feed_row(struct claim *c, uint32_t table, struct cell *cells, struct e
         return 0;
     uint32_t oid = c->o.table_count > 1 ? t->relation.oid : 0;
     if (key->kind != CELL_TEXT || !change_id_of_key(key->bytes.ptr, key->bytes.len, oid, &c->id))
-        return error_stop(err, REASON_COLUMN_TYPE, "a row of %.*s.%.*s has no key",
-                          SPAN_ARG(t->relation.schema), SPAN_ARG(t->relation.name));
-    if (c->ids_bytes + key->bytes.len >= CLAIM_IDS_BYTES) {
+        return refuse_key(t, key, err);
+    char text[CHANGE_ID_KEY_MAX];
+    struct span name = {text, change_id_format_key(c->id, text)};
+    if (c->ids_bytes + name.len >= CLAIM_IDS_BYTES) {
         c->cut = c->full = true;
         return 0;
     }
     if (ids->count++ > 0)
         buf_add_char(&ids->text, ',');
-    buf_add(&ids->text, key->bytes);
-    c->ids_bytes += key->bytes.len + 1;
+    buf_add(&ids->text, name);
+    c->ids_bytes += name.len + 1;
     c->table = table;
     c->cells = cells;
     return 0;

@@ -39,7 +39,7 @@ struct claim;
 /* A claimed table. The texts are SQL over its columns, of who makes them. */
 struct claim_table {
     struct relation relation; /* version 1 */
-    uint32_t key;             /* which of the columns names a row: an integer, or a uuid */
+    uint32_t key;             /* which of the columns names a row: an integer, a uuid or a text */
     uint32_t order;           /* which one orders them; where equal, the key does */
     const char *pending;      /* is it not finished? */
     const char *due;          /* and may it be claimed now? */
@@ -84,7 +84,7 @@ enum claim_ask {
     CLAIM_ASK_ROLLBACK
 };
 
-/* The ids of one table: text keys with commas between them. */
+/* The ids of one table: keys as change_id_format_key() has them, with commas between them. */
 struct claim_ids {
     struct buf text;
     uint32_t count;

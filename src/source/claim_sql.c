@@ -1,5 +1,5 @@
-/* claim_sql: the statements that claiming asks. Keys go in as they stand: claim.c lets integers and
- * uuids through, and nothing else. */
+/* claim_sql: the statements that claiming asks. Numbers and uuids go in as they stand, other keys
+ * as quoted elements of a quoted array. */
 #include "source/claim_options.h"
 
 #include "pg/pg.h"
@@ -110,12 +110,52 @@ static void add_rows(const struct claim_table *t, uint32_t limit, struct buf *sq
     buf_add_format(sql, " LIMIT %" PRIu32 " FOR UPDATE", limit);
 }
 
+/* A text may be NULL or {, which mean something unquoted. */
+static void add_element(struct change_id id, struct buf *array)
+{
+    char text[CHANGE_ID_KEY_MAX];
+    if (id.kind != CHANGE_ID_STRING) {
+        buf_add(array, (struct span){text, change_id_format_key(id, text)});
+        return;
+    }
+    buf_add_char(array, '"');
+    for (size_t i = 0; i < id.string_len; i++) {
+        if (id.string[i] == '"' || id.string[i] == '\\')
+            buf_add_char(array, '\\');
+        buf_add_char(array, id.string[i]);
+    }
+    buf_add_char(array, '"');
+}
+
+static void add_keys(struct span list, struct buf *sql)
+{
+    struct buf array = BUF_EMPTY;
+    buf_add_char(&array, '{');
+    for (size_t at = 0; at < list.len;) {
+        struct change_id id;
+        size_t len = 0;
+        while (at + len < list.len && list.ptr[at + len] != ',')
+            len++;
+        bool good = change_id_parse_key(list.ptr + at, len, 0, &id);
+        assert(good);
+        (void)good;
+        buf_add_text(&array, at > 0 ? "," : "");
+        add_element(id, &array);
+        at += len + 1;
+    }
+    buf_add_char(&array, '}');
+    pg_quote_literal(sql, buf_span(&array));
+    buf_fini(&array);
+}
+
 static void add_ids(const struct claim_table *t, const struct claim_ids *ids, const char *where,
                     struct buf *sql)
 {
     buf_add_text(sql, " WHERE ");
     add_column(t, t->key, sql);
-    buf_add_format(sql, " = ANY ('{%.*s}')%s", SPAN_ARG(buf_span(&ids->text)), where);
+    buf_add_text(sql, " = ANY (");
+    add_keys(buf_span(&ids->text), sql);
+    buf_add_format(sql, ")%s", where);
 }
 
 /* One row: how many. */

@@ -213,9 +213,44 @@ with e2e.own_postgres(conf=LAZY) as postgres, claims("_forgets", postgres=postgr
     case.judge()
     nothing_is_left(case)
 
+# Rows that a text names, with all that means something to an array, a string, a list or an id.
+NASTY = """
+    CREATE SEQUENCE names;
+    ALTER TABLE public.outbox ADD COLUMN published smallint NOT NULL DEFAULT 0, ADD COLUMN name varchar UNIQUE NOT NULL
+        DEFAULT lpad(nextval('names')::text, 9, '0') || E',"{\\\\}''\\t.%2C\u00e9NULL';
+    CREATE INDEX pending ON public.outbox (name) WHERE published = 0"""
+NAMED = {"done": "update", "column": "published", "value": "1", "pending": "0", "key": "name", "order": "name"}
+with claims("_text", NAMED, sql=NASTY) as case:
+    case.more_config = e2e.merge(case.more_config, {"source": {"poll": {"page_rows": 7}}})
+    for number, name in enumerate(("", " ", "NULL", "007", "-0", "8", "a.b", "'", '"', "\\", "%", ",", "{}", "x" * 64)):
+        insert(case, "special %d" % number, name=name)
+    flows.kills(case, 4, 0.1, 0.7, dice, seed=e2e.seed() + 2, delete=0)
+    for point in ("P1:1", "P2:1", "P3:1"):
+        case.put(rows=5)
+        crashes(case, case.relays[-1], point)
+    case.sql("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)"
+             " VALUES ('no topic', 'k', 'Put', '{}')")
+    text = case.refused(case.relay(), 5, (r"change \d+-k\d{9}%2C%22%7B%5C%7D%27%09%2E%252C%C3%A9NULL: ", "illegal_topic"))
+    case.mend(case.relays[-1], text)
+    case.put()
+    relay = case.start(case.relay())
+    case.drain(relay=relay)
+    e2e.wait("a skip that has done its work", lambda: case.progress()[-1]["skip"] == [], 10)
+    case.stop(relay)
+    case.judge()
+    nothing_is_left(case, "published <> 1")
+    ids = {oracle.header(event, "walferry-id").split("-", 1)[1] for event in case.tail.events}
+    assert len(ids) == len(case.tail.events) and {"k%", "k8", "k007", "k-0", "k%20", "ka%2Eb"} <= ids
+    insert(case, "long", name="x" * 65)
+    case.refused(case.relay(), 2, ("column_type", "has a key of 65 bytes in column name, which begins with x{32}: 64 are"))
+    case.sql("UPDATE public.outbox SET name = 'short' WHERE published = 0")
+    relay = case.start(case.relay())
+    case.drain(relay=relay)
+    case.stop(relay)
+
 reader = "claimer_%d" % os.getpid()
 with claims("_bad", sql="""
-        CREATE TABLE bare (id text PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text);
+        CREATE TABLE bare (id numeric PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text);
         CREATE TABLE two (LIKE bare, a int, b int, PRIMARY KEY (a, b));
         CREATE TABLE random (LIKE public.outbox INCLUDING DEFAULTS, PRIMARY KEY (id));
         CREATE TABLE states (LIKE public.outbox INCLUDING DEFAULTS, state text DEFAULT 'NEW', done timestamptz, tries text,
@@ -231,7 +266,9 @@ with claims("_bad", sql="""
         return case.command(relay, "check", "--connect", code=1, says=says)
 
     update = {"done": "update", "column": "state", "value": "OUT", "pending": "NEW"}
-    no(of("bare"), "neither an integer nor a uuid is in column id")
+    no(of("bare"), "neither an integer, a uuid nor a text is in column id")
+    case.sql("ALTER TABLE bare ALTER id TYPE text")
+    no(of("bare"), "rows have no order in column id", "routes.*order")
     no(of("two"), "no unique index on one column as primary key")
     no(of("random"), "rows have no order in column id", "routes.*order")
     no(of("states", done="update", column="stat", value="OUT"), "it has no column stat")

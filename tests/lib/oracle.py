@@ -54,7 +54,7 @@ def header(event, name):
     return None
 
 
-CLAIMED = re.compile(r"(\d+)-(?:t\d+)?k(-?\d+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.(\d+))?")
+CLAIMED = re.compile(r"(\d+)-(?:t\d+)?k(%|(?:[A-Za-z0-9_~-]|%[0-9A-F]{2})+)(?:\.(\d+))?")
 
 
 def walferry_id(text):

@@ -134,6 +134,23 @@ static struct {
     int owner; /* who has fenced the others */
 } kafka;
 
+/* Rows of the first table are named by numbers, those of the other by texts that a list of them,
+ * and an id, must put into other words. */
+static void row_key(uint32_t table, uint32_t row, char key[24])
+{
+    snprintf(key, 24, table == 0 ? "%" PRIu32 : "a,\"%%.%" PRIu32, row);
+}
+
+static uint32_t row_of(uint32_t table, struct change_id id)
+{
+    char digits[24] = "";
+    assert_int_equal(id.kind, table == 0 ? CHANGE_ID_NUMBER : CHANGE_ID_STRING);
+    if (table == 0)
+        return (uint32_t)id.low;
+    memcpy(digits, id.string + 5, id.string_len - 5);
+    return (uint32_t)strtoul(digits, NULL, 10);
+}
+
 /* ---- Relays: one that works, and perhaps one that is fenced and does not know ---- */
 
 struct relay {
@@ -230,7 +247,7 @@ static bool take(struct relay *r, const struct change *change)
         r->final_lsn = change->id.final_lsn;
         return true;
     case CHANGE_INSERT:
-        r->sent[r->sent_count++] = &pg.rows[table][change->id.low];
+        r->sent[r->sent_count++] = &pg.rows[table][row_of(table, change->id)];
         if (below(12) != 0)
             return true;
         note_end(r, change->position, (struct partial){r->final_lsn, change->position.seq, 0});
@@ -321,7 +338,7 @@ static bool give_rows(struct relay *r)
                 continue;
             given++;
             row->locked = r->session + 1;
-            snprintf(key, sizeof key, "%" PRIu32, i);
+            row_key(table, i, key);
             cell.bytes = span_of(key);
             assert_int_equal(claim_feed_row(r->claim, table, &cell, &err), 0);
             if (!drain(r))
@@ -338,7 +355,9 @@ static void finish(struct relay *r, bool redo)
         uint64_t finished = 0;
         char *list = strdup(buf_text((struct buf *)&r->question.ids[table].text));
         for (char *key = strtok(list, ","); key != NULL; key = strtok(NULL, ",")) {
-            struct line *row = &pg.rows[table][strtoul(key, NULL, 10)];
+            struct change_id id;
+            assert_true(change_id_parse_key(key, strlen(key), 0, &id));
+            struct line *row = &pg.rows[table][row_of(table, id)];
             bool mine = !redo || (row->pending &&
                                   !(r->question.written_before && row->xmin >= r->question.xid));
             if (!mine)
