@@ -292,7 +292,7 @@ static void next_record(const struct rebase *r, const struct found *taken, bool 
     if (r->wish->target == REBASE_GUARD)
         keep_place(&taken->progress, record);
     if (record->mode == PROGRESS_POLL && readable)
-        relay_keep_left(&taken->progress, record);
+        relay_leave_behind(&taken->progress, record, r->o->out);
     record->rebased.present = true;
     record->rebased.from = r->known ? r->found.progress.position.lsn : 0;
     record->rebased.to = r->target_lsn;

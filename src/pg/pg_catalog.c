@@ -237,6 +237,7 @@ static const char blocking_sql[] =
     "SELECT 'pid ' || a.pid || ', application \"' || coalesce(a.application_name, '') || "
     "'\", role ' || coalesce(a.usename, '?') || ', database ' || coalesce(a.datname, '?') || "
     "coalesce(', ' || a.state, '') || "
+    "CASE WHEN a.wait_event = 'SyncRep' THEN ', waits for a synchronous standby' ELSE '' END || "
     "coalesce(', for ' || extract(epoch FROM now() - a.xact_start)::bigint || ' s', '') "
     "FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid() "
     "UNION ALL "

@@ -15,9 +15,10 @@
 #include <stdio.h>
 
 #define CREATE_SLICE_MS 1000
-#define CREATE_TRIES_MAX 8
-#define CREATE_AGAIN_US 250000
+#define CREATE_TRIES_MAX 20
+#define CREATE_AGAIN_US (500 * US_PER_MS)
 #define SIGHT_LOOK_US 10000
+#define SIGHT_TELL_US (2 * US_PER_S)
 
 static bool is_asked_to_stop(const struct command_options *o)
 {
@@ -39,10 +40,10 @@ static int make_once(const struct command_options *o, struct pg_replication *rep
     }
 }
 
-/* A snapshot holds as many transactions as the server has sessions, and one that is exported lists
- * those that were rolled back, too, since the oldest that was running at the place: where more were
- * ("initial slot snapshot too large", SQLSTATE 40001; nothing is left of the slot) another place
- * may do. */
+/* A snapshot holds about as many transactions as the server has sessions, and one that is exported
+ * lists with those that are open, and their subtransactions, what was rolled back since the oldest
+ * of them: where that is too much ("initial slot snapshot too large", SQLSTATE 40001; nothing is
+ * left of the slot) another place may do. */
 static int make(const struct command_options *o, struct pg_replication *replication,
                 struct pg_connection *sql, const char *slot, uint64_t *lsn, struct error *err)
 {
@@ -58,7 +59,7 @@ static int make(const struct command_options *o, struct pg_replication *replicat
         log_event(o->log, LOG_WARN, "switch.again", "relay", o->config->name.text, "detail",
                   err->text, NULL);
         *err = ERROR_INIT;
-        clock_sleep_us((int64_t)tries * CREATE_AGAIN_US);
+        clock_sleep_us(CREATE_AGAIN_US);
     }
 }
 
@@ -102,9 +103,39 @@ static int read_exported(struct pg_connection *sql, const char *name, struct buf
     "FROM pg_snapshot_xip(now) AS x WHERE pg_visible_in_snapshot(x, $1::pg_snapshot)) "            \
     "FROM pg_current_snapshot() AS now"
 
+/* Backends whose transaction is in the WAL, and waits for a standby before it comes into sight. */
+#define WAITING_SQL                                                                                \
+    "SELECT string_agg(format('process %s (%s)', pid, coalesce(nullif(application_name, ''), "     \
+    "usename)), ', ' ORDER BY pid), current_setting('synchronous_standby_names') FROM "            \
+    "pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+static void tell_waiting(const struct command_options *o, struct pg_connection *sql)
+{
+    struct pg_result *r = NULL;
+    struct error ignored = ERROR_INIT;
+    struct buf who = BUF_EMPTY;
+    if (pg_query(sql, WAITING_SQL, 0, NULL, &r, &ignored) == 0) {
+        struct span waiting = pg_result_cell(r, 0, 0), standbys = pg_result_cell(r, 0, 1);
+        if (waiting.ptr != NULL)
+            buf_add_format(&who,
+                           "commits that wait for a synchronous standby "
+                           "(synchronous_standby_names = '%.*s'): %.*s",
+                           SPAN_ARG(standbys), SPAN_ARG(waiting));
+    }
+    pg_result_free(r);
+    if (who.len == 0)
+        buf_add_text(&who, "commits that are in the write-ahead log and not visible yet");
+    log_event(o->log, LOG_WARN, "switch.waits", "for", buf_text(&who), "hint",
+              "the switch goes on once that standby is there again, or is none of "
+              "synchronous_standby_names any more",
+              NULL);
+    buf_fini(&who);
+}
+
 static int await_sight(const struct command_options *o, struct pg_connection *sql,
                        const char *snapshot, struct error *err)
 {
+    int64_t tell_us = clock_monotonic_us() + SIGHT_TELL_US;
     for (;;) {
         struct pg_result *r = NULL;
         if (pg_query(sql, IN_SIGHT_SQL, 1, &snapshot, &r, err) < 0)
@@ -117,9 +148,15 @@ static int await_sight(const struct command_options *o, struct pg_connection *sq
             return error_retry(err, REASON_STOPPING,
                                "asked to stop before every commit that is in the write-ahead log "
                                "was visible (does one wait for a synchronous standby?)");
+        if (clock_monotonic_us() > tell_us) {
+            tell_waiting(o, sql);
+            tell_us = INT64_MAX;
+        }
         clock_sleep_us(SIGHT_LOOK_US);
     }
 }
+
+/* ---- The cut ---- */
 
 int relay_cut(const struct command_options *o, struct pg_connection *sql, const char *slot,
               bool keep, uint64_t *lsn, struct buf *snapshot, struct error *err)
@@ -191,10 +228,18 @@ void relay_sign_left(struct progress *record, const char *label, uint64_t from)
     snprintf(record->slot, sizeof record->slot, "%s", label);
 }
 
-void relay_keep_left(const struct progress *before, struct progress *record)
+/* Nobody else drops the slot of a relay that read the WAL until now. */
+void relay_leave_behind(const struct progress *before, struct progress *record, struct buf *out)
 {
     if (before->slot_from != 0)
         relay_sign_left(record, before->slot, before->slot_from);
+    if (before->mode != PROGRESS_WAL || before->slot[0] == '\0')
+        return;
+    relay_sign_left(record, before->slot, 1);
+    command_say(out,
+                "warning: slot %s of the relay that read the write-ahead log is left, and keeps "
+                "write-ahead log until it is dropped: walferry setup --switch-to poll",
+                before->slot);
 }
 
 void relay_name_left(const struct progress *record, struct config_relay *config)

@@ -1,0 +1,190 @@
+"""setup --switch-to where the server cannot make the cut yet: a snapshot that is too large is asked for again; a commit
+that stands in the WAL and that nobody sees, because its standby is away, is waited for and named. And a relay that
+is rebased from the WAL to polling does not forget the slot that it leaves."""
+
+import concurrent.futures
+import os
+import re
+import signal
+import threading
+import time
+
+import e2e
+import psycopg2
+
+POLL = {"source": {"mode": "poll"}}
+AWAY = ("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "ALTER SYSTEM RESET synchronous_standby_names")
+
+
+def relays(case):
+    case.more_config = e2e.merge(case.more_config, {"admin": case.config()["admin"]})
+    return case.relay(name="wal"), case.relay(POLL, name="poll")
+
+
+def catch_up(relay):
+    relay.start("--until-caught-up")
+    assert relay.wait(40) == 0, relay.log_text()
+
+
+def put(connection, name):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT e2e.put('order', %s, 2, 1, 2, 20)", (name,))
+    connection.commit()
+
+
+def many(case, ends, opened):
+    """Transactions of far more subtransactions than a snapshot has places, each begun before the last one ends."""
+    before, n = None, 1
+    while not ends.is_set():
+        connection = psycopg2.connect(case.dsn())
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT e2e.put('order', 'many', 2, %s, 1, 20)", (n,))
+            for _ in range(200):
+                cursor.execute("SAVEPOINT s; INSERT INTO burned VALUES (1); RELEASE s")
+        case.sql("INSERT INTO burned VALUES (0)")  # so that all of them are within the snapshot
+        n += 1
+        opened.set()
+        ends.wait(0.5)
+        if before is not None:
+            before.commit()
+            before.close()
+        before = connection
+    before.commit()
+    before.close()
+
+
+def too_large(pg):
+    with e2e.Case(label="_large", postgres=pg, sql="CREATE TABLE burned (n int)") as case:
+        wal, poll = relays(case)
+        case.setup(wal)
+        case.put(rows=3)
+        ends, opened = threading.Event(), threading.Event()
+        load = threading.Thread(target=many, args=(case, ends, opened), daemon=True)
+        load.start()
+        assert opened.wait(20)
+        poll.start("--switch-to", "poll", "--yes", command="setup")
+        try:
+            poll.wait_log("switch.cut_again", timeout=30)
+        finally:
+            ends.set()
+        load.join()
+        assert poll.wait(40) == 0, poll.log_text()
+        assert "initial slot snapshot too large" in poll.events("switch.cut_again")[0], poll.log_text()
+        case.put(rows=2)
+        catch_up(poll)
+        case.seen(0.5)
+        case.judge("dump")
+
+
+def away(case, statement, shows):
+    connection = local(case)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.execute("SELECT pg_reload_conf()")
+    connection.close()
+    e2e.wait("other synchronous standbys", lambda: case.one("SHOW synchronous_standby_names") == shows, 10)
+
+
+def local(case):
+    return psycopg2.connect(case.dsn(), options="-c synchronous_commit=local")
+
+
+def stuck(case, name):
+    """A commit in the WAL that waits for its standby: (thread, its process)."""
+    connection = psycopg2.connect(case.dsn())
+    pid = connection.info.backend_pid
+    thread = threading.Thread(target=put, args=(connection, name), daemon=True)
+    thread.start()
+    e2e.wait("a commit that waits", lambda: case.one(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = %s", (pid,)) == 1, 10)
+    return thread, pid
+
+
+def out_of_sight(pg):
+    """What is in the WAL and in no snapshot would come by both ways, or by none. The one that is there when the slot
+    is made is waited for by the server; the one that comes while it waits for another is in the slot's snapshot."""
+    with e2e.Case(label="_sight", postgres=pg) as case:
+        relay = dict(zip(("wal", "poll"), relays(case)))
+        case.setup(relay["wal"])
+        for mode in ("poll", "wal"):
+            case.put(rows=3)
+            away(case, AWAY[0], "nobody")
+            first, pid = stuck(case, "first " + mode)
+            relay[mode].start("--switch-to", mode, "--yes", command="setup")
+            said = relay[mode].wait_log("slot.waiting")
+            assert "pid %d" % pid in said and "waits for a synchronous standby" in said, said
+            second = local(case)
+            with second.cursor() as cursor:
+                cursor.execute("SELECT e2e.put('order', %s, 2, 1, 2, 20)", ("second " + mode,))
+                cursor.execute("SELECT pg_current_xact_id()::xid::text")
+                xid = cursor.fetchone()[0]
+            case.sql("SELECT pg_cancel_backend(%s)", (pid,))
+            first.join(10)
+            e2e.wait("the slot that waits for the second", lambda: case.one(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = %s::xid", (xid,)) == 1, 20)
+            third, pid = stuck(case, "third " + mode)
+            second.commit()
+            said = relay[mode].wait_log("switch.waits")
+            assert "process %d" % pid in said and "synchronous standby" in said, said
+            put(local(case), "local " + mode)  # what a window would take for its end
+            time.sleep(0.5)
+            assert relay[mode].running(), relay[mode].log_text()
+            away(case, AWAY[1], "")
+            third.join(20)
+            assert relay[mode].wait(40) == 0, relay[mode].log_text()
+            case.put(rows=2)
+            catch_up(relay[mode])
+        case.seen(0.5)
+        case.judge("dump")
+
+
+def stopped_while_it_waits(pg):
+    with e2e.Case(label="_stop", postgres=pg) as case:
+        wal, poll = relays(case)
+        case.setup(wal)
+        case.put(rows=2)
+        writer = psycopg2.connect(case.dsn())
+        with writer.cursor() as cursor:
+            cursor.execute("SELECT e2e.put('order', 'open', 2, 1, 2, 20)")
+        poll.start("--switch-to", "poll", "--yes", command="setup")
+        poll.wait_log("slot.waiting", timeout=20)
+        os.kill(poll.pid, signal.SIGTERM)
+        assert poll.wait(20) != 0, poll.log_text()
+        writer.commit()
+        writer.close()
+        catch_up(wal)
+        case.seen(0.5)
+        case.judge("dump")
+        assert case.slot() is not None
+
+
+def rebased(pg):
+    """The file says poll, a person says rebase: the slot is named, and goes by what is printed."""
+    with e2e.Case(label="_rebased", postgres=pg) as case:
+        wal, poll = relays(case)
+        case.setup(wal)
+        case.put(rows=3)
+        catch_up(wal)
+        case.command(poll, "rebase", "--to", "now", "--accept-loss", "--yes",
+                     says=("rebased", "slot %s .*keeps .*write-ahead log.*setup --switch-to poll" % case.slot_name))
+        assert case.slot() is not None
+        case.put(rows=2)
+        catch_up(poll)
+        told = poll.events("switch.unfinished")
+        assert told and case.slot_name in told[0], poll.log_text()
+        case.command(poll, *re.search(r"run: walferry (setup --switch-to poll)", told[0]).group(1).split(), "--yes",
+                     says="slot %s: dropped" % case.slot_name)
+        assert case.slot() is None
+        catch_up(poll)
+        assert not poll.events("switch.unfinished"), "told again"
+        case.seen(0.5)
+        case.judge("dump")
+
+
+with e2e.own_postgres(conf={"max_connections": "20", "autovacuum": "off"}) as server:
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(part, server) for part in (rebased, stopped_while_it_waits)]:
+            each.result()
+    too_large(server)  # no slot before its transactions end
+    out_of_sight(server)  # alone: its standby is everybody's
