@@ -10,6 +10,7 @@ money and goods are counted.
 """
 
 import argparse
+import collections
 import json
 import os
 import random
@@ -17,6 +18,8 @@ import sys
 import tempfile
 import time
 import uuid
+
+import confluent_kafka
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -35,6 +38,7 @@ SERVICES = {
 }
 TOPICS = ("order", "stock", "payment", "command", "reply")
 ACCOUNTS = ITEMS = 10
+PARTITIONS = 3
 RESENT = "SELECT count(*) FROM walferry.saga_step WHERE attempts > 1"
 
 
@@ -70,7 +74,7 @@ class Example:
         self.parts = {}
         self.sagas = 0
         for topic in TOPICS:
-            broker.create_topic("%s.%s" % (prefix, topic), partitions=3)
+            broker.create_topic("%s.%s" % (prefix, topic), partitions=PARTITIONS)
         for name in SERVICES:
             self.set_up(name, binary, directory, env)
 
@@ -174,6 +178,10 @@ class Example:
     def settle(self, timeout=90):
         """Until every saga has ended; what has become of them."""
         process.wait_for("sagas do not end", lambda: self.open() == 0, timeout, interval=0.2)
+        # What they have said last may still be on its way to somebody who does not mind.
+        until = time.monotonic() + 20
+        while any(self.misdelivered().values()) and time.monotonic() < until:
+            time.sleep(1)
         return dict(self.sql("order", "SELECT state, count(*) FROM orders GROUP BY 1"))
 
     def count(self):
@@ -192,6 +200,44 @@ class Example:
         return sum(not told or not (by_itself if cause is None else cause in ids)
                    for _, told, cause, by_itself in said)
 
+    def in_kafka(self):
+        """How often each message is in the topics: {id: count}."""
+        reader = confluent_kafka.Consumer({
+            "bootstrap.servers": self.broker.bootstrap, "group.id": "%s.count" % self.prefix,
+            "isolation.level": "read_committed", "enable.partition.eof": True, "enable.auto.commit": False})
+        parts = [confluent_kafka.TopicPartition("%s.%s" % (self.prefix, topic), number, 0)
+                 for topic in TOPICS for number in range(PARTITIONS)]
+        reader.assign(parts)
+        seen, ends = collections.Counter(), 0
+        while ends < len(parts):
+            message = reader.poll(10)
+            if message is None:
+                raise RuntimeError("the topics cannot be read to their end")
+            if message.error():
+                ends += 1
+            else:
+                seen[dict(message.headers())["id"].decode()] += 1
+        reader.close()
+        return seen
+
+    def misdelivered(self):
+        """What was said is in Kafka once, and taken by each who reads that topic; nobody answers anything twice.
+        {sentence: number}"""
+        said = {name: self.sql(name, "SELECT id::text, aggregatetype, causation_id FROM public.outbox")
+                for name in SERVICES}
+        seen, all_ids = self.in_kafka(), [row[0] for rows in said.values() for row in rows]
+        missed, twice = 0, 0
+        for name, (_, _, topics) in SERVICES.items():
+            taken = {row[0] for row in self.sql(name, "SELECT message_id FROM public.inbox")}
+            missed += sum(topic in topics and id not in taken
+                          for rows in said.values() for id, topic, _ in rows)
+            causes = collections.Counter(cause for _, _, cause in said[name] if cause is not None)
+            twice += sum(count - 1 for count in causes.values())
+        return {"messages that are not in Kafka": sum(seen[id] == 0 for id in all_ids),
+                "messages that are in Kafka again": sum(seen.values()) - len(seen),
+                "messages in Kafka that nobody said": len(set(seen) - set(all_ids)),
+                "messages that were not taken": missed, "messages that were answered again": twice}
+
     def wrong(self):
         """What does not add up: a list of sentences, empty if all is well."""
         total, quantity = self.sql(
@@ -204,7 +250,8 @@ class Example:
         return ["%s: %s, not %s" % (what, is_now, should) for what, is_now, should in (
             ("money and goods", self.count(), self.had), ("orders", number, self.sagas),
             ("money spent", spent, total), ("goods sold", sold, quantity),
-            ("goods held", held, 0), ("messages of unknown cause", self.untold(), 0)) if is_now != should]
+            ("goods held", held, 0), ("messages of unknown cause", self.untold(), 0),
+            *((what, count, 0) for what, count in self.misdelivered().items())) if is_now != should]
 
     def close(self):
         for part in self.parts.values():

@@ -3,6 +3,8 @@
 import os
 import sys
 
+import confluent_kafka
+
 import e2e
 
 sys.path.insert(0, os.path.join(e2e.ROOT, "examples", "order-saga"))
@@ -18,6 +20,44 @@ def drop_slots(case, shop):
     case.sql("SELECT pg_drop_replication_slot(slot_name)" + mine)
 
 
+def copy_a_message(shop):
+    """As a relay that sends again what is sent."""
+    topic = shop.prefix + ".order"
+    reader = confluent_kafka.Consumer({"bootstrap.servers": shop.broker.bootstrap, "group.id": "copy",
+                                       "auto.offset.reset": "earliest"})
+    reader.assign([confluent_kafka.TopicPartition(topic, number, 0) for number in range(3)])
+    message = reader.poll(20)
+    reader.close()
+    writer = confluent_kafka.Producer({"bootstrap.servers": shop.broker.bootstrap})
+    writer.produce(topic, message.value(), message.key(), headers=message.headers())
+    assert writer.flush(20) == 0
+
+
+def planted(shop):
+    """A fault of each kind in what went well, behind the others: the count tells of each, and of no other."""
+    one = "(SELECT %s FROM public.outbox WHERE causation_id IS NOT NULL ORDER BY seq LIMIT 1)"
+    again = ("INSERT INTO public.outbox (id, aggregatetype, aggregateid, type, correlation_id, causation_id)"
+             " SELECT gen_random_uuid(), 'nowhere', aggregateid, 'Again', correlation_id, causation_id"
+             " FROM public.outbox WHERE id = " + one % "id")
+    told = set()
+    for expected, plant in (
+            ("messages that were not taken", lambda: shop.sql(
+                "stock", "DELETE FROM public.inbox WHERE message_id = (SELECT message_id FROM public.inbox"
+                         " ORDER BY received_at LIMIT 1)")),
+            ("messages that are in Kafka again", lambda: copy_a_message(shop)),
+            ("messages that are not in Kafka|messages that were answered again",
+             lambda: shop.sql("payment", again)),
+            ("messages of unknown cause|messages in Kafka that nobody said", lambda: shop.sql(
+                "stock", "DELETE FROM public.outbox WHERE type = 'StockReserved' AND id = (SELECT id FROM"
+                         " public.outbox WHERE type = 'StockReserved' ORDER BY seq LIMIT 1)")),
+            ("money and goods|money spent", lambda: shop.sql(
+                "payment", "UPDATE account SET spent = spent + 1 WHERE id = 'a0'"))):
+        plant()
+        now = {sentence.split(":")[0] for sentence in shop.wrong()}
+        assert now - told == set(expected.split("|")), "planted %s, told %s" % (expected, sorted(now - told))
+        told = now
+
+
 def check(case, sagas, kills):
     shop = example.Example(case.pg, case.kafka, e2e.binary(), case.dir, prefix=case.name,
                            seed=e2e.seed(), env=e2e.sanitizers(e2e.build()))
@@ -25,6 +65,9 @@ def check(case, sagas, kills):
         shop.run(sagas, kills)
         ended = shop.settle()
         wrong = shop.wrong()
+        shop.close()
+        if not wrong:
+            planted(shop)
     finally:
         shop.close()
         drop_slots(case, shop)
