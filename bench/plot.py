@@ -92,7 +92,7 @@ def panels(path, title, plots):
 
 def bars(path, title, groups):
     """groups: [(name, [(bar, value, text)])]; each group has a scale of its own."""
-    body, top, width, names = [], 12, 560, 250
+    body, top, width, names = [], 12, 520, 310
     for name, values in groups:
         body.append(text(12, top + 18, name, "name"))
         top += 30
