@@ -186,55 +186,84 @@ static jq_parts walk_object(struct walk *w, jq_parts input)
 
 /* ---- Variables ---- */
 
-static void walk_pattern(struct walk *w, jq_parts input, jq_parts of);
+/* What is taken apart: of what `.` is, and where none of its variables is bound. */
+struct pattern {
+    jq_parts input;
+    const struct scope *outside;
+};
 
-static void walk_array_pattern(struct walk *w, jq_parts input, jq_parts of)
+static void walk_pattern(struct walk *w, const struct pattern *p, jq_parts of);
+
+/* jq takes the first of those that have one name, or the last, where they do not stand alike: so it
+ * may be either. */
+static void bind(struct walk *w, const struct pattern *p, struct span name, jq_parts parts)
+{
+    for (const struct scope *other = w->scope; other != p->outside; other = other->next)
+        if (span_equal(other->name, name))
+            parts |= other->parts;
+    scope_bind(w, name, parts);
+}
+
+static void walk_array_pattern(struct walk *w, const struct pattern *p, jq_parts of)
 {
     walk_read(w, of);
     do
-        walk_pattern(w, input, 0);
+        walk_pattern(w, p, 0);
     while (!w->lost && accept(w, ","));
     expect(w, "]");
 }
 
-static void walk_member_pattern(struct walk *w, jq_parts input, jq_parts of)
+/* A name that is calculated, where the variables are not bound yet. */
+static jq_parts walk_pattern_name(struct walk *w, const struct pattern *p, jq_parts of)
+{
+    const struct scope *inside = w->scope;
+    jq_parts part = 0;
+    w->scope = p->outside;
+    if (accept(w, "(")) {
+        read_pipe(w, p->input);
+        expect(w, ")");
+        walk_read(w, of);
+    } else {
+        part = walk_quoted_name(w, p->input, of);
+    }
+    w->scope = inside;
+    return part;
+}
+
+static void walk_member_pattern(struct walk *w, const struct pattern *p, jq_parts of)
 {
     struct span token = walk_token(w, 0);
     jq_parts part = 0;
-    if (accept(w, "(")) {
-        read_pipe(w, input);
-        expect(w, ")");
-        walk_read(w, of);
+    if (token.ptr[0] == '(' || token.ptr[0] == '"') {
+        part = walk_pattern_name(w, p, of);
     } else if (token.ptr[0] == '$') {
         part = walk_member(w, of, behind_first(token));
-        scope_bind(w, token, part);
+        bind(w, p, token, part);
         w->at++;
         if (!is_at(w, ":"))
             return;
-    } else if (token.ptr[0] == '"') {
-        part = walk_quoted_name(w, input, of);
     } else {
         part = walk_member(w, of, token);
         w->at++;
     }
     expect(w, ":");
-    walk_pattern(w, input, part);
+    walk_pattern(w, p, part);
 }
 
 /* Binds its names to parts of what is taken apart. */
-static void walk_pattern(struct walk *w, jq_parts input, jq_parts of)
+static void walk_pattern(struct walk *w, const struct pattern *p, jq_parts of)
 {
     struct span token = walk_token(w, 0);
     if (w->lost || token.len == 0) {
         lose(w);
     } else if (token.ptr[0] == '$') {
-        scope_bind(w, token, of);
+        bind(w, p, token, of);
         w->at++;
     } else if (accept(w, "[")) {
-        walk_array_pattern(w, input, of);
+        walk_array_pattern(w, p, of);
     } else if (accept(w, "{")) {
         do
-            walk_member_pattern(w, input, of);
+            walk_member_pattern(w, p, of);
         while (!w->lost && accept(w, ","));
         expect(w, "}");
     } else {
@@ -245,21 +274,26 @@ static void walk_pattern(struct walk *w, jq_parts input, jq_parts of)
 /* Behind `as`. One that has another way to be taken apart (?//) is not followed. */
 static void walk_patterns(struct walk *w, jq_parts input, jq_parts of)
 {
-    walk_pattern(w, input, of);
+    const struct pattern p = {.input = input, .outside = w->scope};
+    walk_pattern(w, &p, of);
     if (is_at(w, "?//"))
         lose(w);
 }
 
-/* What is at hand in an update was made by the one before, or at first, and read there. */
+/* What is at hand in an update was made by the one before, or at first, and read there. The first
+ * one is made where the variables are not bound. */
 static jq_parts walk_loop(struct walk *w, jq_parts input)
 {
-    const struct scope *outer = w->scope;
+    const struct scope *outer = w->scope, *inner;
     w->at++;
     jq_parts of = walk_term(w, input);
     expect(w, "as");
     walk_patterns(w, input, of);
     expect(w, "(");
+    inner = w->scope;
+    w->scope = outer;
     read_pipe(w, input);
+    w->scope = inner;
     while (!w->lost && accept(w, ";"))
         read_pipe(w, 0);
     expect(w, ")");
@@ -517,10 +551,26 @@ static jq_parts walk_term(struct walk *w, jq_parts input)
 
 /* ---- Operators and pipes ---- */
 
-/* What is caught is a text, or what was thrown, and that was read. */
-static jq_parts walk_operand(struct walk *w, jq_parts input)
+/* Up to 1.7 `as` binds what stands right before it, from 1.8 on all of the operands before it, and
+ * what comes then is no part of them: so it may bind `others`, too. Behind a catch `.` is not the
+ * same in the two, and that is not followed. */
+#define CAUGHT UINT32_MAX
+
+static jq_parts walk_binding(struct walk *w, jq_parts input, jq_parts of, jq_parts others)
 {
     const struct scope *outer = w->scope;
+    if (others == CAUGHT)
+        return lose(w);
+    walk_patterns(w, input, of | others);
+    expect(w, "|");
+    jq_parts parts = walk_pipe(w, input);
+    w->scope = outer;
+    return parts;
+}
+
+/* What is caught is a text, or what was thrown, and that was read. */
+static jq_parts walk_operand(struct walk *w, jq_parts input, jq_parts others)
+{
     jq_parts parts;
     if (w->lost || w->depth == DEPTH_MAX || w->steps++ == STEPS_MAX)
         return lose(w);
@@ -528,19 +578,15 @@ static jq_parts walk_operand(struct walk *w, jq_parts input)
     if (is_at(w, "def") || is_at(w, "label")) {
         parts = walk_pipe(w, input);
     } else if (accept(w, "-")) {
-        walk_read(w, walk_operand(w, input));
+        walk_read(w, walk_operand(w, input, others));
         parts = 0;
     } else if (accept(w, "try")) {
-        parts = walk_operand(w, input);
-        parts |= accept(w, "catch") ? walk_operand(w, 0) : 0;
+        parts = walk_operand(w, input, others);
+        parts |= accept(w, "catch") ? walk_operand(w, 0, CAUGHT) : 0;
     } else {
         parts = walk_term(w, input);
-        if (accept(w, "as")) {
-            walk_patterns(w, input, parts);
-            expect(w, "|");
-            parts = walk_pipe(w, input);
-            w->scope = outer;
-        }
+        if (accept(w, "as"))
+            parts = walk_binding(w, input, parts, others);
     }
     w->depth--;
     return parts;
@@ -575,18 +621,20 @@ static bool is_operator(struct span token)
 /* An assignment gives all of the input back. */
 static jq_parts walk_operands(struct walk *w, jq_parts input, bool commas)
 {
-    jq_parts parts = walk_operand(w, input);
+    jq_parts parts = walk_operand(w, input, 0), since_comma = parts;
     bool choice = true;
     while (!w->lost) {
         struct span token = walk_token(w, 0);
-        bool more = is_choice(token) ? commas || !span_equal_text(token, ",") : is_operator(token);
+        bool comma = span_equal_text(token, ",");
+        bool more = is_choice(token) ? commas || !comma : is_operator(token);
         if (!more)
             break;
         choice = choice && is_choice(token);
         if (is_assignment(token))
             walk_read(w, input);
         w->at++;
-        parts |= walk_operand(w, input);
+        since_comma = walk_operand(w, input, comma ? 0 : since_comma) | (comma ? 0 : since_comma);
+        parts |= since_comma;
     }
     if (choice)
         return parts;
