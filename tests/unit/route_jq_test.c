@@ -389,6 +389,16 @@ static void test_reads(void **state)
         {"-.after.n, .after.m * 2", "after{n,m}"},
         {".after.list[.after.n:], .after.list[-1]", "after{list,n}"},
         {"def select(f): .; select(.op) | .after.a", "after{a}"},
+        /* what `as` binds in 1.6 and 1.7, and in 1.8 */
+        {"(.after // .before as $x | $x.a) | .b", "before{a} after{a,b}"},
+        {"(.after // -.before.n as $x | $x.a) | .b", "before{n} after{a,b}"},
+        {"(.after // try .before as $x | $x.a) | .b", "before{a} after{a,b}"},
+        {".after.b, .before as $x | $x.a", "before{a} after{b}"},
+        {"try .op catch . as $x | .after.a", ALL},
+        {"try .op catch -. as $x | .after.a", ALL},
+        {"try .op catch try . as $x | .after.a", ALL},
+        {"try .op catch (. as $x | .after.a)", "op"},
+        {"try .after as $x | $x.a", "after{a}"},
         /* a row as a whole, by each way to walk it */
         {".after | to_entries", "after{*}"},
         {".after | with_entries(.)", "after{*}"},
