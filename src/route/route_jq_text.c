@@ -36,6 +36,8 @@ static const struct {
     {"include", "reads a file"},
     {"modulemeta", "reads a file"},
     {"get_search_list", "tells of files"},
+    {"get_jq_origin", "tells of files"},
+    {"get_prog_origin", "tells of files"},
     {"input", "reads another row"},
     {"inputs", "reads other rows"},
     {"input_filename", "tells of files"},
