@@ -277,6 +277,10 @@ class Runner:
     def long(self):
         self.target("long", "all", "asan", "tsan")
         self.target("long", "sim", "sim-slow", "SIM_SEEDS=6000", "SLOW_SEEDS=200", timeout=3600)
+        reads = "build/asan/tests/unit/route_jq_reads_test"
+        self.target("long", reads)
+        self.add(run("long", "unit/route_jq_reads_test", [reads], 1800,
+                     {"WALFERRY_JQ_PROGRAMS": "20000"}))
         self.add(run("long", "tests/sql/migrations.py",
                      [sys.executable, "tests/sql/migrations.py", "^migrators:"]))
         self.end_to_end("long", "--long")
