@@ -78,7 +78,9 @@ BASE_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DWALFERRY_VERSION='"$(VERSION)"' \
               -DWALFERRY_LIBRDKAFKA='"$(RDKAFKA_FROM)"' -Isrc \
               $(PKG_CFLAGS) -g -MMD -MP
 
-CFLAGS_release := -O2 -fPIE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+# Where it was built is nowhere in it, so that two builds are the same bytes.
+CFLAGS_release = -O2 -fPIE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+                 -ffile-prefix-map=$(CURDIR)=.
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
                -fno-sanitize-recover=undefined -DWALFERRY_TEST
@@ -134,7 +136,7 @@ toolchain:
 	    tools/deps.sh $(if $(system_librdkafka),system,build)
 
 include tests/tests.mk
--include src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
+-include tools/package/package.mk src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
 
 # --- demo and bench: what they need is installed first, then make starts again to build -----------
 

@@ -8,6 +8,8 @@
 #     demo    build, and the servers that `make demo` starts
 #     test    demo, the system's librdkafka, and the test tools
 #     docker  test, and what runs containers
+#     deb     build, and what makes a Debian package
+#     packages  test, deb, and what installs packages in roots of their own
 #     all     test, and what only developers use
 #
 # With --check nothing is installed; the exit code is 1 where something is missing. The packages are
@@ -40,9 +42,11 @@ system=librdkafka-dev
 demo="python3 python3-psycopg2 python3-confluent-kafka $postgres $jdk-jre-headless maven
       kcat util-linux xz-utils"
 test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
-      shellcheck mandoc faketime iproute2 procps binutils prometheus python3-jsonschema zsh fish
-      valgrind"
+      shellcheck mandoc faketime iproute2 procps binutils prometheus python3-jsonschema
+      python3-yaml zsh fish valgrind"
 docker="$docker iptables debootstrap"
+deb="dpkg-dev binutils python3"
+packages="lintian debootstrap systemd-container python3-pip"
 all="git"
 
 case $level in
@@ -51,9 +55,11 @@ case $level in
     demo) want="$build $demo" ;;
     test) want="$build $demo $system $test" ;;
     docker) want="$build $demo $system $test $docker" ;;
+    deb) want="$build $deb" ;;
+    packages) want="$build $demo $system $test $deb $packages" ;;
     all) want="$build $demo $system $test $all" ;;
     *)
-        echo "usage: tools/deps.sh build|system|demo|test|docker|all [--check]" >&2
+        echo "usage: tools/deps.sh build|system|demo|test|docker|deb|packages|all [--check]" >&2
         exit 2
         ;;
 esac
@@ -82,13 +88,14 @@ elsewhere() {
     if [ "$level" = system ] || [ "$level" = test ] || [ "$level" = all ]; then
         needed="$needed, librdkafka (2.0.2 or newer)"
     fi
-    if [ "$level" != build ] && [ "$level" != system ]; then
+    if [ "$level" != build ] && [ "$level" != system ] && [ "$level" != deb ]; then
         needed="$needed, python3 with psycopg2 and confluent-kafka, PostgreSQL 14 or newer,"
         needed="$needed JDK 17 or newer, Maven, kcat"
     fi
-    if [ "$level" != build ] && [ "$level" != system ] && [ "$level" != demo ]; then
+    if [ "$level" != build ] && [ "$level" != system ] && [ "$level" != demo ] &&
+        [ "$level" != deb ]; then
         needed="$needed, cmocka, clang and its tools, shellcheck, mandoc, faketime, iproute2,"
-        needed="$needed promtool, python3 with jsonschema, zsh, fish"
+        needed="$needed promtool, python3 with jsonschema and yaml, zsh, fish"
     fi
     echo "deps: this is not Debian 12 or 13, so nothing is installed; what is needed: $needed" >&2
 }

@@ -64,12 +64,12 @@ def too_large(pg):
         assert opened.wait(20)
         poll.start("--switch-to", "poll", "--yes", command="setup")
         try:
-            poll.wait_log("switch.cut_again", timeout=30)
+            poll.wait_log("switch.again", timeout=30)
         finally:
             ends.set()
         load.join()
         assert poll.wait(40) == 0, poll.log_text()
-        assert "initial slot snapshot too large" in poll.events("switch.cut_again")[0], poll.log_text()
+        assert "initial slot snapshot too large" in poll.events("switch.again")[0], poll.log_text()
         case.put(rows=2)
         catch_up(poll)
         case.seen(0.5)
