@@ -139,7 +139,7 @@ int relay_check_cut(struct pg_connection *sql, bool replaces, struct error *err)
  * must be nothing, or left of a switch: else ERROR_STOP, slot_without_progress. */
 int relay_check_left(struct origin *origin, struct found *found, struct error *err);
 /* It says by that name, and from which place on, what a switch leaves at the server; it goes on
- * saying what another one says, or that the slot of a relay that read the WAL is left, which is
+ * saying what another one says, or that what a relay that read the WAL had is left, which is
  * said; a configuration is that of the relay that has made it. */
 void relay_sign_left(struct progress *record, const char *label, uint64_t from);
 void relay_leave_behind(const struct progress *before, struct progress *record, struct buf *out);
