@@ -552,16 +552,20 @@ static jq_parts walk_term(struct walk *w, jq_parts input)
 /* ---- Operators and pipes ---- */
 
 /* Up to 1.7 `as` binds what stands right before it, from 1.8 on all of the operands before it, and
- * what comes then is no part of them: so it may bind `others`, too. Behind a catch `.` is not the
- * same in the two, and that is not followed. */
-#define CAUGHT UINT32_MAX
+ * what comes then is no part of them. So it may bind what `others` says, too: parts, and whether an
+ * operator makes something else of them, which reads them. Behind a catch `.` is not the same in
+ * the two, and that is not followed. */
+enum others { CALCULATED = 1 << 30, CAUGHT = 1 << 29, OTHER_PARTS = CAUGHT - 1 };
 
-static jq_parts walk_binding(struct walk *w, jq_parts input, jq_parts of, jq_parts others)
+static jq_parts walk_binding(struct walk *w, jq_parts input, jq_parts of, uint32_t others)
 {
     const struct scope *outer = w->scope;
-    if (others == CAUGHT)
+    if ((others & CAUGHT) != 0)
         return lose(w);
-    walk_patterns(w, input, of | others);
+    of |= others & OTHER_PARTS;
+    if ((others & CALCULATED) != 0)
+        walk_read(w, of);
+    walk_patterns(w, input, of);
     expect(w, "|");
     jq_parts parts = walk_pipe(w, input);
     w->scope = outer;
@@ -569,7 +573,7 @@ static jq_parts walk_binding(struct walk *w, jq_parts input, jq_parts of, jq_par
 }
 
 /* What is caught is a text, or what was thrown, and that was read. */
-static jq_parts walk_operand(struct walk *w, jq_parts input, jq_parts others)
+static jq_parts walk_operand(struct walk *w, jq_parts input, uint32_t others)
 {
     jq_parts parts;
     if (w->lost || w->depth == DEPTH_MAX || w->steps++ == STEPS_MAX)
@@ -578,7 +582,7 @@ static jq_parts walk_operand(struct walk *w, jq_parts input, jq_parts others)
     if (is_at(w, "def") || is_at(w, "label")) {
         parts = walk_pipe(w, input);
     } else if (accept(w, "-")) {
-        walk_read(w, walk_operand(w, input, others));
+        walk_read(w, walk_operand(w, input, others | CALCULATED));
         parts = 0;
     } else if (accept(w, "try")) {
         parts = walk_operand(w, input, others);
@@ -621,7 +625,8 @@ static bool is_operator(struct span token)
 /* An assignment gives all of the input back. */
 static jq_parts walk_operands(struct walk *w, jq_parts input, bool commas)
 {
-    jq_parts parts = walk_operand(w, input, 0), since_comma = parts;
+    jq_parts parts = walk_operand(w, input, 0);
+    uint32_t others = parts; /* since the last comma */
     bool choice = true;
     while (!w->lost) {
         struct span token = walk_token(w, 0);
@@ -633,8 +638,10 @@ static jq_parts walk_operands(struct walk *w, jq_parts input, bool commas)
         if (is_assignment(token))
             walk_read(w, input);
         w->at++;
-        since_comma = walk_operand(w, input, comma ? 0 : since_comma) | (comma ? 0 : since_comma);
-        parts |= since_comma;
+        others = comma ? 0 : is_choice(token) ? others : others | CALCULATED;
+        jq_parts operand = walk_operand(w, input, others);
+        others |= operand;
+        parts |= operand;
     }
     if (choice)
         return parts;

@@ -394,9 +394,11 @@ static void test_reads(void **state)
         {"def select(f): .; select(.op) | .after.a", "after{a}"},
         /* what `as` binds in 1.6 and 1.7, and in 1.8 */
         {"(.after // .before as $x | $x.a) | .b", "before{a} after{a,b}"},
-        {"(.after // -.before.n as $x | $x.a) | .b", "before{n} after{a,b}"},
+        {"(.after // -.before.n as $x | $x.a) | .b", "before{n} after{*}"},
         {"(.after // try .before as $x | $x.a) | .b", "before{a} after{a,b}"},
         {".after.b, .before as $x | $x.a", "before{a} after{b}"},
+        {"-.after as $x | .op", "op after{*}"},
+        {".op == .after as $x | .op", "op after{*}"},
         {"try .op catch . as $x | .after.a", ALL},
         {"try .op catch -. as $x | .after.a", ALL},
         {"try .op catch try . as $x | .after.a", ALL},
