@@ -204,6 +204,7 @@ class Runner:
             + [path for path in tracked() if path.endswith(".py")]))
         for page in sorted(glob.glob("docs/man/*.[15]", root_dir=ROOT)):
             self.add(run("lint", page, ["mandoc", "-T", "lint", "-W", "warning", page]))
+        self.target("lint", "all")
         self.add(run("lint", "tests/completion.py", [sys.executable, "tests/completion.py"]))
 
     def tidy(self):
