@@ -82,17 +82,34 @@ static void write_progress(struct json_writer *w, const struct status *s)
     write_time(w, "publisher_up_at", s->publisher_up_wall_us);
 }
 
+/* Not known below 0. */
+static void write_known(struct json_writer *w, const char *name, int64_t number)
+{
+    if (number >= 0)
+        json_write_member_i64(w, name, number);
+    else
+        json_write_member_null(w, name);
+}
+
 static void write_slot(struct json_writer *w, const struct status *s)
 {
     if (!s->origin_known) {
         json_write_member_null(w, "slot_wal_status");
         json_write_member_null(w, "slot_lag_bytes");
         json_write_member_null(w, "slot_retained_bytes");
+        json_write_member_null(w, "slot_room_bytes");
+        json_write_member_null(w, "slot_seconds_left");
+        json_write_member_null(w, "slot_risk");
+        json_write_member_null(w, "progress_stands");
         return;
     }
     write_name(w, "slot_wal_status", s->origin_state);
     json_write_member_u64(w, "slot_lag_bytes", s->lag_bytes);
     json_write_member_u64(w, "slot_retained_bytes", s->retained_bytes);
+    write_known(w, "slot_room_bytes", s->room_bytes);
+    write_known(w, "slot_seconds_left", s->seconds_left);
+    json_write_member_text(w, "slot_risk", wal_risk_name(s->risk));
+    json_write_member_bool(w, "progress_stands", s->stands);
 }
 
 static void write_last_error(struct json_writer *w, const struct status *s)
@@ -146,7 +163,9 @@ static void readyz(const struct page_input *in, struct admin_page *page)
     }
     page->status = 503;
     buf_add_format(&page->body, "not ready: %s", relay_state_name(status.state));
-    if (status.last_error_reason[0] != '\0')
+    if (status.risky[0] != '\0')
+        buf_add_format(&page->body, ": %s", status.risky);
+    else if (status.last_error_reason[0] != '\0')
         buf_add_format(&page->body, ": %s", status.last_error);
     buf_add_char(&page->body, '\n');
 }

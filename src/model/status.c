@@ -11,3 +11,10 @@ const char *relay_state_name(enum relay_state state)
     assert(state <= STATE_STOPPED);
     return names[state];
 }
+
+const char *wal_risk_name(enum wal_risk risk)
+{
+    static const char *const names[] = {"none", "filling", "at_risk", "lost"};
+    assert(risk >= WAL_RISK_NONE && risk <= WAL_RISK_LOST);
+    return names[risk];
+}

@@ -13,6 +13,14 @@ enum relay_state {
     STATE_STOPPED
 };
 
+/* Of losing what the server keeps for the relay. */
+enum wal_risk {
+    WAL_RISK_NONE,
+    WAL_RISK_FILLING, /* less than half of what may be kept is left, or it will be within hours */
+    WAL_RISK_HIGH,    /* nearly all of it is used up, or will be within minutes */
+    WAL_RISK_LOST
+};
+
 struct status {
     enum relay_state state;
     char relay[48];
@@ -38,6 +46,11 @@ struct status {
     char origin_state[16];
     uint64_t lag_bytes;      /* current WAL − what the origin is confirmed to */
     uint64_t retained_bytes; /* current WAL − what the origin retains */
+    int64_t room_bytes;      /* what can be written until it is lost; -1: no limit is known */
+    enum wal_risk risk;
+    int64_t seconds_left; /* until then, by the pace of the last half minute; -1: not known */
+    bool stands;          /* the position does not move, and the log does */
+    char risky[256];      /* why the two make the relay unready; empty: they do not */
     bool ready;
     char last_error_reason[48];
     char last_error[512];
@@ -45,5 +58,6 @@ struct status {
 };
 
 const char *relay_state_name(enum relay_state state);
+const char *wal_risk_name(enum wal_risk risk);
 
 #endif

@@ -76,14 +76,14 @@ struct pg_slot {
     char plugin[64];
     char database[64];
     char wal_status[16]; /* reserved extended unreserved lost; empty: unknown */
-    bool active;
-    bool temporary;
+    bool active, temporary;
     int32_t active_pid;          /* 0: none */
     char active_application[64]; /* of active_pid, as far as we may see it */
     char active_user[64];
     uint64_t restart_lsn;         /* 0: NULL */
     uint64_t confirmed_flush_lsn; /* 0: NULL, the slot is in creation or not logical */
     uint64_t current_lsn;         /* pg_current_wal_lsn(), or the replay LSN in recovery */
+    int64_t safe_wal_size;        /* bytes; -1: NULL, there is no limit */
 };
 
 /* Both questions work on either kind of session. */

@@ -177,8 +177,9 @@ int pg_transaction_fate(struct pg_connection *connection, uint64_t xid8, struct 
 static const char slot_sql[] =
     "SELECT s.slot_name, s.plugin, s.database, s.wal_status, s.active, s.temporary, s.active_pid, "
     "a.application_name, a.usename, s.restart_lsn, s.confirmed_flush_lsn, "
-    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END "
-    "FROM (SELECT 1) one LEFT JOIN pg_replication_slots s ON s.slot_name = $1 "
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, "
+    "coalesce(s.safe_wal_size, -1) FROM (SELECT 1) one LEFT JOIN pg_replication_slots s ON "
+    "s.slot_name = $1 "
     "LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid";
 
 int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_slot *state,
@@ -203,6 +204,7 @@ int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_
     state->restart_lsn = cell_lsn(r, 9);
     state->confirmed_flush_lsn = cell_lsn(r, 10);
     state->current_lsn = cell_lsn(r, 11);
+    state->safe_wal_size = cell_number(r, 12);
     pg_result_free(r);
     return 0;
 }

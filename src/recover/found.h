@@ -26,6 +26,7 @@ struct found_commands {
 struct found_origin {
     bool present;
     bool lost;         /* what it needs is gone: only a new one helps */
+    bool due;          /* it is lost at the server's next checkpoint */
     char kind[64];     /* of its contents: the output plugin; empty: not a logical one */
     char database[64]; /* that it belongs to */
     char state[16];    /* in the server's own word; empty: unknown */
@@ -33,6 +34,8 @@ struct found_origin {
     uint64_t confirmed_lsn; /* 0 although present: still being created */
     uint64_t retained_lsn;  /* the server keeps what lies behind it */
     uint64_t current_lsn;   /* the end of what was written */
+    bool limited;           /* how much may be kept, and so */
+    int64_t room_bytes;     /* that can be written until it is lost */
     struct found_commands commands;
     char waits[256]; /* for whom our session has waited for seconds: a lock; empty: for nobody */
 };

@@ -86,6 +86,9 @@ static int look(struct origin *base, struct found_origin *state, struct error *e
         return -1;
     *state = (struct found_origin){.present = slot.state == SLOT_PRESENT,
                                    .lost = strcmp(slot.wal_status, "lost") == 0,
+                                   .due = strcmp(slot.wal_status, "unreserved") == 0,
+                                   .limited = slot.safe_wal_size >= 0,
+                                   .room_bytes = slot.safe_wal_size,
                                    .confirmed_lsn = slot.confirmed_flush_lsn,
                                    .retained_lsn = slot.restart_lsn,
                                    .current_lsn = slot.current_lsn,

@@ -1,6 +1,6 @@
 /* relay/board: the relay's word about itself, kept whole under the relay's mutex and copied to the
  * cell that admin/ reads. Readiness is a matter of the clock and is computed by the watch. */
-#include "relay/relay_internal.h"
+#include "relay/watch_internal.h"
 
 #include "base/clock.h"
 
@@ -103,6 +103,24 @@ void board_origin(struct relay *relay, const struct found_origin *origin)
     metrics_set(relay->o.metrics, METRIC_ORIGIN_RETAINED, retained);
 }
 
+void board_verdict(struct relay *relay, const struct guardian_verdict *verdict, int64_t room_bytes,
+                   const char *risky)
+{
+    pthread_mutex_lock(&relay->mutex);
+    struct status *b = &relay->board;
+    b->room_bytes = room_bytes;
+    b->risk = verdict->risk;
+    b->seconds_left = verdict->seconds_left;
+    b->stands = verdict->stands;
+    snprintf(b->risky, sizeof b->risky, "%s", risky);
+    publish(relay);
+    pthread_mutex_unlock(&relay->mutex);
+    metrics_set(relay->o.metrics, METRIC_WAL_RISK, verdict->risk);
+    metrics_set(relay->o.metrics, METRIC_WAL_ROOM,
+                room_bytes >= 0 ? (uint64_t)room_bytes : (uint64_t)INT64_MAX);
+    metrics_set(relay->o.metrics, METRIC_PROGRESS_STANDS, verdict->stands ? 1 : 0);
+}
+
 void board_ready(struct relay *relay, int64_t now_us)
 {
     int64_t source_up_us = atomic_load(&relay->source_up_us);
@@ -113,7 +131,7 @@ void board_ready(struct relay *relay, int64_t now_us)
     struct status *b = &relay->board;
     b->ready = source_up_us != 0 && publisher_up_us != 0 && now_us - source_up_us <= grace_us &&
                now_us - publisher_up_us <= grace_us && b->state != STATE_STOPPED &&
-               b->state != STATE_HELD;
+               b->state != STATE_HELD && b->risky[0] == '\0';
     b->source_up_wall_us = source_up_us != 0 ? wall_us - (now_us - source_up_us) : 0;
     b->publisher_up_wall_us = publisher_up_us != 0 ? wall_us - (now_us - publisher_up_us) : 0;
     metrics_set(relay->o.metrics, METRIC_READY, b->ready ? 1 : 0);

@@ -3,7 +3,7 @@
  * relay/lookout). It also computes readiness, because that is a matter of
  * time passing. It changes nothing on the server and never disturbs the pipeline: when its session
  * fails it says so once and tries again. */
-#include "relay/relay_internal.h"
+#include "relay/watch_internal.h"
 
 #include "base/clock.h"
 #include "relay/wake.h"
@@ -35,6 +35,7 @@ struct watch {
     int64_t clean_us; /* when it is due again */
     char state[16];   /* of the origin, as it was logged last */
     bool waits;       /* the relay's session waits for a lock, and that was said */
+    struct guardian guardian;
 };
 
 static void disconnect(struct watch *w)
@@ -175,6 +176,7 @@ static int look(struct watch *w, struct error *err)
     struct found_origin found;
     if (origin_look(w->origin, &found, err) < 0)
         return -1;
+    watch_judge(relay, &w->guardian, w->origin->name, &found);
     board_origin(relay, &found);
     w->origin->ops->log_change(w->origin, w->state, &found);
     snprintf(w->state, sizeof w->state, "%s", found.state);
@@ -197,6 +199,7 @@ static void look_if_due(struct watch *w, int64_t now_us)
         return;
     }
     disconnect(w);
+    guardian_forget(&w->guardian);
     lookout_blind(&w->relay->lookout);
     w->next_us = now_us + WATCH_RETRY_US;
     if (!w->failed && !atomic_load(&w->relay->stop))
