@@ -20,6 +20,11 @@ RUNBOOK = os.path.join(ROOT, "docs", "RUNBOOK.md")
 # Those that neither an alert nor the dashboard has, each for a reason.
 UNSHOWN = {
     "walferry_claims_deleted_total": "house-keeping",
+    "walferry_retention_deleted_total": "house-keeping",
+    "walferry_retention_partitions_dropped_total": "house-keeping",
+    "walferry_retention_last_run_seconds": "house-keeping; what goes wrong is counted",
+    "walferry_slot_room_bytes": "there only with max_slot_wal_keep_size; walferry_slot_risk reckons with it",
+    "walferry_progress_stands": "readiness says so, and WalferryStands reckons it for a Prometheus of its own",
     "walferry_timestamps_clamped_total": "a matter of a topic's settings, seen in check",
     "walferry_values_as_text_total": "a matter of types, said once in the log",
     "walferry_producers_recreated_total": "a matter of delivery.strict, harmless",
