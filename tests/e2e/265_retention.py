@@ -195,6 +195,8 @@ def polling():
         case.drain(relay=relay)
         case.stop(relay)
         case.judge("dump")
+        # What is gone cannot be read again.
+        case.command(relay, "rebase", "--to", "beginning", code=3, says="REPEAT: .* but for rows that retention has")
 
 
 def partitions():
