@@ -121,6 +121,19 @@ void *arena_alloc_zero(struct arena *arena, size_t size)
     return memset(arena_alloc(arena, size), 0, size);
 }
 
+void *arena_grow(struct arena *arena, void *items, uint32_t count, uint32_t *size,
+                 size_t item_bytes)
+{
+    assert(count <= *size);
+    if (count < *size)
+        return items;
+    *size = *size == 0 ? 16 : *size * 2;
+    void *made = arena_alloc(arena, *size * item_bytes);
+    if (count > 0)
+        memcpy(made, items, count * item_bytes);
+    return made;
+}
+
 struct span arena_copy(struct arena *arena, struct span bytes)
 {
     if (bytes.ptr == NULL)

@@ -9,6 +9,8 @@
 
 #include "base/span.h"
 
+#include <stdint.h>
+
 struct arena_chunk;
 
 struct arena {
@@ -29,6 +31,11 @@ void *arena_alloc(struct arena *arena, size_t size);
 /* The same without alignment, for bytes. */
 char *arena_alloc_bytes(struct arena *arena, size_t size);
 void *arena_alloc_zero(struct arena *arena, size_t size);
+
+/* An array with room for one item more behind `count`: `items` itself, or a copy of twice *size, at
+ * least 16. NULL and a size of 0 are an empty one. */
+void *arena_grow(struct arena *arena, void *items, uint32_t count, uint32_t *size,
+                 size_t item_bytes);
 
 /* Copies bytes; an absent span stays absent, an empty one stays empty. */
 struct span arena_copy(struct arena *arena, struct span bytes);

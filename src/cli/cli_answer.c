@@ -104,13 +104,7 @@ static void write_error(struct json_writer *w, const struct error *err, const st
 {
     struct buf advice = BUF_EMPTY;
     error_advice(err, as, &advice);
-    json_write_name(w, "error");
-    json_write_begin_object(w);
-    json_write_member_text(w, "kind", error_kind_name(err->kind));
-    json_write_member_text(w, "reason", reason_slug(err->reason));
-    json_write_member_text(w, "text", err->text);
-    json_write_member_text(w, "hint", advice.len > 0 ? buf_text(&advice) : NULL);
-    json_write_end_object(w);
+    json_write_member_error(w, err, advice.len > 0 ? buf_text(&advice) : NULL);
     buf_fini(&advice);
 }
 

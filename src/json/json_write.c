@@ -278,3 +278,14 @@ void json_write_member_raw(struct json_writer *w, const char *name, struct span 
     json_write_name(w, name);
     json_write_raw(w, json);
 }
+
+void json_write_member_error(struct json_writer *w, const struct error *err, const char *hint)
+{
+    json_write_name(w, "error");
+    json_write_begin_object(w);
+    json_write_member_text(w, "kind", error_kind_name(err->kind));
+    json_write_member_text(w, "reason", reason_slug(err->reason));
+    json_write_member_text(w, "text", err->text);
+    json_write_member_text(w, "hint", hint);
+    json_write_end_object(w);
+}

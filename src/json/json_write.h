@@ -15,6 +15,7 @@
 #define WALFERRY_JSON_JSON_WRITE_H
 
 #include "base/buf.h"
+#include "base/error.h"
 
 #define JSON_WRITE_DEPTH_MAX 64
 
@@ -68,5 +69,7 @@ void json_write_member_i64(struct json_writer *w, const char *name, int64_t valu
 void json_write_member_bool(struct json_writer *w, const char *name, bool value);
 void json_write_member_null(struct json_writer *w, const char *name);
 void json_write_member_raw(struct json_writer *w, const char *name, struct span json);
+/* The member "error" of an answer: kind, reason, text, hint. hint: NULL: null. */
+void json_write_member_error(struct json_writer *w, const struct error *err, const char *hint);
 
 #endif

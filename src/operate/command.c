@@ -25,12 +25,16 @@ int command_claim(const struct recovery *ends, struct publisher *publisher, stru
     return 0;
 }
 
-bool command_claims_again(int *tries, struct error *err)
+int command_claim_until(int (*once)(void *of, struct error *err), void *of, struct error *err)
 {
-    if (err->kind != ERROR_RETRY || err->reason != REASON_FENCED || ++*tries == CLAIMS_MAX)
-        return false;
-    *err = ERROR_INIT;
-    return true;
+    assert(once != NULL);
+    for (int tries = 1;; tries++) {
+        int result = once(of, err);
+        bool fenced = result < 0 && err->kind == ERROR_RETRY && err->reason == REASON_FENCED;
+        if (!fenced || tries == CLAIMS_MAX)
+            return result;
+        *err = ERROR_INIT;
+    }
 }
 
 int command_release(const struct command_options *o, struct origin *origin, struct error *err)

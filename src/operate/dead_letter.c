@@ -255,14 +255,8 @@ static void end_json(struct answer *a, const struct error *err)
         return;
     }
     json_write_end_array(w);
-    if (err->kind != ERROR_NONE) {
-        json_write_name(w, "error");
-        json_write_begin_object(w);
-        json_write_member_text(w, "kind", error_kind_name(err->kind));
-        json_write_member_text(w, "reason", reason_slug(err->reason));
-        json_write_member_text(w, "text", err->text);
-        json_write_end_object(w);
-    }
+    if (err->kind != ERROR_NONE)
+        json_write_member_error(w, err, err->hint[0] != '\0' ? err->hint : NULL);
     json_write_end_object(w);
     buf_add_char(a->o->out, '\n');
 }

@@ -54,17 +54,23 @@ static int write_older(const struct recovery *ends, struct publisher *publisher,
     return result < 0 ? error_wrap(err, "writing the older record") : 0;
 }
 
-static int go_back(const struct command_options *o, const struct recovery *ends, uint32_t version,
-                   struct error *err)
+struct way_back {
+    const struct command_options *o;
+    const struct recovery *ends;
+    uint32_t version;
+};
+
+static int go_back(void *of, struct error *err)
 {
+    const struct way_back *way = of;
     struct publisher *publisher = NULL;
     struct found found;
     bool older = false;
-    int result = relay_take_over(ends, &publisher, &found, err);
+    int result = relay_take_over(way->ends, &publisher, &found, err);
     if (result == 0)
-        result = check_record(o, &found, version, &older, err);
+        result = check_record(way->o, &found, way->version, &older, err);
     if (result == 0 && !older)
-        result = write_older(ends, publisher, &found.progress, version, err);
+        result = write_older(way->ends, publisher, &found.progress, way->version, err);
     publisher_close(publisher, 0);
     return result;
 }
@@ -87,15 +93,13 @@ int relay_setup_version(const struct command_options *o, uint32_t version, struc
     struct command_ends ends;
     struct found found;
     bool older = false;
-    int tries = 0;
     command_ends_open(o, &ends);
+    struct way_back way = {o, &ends.r, version};
     int result = relay_look_through(&ends.r, 0, &found, err);
     if (result == 0)
         result = check_record(o, &found, version, &older, err);
     if (result == 0 && !older)
-        do
-            result = go_back(o, &ends.r, version, err);
-        while (result < 0 && command_claims_again(&tries, err));
+        result = command_claim_until(go_back, &way, err);
     if (result == 0 && older)
         command_say(o->out, "progress: in version %" PRIu32 " of the record already",
                     found.progress.version);

@@ -368,27 +368,31 @@ static struct span sign_published(struct rebase *r, struct progress *record)
     return published_sign_lost(p, &r->ends.arena, record);
 }
 
-static int claim_once(struct rebase *r, struct publisher **publisher, struct found *taken,
-                      bool *readable, struct error *err)
+struct claiming {
+    struct rebase *r;
+    struct publisher **publisher;
+    struct found *taken;
+    bool *readable;
+};
+
+static int claim_once(void *of, struct error *err)
 {
-    struct ledger *ledger = r->ends.r.ledger;
-    if (ledger->ops->take_over(ledger, publisher, err) < 0 ||
-        recover(r, *publisher, taken, readable, err) < 0)
+    const struct claiming *c = of;
+    struct ledger *ledger = c->r->ends.r.ledger;
+    publisher_close(*c->publisher, 0);
+    *c->publisher = NULL;
+    if (ledger->ops->take_over(ledger, c->publisher, err) < 0 ||
+        recover(c->r, *c->publisher, c->taken, c->readable, err) < 0)
         return -1;
-    take_found(r, taken);
-    return taken->have_progress ? command_claim(&r->ends.r, *publisher, taken, err) : 0;
+    take_found(c->r, c->taken);
+    return c->taken->have_progress ? command_claim(&c->r->ends.r, *c->publisher, c->taken, err) : 0;
 }
 
 static int claim(struct rebase *r, struct publisher **publisher, struct found *taken,
                  bool *readable, struct error *err)
 {
-    int result, tries = 0;
-    do {
-        publisher_close(*publisher, 0);
-        *publisher = NULL;
-        result = claim_once(r, publisher, taken, readable, err);
-    } while (result < 0 && command_claims_again(&tries, err));
-    return result;
+    struct claiming claiming = {r, publisher, taken, readable};
+    return command_claim_until(claim_once, &claiming, err);
 }
 
 static int rebase(struct rebase *r, struct publisher **publisher, struct error *err)

@@ -87,19 +87,25 @@ static int check_record(const struct command_options *o, const struct found *fou
     return 0;
 }
 
-static int write_skip(const struct recovery *ends, const struct skip *skip, struct error *err)
+struct skipping {
+    const struct recovery *ends;
+    const struct skip *skip;
+};
+
+static int write_skip(void *of, struct error *err)
 {
+    const struct skipping *s = of;
     struct publisher *publisher = NULL;
     struct found found;
     struct progress *progress = &found.progress;
-    int result = relay_take_over(ends, &publisher, &found, err);
+    int result = relay_take_over(s->ends, &publisher, &found, err);
     if (result == 0 && (!found.have_progress || progress->skip_count == PROGRESS_SKIPS_MAX))
         result = error_retry(err, REASON_SKIP_RACED, "progress changed while it was looked at");
     if (result == 0) {
-        progress->skips[progress->skip_count++] = *skip;
+        progress->skips[progress->skip_count++] = *s->skip;
         progress->generation++;
         relay_instance(progress->instance);
-        result = relay_write_record(ends, publisher, progress, span_null(), err);
+        result = relay_write_record(s->ends, publisher, progress, span_null(), err);
     }
     publisher_close(publisher, 0);
     return result;
@@ -117,15 +123,13 @@ int relay_skip(const struct command_options *o, const char *id, const char *rout
         return -1;
     struct command_ends ends;
     struct found found;
-    int tries = 0;
     command_ends_open(o, &ends);
+    struct skipping skipping = {&ends.r, &skip};
     int result = relay_look(&ends.r, &found, err);
     if (result == 0)
         result = check_record(o, &found, system_identifier, &skip, err);
     if (result == 0)
-        do
-            result = write_skip(&ends.r, &skip, err);
-        while (result < 0 && command_claims_again(&tries, err));
+        result = command_claim_until(write_skip, &skipping, err);
     if (result == 0)
         say_done(o, &skip, id, event);
     command_ends_close(&ends);

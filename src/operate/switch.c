@@ -223,8 +223,9 @@ static int ensure_publication(const struct switch_over *s, const char *admin_con
     return result;
 }
 
-static int claim_once(struct switch_over *s, struct error *err)
+static int claim_once(void *of, struct error *err)
 {
+    struct switch_over *s = of;
     struct publisher *publisher = NULL;
     struct progress *p = &s->found.progress;
     int result = relay_take_over(&s->before.r, &publisher, &s->found, err);
@@ -243,14 +244,10 @@ static int claim_once(struct switch_over *s, struct error *err)
 /* What a relay that ran until now did since the look is in the record. */
 static int claim(struct switch_over *s, struct error *err)
 {
-    int result, tries = 0;
     log_event(s->o.log, LOG_WARN, "switch.taking_over", "relay", s->o.config->name.text, "detail",
               "an instance of this relay that still runs is fenced now: it ends with exit code 4",
               NULL);
-    do
-        result = claim_once(s, err);
-    while (result < 0 && command_claims_again(&tries, err));
-    return result;
+    return command_claim_until(claim_once, s, err);
 }
 
 static int drop(const struct switch_over *s, struct origin *origin, struct error *err)

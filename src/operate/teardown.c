@@ -94,18 +94,27 @@ static int drop_all(const struct command_options *o, struct doomed *doomed,
     return 0;
 }
 
+struct claiming {
+    const struct recovery *ends;
+    struct found *found;
+    struct publisher **publisher;
+};
+
+static int claim_once(void *of, struct error *err)
+{
+    const struct claiming *c = of;
+    publisher_close(*c->publisher, 0);
+    *c->publisher = NULL;
+    if (relay_take_over(c->ends, c->publisher, c->found, err) < 0)
+        return -1;
+    return found_begun(c->found) ? command_claim(c->ends, *c->publisher, c->found, err) : 0;
+}
+
 static int claim(const struct recovery *ends, struct found *found, struct publisher **publisher,
                  struct error *err)
 {
-    int result, tries = 0;
-    do {
-        publisher_close(*publisher, 0);
-        *publisher = NULL;
-        result = relay_take_over(ends, publisher, found, err);
-        if (result == 0 && found_begun(found))
-            result = command_claim(ends, *publisher, found, err);
-    } while (result < 0 && command_claims_again(&tries, err));
-    return result;
+    struct claiming claiming = {ends, found, publisher};
+    return command_claim_until(claim_once, &claiming, err);
 }
 
 static int fence(const struct command_options *o, const struct recovery *ends, struct found *found,

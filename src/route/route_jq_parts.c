@@ -20,14 +20,8 @@ static void read_column(struct walk *w, uint32_t member, struct span name)
             return;
         }
     }
-    if (reads->count == reads->size) {
-        uint32_t size = reads->size == 0 ? 16 : reads->size * 2;
-        struct jq_column *columns = arena_alloc(w->columns, size * sizeof *columns);
-        if (reads->count > 0)
-            memcpy(columns, reads->columns, reads->count * sizeof *columns);
-        reads->columns = columns;
-        reads->size = size;
-    }
+    reads->columns =
+        arena_grow(w->columns, reads->columns, reads->count, &reads->size, sizeof *reads->columns);
     reads->columns[reads->count++] = (struct jq_column){member, name};
 }
 

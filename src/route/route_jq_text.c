@@ -120,14 +120,7 @@ static void skip_blanks(struct reader *r)
 static void note_token(struct reader *r, size_t start)
 {
     struct jq_text *text = r->text;
-    if (text->count == r->size) {
-        uint32_t size = r->size == 0 ? 64 : r->size * 2;
-        struct jq_token *tokens = arena_alloc(r->arena, size * sizeof *tokens);
-        if (text->count > 0)
-            memcpy(tokens, text->tokens, text->count * sizeof *tokens);
-        text->tokens = tokens;
-        r->size = size;
-    }
+    text->tokens = arena_grow(r->arena, text->tokens, text->count, &r->size, sizeof *text->tokens);
     text->tokens[text->count++] =
         (struct jq_token){.start = start, .len = r->at - start, .line = r->line};
 }

@@ -27,6 +27,22 @@ static void test_alignment_and_distance(void **state)
     arena_fini(&arena);
 }
 
+static void test_an_array_grows(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 64, 64);
+    uint32_t *items = NULL, size = 0;
+    for (uint32_t i = 0; i < 100; i++) {
+        items = arena_grow(&arena, items, i, &size, sizeof *items);
+        items[i] = i;
+    }
+    assert_int_equal(size, 128);
+    for (uint32_t i = 0; i < 100; i++)
+        assert_int_equal(items[i], i);
+    arena_fini(&arena);
+}
+
 static void test_zeroed(void **state)
 {
     (void)state;
@@ -97,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_distance),
+        cmocka_unit_test(test_an_array_grows),
         cmocka_unit_test(test_zeroed),
         cmocka_unit_test(test_reset_keeps_and_reuses),
         cmocka_unit_test(test_larger_than_a_chunk),
