@@ -86,10 +86,10 @@ MUTANTS = [
     Mutant("cut-before-it-is-seen", "a switch repeats nothing and loses nothing", OPEN,
            [("return result < 0 ? -1 : await_sight(o, sql, buf_text(snapshot), err);",
              "(void)await_sight; return result < 0 ? -1 : 0;")],
-           "e2e 266", r"failed: 266_"),
+           "e2e 268", r"failed: 268_"),
     Mutant("a-slot-left-and-forgotten", "no slot keeps WAL that nobody knows of", OPEN,
            [("relay_sign_left(record, before->slot, 1);", "(void)0;")],
-           "e2e 266", r"failed: 266_"),
+           "e2e 268", r"failed: 268_"),
 
     # ---- Claiming ----
     Mutant("a-committed-id-is-trusted", "what a crash forgets was not finished", STREAM,
