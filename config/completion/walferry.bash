@@ -20,7 +20,7 @@ _walferry() {
         -c | --config) kind=files ;;
         --publisher) kind=words words='kafka stdout' ;;
         --sample) kind=files ;;
-        -o | --output) return ;;
+        -o | --output) kind=words words='short json' ;;
         --admin-connection) return ;;
         --progress-version) kind=words words='1' ;;
         --switch-to) kind=words words='poll wal' ;;
@@ -68,7 +68,7 @@ _walferry() {
             ;;
         config)
             options='--config --json --help'
-            operands=''
+            operands='show'
             ;;
         version)
             options='--json --help'

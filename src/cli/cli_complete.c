@@ -12,15 +12,17 @@
 
 /* The values of options whose help names them in words only. */
 static const char *const option_words[OPTION_COUNT] = {
+    [OPTION_OUTPUT] = "short json",
     [OPTION_PUBLISHER] = "kafka stdout",
     [OPTION_TO] = "slot new-slot lsn: guard beginning now",
     [OPTION_PROGRESS_VERSION] = "1",
 };
 
-/* Words separated by | become words separated by blanks; other texts name no word. */
+/* What begins with a small letter is words as they are said, separated by |; they become words
+ * separated by blanks. Other texts (FILE, [COMMAND]) stand for something else. */
 static bool add_choices(struct buf *out, const char *text)
 {
-    if (text == NULL || strchr(text, '|') == NULL)
+    if (text == NULL || text[0] < 'a' || text[0] > 'z')
         return false;
     for (const char *c = text; *c != '\0'; c++)
         buf_add_char(out, *c == '|' ? ' ' : *c);
