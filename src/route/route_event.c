@@ -60,7 +60,8 @@ static int compile_program(struct compilation *c, const struct config_text *sour
         *c->err = why;
         return error_wrap(c->err, "%s.%s", c->path, what);
     }
-    return config_error(c->err, source, why.reason, "%s.%s: %s", c->path, what, why.text);
+    config_error(c->err, source, why.reason, "%s.%s: %s", c->path, what, why.text);
+    return why.hint[0] != '\0' ? error_hint(c->err, "%s", why.hint) : -1;
 }
 
 static int compile_changed(struct compilation *c)

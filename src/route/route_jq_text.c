@@ -379,5 +379,10 @@ int jq_text_error(const struct jq_text *text, struct span said, struct error *er
     bool at_end = find(what, "$end") < what.len || find(what, "end of file") < what.len;
     put_place(text->source, at_end ? end_of_tokens(text) : source_of_line(text, line), place,
               sizeof place);
-    return error_stop(err, REASON_BAD_JQ, "%s: %.*s", place, SPAN_ARG(what));
+    error_stop(err, REASON_BAD_JQ, "%s: %.*s", place, SPAN_ARG(what));
+    if (find(what, "syntax error") < what.len)
+        /* jq calls a bracket that closes another one an invalid character. */
+        error_hint(err, "look there and before it for a bracket, a quote or an end that is missing "
+                        "or one too many");
+    return -1;
 }

@@ -149,6 +149,7 @@ static void expect_error(struct fixture *f, const char *program, const char *pla
     uint32_t number;
     assert_int_equal(jq_cage_add(f->cage, span_of(program), &number, &f->err), -1);
     assert_int_equal(f->err.kind, ERROR_STOP);
+    assert_int_equal(strstr(f->err.hint, "bracket") != NULL, strstr(place, "syntax") != NULL);
     if (strncmp(f->err.text, place, strlen(place)) != 0 || strchr(f->err.text, '\n') != NULL)
         fail_msg("%s: \"%s\" does not begin with \"%s\"", program, f->err.text, place);
 }
@@ -161,6 +162,7 @@ static void test_errors_have_a_place(void **state)
     expect_error(&f, ".a | )", "line 1, column 6: syntax error");
     expect_error(&f, "{a: .a,\n b: .b c: .c}", "line 2, column 8: syntax error");
     expect_error(&f, ".a == \"ä\" | nope(.x)", "line 1, column 13: nope/1 is not defined");
+    expect_error(&f, "{a: (.a | .b}", "line 1, column 13: syntax error");
     expect_error(&f, ".a | # x\n  .b | $who", "line 2, column 8: ");
     expect_error(&f, "if .a then 1 else", "line 1, column 18: syntax error");
     expect_error(&f, "\"x\ny\" | nope", "line 2, column 6: nope/0 is not defined");
