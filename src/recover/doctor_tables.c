@@ -124,7 +124,7 @@ static int refuse_identity(const struct lack *lack, struct error *err)
     if (lack->first.ptr != NULL)
         return error_mend_sql(err, "ALTER TABLE %s REPLICA IDENTITY USING INDEX %.*s;", lack->table,
                               SPAN_ARG(lack->first));
-    error_hint(err, "a primary key is better");
+    error_hint(err, "a primary key under REPLICA IDENTITY DEFAULT is better");
     return error_mend_sql(err, "ALTER TABLE %s REPLICA IDENTITY FULL;", lack->table);
 }
 

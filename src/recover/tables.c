@@ -375,6 +375,8 @@ static int check_columns(struct pg_connection *sql, const struct config_relay *c
         return error_hint(err, "map another column, or change its type");
     }
     refuse(config, &at, REASON_COLUMN_MISSING, err, "has no column %.*s", SPAN_ARG(lack.column));
+    if (config->routes.items[lack.route].as != ROUTE_OUTBOX)
+        return error_hint(err, "mend the name in the file, or add the column to the table");
     return error_hint(err,
                       "map the column that it has under routes[].columns, or mend the template");
 }
@@ -391,7 +393,7 @@ static int check_identity(const struct config_relay *config, const struct tables
     at.name = t->unidentified_name;
     refuse(config, &at, REASON_REPLICA_IDENTITY, err,
            "has no replica identity: published, its UPDATE and DELETE would fail");
-    error_hint(err, "give it a primary key, or");
+    error_hint(err, "give it a primary key and REPLICA IDENTITY DEFAULT, or");
     return error_mend_sql(err, "ALTER TABLE %s REPLICA IDENTITY FULL", quoted(arena, &at));
 }
 
