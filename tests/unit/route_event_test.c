@@ -510,6 +510,11 @@ static void test_what_cannot_be_compiled(void **state)
                  "refused");
     tear_down(&t);
     set_up(&t);
+    config(&t)->filter = route_fixture_text("(.after.id");
+    assert_int_equal(route_fixture_open(&t.f), -1);
+    assert_non_null(strstr(t.f.err.hint, "bracket"));
+    tear_down(&t);
+    set_up(&t);
     t.pairs[0] = pair("a", "{id|title}");
     config(&t)->value = (struct config_pairs){1, t.pairs};
     assert_int_equal(route_fixture_open(&t.f), -1);
