@@ -213,6 +213,42 @@ static void test_filters_and_values(void **state)
     tear_down(&f);
 }
 
+/* To who uses libjq 1.6 an error that is null looks like the end of the values: no event, and no
+ * word. */
+static void test_the_error_null(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *program, *why;
+    } CASES[] = {
+        {"error(null)", "error(null): an error without a message"},
+        {".missing | error", "error(null): an error without a message"},
+        {"{a}, error(.why) # the reason", "error(null): an error without a message"},
+        {"error(\"no\")", "no"},
+        {"try error(null) catch error(null)", "error(null): an error without a message"},
+        {"error({a: 1})", "{\"a\":1}"},
+    };
+    struct fixture f;
+    set_up(&f, SANITIZED, 1000);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        uint32_t program = add(&f, CASES[i].program);
+        char why[80];
+        snprintf(why, sizeof why, "value.jq: %s", CASES[i].why);
+        assert_int_equal(ask(&f, JQ_NONE, program, "{\"a\":1}"), -1);
+        assert_error(f.err, ERROR_DATA, "jq_failed", why);
+    }
+    uint32_t caught = add(&f, "try (.a | error) catch \"caught\"");
+    assert_int_equal(ask(&f, JQ_NONE, caught, "{}"), 0);
+    assert_span(f.answer.values[0], "\"caught\"");
+    uint32_t broken = add(&f, "label $out | 1, break $out, 2");
+    assert_int_equal(ask(&f, JQ_NONE, broken, "{}"), 0);
+    assert_int_equal(f.answer.count, 1);
+    uint32_t nothing = add(&f, "empty");
+    assert_int_equal(ask(&f, JQ_NONE, nothing, "{}"), 0);
+    assert_int_equal(f.answer.count, 0);
+    tear_down(&f);
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -875,6 +911,7 @@ int main(void)
         cmocka_unit_test(test_names_that_only_look_so),
         cmocka_unit_test(test_errors_have_a_place),
         cmocka_unit_test(test_filters_and_values),
+        cmocka_unit_test(test_the_error_null),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_the_same_bytes_of_every_version),
         cmocka_unit_test(test_strings),
