@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define HIDDEN "(hidden)"
 
@@ -84,6 +85,61 @@ static bool has_value(const struct shown *s, const struct config_key *key)
     }
 }
 
+/* ---- Secrets ---- */
+
+/* Behind "${…}"; NULL: that does not stand there. */
+static const char *behind_reference(const char *at)
+{
+    const char *end = strncmp(at, "${", 2) == 0 ? strchr(at, '}') : NULL;
+    return end != NULL ? end + 1 : NULL;
+}
+
+static bool is_reference(const char *text)
+{
+    const char *end = behind_reference(text);
+    return end != NULL && *end == '\0';
+}
+
+/* Each password of a connection string, or of a URI's parameters, is a reference and nothing else.
+ */
+static bool passwords_are_references(const char *text)
+{
+    for (const char *at = text; (at = strcasestr(at, "password")) != NULL;) {
+        at += strlen("password");
+        at += strspn(at, " ");
+        at += *at == '=';
+        at += strspn(at, " '");
+        const char *end = behind_reference(at);
+        if (end == NULL || strchr(" '&", *end) == NULL) /* the end of the text, too */
+            return false;
+        at = end;
+    }
+    return true;
+}
+
+/* The one before the host of a URI, too. */
+static bool user_has_no_password(const char *text)
+{
+    const char *user = strstr(text, "://"), *at = strrchr(text, '@');
+    if (user == NULL || at == NULL || at < user)
+        return true;
+    const char *colon = memchr(user + 3, ':', (size_t)(at - user - 3));
+    return colon == NULL || behind_reference(colon + 1) == at;
+}
+
+/* What may be shown of a secret: how it stands in the file, where that gives nothing away. */
+static const char *secret_text(const struct config_key *key, const struct config_text *value)
+{
+    const char *written = value->written != NULL ? value->written : value->text;
+    if ((key->flags & RESTART_DATABASE) != 0 && passwords_are_references(written) &&
+        user_has_no_password(written))
+        return written;
+    if (value->written == NULL)
+        return HIDDEN;
+    bool named = (key->flags & SECRET) != 0 || key->kind == KEY_KIND_PAIRS;
+    return !named || is_reference(written) ? written : HIDDEN;
+}
+
 /* ---- How ---- */
 
 static struct buf *out(struct shown *s)
@@ -128,12 +184,14 @@ static void name(struct shown *s, size_t indent, struct span of, bool quoted)
     buf_add_char(out(s), ':');
 }
 
-static void show_text(struct shown *s, const struct config_text *value)
+static void show_text(struct shown *s, const struct config_key *key,
+                      const struct config_text *value)
 {
-    text(s, span_of(value->secret && value->text[0] != '\0' ? HIDDEN : value->text));
+    text(s, span_of(value->secret ? secret_text(key, value) : value->text));
 }
 
-static void show_texts(struct shown *s, const struct config_texts *texts)
+static void show_texts(struct shown *s, const struct config_key *key,
+                       const struct config_texts *texts)
 {
     if (!s->yaml)
         json_write_begin_array(&s->json);
@@ -142,7 +200,7 @@ static void show_texts(struct shown *s, const struct config_texts *texts)
     for (uint32_t i = 0; i < texts->count; i++) {
         if (s->yaml && i > 0)
             buf_add_text(out(s), ", ");
-        show_text(s, &texts->items[i]);
+        show_text(s, key, &texts->items[i]);
     }
     if (!s->yaml)
         json_write_end_array(&s->json);
@@ -180,11 +238,11 @@ static void show_value(struct shown *s, const struct config_key *key)
         snprintf(number, sizeof number, "%" PRIu64, *(const uint64_t *)value);
         break;
     case KEY_KIND_TEXTS:
-        show_texts(s, value);
+        show_texts(s, key, value);
         return;
     default:
         assert(key->kind == KEY_KIND_TEXT);
-        show_text(s, value);
+        show_text(s, key, value);
         return;
     }
     raw(s, number);
@@ -202,8 +260,9 @@ static void begin(struct shown *s, bool list)
         json_write_begin_object(&s->json);
 }
 
-static void show_pairs(struct shown *s, const struct config_pairs *pairs, size_t indent)
+static void show_pairs(struct shown *s, const struct config_key *key, size_t indent)
 {
+    const struct config_pairs *pairs = member(s, key);
     if (s->yaml && pairs->count == 0) {
         buf_add_text(out(s), " {}\n");
         return;
@@ -214,7 +273,7 @@ static void show_pairs(struct shown *s, const struct config_pairs *pairs, size_t
         name(s, indent + 2, span_of(pair->name.secret ? HIDDEN : pair->name.text), true);
         if (s->yaml)
             buf_add_char(out(s), ' ');
-        show_text(s, &pair->value);
+        show_text(s, key, &pair->value);
         if (s->yaml)
             buf_add_char(out(s), '\n');
     }
@@ -272,7 +331,7 @@ static bool show_key(struct shown *s, const struct config_key *key, size_t inden
         return false;
     name(s, indent, span_of(config_key_name(key)), false);
     if (key->kind == KEY_KIND_PAIRS) {
-        show_pairs(s, member(s, key), indent);
+        show_pairs(s, key, indent);
         return true;
     }
     if (s->yaml)

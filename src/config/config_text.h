@@ -12,6 +12,7 @@ struct config_text {
     const char *text;
     const char *file;
     uint32_t line;
+    const char *written; /* before expansion; NULL: a default, or nothing was expanded */
     bool secret; /* part of it came from ${env:} or ${file:}, or the key is a secret: never print */
 };
 

@@ -180,6 +180,7 @@ static int set_text(const struct value *v, struct error *err)
         .text = v->text.ptr,
         .file = v->reader->file,
         .line = v->node->line,
+        .written = v->expanded ? v->node->text.ptr : NULL,
         .secret = v->expanded || (v->key->flags & SECRET) != 0,
     };
     return 0;
@@ -263,6 +264,7 @@ int config_value_pair(const struct config_reader *reader, const char *path, cons
     if (config_expand(reader, node->line, path, node->text, false, &text, &out->secret, err) < 0)
         return -1;
     out->text = text.ptr;
+    out->written = out->secret ? node->text.ptr : NULL;
     out->file = reader->file;
     out->line = node->line;
     return 0;

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,30 +105,76 @@ static void defaults_are_shown(void **state)
     buf_fini(&out);
 }
 
+/* How often the text stands in what is shown of the file, in YAML and in JSON alike. */
+static int shown(const char *file, const char *what)
+{
+    writer *const WRITERS[] = {config_write_effective, config_write_effective_json};
+    int counts[2] = {0, 0};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf out = BUF_EMPTY;
+        struct config *config = parse(span_of(file));
+        WRITERS[i](config, &out);
+        for (const char *at = buf_text(&out); (at = strstr(at, what)) != NULL; at++)
+            counts[i]++;
+        config_close(config);
+        buf_fini(&out);
+    }
+    assert_int_equal(counts[0], counts[1]);
+    return counts[0];
+}
+
 static void secrets_are_not(void **state)
 {
     (void)state;
     static const char file[] =
         "relay: shop\nsource: {connection: \"host=h password=hunter2\", slot: "
         "\"${env:SHOW_TEST}\"}\n"
-        "kafka: {bootstrap.servers: b, sasl.password: hunter2, client.id: \"${env:SHOW_TEST}\"}\n"
+        "kafka: {bootstrap.servers: b, sasl.password: hunter2, client.id: \"${env:SHOW_TEST}\", "
+        "ssl.key.password: \"${env:SHOW_TEST}\", sasl.oauthbearer.config: "
+        "\"hunter2${env:SHOW_TEST}\"}\n"
         "routes:\n"
         "  - {name: c, from: public.c, as: change, debezium: {column_mask_hash: "
         "{SHA-256.with.salt.hunter2: 'a\\.b\\.c'}}}\n"
-        "  - {name: o, from: public.o, headers: {x: \"${env:SHOW_TEST}\"}}\n";
-    writer *const WRITERS[] = {config_write_effective, config_write_effective_json};
+        "  - {name: o, from: public.o, headers: {x: \"y ${env:SHOW_TEST}\"}}\n";
     assert_int_equal(setenv("SHOW_TEST", "hunter2", 1), 0);
-    for (size_t i = 0; i < 2; i++) {
-        struct buf out = BUF_EMPTY;
-        struct config *config = parse(span_of(file));
-        WRITERS[i](config, &out);
-        assert_null(strstr(buf_text(&out), "hunter2"));
-        int hidden = 0;
-        for (const char *at = buf_text(&out); (at = strstr(at, "(hidden)")) != NULL; at++)
-            hidden++;
-        assert_int_equal(hidden, 6);
-        config_close(config);
-        buf_fini(&out);
+    assert_int_equal(shown(file, "hunter2"), 0);
+    assert_int_equal(shown(file, "(hidden)"), 4 + 1);
+    assert_int_equal(shown(file, "${env:SHOW_TEST}"), 3);
+}
+
+/* A connection is what one looks for first; its passwords are references, or it is not shown. */
+static void connections_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *connection;
+        bool shown;
+    } CASES[] = {
+        {"host=h dbname=d", true},
+        {"host=h password=${env:SHOW_TEST} dbname=d", true},
+        {"host=h password = '${env:SHOW_TEST}'", true},
+        {"postgresql://u@h/d", true},
+        {"postgresql://u:${env:SHOW_TEST}@h:5432/d?sslmode=require", true},
+        {"postgresql://h:5432/d?password=${env:SHOW_TEST}&user=u", true},
+        {"host=h password=hunter2", false},
+        {"host=h password=$hunter2", false},
+        {"host=h PASSWORD=hunter2", false},
+        {"host=h password=${env:SHOW_TEST}hunter2", false},
+        {"host=h password=${env:SHOW_TEST} sslpassword=hunter2", false},
+        {"password=", false},
+        {"postgresql://u:hunter2@h/d", false},
+        {"postgresql://u:hunter2@h/d?application_name=a@b", false},
+        {"postgresql://u:${env:SHOW_TEST}hunter2@h/d", false},
+        {"postgresql://h/d?sslpassword=hunter2", false},
+    };
+    assert_int_equal(setenv("SHOW_TEST", "hunter2", 1), 0);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char file[400];
+        snprintf(file, sizeof file, "source: {connection: \"%s\"}\n%s", CASES[i].connection,
+                 FILES[0]);
+        if (shown(file, CASES[i].connection) != CASES[i].shown ||
+            shown(file, "(hidden)") == CASES[i].shown || shown(file, "hunter2") > 0)
+            fail_msg("%s", CASES[i].connection);
     }
 }
 
@@ -137,6 +184,7 @@ int main(void)
         cmocka_unit_test(what_is_shown_means_the_same),
         cmocka_unit_test(defaults_are_shown),
         cmocka_unit_test(secrets_are_not),
+        cmocka_unit_test(connections_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
