@@ -123,8 +123,7 @@ int route_headers(const struct route *route, const struct route_row *row, uint32
 {
     assert(event != NULL && err != NULL);
     struct header_list list = {.size = route->header_count};
-    event->header_count = 0;
-    event->named_headers = route->header_count;
+    event->header_count = event->named_headers = 0;
     event->headers = NULL;
     if (route->header_count > 0)
         list.items = arena_alloc(scratch, route->header_count * sizeof *list.items);
@@ -136,6 +135,7 @@ int route_headers(const struct route *route, const struct route_row *row, uint32
         if (value.ptr != NULL)
             *add(&list, scratch) = (struct header){.name = template->name, .value = value};
     }
+    event->named_headers = list.count;
     if (column != FIELD_NONE && add_column(route, row, column, &list, scratch, err) < 0)
         return -1;
     event->header_count = list.count;

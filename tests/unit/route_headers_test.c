@@ -47,6 +47,17 @@ static void test_members(void **state)
     route_fixture_fini(&f);
 }
 
+/* Beside a member of the column headers; not opened yet. */
+static void open_with_pairs(struct route_fixture *f, struct config_pairs pairs)
+{
+    route_fixture_init(f);
+    f->configs[0].has_headers = true;
+    f->configs[0].headers = pairs;
+    f->configs[0].columns.headers = route_fixture_text("headers");
+    route_fixture_set(f, "headers", "{\"member\": 1}");
+    route_fixture_column(f, "headers")->type_oid = TYPE_JSONB;
+}
+
 static void expect_optional(const char *value, bool there, const char *wanted)
 {
     struct route_fixture f;
@@ -54,16 +65,17 @@ static void expect_optional(const char *value, bool there, const char *wanted)
         {route_fixture_text("first"), route_fixture_text("1")},
         {route_fixture_text("cause"), route_fixture_text("{\"causation id\"|optional}")},
         {route_fixture_text("last"), route_fixture_text("{type}")}};
-    route_fixture_init(&f);
-    f.configs[0].has_headers = true;
-    f.configs[0].headers = (struct config_pairs){3, pairs};
+    uint32_t named = wanted != NULL ? 3 : 2;
+    open_with_pairs(&f, (struct config_pairs){3, pairs});
     if (there)
         route_fixture_set(&f, "causation id", value);
     assert_int_equal(route_fixture_open(&f), 0);
     assert_int_equal(route_fixture_route(&f), 1);
-    assert_int_equal(f.event.header_count, wanted != NULL ? 3 : 2);
+    assert_int_equal(f.event.header_count, named + 1);
+    assert_int_equal(f.event.named_headers, named); /* the name behind them goes with the row */
     assert_span(f.event.headers[0].name, "first");
-    assert_span(f.event.headers[f.event.header_count - 1].name, "last");
+    assert_span(f.event.headers[named - 1].name, "last");
+    assert_span(f.event.headers[named].name, "member");
     if (wanted != NULL) {
         assert_span(f.event.headers[1].name, "cause");
         assert_span(f.event.headers[1].value, wanted);
