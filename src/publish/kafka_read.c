@@ -176,8 +176,7 @@ static int stays_hidden(const struct kafka_reading *r, struct error *err)
 static int topic_exists(struct kafka_reading *r, bool *exists, struct error *err)
 {
     struct kafka_topic_facts facts;
-    bool believed = r->options->creates_progress || r->options->absence_settled;
-    enum kafka_doubt doubt = believed ? KAFKA_DOUBT_NONE : KAFKA_DOUBT_LAG;
+    enum kafka_doubt doubt = r->options->creates_progress ? KAFKA_DOUBT_NONE : KAFKA_DOUBT_LAG;
     if (kafka_topic_facts(&r->client, r->rkt, r->deadline_us, "Read,Describe", doubt, &facts, err) <
         0)
         return -1;

@@ -42,7 +42,6 @@ struct kafka_options {
     /* A progress topic that is missing is created next, so that the first answer is taken for true:
      * the controller will say better. Else it is looked for again before it is called missing. */
     bool creates_progress;
-    bool absence_settled; /* it was called missing a moment ago, and waited for enough by that */
     /* A refused message under suspicion: those of change `from` to those of `to` are produced one
      * record at a time, each report waited for, so that one refused alone is known. NONE: none. */
     struct publish_suspect {

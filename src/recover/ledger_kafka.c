@@ -18,10 +18,7 @@ static int look(struct ledger *l, bool through, int64_t timeout_ms, struct buf *
     struct kafka_options options = *options_of(l);
     if (timeout_ms != 0)
         options.timeout_ms = timeout_ms;
-    int result = kafka_look_closely(&options, through, newest, before, exists, err);
-    /* Whoever looks again, to be sure, does not wait for a cluster that comes up again. */
-    options_of(l)->absence_settled = result == 0 && !*exists;
-    return result;
+    return kafka_look_closely(&options, through, newest, before, exists, err);
 }
 
 static int take_over(struct ledger *l, struct publisher **publisher, struct error *err)
