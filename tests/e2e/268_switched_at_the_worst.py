@@ -114,6 +114,10 @@ def out_of_sight(pg):
             relay[mode].start("--switch-to", mode, "--yes", command="setup")
             said = relay[mode].wait_log("slot.waiting")
             assert "pid %d" % pid in said and "waits for a synchronous standby" in said, said
+            # What began before the slot's first look would be waited for in one go with the first.
+            e2e.wait("the slot that waits for the first", lambda: case.one(
+                "SELECT count(*) FROM pg_locks w JOIN pg_locks h USING (transactionid) WHERE NOT w.granted AND"
+                " h.granted AND h.pid = %s", (pid,)) == 1, 20)
             second = local(case)
             with second.cursor() as cursor:
                 cursor.execute("SELECT e2e.put('order', %s, 2, 1, 2, 20)", ("second " + mode,))
