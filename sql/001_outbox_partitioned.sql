@@ -122,6 +122,7 @@ CREATE OR REPLACE FUNCTION walferry.outbox_drop_partitions(before timestamptz)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET row_security = off
 AS $$
 DECLARE
     published pg_snapshot := nullif(current_setting('walferry.published', true), '')::pg_snapshot;
@@ -129,6 +130,11 @@ DECLARE
     unseen    boolean;
     name      text;
 BEGIN
+    IF published IS NOT NULL AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'partitions are dropped under READ COMMITTED alone'
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'A snapshot of before does not see what was written into a partition since.';
+    END IF;
     IF published IS NULL AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'public.outbox'::regclass
                                      AND starts_with(tgname::text, 'walferry_poll_')) THEN
         RAISE EXCEPTION 'partitions of table public.outbox, which walferry polls, are not dropped unasked'
@@ -143,7 +149,7 @@ BEGIN
     LOOP
         IF published IS NOT NULL THEN
             EXECUTE format('LOCK TABLE public.%I IN SHARE MODE', name); -- whoever writes into it has ended
-            EXECUTE format('SELECT EXISTS (SELECT FROM public.%I WHERE NOT pg_visible_in_snapshot(xid, $1))',
+            EXECUTE format('SELECT EXISTS (SELECT FROM public.%I WHERE pg_visible_in_snapshot(xid, $1) IS NOT TRUE)',
                            name) INTO unseen USING published;
             IF unseen THEN
                 RAISE WARNING 'public.% has rows that are not published, and stays', name;

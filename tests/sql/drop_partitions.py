@@ -1,11 +1,12 @@
 """sql/013_retention.sql and outbox_drop_partitions: a partition goes only when a snapshot sees all of its rows, with
 nobody writing into it, and by who may delete them."""
 
-from sessions import refused, with_files
+import psycopg2
+from sessions import REPEATABLE_READ, Session, refused, with_files
 
 DROP = "SELECT walferry.drop_published_partition('public.outbox', '%s', '%s')"
 WRITE = "INSERT INTO public.outbox (aggregatetype, aggregateid, type, created_at) VALUES ('a', 'b', 'c', '%s')"
-POLLED, LOCKED, FORBIDDEN = "55000", "55P03", "42501"
+POLLED, LOCKED, FORBIDDEN, LEVEL = "55000", "55P03", "42501", "0A000"
 
 
 def day(server, name, first, last):
@@ -88,6 +89,83 @@ def by_who_may_delete(server):
     server.sql("DROP TABLE public.other")
 
 
+@with_files("001_outbox_partitioned", "002_role", "013_retention")
+def what_is_not_known_to_be_published_stays(server):
+    """A row without an xid; rows that a policy hides from the owner."""
+    days(server)
+    server.sql("DELETE FROM public.outbox; ALTER TABLE public.outbox ALTER xid DROP NOT NULL; " + WRITE % "2020-01-01 12:00+00")
+    server.sql("UPDATE public.outbox SET xid = NULL")
+    call = DROP % ("2020-01-02 00:00+00", seen(server))
+    assert server.sql(call, user="walferry") == [(False,)]
+    published = seen(server)
+    server.sql("UPDATE public.outbox SET xid = DEFAULT; CREATE ROLE keeper; GRANT USAGE, CREATE ON SCHEMA public, walferry TO keeper;"
+               " ALTER TABLE public.outbox_p20200101 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY, OWNER TO keeper;"
+               " ALTER FUNCTION walferry.drop_published_partition OWNER TO keeper")
+    try:
+        refused(server, DROP % ("2020-01-02 00:00+00", published), FORBIDDEN, "row-level security", user="walferry")
+    finally:
+        server.sql("REASSIGN OWNED BY keeper TO postgres; DROP OWNED BY keeper; DROP ROLE keeper")
+
+
+@with_files("001_outbox_partitioned", "002_role", "013_retention")
+def what_is_detached_is_left(server):
+    """By who has meant to keep it, while the lock is waited for."""
+    days(server)
+    owner, relay = Session(server), Session(server, user="walferry")
+    for _ in range(50):
+        owner.sql("BEGIN; ALTER TABLE public.outbox DETACH PARTITION public.outbox_p20200101")
+        call = relay.start(DROP % ("2020-01-02 00:00+00", seen(server)))
+        try:
+            call.waits()
+        except AssertionError:  # for too short a time to be seen
+            pass
+        owner.sql("COMMIT")
+        try:
+            rows = call.ends()
+            break
+        except psycopg2.errors.LockNotAvailable:
+            server.sql("ALTER TABLE public.outbox ATTACH PARTITION public.outbox_p20200101"
+                       " FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00')")
+    assert rows == [(False,)], rows
+    server.sql("DROP TABLE public.outbox_p20200101")
+    for session in (owner, relay):
+        session.close()
+        session.connection.close()
+
+
+MINE = """
+    CREATE TEMP TABLE mine (xid xid8, created_at timestamptz) PARTITION BY RANGE (created_at);
+    CREATE FUNCTION pg_temp.who(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+        PERFORM set_config('mine.who', current_user, false); RETURN n; END $$;
+    CREATE TEMP TABLE mine_1 PARTITION OF mine FOR VALUES FROM ('2020-01-01') TO ('2020-01-02');
+    CREATE INDEX ON mine_1 (pg_temp.who(1))"""
+
+
+@with_files("001_outbox_partitioned", "002_role", "013_retention")
+def nothing_of_the_caller_runs_with_more_rights(server):
+    relay = Session(server, user="walferry")
+    relay.sql(MINE)
+    relay.fails((DROP % ("2030-01-01", seen(server))).replace("public.outbox", "mine"), FORBIDDEN)
+    assert relay.sql("SELECT current_setting('mine.who'), count(*) FROM mine") == [("walferry", 0)]
+    relay.close()
+    relay.connection.close()
+
+
+@with_files("001_outbox_partitioned", "002_role", "007_poll", "013_retention")
+def no_snapshot_of_before_decides(server):
+    """It would not see what was written into a partition since."""
+    days(server)
+    owner, relay = Session(server), Session(server, user="walferry")
+    for session, call in ((relay, DROP % ("2020-01-02 00:00+00", seen(server))),
+                          (owner, "SET walferry.published = '%s'; SELECT walferry.outbox_drop_partitions('2020-01-04 00:00+00')"
+                           % seen(server))):
+        session.begin(REPEATABLE_READ)
+        server.sql(WRITE % "2020-01-01 12:00+00")
+        session.fails(call, LEVEL)
+        session.close()
+        session.connection.close()
+
+
 @with_files("001_outbox_partitioned", "007_poll")
 def not_unasked_where_it_is_polled(server):
     days(server)
@@ -102,4 +180,6 @@ def not_unasked_where_it_is_polled(server):
     assert server.sql("SET walferry.published = '%s'; %s" % (seen(server), call)) == [(1,)]
 
 
-TESTS = (only_what_is_seen, who_writes_is_not_overtaken, by_who_may_delete, not_unasked_where_it_is_polled)
+TESTS = (only_what_is_seen, who_writes_is_not_overtaken, by_who_may_delete, what_is_not_known_to_be_published_stays,
+         what_is_detached_is_left, nothing_of_the_caller_runs_with_more_rights, no_snapshot_of_before_decides,
+         not_unasked_where_it_is_polled)
