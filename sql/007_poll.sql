@@ -27,9 +27,12 @@
 --                                AND created_at < now() - interval '7 days';
 --                          COMMIT;
 --   walferry_poll_wake_<relay>  NOTIFY walferry_<relay>, told once a transaction. Transactions that
---                        notify commit one after the other; where that is too slow, drop this one
+--                        notify commit one after the other; where that is too slow, disable this one
 --                        trigger, and the interval is what there is. So, too, where transactions
---                        are prepared: PREPARE TRANSACTION refuses one that has notified.
+--                        are prepared: PREPARE TRANSACTION refuses one that has notified. Do not drop
+--                        it while the relay polls: by its name the retention of another relay knows
+--                        that the rows are needed.
+--                          ALTER TABLE public.outbox DISABLE TRIGGER walferry_poll_wake_orders;
 --
 -- Rows that are inserted and deleted in one transaction never become events here, so that is refused,
 -- too. A partition that is dropped or detached takes its rows along, asked by nobody but by

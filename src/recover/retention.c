@@ -10,12 +10,16 @@
 
 /* Of the catalogue, so that what is missing or not allowed is an answer and no error. Locking a row
  * takes a right to UPDATE some column. $3: the trigger of sql/007_poll.sql that wakes this relay;
- * one of another name wakes another relay, which polls the table. */
+ * one of another name wakes another relay, which polls the table. So does whoever a table is kept
+ * for that this relay streams ($4) and is not woken by. */
 #define DROPPER                                                                                    \
     "f.oid IS NOT NULL, pg_catalog.has_schema_privilege(f.pronamespace, 'USAGE') AND "             \
     "pg_catalog.has_function_privilege(f.oid, 'EXECUTE'), "                                        \
-    "pg_catalog.pg_has_role(f.proowner, c.relowner, 'USAGE'), "                                    \
-    "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(f.proowner)) "
+    "pg_catalog.pg_has_role(f.proowner, c.relowner, 'USAGE') AND "                                 \
+    "(NOT pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER') OR "                          \
+    "pg_catalog.pg_has_role(session_user, f.proowner, 'MEMBER')), "                                \
+    "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(f.proowner)), "                             \
+    "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)) "
 
 static const char facts_sql[] =
     "SELECT pg_catalog.quote_ident(n.nspname::text) || '.' || "
@@ -34,6 +38,9 @@ static const char facts_sql[] =
     "(SELECT pg_catalog.substr(t.tgname::text, 20) FROM pg_catalog.pg_trigger t "
     "WHERE t.tgrelid = c.oid AND pg_catalog.starts_with(t.tgname::text, 'walferry_poll_wake_') "
     "AND t.tgname <> $3 ORDER BY 1 LIMIT 1), "
+    "$4 = 'wal' AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid "
+    "AND t.tgname = 'walferry_poll_keep') AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t "
+    "WHERE t.tgrelid = c.oid AND t.tgname = $3), "
     "EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_attribute a "
     "ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] WHERE p.partrelid = c.oid "
     "AND p.partstrat = 'r' AND p.partnatts = 1 AND a.attname = 'created_at'), " DROPPER
@@ -52,11 +59,13 @@ enum {
     MAY_DELETE,
     IS_HIDDEN,
     OTHER_RELAY,
+    IS_KEPT,
     HAS_DAYS,
     HAS_DROPPER,
     MAY_CALL,
     DROPPER_OWNS,
-    DROPPER_OWNER
+    DROPPER_OWNER,
+    OWNER
 };
 
 static int refuse_column(struct span table, bool xid, struct error *err)
@@ -132,7 +141,35 @@ static int judge_dropper(const struct pg_result *r, struct error *err)
     error_stop(err, REASON_RETENTION_REFUSED,
                "walferry.drop_published_partition belongs to %.*s, who does not own table %.*s",
                SPAN_ARG(owner), SPAN_ARG(table));
-    return error_hint(err, "apply sql/013_retention.sql as the owner of that table");
+    error_hint(err, "the function has the rights of its owner");
+    return error_mend_sql(err, "ALTER FUNCTION walferry.drop_published_partition OWNER TO %.*s",
+                          SPAN_ARG(pg_result_cell(r, 0, OWNER)));
+}
+
+static int refuse_other(struct span table, struct span relay, struct error *err)
+{
+    error_stop(
+        err, REASON_RETENTION_REFUSED,
+        "relay %.*s polls table %.*s, too, and would never see what retention deletes before "
+        "it has got there",
+        SPAN_ARG(relay), SPAN_ARG(table));
+    return error_hint(
+        err,
+        "leave retention out; or, where there is no such relay any more: DROP TRIGGER "
+        "\"walferry_poll_wake_%.*s\" ON %.*s",
+        SPAN_ARG(relay), SPAN_ARG(table));
+}
+
+static int refuse_kept(struct span table, struct error *err)
+{
+    error_stop(err, REASON_RETENTION_REFUSED,
+               "table %.*s is kept for a relay that polls it, which would never see what retention "
+               "deletes before it has got there",
+               SPAN_ARG(table));
+    return error_hint(err,
+                      "leave retention out; or, where no relay polls it any more: DROP TRIGGER "
+                      "walferry_poll_keep ON %.*s",
+                      SPAN_ARG(table));
 }
 
 static int judge(const struct pg_result *r, bool drops, struct error *err)
@@ -144,18 +181,11 @@ static int judge(const struct pg_result *r, bool drops, struct error *err)
         return refuse_rights(r, err);
     if (pg_result_true(r, 0, IS_HIDDEN))
         return refuse_hidden(r, err);
-    if (other.ptr == NULL)
-        return drops ? judge_dropper(r, err) : 0;
-    error_stop(
-        err, REASON_RETENTION_REFUSED,
-        "relay %.*s polls table %.*s, too, and would never see what retention deletes before "
-        "it has got there",
-        SPAN_ARG(other), SPAN_ARG(table));
-    return error_hint(
-        err,
-        "leave retention out; or, where there is no such relay any more: DROP TRIGGER "
-        "\"walferry_poll_wake_%.*s\" ON %.*s",
-        SPAN_ARG(other), SPAN_ARG(table));
+    if (other.ptr != NULL)
+        return refuse_other(table, other, err);
+    if (pg_result_true(r, 0, IS_KEPT))
+        return refuse_kept(table, err);
+    return drops ? judge_dropper(r, err) : 0;
 }
 
 static int look_at_table(struct pg_connection *sql, const struct config_relay *config,
@@ -170,8 +200,9 @@ static int look_at_table(struct pg_connection *sql, const struct config_relay *c
     const char *const parameters[] = {
         arena_format(arena, "%.*s", SPAN_ARG(from.schema)),
         arena_format(arena, "%.*s", SPAN_ARG(from.table)),
-        arena_format(arena, "walferry_poll_wake_%s", config->name.text)};
-    if (pg_query(sql, facts_sql, 3, parameters, &r, err) < 0)
+        arena_format(arena, "walferry_poll_wake_%s", config->name.text),
+        config->source.mode == SOURCE_POLL ? "poll" : "wal"};
+    if (pg_query(sql, facts_sql, 4, parameters, &r, err) < 0)
         return -1;
     bool drops = config->retention.strategy == RETENTION_DROP_PARTITION;
     /* That a table is not there is for others to say, who know whether it must be. */

@@ -91,8 +91,11 @@ def others(case, relay):
     case.sql("SELECT walferry.poll_keep('public.outbox', 'another')")
     text = case.command(relay, "check", "--connect", code=1, says="relay another polls table public.outbox")
     case.sql(re.search(r'DROP TRIGGER "walferry_poll_wake_another" ON public\.outbox', text).group(0))
+    # Without that trigger, too, somebody may poll it.
+    text = case.command(relay, "check", "--connect", code=1, says="outbox is kept for a relay that polls it")
+    case.sql(re.search(r"DROP TRIGGER walferry_poll_keep ON public\.outbox", text).group(0))
     case.command(relay, "check", "--connect")
-    for trigger in ("stamp", "keep", "whole"):
+    for trigger in ("stamp", "whole"):
         case.sql("DROP TRIGGER walferry_poll_%s ON public.outbox" % trigger)
 
 
