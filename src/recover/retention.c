@@ -41,6 +41,8 @@ static const char facts_sql[] =
     "$4 = 'wal' AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid "
     "AND t.tgname = 'walferry_poll_keep') AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t "
     "WHERE t.tgrelid = c.oid AND t.tgname = $3), "
+    "(SELECT x.relid::regclass FROM pg_catalog.pg_partition_tree(c.oid) x "
+    "JOIN pg_catalog.pg_foreign_table y ON y.ftrelid = x.relid ORDER BY 1 LIMIT 1), "
     "EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_attribute a "
     "ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] WHERE p.partrelid = c.oid "
     "AND p.partstrat = 'r' AND p.partnatts = 1 AND a.attname = 'created_at'), " DROPPER
@@ -60,6 +62,7 @@ enum {
     IS_HIDDEN,
     OTHER_RELAY,
     IS_KEPT,
+    FOREIGN,
     HAS_DAYS,
     HAS_DROPPER,
     MAY_CALL,
@@ -172,6 +175,19 @@ static int refuse_kept(struct span table, struct error *err)
                       SPAN_ARG(table));
 }
 
+/* What was moved away is an archive, and a DELETE of the whole table reaches it. */
+static int refuse_foreign(struct span table, struct span partition, struct error *err)
+{
+    error_stop(err, REASON_RETENTION_REFUSED,
+               "partition %.*s of table %.*s is a foreign table, of which retention would delete "
+               "rows, too",
+               SPAN_ARG(partition), SPAN_ARG(table));
+    return error_hint(err,
+                      "leave retention out, or keep that table apart: ALTER TABLE %.*s DETACH "
+                      "PARTITION %.*s",
+                      SPAN_ARG(table), SPAN_ARG(partition));
+}
+
 static int judge(const struct pg_result *r, bool drops, struct error *err)
 {
     struct span table = pg_result_cell(r, 0, TABLE), other = pg_result_cell(r, 0, OTHER_RELAY);
@@ -185,6 +201,8 @@ static int judge(const struct pg_result *r, bool drops, struct error *err)
         return refuse_other(table, other, err);
     if (pg_result_true(r, 0, IS_KEPT))
         return refuse_kept(table, err);
+    if (pg_result_cell(r, 0, FOREIGN).ptr != NULL)
+        return refuse_foreign(table, pg_result_cell(r, 0, FOREIGN), err);
     return drops ? judge_dropper(r, err) : 0;
 }
 

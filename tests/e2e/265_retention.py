@@ -212,6 +212,12 @@ def partitions():
         emptied(case, 40)
         assert case.one("SELECT count(*) FROM public.outbox_default") == 0
         case.stop(relay)
+        case.sql("ALTER TABLE public.outbox DROP CONSTRAINT outbox_pkey, DROP CONSTRAINT outbox_id_created_at_key;"
+                 " CREATE FOREIGN DATA WRAPPER away; CREATE SERVER away FOREIGN DATA WRAPPER away; CREATE FOREIGN TABLE"
+                 " public.archive PARTITION OF public.outbox FOR VALUES FROM ('2019-01-01') TO ('2019-01-02') SERVER away")
+        text = case.command(relay, "check", "--connect", code=1, says="partition public.archive of table public.outbox is a f")
+        case.sql(re.search(r"ALTER TABLE public\.outbox DETACH PARTITION public\.archive", text).group(0))
+        case.command(relay, "check", "--connect")
 
 
 def partition(case, ago):
