@@ -147,10 +147,11 @@ const struct command command_table[] = {
     {.name = "config",
      .operand = "show",
      .summary = "what is in force of the file, defaults and all",
-     .text = "Prints every key that has a value, given or by default. What stands in the file as "
-             "${env:} or ${file:} is shown as that, and other secrets as (hidden). What does not go "
-             "with a route's kind or with source.mode is left out, so that the text is a file that "
-             "means the same once its secrets are put back. It asks no server.",
+     .text =
+         "Prints every key that has a value, given or by default. What stands in the file as "
+         "${env:} or ${file:} is shown as that, and other secrets as (hidden). What does not go "
+         "with a route's kind or with source.mode is left out, so that the text is a file that "
+         "means the same once its secrets are put back. It asks no server.",
      .options = {3, {OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry config show", "what does this relay really run with"},
                   {"walferry config show --json -c new.yaml",

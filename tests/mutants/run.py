@@ -78,7 +78,7 @@ def command_of(killer):
 
 def run_killer(killer, tree, env):
     """(passed, output)"""
-    timeout = 600 if kind_of(killer) == "e2e" else 120
+    timeout = 600 if kind_of(killer) == "e2e" else 300
     try:
         done = subprocess.run(command_of(killer), cwd=tree, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
