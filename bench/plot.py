@@ -4,15 +4,16 @@ No library draws them: what is drawn is little, and the files stay readable and 
 
 import html
 import math
+import re
 
+# Not by CSS's own variables: not every program that shows SVG knows them.
 THEMES = {
-    "light": "--ground: #ffffff; --line: #d0d7de; --ink: #1f2328; --soft: #59636e; --a: #0969da; --b: #bc4c00; --c: #1a7f37;"
-             " --d: #8250df",
-    "dark": "--ground: #0d1117; --line: #30363d; --ink: #e6edf3; --soft: #9da7b3; --a: #58a6ff; --b: #ffa657; --c: #56d364;"
-            " --d: #bc8cff",
+    "light": {"ground": "#ffffff", "line": "#d0d7de", "ink": "#1f2328", "soft": "#59636e",
+              "a": "#0969da", "b": "#bc4c00", "c": "#1a7f37", "d": "#8250df"},
+    "dark": {"ground": "#0d1117", "line": "#30363d", "ink": "#e6edf3", "soft": "#9da7b3",
+             "a": "#58a6ff", "b": "#ffa657", "c": "#56d364", "d": "#bc8cff"},
 }
 STYLE = """
-svg { %s; }
 text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; font-size: 12px;
        fill: var(--ink); }
 .name { font-size: 15px; font-weight: 600; }
@@ -26,12 +27,13 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 470, 300, 56, 58, 46
 
 def write(path, title, size, body):
     """path-light.svg and path-dark.svg."""
+    whole = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-labelledby="title">\n'
+             '<title id="title">%s</title>\n<style>%s</style>\n'
+             '<rect width="100%%" height="100%%" fill="var(--ground)"/>\n%s\n</svg>\n'
+             % (*size, html.escape(title), STYLE, "\n".join(body)))
     for theme, colours in THEMES.items():
         with open("%s-%s.svg" % (path, theme), "w") as file:
-            file.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-labelledby="title">\n'
-                       '<title id="title">%s</title>\n<style>%s</style>\n'
-                       '<rect width="100%%" height="100%%" fill="var(--ground)"/>\n%s\n</svg>\n'
-                       % (*size, html.escape(title), STYLE % colours, "\n".join(body)))
+            file.write(re.sub(r"var\(--([a-z]+)\)", lambda match, of=colours: of[match.group(1)], whole))
 
 
 def text(x, y, what, kind="", anchor="start"):

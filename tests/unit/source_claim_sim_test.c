@@ -147,6 +147,7 @@ static uint32_t row_of(uint32_t table, struct change_id id)
     assert_int_equal(id.kind, table == 0 ? CHANGE_ID_NUMBER : CHANGE_ID_STRING);
     if (table == 0)
         return (uint32_t)id.low;
+    assert_in_range(id.string_len, 6, 5 + sizeof digits - 1);
     memcpy(digits, id.string + 5, id.string_len - 5);
     return (uint32_t)strtoul(digits, NULL, 10);
 }
