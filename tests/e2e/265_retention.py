@@ -248,14 +248,14 @@ def dropped(polls):
         for number, ago in enumerate((4, 3, 90, 0)):
             case.sql(DAY.format(number * 5, ago))
         case.start(relay)
-        e2e.wait("days stay", lambda: not there(), 20, interval=0.2)
+        e2e.wait("days stay", lambda: not there(), 45, interval=0.2)
         emptied(case, 5)
         assert relay.metric("walferry_retention_partitions_dropped_total") == 3
         assert not relay.events("retention.failed"), relay.log_text()
         names[:] = [partition(case, ago) for ago in (6, 5)]
         kafka.black_hole()
         case.sql(DAY.format(20, 5))
-        e2e.wait("what is published stays", lambda: names[0] not in there(), 20, interval=0.2)
+        e2e.wait("what is published stays", lambda: names[0] not in there(), 45, interval=0.2)
         assert there() == names[1:], "dropped, and not published"
         kafka.cut()
         kafka.flow()
