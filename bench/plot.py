@@ -4,21 +4,21 @@ No library draws them: what is drawn is little, and the files stay readable and 
 
 import html
 import math
-import re
 
-# Not by CSS's own variables: not every program that shows SVG knows them.
+# One line of each file; not by CSS's own variables, which not every program that shows SVG knows.
 THEMES = {
     "light": {"ground": "#ffffff", "line": "#d0d7de", "ink": "#1f2328", "soft": "#59636e",
               "a": "#0969da", "b": "#bc4c00", "c": "#1a7f37", "d": "#8250df"},
     "dark": {"ground": "#0d1117", "line": "#30363d", "ink": "#e6edf3", "soft": "#9da7b3",
              "a": "#58a6ff", "b": "#ffa657", "c": "#56d364", "d": "#bc8cff"},
 }
+PAINT = ("text {{ fill: {ink}; }} .soft {{ fill: {soft}; }} .grid {{ stroke: {line}; }} .ground {{ fill: {ground}; }}"
+         + "".join(" .fill-%s {{ fill: {%s}; }} .line-%s {{ stroke: {%s}; }}" % (4 * (of,)) for of in "abcd"))
 STYLE = """
-text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; font-size: 12px;
-       fill: var(--ink); }
+%s
+text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; font-size: 12px; }
 .name { font-size: 15px; font-weight: 600; }
-.soft { fill: var(--soft); }
-.grid { stroke: var(--line); stroke-width: 1; }
+.grid { stroke-width: 1; }
 .plot { fill: none; stroke-width: 2; }
 """
 COLOURS = "abcd"
@@ -27,13 +27,12 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 470, 300, 56, 58, 46
 
 def write(path, title, size, body):
     """path-light.svg and path-dark.svg."""
-    whole = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-labelledby="title">\n'
-             '<title id="title">%s</title>\n<style>%s</style>\n'
-             '<rect width="100%%" height="100%%" fill="var(--ground)"/>\n%s\n</svg>\n'
-             % (*size, html.escape(title), STYLE, "\n".join(body)))
     for theme, colours in THEMES.items():
         with open("%s-%s.svg" % (path, theme), "w") as file:
-            file.write(re.sub(r"var\(--([a-z]+)\)", lambda match, of=colours: of[match.group(1)], whole))
+            file.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-labelledby="title">\n'
+                       '<title id="title">%s</title>\n<style>%s</style>\n'
+                       '<rect width="100%%" height="100%%" class="ground"/>\n%s\n</svg>\n'
+                       % (*size, html.escape(title), STYLE % PAINT.format(**colours), "\n".join(body)))
 
 
 def text(x, y, what, kind="", anchor="start"):
@@ -75,10 +74,10 @@ def panel(left, top, title, below, series):
     at = left + 8
     for colour, (name, points) in zip(COLOURS, series):
         placed = [(left + LEFT + place(x, xs, width), top + TOP + height - place(y, ys, height)) for x, y in points]
-        out.append('<polyline class="plot" stroke="var(--%s)" points="%s"/>'
+        out.append('<polyline class="plot line-%s" points="%s"/>'
                    % (colour, " ".join("%.1f,%.1f" % point for point in placed)))
-        out += ['<circle cx="%.1f" cy="%.1f" r="3.5" fill="var(--%s)"/>' % (*point, colour) for point in placed]
-        out += ['<rect x="%.1f" y="%.1f" width="10" height="10" fill="var(--%s)"/>' % (at, top + 32, colour),
+        out += ['<circle cx="%.1f" cy="%.1f" r="3.5" class="fill-%s"/>' % (*point, colour) for point in placed]
+        out += ['<rect x="%.1f" y="%.1f" width="10" height="10" class="fill-%s"/>' % (at, top + 32, colour),
                 text(at + 14, top + 41, name)]
         at += 26 + 6.3 * len(name)
     return out
@@ -101,7 +100,7 @@ def bars(path, title, groups):
         most = max(value for _, value, _ in values) or 1
         for number, (bar, value, said) in enumerate(values):
             body += [text(names - 8, top + 14, bar, "", "end"),
-                     '<rect x="%d" y="%d" width="%.1f" height="18" fill="var(--%s)"/>' % (
+                     '<rect x="%d" y="%d" width="%.1f" height="18" class="fill-%s"/>' % (
                          names, top, max(width * value / most, 1), "a" if number == 0 else "b"),
                      text(names + 6 + width * value / most, top + 14, said, "soft")]
             top += 24
