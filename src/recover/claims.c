@@ -3,6 +3,8 @@
  * relay/'s. */
 #include "recover/recover.h"
 
+#include "recover/tables.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -59,20 +61,6 @@ static int judge(const struct pg_result *r, struct error *err)
                           SPAN_ARG(role), SPAN_ARG(role));
 }
 
-static int refuse_standby(struct pg_connection *sql, struct error *err)
-{
-    struct pg_result *r = NULL;
-    if (pg_query(sql, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL, &r, err) < 0)
-        return -1;
-    bool standby = pg_result_true(r, 0, 0);
-    pg_result_free(r);
-    if (!standby)
-        return 0;
-    error_stop(err, REASON_IN_RECOVERY,
-               "source.connection leads to a standby, and oversize.policy: claim_check writes");
-    return error_hint(err, "read from the primary, or give the routes another policy");
-}
-
 int relay_check_claims(struct pg_connection *sql, const struct config_relay *config,
                        struct error *err)
 {
@@ -80,7 +68,9 @@ int relay_check_claims(struct pg_connection *sql, const struct config_relay *con
     struct pg_result *r = NULL;
     if (!relay_claims(config))
         return 0;
-    if (refuse_standby(sql, err) < 0 || pg_query(sql, rights_sql, 0, NULL, &r, err) < 0)
+    if (tables_refuse_standby(sql, "oversize.policy: claim_check writes",
+                              "give the routes another policy", err) < 0 ||
+        pg_query(sql, rights_sql, 0, NULL, &r, err) < 0)
         return -1;
     int result = judge(r, err);
     pg_result_free(r);

@@ -4,6 +4,7 @@
 #include "recover/recover.h"
 
 #include "recover/origin_poll_internal.h"
+#include "recover/tables.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -229,27 +230,13 @@ static int look_at_table(struct pg_connection *sql, const struct config_relay *c
     return result;
 }
 
-static int refuse_standby(struct pg_connection *sql, struct error *err)
-{
-    struct pg_result *r = NULL;
-    if (pg_query(sql, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL, &r, err) < 0)
-        return -1;
-    bool standby = pg_result_true(r, 0, 0);
-    pg_result_free(r);
-    if (!standby)
-        return 0;
-    error_stop(err, REASON_IN_RECOVERY,
-               "source.connection leads to a standby, and retention deletes rows");
-    return error_hint(err, "read from the primary, or leave retention out");
-}
-
 int relay_check_retention(struct pg_connection *sql, const struct config_relay *config,
                           struct error *err)
 {
     assert(sql != NULL && config != NULL);
     if (!config_retains(&config->retention))
         return 0;
-    if (refuse_standby(sql, err) < 0)
+    if (tables_refuse_standby(sql, "retention deletes rows", "leave retention out", err) < 0)
         return -1;
     struct arena arena;
     int result = 0;

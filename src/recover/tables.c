@@ -633,3 +633,18 @@ int tables_check_mendable(struct pg_connection *sql, const struct config_relay *
         return 0;
     return check_all(sql, config, router, tables, true, arena, err);
 }
+
+int tables_refuse_standby(struct pg_connection *sql, const char *who_writes, const char *instead,
+                          struct error *err)
+{
+    struct pg_result *r = NULL;
+    assert(sql != NULL && who_writes != NULL && instead != NULL);
+    if (pg_query(sql, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL, &r, err) < 0)
+        return -1;
+    bool standby = pg_result_true(r, 0, 0);
+    pg_result_free(r);
+    if (!standby)
+        return 0;
+    error_stop(err, REASON_IN_RECOVERY, "source.connection leads to a standby, and %s", who_writes);
+    return error_hint(err, "read from the primary, or %s", instead);
+}

@@ -77,6 +77,10 @@ int tables_check_published(struct pg_connection *sql, const struct config_relay 
 int tables_check_mendable(struct pg_connection *sql, const struct config_relay *config,
                           const struct router *router, const struct tables *tables,
                           struct arena *arena, struct error *err);
+/* Of a session that is to write: what does ("retention deletes rows"), and what to do instead of
+ * reading from the primary. ERROR_STOP, EXIT_USAGE, in_recovery. */
+int tables_refuse_standby(struct pg_connection *sql, const char *who_writes, const char *instead,
+                          struct error *err);
 /* Can a publication hold schemas there (15 and later)? */
 int tables_server_has_schemas(struct pg_connection *sql, bool *has, struct error *err);
 /* Appends schema and name, quoted for SQL. */
