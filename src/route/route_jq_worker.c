@@ -217,10 +217,12 @@ static void take_message(void *data, jv message)
 }
 
 /* Of libjq 1.6 the error null is the end of the values, for `try` as well, and a row that it ends
- * would give no event and no word. There `error` gets a message; those of 1.7 on need none. */
+ * would give no event and no word. There `error` gets a message; from 1.7 on it is caught as null,
+ * and gets the same message where nothing catches it. */
+#define NO_MESSAGE "error(null): an error without a message"
 #define ERROR_NULL                                                                                 \
     "def walferry_error: error; "                                                                  \
-    "def error: if . == null then \"error(null): an error without a message\" else . end | "       \
+    "def error: if . == null then \"" NO_MESSAGE "\" else . end | "                                \
     "walferry_error; def error(m): m | error; "
 
 static bool loses_errors(void)
@@ -281,7 +283,9 @@ static bool compile(struct worker *w)
 static void describe(struct worker *w, jv message)
 {
     begin_answer(w);
-    if (jv_get_kind(message) != JV_KIND_STRING)
+    if (jv_get_kind(message) == JV_KIND_NULL)
+        message = jv_string(NO_MESSAGE);
+    else if (jv_get_kind(message) != JV_KIND_STRING)
         message = jv_dump_string(message, 0);
     struct span text = {jv_string_value(message), (size_t)jv_string_length_bytes(jv_copy(message))};
     buf_add(&w->out, (struct span){text.ptr, text.len < 400 ? text.len : 400});
