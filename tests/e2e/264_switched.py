@@ -140,44 +140,6 @@ def left_by_name():
         assert slots == [(other,)], slots
 
 
-def numbered(connection, ends):
-    """A transaction with a number."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()")
-    ends()
-
-
-def among_many_rolled_back():
-    """More than a snapshot holds are rolled back between the oldest that runs at the cut and it: another is made."""
-    with e2e.Case(label="_rolled") as case:
-        relay = relays(case)
-        case.setup(relay["wal"])
-        case.put(rows=3)
-        most = int(case.one("SHOW max_connections")) + 200
-        first, second, third, other = (psycopg2.connect(case.dsn()) for _ in range(4))
-        numbered(first, lambda: None)
-        relay["poll"].start("--switch-to", "poll", "--yes", command="setup")
-        for before, after in ((first, second), (second, third)):
-            e2e.wait("it waits", lambda: case.one(
-                "SELECT count(*) FROM pg_locks l JOIN pg_locks h ON h.transactionid = l.transactionid AND h.granted"
-                " WHERE NOT l.granted AND h.pid = %s", (before.get_backend_pid(),)), 20)
-            numbered(after, lambda: None)
-            for _ in range(most):
-                numbered(other, other.rollback)
-            numbered(other, other.commit)
-            before.commit()
-        e2e.wait("that it was too much", lambda: relay["poll"].events("switch.again"), 20)
-        third.commit()
-        assert relay["poll"].wait(30) == 0, relay["poll"].log_text()
-        for each in (first, second, third, other):
-            each.close()
-        case.put(rows=3)
-        case.start(relay["poll"])
-        case.drain(relay=relay["poll"])
-        case.stop(relay["poll"])
-        judge(case)
-
-
 def as_printed():
     """What `run` prints is run as it was printed."""
     with e2e.Case(label="_mend", config={"log": {"format": "json"}}) as case:
@@ -195,5 +157,5 @@ def as_printed():
 
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for run in concurrent.futures.as_completed([pool.submit(each) for each in (
-            under_load, killed_at_each_step, left_by_name, among_many_rolled_back, as_printed)]):
+            under_load, killed_at_each_step, left_by_name, as_printed)]):
         run.result()

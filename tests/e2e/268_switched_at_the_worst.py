@@ -76,6 +76,44 @@ def too_large(pg):
         case.judge("dump")
 
 
+def numbered(connection, ends):
+    """A transaction with a number."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    ends()
+
+
+def among_many_rolled_back(pg):
+    """More than a snapshot holds are rolled back between the oldest that runs at the cut and it: another is made."""
+    with e2e.Case(label="_rolled", postgres=pg) as case:
+        wal, poll = relays(case)
+        case.setup(wal)
+        case.put(rows=3)
+        most = int(case.one("SHOW max_connections")) + 200
+        first, second, third, other = (psycopg2.connect(case.dsn()) for _ in range(4))
+        numbered(first, lambda: None)
+        poll.start("--switch-to", "poll", "--yes", command="setup")
+        for before, after in ((first, second), (second, third)):
+            e2e.wait("it waits", lambda: case.one(
+                "SELECT count(*) FROM pg_locks l JOIN pg_locks h ON h.transactionid = l.transactionid AND h.granted"
+                " WHERE NOT l.granted AND h.pid = %s", (before.get_backend_pid(),)), 20)
+            numbered(after, lambda: None)
+            for _ in range(most):
+                numbered(other, other.rollback)
+            numbered(other, other.commit)
+            before.commit()
+        e2e.wait("that it was too much", lambda: poll.events("switch.again"), 20)
+        third.commit()
+        assert poll.wait(30) == 0, poll.log_text()
+        for each in (first, second, third, other):
+            each.close()
+        case.put(rows=3)
+        case.start(poll)
+        case.drain(relay=poll)
+        case.stop(poll)
+        case.judge("dump")
+
+
 def away(case, statement, shows):
     connection = local(case)
     connection.autocommit = True
@@ -190,5 +228,6 @@ with e2e.own_postgres(conf={"max_connections": "20", "autovacuum": "off"}) as se
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for each in [pool.submit(part, server) for part in (rebased, stopped_while_it_waits)]:
             each.result()
+    among_many_rolled_back(server)  # no slot of others waits for its transactions
     too_large(server)  # no slot before its transactions end
     out_of_sight(server)  # alone: its standby is everybody's

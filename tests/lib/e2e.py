@@ -543,7 +543,19 @@ class Case:
     def __enter__(self):
         return self
 
+    def _tell_activity(self):
+        """Who did what on the server when the test failed; a line each, behind all else that is said."""
+        try:
+            for row in self.pg.sql("SELECT pid, datname, application_name, state, wait_event, backend_xid, now() -"
+                                   " xact_start, left(query, 80) FROM pg_stat_activity WHERE pid <>"
+                                   " pg_backend_pid() AND backend_type IN ('client backend', 'walsender')"):
+                print("  of the server: %s" % " ".join(str(cell) for cell in row))
+        except Exception as error:
+            print("  of the server: %s" % error)
+
     def __exit__(self, kind, *_):
+        if kind is not None:
+            self._tell_activity()
         for one in self.shops:
             one._stop.set()
         for relay in self.relays:

@@ -57,11 +57,16 @@ class Relay:
     def run(self, command, *arguments, timeout=60, env=None, input=None):
         """A command to its end: (code, standard output, standard error)."""
         self.write_config()
-        result = subprocess.run(
-            [self.binary, command, "-c", self.path, *arguments], timeout=timeout, text=True,
-            errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._env(env),
-            check=False, **({"input": input} if input is not None
-                            else {"stdin": subprocess.DEVNULL}))
+        try:
+            result = subprocess.run(
+                [self.binary, command, "-c", self.path, *arguments], timeout=timeout, text=True,
+                errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=self._env(env), check=False,
+                **({"input": input} if input is not None else {"stdin": subprocess.DEVNULL}))
+        except subprocess.TimeoutExpired as late:
+            said = b"".join(each or b"" for each in (late.stdout, late.stderr)).decode(errors="replace")
+            raise RuntimeError("walferry %s did not end within %g s\n%s"
+                               % (" ".join((command,) + arguments), timeout, said)) from None
         return result.returncode, result.stdout, result.stderr
 
     def running(self):
