@@ -553,9 +553,16 @@ class Case:
         except Exception as error:
             print("  of the server: %s" % error)
 
+    def _end_sessions(self):
+        """A transaction that a failed test leaves open would hold up each slot that others make."""
+        if self._server_answers():
+            self.pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND"
+                        " backend_type = 'client backend' AND pid <> pg_backend_pid()", (self.db,))
+
     def __exit__(self, kind, *_):
         if kind is not None:
             self._tell_activity()
+            self._end_sessions()
         for one in self.shops:
             one._stop.set()
         for relay in self.relays:
