@@ -547,7 +547,7 @@ class Case:
         """Who did what on the server when the test failed; a line each, behind all else that is said."""
         try:
             for row in self.pg.sql("SELECT pid, datname, application_name, state, wait_event, backend_xid, now() -"
-                                   " xact_start, left(query, 80) FROM pg_stat_activity WHERE pid <>"
+                                   " xact_start, left(regexp_replace(query, '\\s+', ' ', 'g'), 80) FROM pg_stat_activity WHERE pid <>"
                                    " pg_backend_pid() AND backend_type IN ('client backend', 'walsender')"):
                 print("  of the server: %s" % " ".join(str(cell) for cell in row))
         except Exception as error:
