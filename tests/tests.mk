@@ -47,6 +47,9 @@ test: ## install what is missing, build, run every suite
 unit: ## unit, golden and contract tests only
 	$(call run_tests,unit)
 
+test-slow: ## faults that mostly wait: slow brokers, three brokers, addresses that do not answer
+	$(call run_tests,slow)
+
 test-long: ## what takes too long for make test: other Kafkas, PostgreSQLs, chaos
 	$(call run_tests,long)
 
@@ -84,5 +87,5 @@ tidy: $(B)/release/librdkafka.cflags ## the rules of the codebase, and clang-tid
 	tests/tidy.sh
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS) $(call RDKAFKA_CFLAGS,release)
 
-.PHONY: test test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
+.PHONY: test test-slow test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
 .PHONY: mutants mutants-all compat

@@ -16,7 +16,10 @@
     counts     instructions a row, against those that are kept (bench/instructions)
     demo       what make demo runs, for a shorter time
     e2e        tests/e2e/run; it leaves build/reports/e2e.json
-  and only where they are named, because they take too long for every day (make test-long):
+  and only where they are named:
+    slow       tests/e2e/run --slow: the scripts that say SLOW = True, which mostly wait (make
+               test-slow)
+  and because they take too long for every day (make test-long):
     long       the simulator for longer; tests/e2e/run --long: the scripts that say LONG = True, and
                on every PostgreSQL major those that e2e runs on one
 
@@ -286,6 +289,10 @@ class Runner:
                      [sys.executable, "tests/sql/migrations.py", "^migrators:"]))
         self.end_to_end("long", "--long")
 
+    def slow(self):
+        self.target("slow", "all", "asan")
+        self.end_to_end("slow", "--slow")
+
     def end_to_end(self, suite, *arguments, env=None):
         report = os.path.join(REPORTS, "e2e.json")
         if os.path.exists(report):
@@ -375,7 +382,7 @@ def main():
               "counts", "demo", "e2e")
     parser = argparse.ArgumentParser(description="run the test suites")
     parser.add_argument("--make", default="make", help="the make to build with")
-    known = suites + ("long",)
+    known = suites + ("slow", "long")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(known))
     arguments = parser.parse_args()
     for suite in arguments.suites:

@@ -8,6 +8,8 @@ import e2e
 import lab.ports
 from lab.proxy import KafkaProxy
 
+SLOW = True
+
 ADMIN = "127.0.0.1:%d"
 
 

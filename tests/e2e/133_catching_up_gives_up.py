@@ -5,6 +5,8 @@ import time
 import e2e
 import lab.ports
 
+SLOW = True
+
 with e2e.Case() as case:
     away = "host=127.0.0.1 port=%d dbname=x" % lab.ports.free_port()
     relay = case.up()

@@ -5,6 +5,7 @@ printed; as an argument or in $WALFERRY_E2E_SEED it comes again."""
 import e2e
 import flows
 
+SLOW = True
 KAFKA = "own"
 ALONE = True  # beside other tests two cores are too few for three brokers
 SECONDS = 300

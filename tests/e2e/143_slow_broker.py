@@ -7,6 +7,7 @@ import concurrent.futures
 import e2e
 import slow
 
+SLOW = True
 KAFKA = "own"
 RATE, MB = 1000000, 24
 

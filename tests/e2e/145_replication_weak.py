@@ -10,6 +10,7 @@ from confluent_kafka.admin import NewTopic
 import e2e
 from mends import last, mend
 
+SLOW = True
 KAFKA = "own"
 ALONE = True  # beside other tests two cores are too few for three brokers
 SECONDS = 300

@@ -8,6 +8,7 @@ import signal
 
 import e2e
 
+SLOW = True
 BUILDS = ("release",)
 SECONDS = 300
 WARM, TIMES = 30, 60

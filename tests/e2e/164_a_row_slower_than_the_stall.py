@@ -9,6 +9,8 @@ import e2e
 import oracle
 from lab.proxy import Proxy
 
+SLOW = True
+
 LINK = (32768, 0.05)  # about 650 kB/s
 
 

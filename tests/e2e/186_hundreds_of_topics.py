@@ -12,6 +12,7 @@ import e2e
 import flows
 import slow
 
+SLOW = True
 KAFKA = "own"
 TOPICS = 400
 RATE = 200000
