@@ -136,7 +136,7 @@ toolchain:
 	    tools/deps.sh $(if $(system_librdkafka),system,build)
 
 include tests/tests.mk
--include tools/package/package.mk src/config/generate.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
+-include tools/package/package.mk src/config/generate.mk src/admin/files.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
 
 # --- demo and bench: what they need is installed first, then make starts again to build -----------
 

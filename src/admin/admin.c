@@ -5,6 +5,7 @@
  * turn connections that are too old are shut down, and the library then sees their end. */
 #include "admin/admin.h"
 
+#include "admin/admin_files.h"
 #include "admin/admin_listen.h"
 #include "admin/admin_page.h"
 #include "base/clock.h"
@@ -52,6 +53,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct ad
     if (response == NULL)
         return MHD_NO;
     MHD_add_response_header(response, "Content-Type", page->content_type);
+    MHD_add_response_header(response, "Content-Security-Policy", ADMIN_POLICY);
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Connection", "close");
@@ -92,7 +95,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (has_body(connection))
         return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "no body, please\n", NULL);
     struct admin_page page;
-    admin_page(path, admin->o.metrics, admin->o.status, &page);
+    admin_page(path, &admin->o, &page);
     enum MHD_Result result = answer(connection, &page, NULL);
     buf_fini(&page.body);
     return result;

@@ -1,16 +1,19 @@
-/* admin/: what a relay says of itself over HTTP: /healthz, /readyz, /metrics and /status.
+/* admin/: what a relay says of itself over HTTP: a page for people, and /healthz, /readyz,
+ * /metrics, /status and more for programs (docs/PAGE.md).
  *
- * It reads the metrics and the status cell and nothing else, so that no request can reach the
- * pipeline: it holds no lock longer than one copy takes. One thread, a bounded number of
- * connections, one request each, nothing uploaded; a client that is slow is hung up on. There is no
- * way to change anything through this port, hence no authentication; it listens on loopback unless
- * told otherwise. */
+ * It reads metrics, status, what is kept of late and the newest bad lines, and nothing else, so
+ * that no request can reach the pipeline: it holds no lock longer than one copy takes. One thread,
+ * a bounded number of connections, one request each, nothing uploaded; a client that is slow is
+ * hung up on. There is no way to change anything through this port, hence no authentication; it
+ * listens on loopback unless told otherwise. */
 #ifndef WALFERRY_ADMIN_ADMIN_H
 #define WALFERRY_ADMIN_ADMIN_H
 
 #include "base/error.h"
+#include "base/log_ring.h"
 #include "config/config.h"
 #include "metrics/metrics.h"
+#include "model/recent.h"
 #include "model/status_cell.h"
 
 #include <stdint.h>
@@ -28,6 +31,8 @@ struct admin_options {
     const struct config_admin *config; /* used during admin_open() only */
     const struct metrics *metrics;     /* must outlive the admin */
     struct status_cell *status;        /* must outlive the admin */
+    struct recent *recent;             /* the same; NULL: nothing is known of late */
+    struct log_ring *problems;         /* the same */
     int64_t lifetime_ms;               /* 0: ADMIN_LIFETIME_MS */
 };
 

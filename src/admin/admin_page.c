@@ -5,33 +5,18 @@
  * has not been looked at. LSNs are texts in PostgreSQL's form, times RFC 3339 in UTC. */
 #include "admin/admin_page.h"
 
-#include "base/time.h"
+#include "admin/admin_files.h"
+#include "admin/admin_live.h"
 #include "json/json_write.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 
 /* ---- /status ---- */
-
-static void write_time(struct json_writer *w, const char *name, int64_t wall_us)
-{
-    if (wall_us == 0) {
-        json_write_member_null(w, name);
-        return;
-    }
-    char text[TIME_TEXT_MAX];
-    json_write_member_text(w, name, time_format(wall_us, 6, text));
-}
-
-static void write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
-{
-    char text[LSN_TEXT_MAX];
-    json_write_member_text(w, name, lsn != 0 ? lsn_format(lsn, text) : NULL);
-}
 
 static void write_name(struct json_writer *w, const char *name, const char *text)
 {
@@ -52,7 +37,7 @@ static void write_identity(struct json_writer *w, const struct status *s)
 {
     json_write_member_text(w, "version", WALFERRY_VERSION);
     json_write_member_text(w, "state", relay_state_name(s->state));
-    write_time(w, "since", s->since_wall_us);
+    admin_write_time(w, "since", s->since_wall_us);
     json_write_member_bool(w, "ready", s->ready);
     json_write_member_text(w, "relay", s->relay);
     json_write_member_u64(w, "pid", (uint64_t)getpid());
@@ -69,26 +54,17 @@ static void write_identity(struct json_writer *w, const struct status *s)
 
 static void write_progress(struct json_writer *w, const struct status *s)
 {
-    write_lsn(w, "position", s->committed.lsn);
+    admin_write_lsn(w, "position", s->committed.lsn);
     write_of_epoch(w, s, "position_seq", s->committed.seq);
-    write_lsn(w, "confirmed_lsn", s->confirmed_lsn);
-    write_lsn(w, "received_lsn", s->received_lsn);
+    admin_write_lsn(w, "confirmed_lsn", s->confirmed_lsn);
+    admin_write_lsn(w, "received_lsn", s->received_lsn);
     if (s->epochs != 0)
         json_write_member_bool(w, "in_partial", s->in_partial);
     else
         json_write_member_null(w, "in_partial");
-    write_time(w, "last_commit_at", s->last_commit_wall_us);
-    write_time(w, "source_up_at", s->source_up_wall_us);
-    write_time(w, "publisher_up_at", s->publisher_up_wall_us);
-}
-
-/* Not known below 0. */
-static void write_known(struct json_writer *w, const char *name, int64_t number)
-{
-    if (number >= 0)
-        json_write_member_i64(w, name, number);
-    else
-        json_write_member_null(w, name);
+    admin_write_time(w, "last_commit_at", s->last_commit_wall_us);
+    admin_write_time(w, "source_up_at", s->source_up_wall_us);
+    admin_write_time(w, "publisher_up_at", s->publisher_up_wall_us);
 }
 
 static void write_slot(struct json_writer *w, const struct status *s)
@@ -106,8 +82,8 @@ static void write_slot(struct json_writer *w, const struct status *s)
     write_name(w, "slot_wal_status", s->origin_state);
     json_write_member_u64(w, "slot_lag_bytes", s->lag_bytes);
     json_write_member_u64(w, "slot_retained_bytes", s->retained_bytes);
-    write_known(w, "slot_room_bytes", s->room_bytes);
-    write_known(w, "slot_seconds_left", s->seconds_left);
+    admin_write_known(w, "slot_room_bytes", s->room_bytes);
+    admin_write_known(w, "slot_seconds_left", s->seconds_left);
     json_write_member_text(w, "slot_risk", wal_risk_name(s->risk));
     json_write_member_bool(w, "progress_stands", s->stands);
 }
@@ -122,7 +98,7 @@ static void write_last_error(struct json_writer *w, const struct status *s)
     json_write_begin_object(w);
     json_write_member_text(w, "reason", s->last_error_reason);
     json_write_member_text(w, "text", s->last_error);
-    write_time(w, "at", s->last_error_wall_us);
+    admin_write_time(w, "at", s->last_error_wall_us);
     json_write_end_object(w);
 }
 
@@ -135,28 +111,25 @@ void admin_status_json(const struct status *status, struct buf *out)
     write_progress(&w, status);
     write_slot(&w, status);
     write_last_error(&w, status);
+    json_write_name(&w, "checks");
+    admin_write_checks(&w, status);
     json_write_end_object(&w);
     buf_add_char(out, '\n');
 }
 
 /* ---- The pages ---- */
 
-struct page_input {
-    const struct metrics *metrics;
-    struct status_cell *cell;
-};
-
 /* The process answers, so it lives; whether it gets on is asked at /readyz. */
-static void healthz(const struct page_input *in, struct admin_page *page)
+static void healthz(const struct admin_options *in, struct admin_page *page)
 {
     (void)in;
     buf_add_text(&page->body, "ok\n");
 }
 
-static void readyz(const struct page_input *in, struct admin_page *page)
+static void readyz(const struct admin_options *in, struct admin_page *page)
 {
     struct status status;
-    status_cell_get(in->cell, &status);
+    status_cell_get(in->status, &status);
     if (status.ready) {
         buf_add_text(&page->body, "ready\n");
         return;
@@ -170,39 +143,88 @@ static void readyz(const struct page_input *in, struct admin_page *page)
     buf_add_char(&page->body, '\n');
 }
 
-static void metrics(const struct page_input *in, struct admin_page *page)
+static void metrics(const struct admin_options *in, struct admin_page *page)
 {
     page->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_write(in->metrics, &page->body);
 }
 
-static void status(const struct page_input *in, struct admin_page *page)
+static void status(const struct admin_options *in, struct admin_page *page)
 {
     struct status status;
-    status_cell_get(in->cell, &status);
+    status_cell_get(in->status, &status);
     page->content_type = "application/json";
     admin_status_json(&status, &page->body);
 }
 
+static const char json[] = "application/json";
+
+static void metrics_json(const struct admin_options *in, struct admin_page *page)
+{
+    page->content_type = json;
+    metrics_write_json(in->metrics, &page->body);
+}
+
+/* Some 30 kilobytes, for as long as a page is made. */
+static struct recent_lists *copy_lists(const struct admin_options *in)
+{
+    struct recent_lists *lists = calloc(1, sizeof *lists);
+    if (lists == NULL)
+        abort();
+    if (in->recent != NULL)
+        recent_copy(in->recent, lists);
+    return lists;
+}
+
+static void events(const struct admin_options *in, struct admin_page *page)
+{
+    struct recent_lists *lists = copy_lists(in);
+    page->content_type = json;
+    admin_events_json(lists, &page->body);
+    free(lists);
+}
+
+static void history(const struct admin_options *in, struct admin_page *page)
+{
+    struct recent_lists *lists = copy_lists(in);
+    struct log_kept kept[LOG_RING_ENTRIES];
+    uint32_t count = in->problems != NULL ? log_ring_copy(in->problems, kept) : 0;
+    page->content_type = json;
+    admin_history_json(lists, kept, count, &page->body);
+    free(lists);
+}
+
+static void config(const struct admin_options *in, struct admin_page *page)
+{
+    if (in->recent != NULL)
+        recent_copy_config(in->recent, &page->body);
+}
+
 static const struct {
     const char *path;
-    void (*fill)(const struct page_input *in, struct admin_page *page);
-} pages[] = {
-    {"/healthz", healthz}, {"/readyz", readyz}, {"/metrics", metrics}, {"/status", status}};
+    void (*fill)(const struct admin_options *in, struct admin_page *page);
+} pages[] = {{"/healthz", healthz},           {"/readyz", readyz}, {"/metrics", metrics},
+             {"/metrics.json", metrics_json}, {"/status", status}, {"/events", events},
+             {"/history", history},           {"/config", config}};
 
-void admin_page(const char *path, const struct metrics *counted, struct status_cell *cell,
-                struct admin_page *page)
+void admin_page(const char *path, const struct admin_options *from, struct admin_page *page)
 {
-    assert(path != NULL && cell != NULL);
+    assert(path != NULL && from->status != NULL);
     assert(page != NULL);
-    const struct page_input in = {.metrics = counted, .cell = cell};
+    struct admin_file file;
     *page = (struct admin_page){.status = 200, .content_type = text_plain, .body = BUF_EMPTY};
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (strcmp(path, pages[i].path) == 0) {
-            pages[i].fill(&in, page);
+            pages[i].fill(from, page);
             return;
         }
     }
+    if (admin_file(path, &file) != NULL) {
+        page->content_type = file.content_type;
+        buf_add(&page->body, file.bytes);
+        return;
+    }
     page->status = 404;
-    buf_add_text(&page->body, "there are /healthz, /readyz, /metrics and /status\n");
+    buf_add_text(&page->body, "there are / for people, and /healthz, /readyz, /metrics, /status, "
+                              "/metrics.json, /events, /history and /config\n");
 }

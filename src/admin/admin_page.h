@@ -2,9 +2,8 @@
 #ifndef WALFERRY_ADMIN_ADMIN_PAGE_H
 #define WALFERRY_ADMIN_ADMIN_PAGE_H
 
+#include "admin/admin.h"
 #include "base/buf.h"
-#include "metrics/metrics.h"
-#include "model/status_cell.h"
 
 struct admin_page {
     unsigned status;          /* of HTTP */
@@ -13,8 +12,7 @@ struct admin_page {
 };
 
 /* Fills *page for a path; an unknown one is 404. The caller frees page->body. */
-void admin_page(const char *path, const struct metrics *metrics, struct status_cell *cell,
-                struct admin_page *page);
+void admin_page(const char *path, const struct admin_options *from, struct admin_page *page);
 /* The object of /status and its newline, appended. */
 void admin_status_json(const struct status *status, struct buf *out);
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log_ring.h"
 #include "base/time.h"
 #include "base/utf8.h"
 
@@ -156,9 +157,49 @@ static void end(const struct log *log, struct line *line)
     (void)written;
 }
 
+/* ---- What is kept ---- */
+
+/* The pairs that have no place of their own stand behind each other. */
+static void keep_pair(struct log_kept *line, const char *key, const char *value)
+{
+    size_t used = strlen(line->text);
+    if (strcmp(key, "reason") == 0)
+        snprintf(line->reason, sizeof line->reason, "%s", value);
+    else if (strcmp(key, "hint") == 0)
+        snprintf(line->hint, sizeof line->hint, "%s", value);
+    else if (strcmp(key, "error") == 0 || strcmp(key, "detail") == 0)
+        snprintf(line->text + used, sizeof line->text - used, "%s%s", used > 0 ? "; " : "", value);
+    else if (strcmp(key, "kind") != 0)
+        snprintf(line->text + used, sizeof line->text - used, "%s%s %s", used > 0 ? ", " : "",
+                 key + (*key == '#' ? 1 : 0), value);
+}
+
+static void keep(const struct log *log, enum log_level level, const char *event, va_list args)
+{
+    struct log_kept line = {.is_error = level == LOG_ERROR};
+    snprintf(line.event, sizeof line.event, "%s", event);
+    const char *key;
+    while ((key = va_arg(args, const char *)) != NULL) {
+        const char *value = va_arg(args, const char *);
+        if (value != NULL && strcmp(key, "relay") != 0)
+            keep_pair(&line, key, value);
+    }
+    utf8_trim(line.text);
+    utf8_trim(line.hint);
+    log_ring_add(log->ring, &line, clock_wall_us());
+}
+
+/* ---- The line ---- */
+
 void log_event(const struct log *log, enum log_level level, const char *event, ...)
 {
     assert(event != NULL);
+    if (level >= LOG_WARN && log->ring != NULL) {
+        va_list kept;
+        va_start(kept, event);
+        keep(log, level, event, kept);
+        va_end(kept);
+    }
     if (level < __atomic_load_n(&log->level, __ATOMIC_RELAXED))
         return;
     struct line line;

@@ -12,12 +12,15 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
+struct log_ring;
+
 struct log {
     enum log_level level; /* lines below it are dropped */
     enum log_format format;
     int fd;
     const char *relay;           /* printed with each line once known; may be NULL */
     const struct invocation *as; /* completes the mends of errors; may be NULL */
+    struct log_ring *ring;       /* keeps what is LOG_WARN or worse, whatever `level` is; or NULL */
 };
 
 struct error;

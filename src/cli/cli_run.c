@@ -36,6 +36,8 @@ struct daemon {
     struct log log;
     struct metrics *metrics;
     struct status_cell status;
+    struct recent recent;
+    struct log_ring problems;
     struct admin *admin;
     struct relay *relay;
     struct notify notify;
@@ -203,20 +205,25 @@ static int start(struct daemon *d, struct error *err)
                           .format = config->log.format,
                           .fd = STDERR_FILENO,
                           .relay = only->name.text,
-                          .as = &d->as};
+                          .as = &d->as,
+                          .ring = &d->problems};
     d->as.file = config->path;
     bool hold = args_has(d->args, OPTION_HOLD_ON_REFUSAL);
     if (!hold && check(d, only, err) < 0)
         return -1; /* else it is said, and held, by the relay itself */
     open_metrics(d, only);
-    const struct admin_options admin = {
-        .config = &config->admin, .metrics = d->metrics, .status = &d->status};
+    const struct admin_options admin = {.config = &config->admin,
+                                        .metrics = d->metrics,
+                                        .status = &d->status,
+                                        .recent = &d->recent,
+                                        .problems = &d->problems};
     if (admin_open(&admin, &d->admin, err) < 0)
         return explain_port(only, err);
     log_started(d);
     const struct relay_options relay = {.config = only,
                                         .metrics = d->metrics,
                                         .status = &d->status,
+                                        .recent = &d->recent,
                                         .log = &d->log,
                                         .hold_on_refusal = hold,
                                         .setup = args_has(d->args, OPTION_SETUP),
@@ -248,6 +255,9 @@ static void end(struct daemon *d)
     admin_close(d->admin);
     metrics_close(d->metrics);
     status_cell_fini(&d->status);
+    recent_fini(&d->recent);
+    d->log.ring = NULL;
+    log_ring_fini(&d->problems);
     if (d->signal_fd >= 0)
         close(d->signal_fd);
     config_close(d->config);
@@ -273,6 +283,8 @@ int command_run(const struct args *args)
     bool abandoned = false;
     notify_open(&d.notify, clock_monotonic_us());
     status_cell_init(&d.status);
+    recent_init(&d.recent);
+    log_ring_init(&d.problems);
     if (start(&d, &err) == 0) {
         if (wait_for_end(&d))
             relay_result(d.relay, &err, &abandoned);

@@ -17,6 +17,7 @@
 struct config_admin {
     struct config_text listen; /* host:port, or "off" */
     int64_t ready_grace_ms;
+    bool show_payloads;
 };
 
 struct config_log {

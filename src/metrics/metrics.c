@@ -168,6 +168,21 @@ uint64_t metrics_get_route(const struct metrics *metrics, enum metric metric, ui
     return atomic_load_explicit(&route_at(metrics, route)->values[metric], memory_order_relaxed);
 }
 
+uint64_t metrics_sum_routes(const struct metrics *metrics, enum metric metric)
+{
+    if (metrics == NULL)
+        return 0;
+    assert(metric < METRIC_COUNT);
+    assert(strcmp(metric_table[metric].label, "route") == 0);
+    pthread_mutex_t *mutex = (pthread_mutex_t *)&metrics->mutex;
+    pthread_mutex_lock(mutex);
+    uint64_t sum = atomic_load_explicit(&metrics->overflow->values[metric], memory_order_relaxed);
+    for (uint32_t i = 0; i < metrics->route_count; i++)
+        sum += atomic_load_explicit(&metrics->routes[i]->values[metric], memory_order_relaxed);
+    pthread_mutex_unlock(mutex);
+    return sum;
+}
+
 /* The caller holds the lock. The last place is "other", for whatever comes once the room is used.
  */
 static struct reason_series *reason_series_of(struct metrics *metrics, enum metric metric,
@@ -212,4 +227,19 @@ void metrics_observe_us(struct metrics *metrics, enum metric metric, int64_t val
         bucket++;
     atomic_fetch_add_explicit(&histogram->buckets[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&histogram->sum_us, (uint64_t)value_us, memory_order_relaxed);
+}
+
+void metrics_get_histogram(const struct metrics *metrics, enum metric metric, uint64_t *count,
+                           uint64_t *sum_us)
+{
+    *count = 0;
+    *sum_us = 0;
+    if (metrics == NULL)
+        return;
+    assert(metric < METRIC_COUNT);
+    assert(metric_table[metric].kind == METRIC_KIND_HISTOGRAM);
+    const struct histogram *histogram = &metrics->histograms[metric];
+    for (uint32_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        *count += atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+    *sum_us = atomic_load_explicit(&histogram->sum_us, memory_order_relaxed);
 }

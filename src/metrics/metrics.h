@@ -48,7 +48,16 @@ void metrics_add_reason(struct metrics *metrics, enum metric metric, const char 
 /* Histograms; value in microseconds, printed in seconds. */
 void metrics_observe_us(struct metrics *metrics, enum metric metric, int64_t value_us);
 
+/* Of a metric with the label `route`, over all names there ever were. Takes a lock. */
+uint64_t metrics_sum_routes(const struct metrics *metrics, enum metric metric);
+void metrics_get_histogram(const struct metrics *metrics, enum metric metric, uint64_t *count,
+                           uint64_t *sum_us);
+
 /* Prometheus text exposition format 0.0.4. */
 void metrics_write(const struct metrics *metrics, struct buf *out);
+/* The same numbers as one JSON object, by name: a number; or an object of numbers by the value of
+ * the label; or of a histogram {"bounds": seconds, "counts": of each, and one beyond, "sum":
+ * seconds}. */
+void metrics_write_json(const struct metrics *metrics, struct buf *out);
 
 #endif

@@ -21,6 +21,7 @@ struct message {
     bool own_state;   /* what the relay reads again itself: it is not left out */
     bool replayed;    /* made again of a dead letter: id and position are the command's */
     bool behind_all;  /* also outside of a transaction it is seen only with all that went before */
+    int32_t placed;   /* partition that Kafka has it in; the publisher's, with next_offset */
     /* What takes its place, and that of all else its route makes of the change, where the publisher
      * refuses it; NULL: nobody has made it. */
     const struct message *letter;
@@ -41,6 +42,9 @@ struct message {
     struct change_id id;      /* of its change */
     struct position position; /* once its change is done */
     size_t bytes; /* of key, value and headers; the writer's, set before it is handed over */
+    /* One more than its offset, once Kafka has said that it has it; -1: the offset was not told; 0:
+     * nothing is said, or it was passed over. The publisher's. */
+    int64_t next_offset;
 };
 
 /* What a message counts against memory limits, in bytes, besides its own bytes. */

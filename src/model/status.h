@@ -51,6 +51,7 @@ struct status {
     int64_t seconds_left; /* until then, by the pace of the last half minute; -1: not known */
     bool stands;          /* the position does not move, and the log does */
     char risky[256];      /* why the two make the relay unready; empty: they do not */
+    bool source_fresh, publisher_fresh; /* they have answered within admin.ready_grace_ms */
     bool ready;
     char last_error_reason[48];
     char last_error[512];

@@ -57,10 +57,13 @@ static void on_report(void *owner, const rd_kafka_message_t *report)
         if (delivered)
             kafka_clock_learn(&p->clock, report);
     } else {
-        const struct message *message = report->_private;
+        struct message *message = report->_private;
         kafka_flight_reported(&p->flight, message);
-        if (delivered)
+        if (delivered) {
+            message->placed = report->partition;
+            message->next_offset = report->offset >= 0 ? report->offset + 1 : -1;
             kafka_memory_came_through(p->options.memory, message);
+        }
         if (delivered && message->bytes >= KAFKA_LARGE_BYTES)
             kafka_memory_took(p->options.memory, message->bytes, clock_monotonic_us());
         kafka_in_use_reported(&p->topics, message);

@@ -47,6 +47,7 @@ void board_epoch(struct epoch *epoch)
     b->in_partial = epoch->opening.found.progress.partial.final_lsn != 0;
     publish(relay);
     pthread_mutex_unlock(&relay->mutex);
+    recent_open_epoch(relay->o.recent, epoch->opening.found.progress.generation, clock_wall_us());
 }
 
 void board_progress(struct epoch *epoch)
@@ -129,12 +130,14 @@ void board_ready(struct relay *relay, int64_t now_us)
     pthread_mutex_lock(&relay->mutex);
     int64_t grace_us = relay->config->process->admin.ready_grace_ms * US_PER_MS;
     struct status *b = &relay->board;
-    b->ready = source_up_us != 0 && publisher_up_us != 0 && now_us - source_up_us <= grace_us &&
-               now_us - publisher_up_us <= grace_us && b->state != STATE_STOPPED &&
+    b->source_fresh = source_up_us != 0 && now_us - source_up_us <= grace_us;
+    b->publisher_fresh = publisher_up_us != 0 && now_us - publisher_up_us <= grace_us;
+    b->ready = b->source_fresh && b->publisher_fresh && b->state != STATE_STOPPED &&
                b->state != STATE_HELD && b->risky[0] == '\0';
     b->source_up_wall_us = source_up_us != 0 ? wall_us - (now_us - source_up_us) : 0;
     b->publisher_up_wall_us = publisher_up_us != 0 ? wall_us - (now_us - publisher_up_us) : 0;
     metrics_set(relay->o.metrics, METRIC_READY, b->ready ? 1 : 0);
     publish(relay);
+    remember_sample(relay->o.recent, b, relay->o.metrics, wall_us);
     pthread_mutex_unlock(&relay->mutex);
 }

@@ -118,6 +118,7 @@ static void set(struct relay *relay, const struct config_relay *next)
     relay->config = next;
     pthread_mutex_unlock(&relay->mutex);
     name_routes(relay);
+    remember_config(relay->o.recent, next->process);
     forget(relay);
 }
 

@@ -154,6 +154,9 @@ static void make_loops(struct epoch *e)
         .learnt = &relay->learnt,
         .claims = e->claims,
         .trouble = &relay->claim_trouble,
+        .remember = {.recent = relay->o.recent,
+                     .routes = &e->config->routes,
+                     .payloads = e->config->process->admin.show_payloads},
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);

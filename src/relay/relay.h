@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "metrics/metrics.h"
+#include "model/recent.h"
 #include "model/status_cell.h"
 #include "source/source.h"
 
@@ -24,6 +25,7 @@ struct relay_options {
     const struct config_relay *config; /* the first one; must outlive the relay */
     struct metrics *metrics;
     struct status_cell *status; /* written by the relay, read by admin/ */
+    struct recent *recent;      /* the same; NULL: nothing is kept */
     struct log *log;            /* level and format follow the file in force */
     bool setup;                 /* run --setup */
     bool until_caught_up;       /* run --until-caught-up */

@@ -167,6 +167,7 @@ static void count_end(struct relay *relay, int result, const struct error *err)
     else if (!atomic_load(&relay->stop) && !relay->o.until_caught_up)
         reason = "reload";
     metrics_add_reason(relay->o.metrics, METRIC_EPOCHS, reason, 1);
+    recent_close_epoch(relay->o.recent, reason, clock_wall_us());
     log_event(relay->o.log, LOG_INFO, "epoch.closed", "reason", reason, NULL);
 }
 
@@ -338,6 +339,7 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
     snprintf(made->application, sizeof made->application, "walferry:%s",
              options->config->name.text);
     snprintf(made->board.relay, sizeof made->board.relay, "%s", options->config->name.text);
+    remember_config(options->recent, options->config->process);
     made->memory = kafka_memory_open();
     pthread_mutex_init(&made->mutex, NULL);
     if (open_fds(made, err) < 0) {

@@ -194,9 +194,7 @@ static void count_commit(struct writer *w, int64_t now_us)
 
 static void log_split(const struct writer *w)
 {
-    char lsn[LSN_TEXT_MAX];
-    char part[16];
-    char done[24];
+    char lsn[LSN_TEXT_MAX], part[16], done[24];
     snprintf(part, sizeof part, "%" PRIu32, w->last.partial.part);
     snprintf(done, sizeof done, "%" PRIu64, w->last.partial.done);
     log_event(w->o.verdicts->log, LOG_WARN, "transaction.split", "final_lsn",
@@ -218,6 +216,7 @@ static void unflag(struct writer *w)
 static void commit_done(struct writer *w)
 {
     assert(position_compare(w->record.position, w->last.position) > 0); /* I3 */
+    remember_events(&w->o.remember, w->last.position, w->wall_us, w->held, w->held_count);
     w->last = w->record;
     w->tail.ended = (struct batch_ended){.xid = 0};
     keep_resume(&w->last_resume, &w->last.resume);

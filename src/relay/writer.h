@@ -12,6 +12,7 @@
 #include "publish/publish.h"
 #include "relay/circuit.h"
 #include "relay/pace.h"
+#include "relay/remember.h"
 #include "relay/shorten.h"
 #include "relay/verdict.h"
 #include "relay/wait.h"
@@ -24,8 +25,9 @@ struct writer_options {
     const struct progress *claim;         /* the record that the claim wrote; copied */
     struct claim_store *claims;           /* where a route wants one; else NULL */
     struct claim_trouble *trouble;        /* the same; outlives the writer */
-    struct refusals *learnt; /* what the next epoch must not produce; outlives the writer */
-    int64_t split_us;        /* age of a Kafka transaction at which it is cut, but for trouble */
+    struct refusals *learnt;  /* what the next epoch must not produce; outlives the writer */
+    struct remember remember; /* what has gone out */
+    int64_t split_us;         /* age of a Kafka transaction at which it is cut, but for trouble */
 };
 
 enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_CLAIMING, WRITER_COMMITTING };

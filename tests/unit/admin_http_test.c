@@ -22,6 +22,8 @@
 struct server {
     struct metrics *metrics;
     struct status_cell cell;
+    struct recent recent;
+    struct log_ring problems;
     struct config_admin config;
     struct admin *admin;
 };
@@ -31,10 +33,14 @@ static void server_start(struct server *s, int64_t lifetime_ms)
     struct error err = ERROR_INIT;
     s->metrics = metrics_open("orders", 0, NULL);
     status_cell_init(&s->cell);
+    recent_init(&s->recent);
+    log_ring_init(&s->problems);
     s->config = (struct config_admin){.listen = {.text = "127.0.0.1:0"}};
     const struct admin_options options = {.config = &s->config,
                                           .metrics = s->metrics,
                                           .status = &s->cell,
+                                          .recent = &s->recent,
+                                          .problems = &s->problems,
                                           .lifetime_ms = lifetime_ms};
     if (admin_open(&options, &s->admin, &err) < 0)
         fail_msg("%s", err.text);
@@ -45,6 +51,8 @@ static void server_stop(struct server *s)
 {
     admin_close(s->admin);
     status_cell_fini(&s->cell);
+    recent_fini(&s->recent);
+    log_ring_fini(&s->problems);
     metrics_close(s->metrics);
 }
 
@@ -105,7 +113,154 @@ static void test_pages(void **state)
                  "text/plain; version=0.0.4");
     assert_reply(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "200",
                  "walferry_ready{relay=\"orders\"} 0\n");
-    assert_reply(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404", "/healthz");
+    assert_reply(port, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n", "404", "/healthz");
+    server_stop(&s);
+}
+
+/* The page and its files, under a policy that lets it load those and nothing else. */
+static void test_files(void **state)
+{
+    (void)state;
+    static const char *const files[][3] = {
+        {"/", "text/html; charset=utf-8", "<html lang=\"en\">"},
+        {"/page.css", "text/css; charset=utf-8", "prefers-color-scheme"},
+        {"/page.js", "text/javascript; charset=utf-8", "textContent"},
+        {"/icon.svg", "image/svg+xml", "<svg "}};
+    struct server s;
+    server_start(&s, 0);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char request[64], type[64];
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", files[i][0]);
+        snprintf(type, sizeof type, "\r\nContent-Type: %s\r\n", files[i][1]);
+        assert_reply(admin_port(s.admin), request, "200", type);
+        assert_reply(admin_port(s.admin), request, "200", files[i][2]);
+        assert_reply(admin_port(s.admin), request, "200",
+                     "\r\nContent-Security-Policy: default-src 'none'; script-src 'self'; ");
+    }
+    server_stop(&s);
+}
+
+static struct json_tree *ask_json(struct server *s, const char *path)
+{
+    char request[64];
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    char *reply = ask(admin_port(s->admin), request);
+    struct json_tree *tree = NULL;
+    struct error err = ERROR_INIT;
+    if (json_tree_parse(span_of(strstr(reply, "\r\n\r\n") + 4), &tree, &err) < 0)
+        fail_msg("%s in %s", err.text, reply);
+    free(reply);
+    return tree;
+}
+
+static void assert_member(const struct json_tree *tree, const char *name, const char *wanted)
+{
+    struct span value;
+    if (!json_tree_member_string(tree, name, &value))
+        fail_msg("no text %s", name);
+    assert_string_equal(value.ptr, wanted);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    struct recent_event event = {.topic = "<b>",
+                                 .route = "orders",
+                                 .partition = 2,
+                                 .offset = -1,
+                                 .position = {0x16B374D848, 3},
+                                 .committed_wall_us = INT64_C(1700000000000000)};
+    recent_text_set(&event.key, (struct span){"\xff\x00z", 3});
+    recent_text_set(&event.type, span_null());
+    recent_add_events(&s.recent, &event, 1);
+    recent_text_set(&event.key, span_of("two"));
+    recent_payload_set(&event, span_of("{\"a\":1}"));
+    recent_add_events(&s.recent, &event, 1);
+    struct json_tree *tree = ask_json(&s, "/events");
+    const struct json_tree *events = json_tree_member(tree, "events");
+    assert_int_equal(json_tree_count(events), 2);
+    const struct json_tree *newest = json_tree_at(events, 0), *first = json_tree_at(events, 1);
+    assert_member(newest, "key", "two");
+    assert_member(newest, "payload", "{\"a\":1}");
+    assert_member(first, "key", "\\xff007a"); /* no UTF-8: as PostgreSQL writes bytes */
+    assert_member(first, "topic", "<b>");
+    assert_member(first, "lsn", "16/B374D848");
+    assert_member(first, "committed_at", "2023-11-14T22:13:20.000000Z");
+    assert_true(json_tree_is_null(json_tree_member(first, "offset")));
+    assert_true(json_tree_is_null(json_tree_member(first, "type")));
+    assert_null(json_tree_member(first, "payload"));
+    json_tree_free(tree);
+    server_stop(&s);
+}
+
+static void test_history(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    recent_open_epoch(&s.recent, 4, 1000000);
+    recent_close_epoch(&s.recent, "broker_down", 2000000);
+    recent_open_epoch(&s.recent, 5, 3000000);
+    recent_add_sample(&s.recent, &(struct recent_sample){.wall_us = 5000000, .lag_bytes = -1});
+    log_ring_add(&s.problems, &(struct log_kept){.event = "epoch.failed", .reason = "broker_down"},
+                 INT64_C(1700000000000000));
+    struct json_tree *tree = ask_json(&s, "/history");
+    const struct json_tree *epochs = json_tree_member(tree, "epochs");
+    assert_int_equal(json_tree_count(epochs), 2);
+    assert_true(json_tree_is_null(json_tree_member(json_tree_at(epochs, 0), "closed_at")));
+    assert_member(json_tree_at(epochs, 1), "reason", "broker_down");
+    const struct json_tree *samples = json_tree_member(tree, "samples");
+    uint64_t at_ms = 0;
+    assert_true(json_tree_member_u64(json_tree_at(samples, 0), "at_ms", &at_ms));
+    assert_int_equal(at_ms, 5000);
+    assert_true(json_tree_is_null(json_tree_member(json_tree_at(samples, 0), "lag_bytes")));
+    const struct json_tree *problem = json_tree_at(json_tree_member(tree, "problems"), 0);
+    assert_member(problem, "event", "epoch.failed");
+    assert_member(problem, "level", "warn");
+    json_tree_free(tree);
+    recent_set_config(&s.recent, span_of("relay: orders\n"));
+    assert_reply(admin_port(s.admin), "GET /config HTTP/1.1\r\nHost: x\r\n\r\n", "200",
+                 "\r\n\r\nrelay: orders\n");
+    server_stop(&s);
+}
+
+/* Who is not ready fails one of the checks, and nobody else does. */
+static void test_checks(void **state)
+{
+    (void)state;
+    struct server s;
+    server_start(&s, 0);
+    struct status status = {.state = STATE_STREAMING,
+                            .source_fresh = true,
+                            .publisher_fresh = true,
+                            .origin_known = true,
+                            .ready = true};
+    static const char *const names[] = {"state", "session", "broker", "slot_state", "progress"};
+    for (int failing = -1; failing < 5; failing++) {
+        struct status now = status;
+        now.state = failing == 0 ? STATE_HELD : STATE_STREAMING;
+        now.source_fresh = failing != 1;
+        now.publisher_fresh = failing != 2;
+        now.risk = failing == 3 ? WAL_RISK_HIGH : WAL_RISK_FILLING;
+        now.stands = failing == 4;
+        snprintf(now.risky, sizeof now.risky, "%s", failing >= 3 ? "it is so" : "");
+        status_cell_set(&s.cell, &now);
+        struct json_tree *tree = ask_json(&s, "/status");
+        const struct json_tree *checks = json_tree_member(tree, "checks");
+        assert_int_equal(json_tree_count(checks), 5);
+        for (int i = 0; i < 5; i++) {
+            const struct json_tree *check = json_tree_at(checks, (size_t)i);
+            bool ok = false;
+            assert_member(check, "name", names[i]);
+            assert_true(json_tree_member_bool(check, "ok", &ok));
+            assert_int_equal(ok, i != failing);
+            if (i == failing && i >= 3)
+                assert_member(check, "text", "it is so");
+        }
+        json_tree_free(tree);
+    }
     server_stop(&s);
 }
 
@@ -361,6 +516,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_checks),
         cmocka_unit_test(test_readiness),
         cmocka_unit_test(test_methods_and_bodies),
         cmocka_unit_test(test_status),

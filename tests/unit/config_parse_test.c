@@ -79,6 +79,7 @@ static void defaults_of_the_rest(void **state)
     assert_int_equal(config_only_relay(c)->retry.auth_grace_ms, 60000);
     assert_default(c->admin.listen, "127.0.0.1:9187");
     assert_int_equal(c->admin.ready_grace_ms, 30000);
+    assert_false(c->admin.show_payloads);
     assert_int_equal(c->log.level, LOG_INFO);
     assert_int_equal(c->log.format, LOG_LOGFMT);
     assert_int_equal(strlen(config_only_relay(c)->hash), 16);
@@ -191,7 +192,7 @@ static const char everything[] =
     "    format: raw\n"
     "    on_error: skip\n"
     "    continue: true\n"
-    "admin: {listen: off, ready_grace_ms: 0}\n"
+    "admin: {listen: off, ready_grace_ms: 0, show_payloads: true}\n"
     "log: {level: debug, format: json}\n"
     "dead_letter: {topic: dl}\n";
 
@@ -229,6 +230,7 @@ static void every_key_outside_of_routes(void **state)
     assert_string_equal(config_only_relay(c)->dead_letter.topic.text, "dl");
     assert_string_equal(c->admin.listen.text, "off");
     assert_int_equal(c->admin.ready_grace_ms, 0);
+    assert_true(c->admin.show_payloads);
     assert_int_equal(c->log.level, LOG_DEBUG);
     assert_int_equal(c->log.format, LOG_JSON);
     config_close(c);

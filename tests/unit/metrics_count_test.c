@@ -224,6 +224,44 @@ static void test_threads(void **state)
     metrics_close(m);
 }
 
+/* The same numbers as JSON: by name, by label, by bucket. */
+static void test_json(void **state)
+{
+    (void)state;
+    struct metrics *m = metrics_open("orders", 2, two_routes);
+    metrics_add_route(m, METRIC_EVENTS, 1, 7);
+    metrics_add_route(m, METRIC_EVENTS, 9, 2);
+    metrics_add(m, METRIC_TRANSACTIONS_SPLIT, 3);
+    metrics_add_reason(m, METRIC_EPOCHS, "fenced", 1);
+    metrics_set(m, METRIC_READY, 1);
+    metrics_observe_us(m, METRIC_COMMIT_SECONDS, 900);
+    metrics_observe_us(m, METRIC_COMMIT_SECONDS, 61000000);
+    struct buf out = BUF_EMPTY;
+    metrics_write_json(m, &out);
+    static const char *const parts[] = {
+        "{\"walferry_events_total\":{\"outbox\":0,\"audit \\\"log\\\"\\\\x\":7,\"other\":2},",
+        "\"walferry_transactions_total\":{\"kafka\":0,\"postgres\":0,\"idle\":0,\"split\":3}",
+        "\"walferry_epochs_total\":{\"fenced\":1}",
+        "\"walferry_ready\":1}\n",
+        "\"walferry_commit_seconds\":{\"bounds\":[0.000500,0.001000,",
+        "60.000000],\"counts\":[0,1,0,",
+        ",1],\"sum\":61.000900}"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (strstr(buf_text(&out), parts[i]) == NULL)
+            fail_msg("no %s in %s", parts[i], buf_text(&out));
+    assert_int_equal(metrics_sum_routes(m, METRIC_EVENTS), 9);
+    uint64_t count, sum_us;
+    metrics_get_histogram(m, METRIC_COMMIT_SECONDS, &count, &sum_us);
+    assert_int_equal(count, 2);
+    assert_int_equal(sum_us, 61000900);
+    buf_reset(&out);
+    metrics_write_json(NULL, &out);
+    assert_string_equal(buf_text(&out), "{}\n");
+    assert_int_equal(metrics_sum_routes(NULL, METRIC_EVENTS), 0);
+    buf_fini(&out);
+    metrics_close(m);
+}
+
 /* Prometheus' own checker, where it is installed. */
 static void test_promtool(void **state)
 {
@@ -257,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_build_info),
         cmocka_unit_test(test_without_metrics),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_json),
         cmocka_unit_test(test_promtool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
