@@ -167,10 +167,11 @@ bench-curves: ## how cost grows with rows, transactions, routes, topics, other l
 	@$(PYTHON) -u bench/curves $(BENCH)
 
 BENCH_PARTS := run,peers,curves
-bench-docs: ## all of them (an hour and a half), and docs/BENCHMARKS.md with what they measured
+BENCH_ROUNDS :=
+bench-docs: ## docs/BENCHMARKS.md anew; BENCH_PARTS=main BENCH_ROUNDS=2 for its first tables alone
 	@tools/deps.sh demo
 	@$(MAKE) --no-print-directory all bench-programs
-	@$(PYTHON) -u bench/docs --measure "$(BENCH_PARTS)"
+	@$(PYTHON) -u bench/docs --measure "$(BENCH_PARTS)" $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS))
 
 deps: ## install everything that building, testing and developing needs
 	@tools/deps.sh all
