@@ -54,7 +54,7 @@ static void write_answers(struct json_writer *w, const char *name, bool ok, cons
         snprintf(text, sizeof text, "%s has not answered yet", who);
     else
         snprintf(text, sizeof text, "%s has not answered since %s", who,
-                 time_format(up_wall_us, 0, time));
+                 time_format(up_wall_us, 3, time));
     write_check(w, name, ok, text);
 }
 

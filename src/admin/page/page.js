@@ -5,6 +5,7 @@
 
 const POLL_MS = 2000;
 const WINDOW_MS = 15 * 60 * 1000;
+const WINDOW_MIN_MS = 2 * 60 * 1000;
 const SVG = "http://www.w3.org/2000/svg";
 
 const IGNORED = {
@@ -137,7 +138,8 @@ function perSecond(of) {
 
 function drawHead(status) {
   const badge = by("ready");
-  say("ready", status.ready ? "ready" : "not ready: " + status.state);
+  const failed = status.checks.filter((check) => !check.ok).map((check) => check.name);
+  say("ready", status.ready ? "ready" : "not ready" + (failed.length > 0 ? ": " + failed.join(", ") : ""));
   badge.className = "badge " + (status.ready ? "good" : "bad");
   say("relay", status.relay);
   say("since", status.state + (status.since ? " for " + seconds((Date.now() - Date.parse(status.since)) / 1000) : ""));
@@ -219,7 +221,7 @@ function drawSlot(status) {
 function drawProblems(history) {
   const lines = history.problems.map((p) => element("li", p.level === "error" ? "error" : "",
     element("b", "", p.reason || p.event), " ",
-    element("span", "muted small", p.event + (p.times > 1 ? ", " + count(p.times) + " times, last " : ", "), clock(p.last_at)),
+    element("span", "muted small", p.reason ? p.event + ", " : "", p.times > 1 ? count(p.times) + " times, last " : "", clock(p.last_at)),
     element("p", "", p.text), p.hint ? element("p", "muted", "→ " + p.hint) : null));
   fill("problems", lines.length > 0 ? lines : [element("li", "none muted", "none since the start")]);
 }
@@ -235,13 +237,13 @@ function cut(text, whole) {
 
 function drawEvents(events) {
   by("events").classList.add("cards");
-  table("events", [["Time", "time"], ["Topic", ""], ["Key", ""], ["Type", ""], ["Partition : offset", ""], ["LSN", "mono"]],
+  table("events", [["Time", "time"], ["Topic", "topic"], ["Key", "key"], ["Type", "type"], ["Partition : offset", "place"], ["LSN", "lsn"]],
     events.map((e) => {
       const key = element("span", "mono", cut(e.key, e.key_bytes));
       const type = element("span", "", e.type === null ? "–" : e.type);
       if (e.dead_letter) type.append(" ", element("span", "tag", "dead letter"));
       if ("payload" in e) key.append(element("span", "payload", cut(e.payload, e.payload_bytes)));
-      return [clock(e.committed_at), e.topic, key, type, place(e), e.lsn || "–"];
+      return [clock(e.committed_at), e.topic, key, type, place(e), element("span", "mono", e.lsn || "–")];
     }), "none since the start");
 }
 
@@ -265,6 +267,7 @@ function drawIgnored(metrics) {
 }
 
 function drawEpochs(history) {
+  by("epochs").classList.add("cards");
   table("epochs", [["Epoch", "number"], ["Generation", "number"], ["Opened", "time"], ["Closed", "time"], ["Why", ""]],
     history.epochs.map((e) => [count(e.number), count(e.generation), clock(e.opened_at), clock(e.closed_at),
       e.closed_at === null ? "open" : e.reason || ""]), "none has been open yet");
@@ -290,11 +293,12 @@ function runs(points) {
   return found;
 }
 
-function chart(title, format, points) {
+/* window: how many milliseconds it shows, to now. */
+function chart(title, format, points, window) {
   const end = Date.now(), width = 300, height = 80;
-  const known = points.filter(([at, value]) => value !== null && at >= end - WINDOW_MS);
+  const known = points.filter(([at, value]) => value !== null && at >= end - window);
   const top = Math.max(...known.map(([, value]) => value), 0) || 1;
-  const x = (at) => (Math.max(0, 1 - (end - at) / WINDOW_MS) * width).toFixed(1);
+  const x = (at) => (Math.max(0, 1 - (end - at) / window) * width).toFixed(1);
   const y = (value) => (height - 2 - value / top * (height - 8)).toFixed(1);
   const last = known.length > 0 ? known[known.length - 1][1] : null;
   const most = known.length > 0 ? Math.max(...known.map(([, value]) => value)) : null;
@@ -302,14 +306,14 @@ function chart(title, format, points) {
   const label = title + ": " + (last === null ? "nothing yet" : "now " + format(last) + ", at most " + format(most));
   picture.setAttribute("aria-label", label);
   picture.append(svg("line", { class: "grid", x1: 0, x2: width, y1: y(top / 2), y2: y(top / 2) }));
-  for (const run of runs(points.filter(([at]) => at >= end - WINDOW_MS))) {
+  for (const run of runs(points.filter(([at]) => at >= end - window))) {
     const line = run.map(([at, value]) => x(at) + "," + y(value)).join(" ");
     picture.append(svg("polygon", { class: "area", points: `${x(run[0][0])},${height} ${line} ${x(run[run.length - 1][0])},${height}` }));
     picture.append(svg("polyline", { class: "line", points: line }));
   }
   return element("figure", "", element("figcaption", "", element("span", "", title), element("b", "", last === null ? "–" : format(last))),
-    picture, element("div", "axis", element("span", "", "15 min ago"),
-      element("span", "", most === null ? "" : "at most " + format(most)), element("span", "", "now")));
+    picture, element("div", "axis", element("span", "", seconds(window / 1000) + " ago"),
+      element("span", "most", most === null ? "" : "at most " + format(most)), element("span", "", "now")));
 }
 
 /* of(a, b): a value of two samples, the later one second; null where it is not known. */
@@ -325,11 +329,14 @@ function drawCharts(history, status) {
   const rates = between(s, (a, b) => b.events < a.events ? null : (b.events - a.events) * 1000 / (b.at_ms - a.at_ms));
   const latency = between(s, (a, b) => b.visible_count > a.visible_count
     ? (b.visible_us - a.visible_us) / (b.visible_count - a.visible_count) / 1000 : null);
+  const known = s.length > 0 ? Date.now() - s[0].at_ms : 0;
+  const window = Math.min(WINDOW_MS, Math.max(WINDOW_MIN_MS, Math.ceil(known / 60000) * 60000));
+  const drawn = (title, format, points) => chart(title, format, points, window);
   fill("charts", [
-    chart("Events a second", rate, rates),
-    chart("Lag of the slot", bytes, [...s.map((p) => [p.at_ms, p.lag_bytes]), [Date.now(), status.slot_lag_bytes]]),
-    chart("WAL retained", bytes, [...s.map((p) => [p.at_ms, p.retained_bytes]), [Date.now(), status.slot_retained_bytes]]),
-    chart("Commit to visible, mean", millis, latency),
+    drawn("Events a second", rate, rates),
+    drawn("Lag of the slot", bytes, [...s.map((p) => [p.at_ms, p.lag_bytes]), [Date.now(), status.slot_lag_bytes]]),
+    drawn("WAL retained", bytes, [...s.map((p) => [p.at_ms, p.retained_bytes]), [Date.now(), status.slot_retained_bytes]]),
+    drawn("Commit to visible, mean", millis, latency),
   ]);
 }
 
