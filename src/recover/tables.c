@@ -82,10 +82,11 @@ int tables_server_has_schemas(struct pg_connection *sql, bool *has, struct error
 /* Which of the tables that hold rows, itself or the leaves below it, lack a replica identity: the
  * server refuses their UPDATE and DELETE where these are published. */
 #define UNIDENTIFIED_SQL                                                                           \
-    "LEFT JOIN LATERAL (SELECT ln.nspname, l.relname FROM pg_catalog.pg_class l "                  \
+    "LEFT JOIN LATERAL (SELECT ln.nspname, l.relname FROM (SELECT c.oid UNION ALL "                \
+    "SELECT x.relid FROM pg_catalog.pg_partition_tree(c.oid) x WHERE c.relkind = 'p' "             \
+    "AND x.isleaf) held(oid) JOIN pg_catalog.pg_class l ON l.oid = held.oid "                      \
     "JOIN pg_catalog.pg_namespace ln ON ln.oid = l.relnamespace WHERE l.relkind = 'r' AND "        \
-    "l.oid IN (SELECT c.oid UNION ALL SELECT x.relid FROM pg_catalog.pg_partition_tree(c.oid) x "  \
-    "WHERE c.relkind = 'p' AND x.isleaf) AND l.relreplident <> 'f' AND NOT EXISTS ("               \
+    "l.relreplident <> 'f' AND NOT EXISTS ("                                                       \
     "SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = l.oid AND i.indisvalid "                 \
     "AND i.indimmediate AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN "       \
     "i.indisreplident "                                                                            \
@@ -149,6 +150,17 @@ static void fill_table(const struct pg_result *r, int row, struct arena *arena,
     t->identified = t->unidentified_name.ptr == NULL;
 }
 
+static int load_columns(struct pg_connection *sql, const struct tables *tables, struct arena *arena,
+                        struct error *err)
+{
+    struct table_columns **each = arena_alloc(arena, ((size_t)tables->count + 1) * sizeof(*each));
+    for (uint32_t i = 0; i < tables->count; i++) {
+        each[i] = &tables->items[i].columns;
+        each[i]->oid = tables->items[i].oid;
+    }
+    return table_columns_load(sql, tables->name->text, each, tables->count, arena, err);
+}
+
 int tables_load(struct pg_connection *sql, const struct config_relay *config,
                 const struct router *router, enum router_share share, struct arena *arena,
                 struct tables *tables, struct error *err)
@@ -179,7 +191,7 @@ int tables_load(struct pg_connection *sql, const struct config_relay *config,
         fill_table(r, i, arena, t);
     }
     pg_result_free(r);
-    return 0;
+    return load_columns(sql, tables, arena, err);
 }
 
 /* ---- Judging: the tables ---- */
@@ -270,51 +282,24 @@ struct sent_column {
     bool listed;
 };
 
-/* A domain can be read as what it is over, and as nothing else. */
-#define BASE_OF_TYPE                                                                               \
-    "(WITH RECURSIVE b(oid) AS (SELECT a.atttypid UNION ALL SELECT t.typbasetype FROM b "          \
-    "JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd') "                           \
-    "SELECT t.oid FROM b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd')"
-
 /* The columns of which the server sends values, as a relation; the others are in `unsent`. */
-static int load_relation(struct pg_connection *sql, const struct tables *tables,
-                         const struct routed_table *t, bool published, struct arena *arena,
-                         struct relation *relation, struct relation *unsent,
-                         struct sent_column **why, struct error *err)
+static void split_columns(const struct tables *tables, const struct routed_table *t, bool published,
+                          struct arena *arena, struct relation *relation, struct relation *unsent,
+                          struct sent_column **why)
 {
-    char oid[16];
-    snprintf(oid, sizeof oid, "%" PRIu32, t->oid);
-    const char *parameters[] = {oid, tables->name->text};
-    struct pg_result *r = NULL;
-    if (pg_query(sql,
-                 "SELECT a.attname, " BASE_OF_TYPE ", a.attgenerated <> '', a.attgenerated = 's', "
-                 "coalesce(to_jsonb(r)->>'prattrs', '') <> '', "
-                 "coalesce(' ' || translate(to_jsonb(r)->>'prattrs', '[],', '   ') || ' ' "
-                 "LIKE '% ' || a.attnum || ' %', true) "
-                 "FROM pg_catalog.pg_attribute a "
-                 "LEFT JOIN pg_catalog.pg_publication p ON p.pubname = $2 "
-                 "LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid "
-                 "AND r.prrelid = a.attrelid "
-                 "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped "
-                 "ORDER BY a.attnum",
-                 2, parameters, &r, err) < 0)
-        return -1;
-    int rows = pg_result_rows(r);
+    size_t count = (size_t)t->columns.count + 1;
     *relation = *unsent = (struct relation){.schema = t->schema, .name = t->name, .version = 1};
-    relation->columns = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof *relation->columns);
-    unsent->columns = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof *unsent->columns);
-    *why = arena_alloc_zero(arena, ((size_t)rows + 1) * sizeof **why);
-    for (int i = 0; i < rows; i++) {
-        struct span type = pg_result_cell(r, i, 1);
-        struct column column = {
-            .name = keep(arena, pg_result_cell(r, i, 0)),
-            .type_oid = (uint32_t)strtoul(arena_format(arena, "%.*s", SPAN_ARG(type)), NULL, 10)};
-        bool has_list = published && pg_result_true(r, i, 4);
-        struct sent_column s = {.generated = pg_result_true(r, i, 2),
-                                .listed = !has_list || pg_result_true(r, i, 5)};
+    relation->columns = arena_alloc_zero(arena, count * sizeof *relation->columns);
+    unsent->columns = arena_alloc_zero(arena, count * sizeof *unsent->columns);
+    *why = arena_alloc_zero(arena, count * sizeof **why);
+    for (uint32_t i = 0; i < t->columns.count; i++) {
+        const struct table_column *c = &t->columns.items[i];
+        struct column column = {.name = c->name, .type_oid = c->type_oid};
+        bool has_list = published && c->has_list;
+        struct sent_column s = {.generated = c->generated, .listed = !has_list || c->listed};
         /* A column list of 18 sends the generated columns that it names. */
-        bool sent_generated = pg_result_true(r, i, 3) && (tables->publication.stored_generated ||
-                                                          (has_list && pg_result_true(r, i, 5)));
+        bool sent_generated =
+            c->stored && (tables->publication.stored_generated || (has_list && c->listed));
         if (s.listed && (!s.generated || sent_generated)) {
             relation->columns[relation->column_count++] = column;
         } else {
@@ -322,8 +307,6 @@ static int load_relation(struct pg_connection *sql, const struct tables *tables,
             unsent->columns[unsent->column_count++] = column;
         }
     }
-    pg_result_free(r);
-    return 0;
 }
 
 static int refuse_unsent(const struct config_relay *config, const struct tables *tables,
@@ -349,16 +332,14 @@ static int refuse_unsent(const struct config_relay *config, const struct tables 
                           publication, quoted(arena, t), publication, quoted(arena, t));
 }
 
-static int check_columns(struct pg_connection *sql, const struct config_relay *config,
-                         const struct router *router, const struct tables *tables,
-                         const struct routed_table *t, bool published, struct arena *arena,
-                         struct error *err)
+static int check_columns(const struct config_relay *config, const struct router *router,
+                         const struct tables *tables, const struct routed_table *t, bool published,
+                         struct arena *arena, struct error *err)
 {
     struct relation relation, unsent;
     struct sent_column *why;
     struct router_lack lack;
-    if (load_relation(sql, tables, t, published, arena, &relation, &unsent, &why, err) < 0)
-        return -1;
+    split_columns(tables, t, published, arena, &relation, &unsent, &why);
     if (!router_lacks(router, &relation, &lack))
         return 0;
     struct routed_table at = *t;
@@ -456,7 +437,7 @@ int tables_check(struct pg_connection *sql, const struct config_relay *config,
                 return refuse_kind(config, t, arena, err);
         } else if (check_partitions(sql, config, t, err) < 0 ||
                    check_identity(config, tables, t, arena, err) < 0 ||
-                   check_columns(sql, config, router, tables, t, t->published, arena, err) < 0 ||
+                   check_columns(config, router, tables, t, t->published, arena, err) < 0 ||
                    (tables->share == ROUTER_CHANGES &&
                     check_identities(sql, config, router, t, err) < 0) ||
                    check_old_rows(sql, config, router, t, err) < 0) {
@@ -587,7 +568,7 @@ static int check_published(struct pg_connection *sql, const struct config_relay 
     if (check_name(config, router, tables, t, err) < 0 ||
         check_children(sql, config, router, tables, t, err) < 0)
         return -1;
-    return check_columns(sql, config, router, tables, t, true, arena, err);
+    return check_columns(config, router, tables, t, true, arena, err);
 }
 
 static int check_all(struct pg_connection *sql, const struct config_relay *config,

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "config/config.h"
 #include "pg/pg.h"
+#include "recover/table_columns.h"
 #include "route/route.h"
 
 /* The publication of the routes of a share: `<name>` of inserts, `<name>_changes` of changes. */
@@ -43,6 +44,7 @@ struct routed_table {
     bool identified;   /* it has a replica identity, and each of its partitions has one */
     struct span unidentified_schema; /* where not: it, or the first such partition */
     struct span unidentified_name;
+    struct table_columns columns;
     struct span sent_schema; /* the name under which its rows come; absent where not published */
     struct span sent_name;
 };
