@@ -107,7 +107,7 @@ static struct span format_id(struct encoders *encoders, const struct event *even
 {
     char text[CHANGE_ID_TEXT_MAX];
     size_t length = change_id_format_behind(&encoders->id_prefix, encoders->o.system_identifier,
-                                            event->change->id, event->index, text);
+                                            &event->change->id, event->index, text);
     return arena_copy(arena, (struct span){text, length});
 }
 

@@ -7,13 +7,10 @@
 
 #define UUID_LEN 36
 
-bool change_id_equal(struct change_id a, struct change_id b)
+bool change_id_same_string(const struct change_id *a, const struct change_id *b)
 {
-    if (a.kind != b.kind || a.table != b.table)
-        return false;
-    if (a.kind == CHANGE_ID_STRING)
-        return a.string_len == b.string_len && memcmp(a.string, b.string, a.string_len) == 0;
-    return a.final_lsn == b.final_lsn && a.ordinal == b.ordinal;
+    assert(a->kind == CHANGE_ID_STRING && b->kind == CHANGE_ID_STRING);
+    return a->string_len == b->string_len && memcmp(a->string, b->string, a->string_len) == 0;
 }
 
 int change_id_compare(struct change_id a, struct change_id b)
@@ -267,15 +264,16 @@ static void make_prefix(struct change_id_prefix *prefix, uint64_t system_identif
 }
 
 size_t change_id_format_behind(struct change_id_prefix *prefix, uint64_t system_identifier,
-                               struct change_id id, uint32_t event, char text[CHANGE_ID_TEXT_MAX])
+                               const struct change_id *id, uint32_t event,
+                               char text[CHANGE_ID_TEXT_MAX])
 {
     assert(prefix != NULL && event >= 1);
-    if (id.kind != CHANGE_ID_WAL)
-        return change_id_format_event(system_identifier, id, event, text);
-    if (prefix->len == 0 || prefix->final_lsn != id.final_lsn)
-        make_prefix(prefix, system_identifier, id.final_lsn);
+    if (id->kind != CHANGE_ID_WAL)
+        return change_id_format_event(system_identifier, *id, event, text);
+    if (prefix->len == 0 || prefix->final_lsn != id->final_lsn)
+        make_prefix(prefix, system_identifier, id->final_lsn);
     memcpy(text, prefix->text, sizeof prefix->text); /* of a fixed size: no call */
-    return end_id(text, put_decimal(text + prefix->len, id.ordinal), event);
+    return end_id(text, put_decimal(text + prefix->len, id->ordinal), event);
 }
 
 const char *change_id_format(uint64_t system_identifier, struct change_id id,

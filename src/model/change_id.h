@@ -82,7 +82,17 @@ static inline bool change_id_is_none(struct change_id id)
 
 #define CHANGE_ID_KEY_MAX (3 * CHANGE_ID_STRING_MAX + 1)
 
-bool change_id_equal(struct change_id a, struct change_id b);
+bool change_id_same_string(const struct change_id *a, const struct change_id *b);
+
+/* Here, because every row asks, and an id that is handed over by value costs as much as asking. */
+static inline bool change_id_equal(struct change_id a, struct change_id b)
+{
+    if (a.kind != b.kind || a.table != b.table)
+        return false;
+    if (a.kind == CHANGE_ID_STRING)
+        return change_id_same_string(&a, &b);
+    return a.final_lsn == b.final_lsn && a.ordinal == b.ordinal;
+}
 /* <0, 0 or >0, as strcmp. Both of kind WAL: no other kind is ordered. */
 int change_id_compare(struct change_id a, struct change_id b);
 
@@ -114,7 +124,8 @@ struct change_id_prefix {
 };
 /* As change_id_format_event. */
 size_t change_id_format_behind(struct change_id_prefix *prefix, uint64_t system_identifier,
-                               struct change_id id, uint32_t event, char text[CHANGE_ID_TEXT_MAX]);
+                               const struct change_id *id, uint32_t event,
+                               char text[CHANGE_ID_TEXT_MAX]);
 /* Reads what change_id_format_event printed; false, and nothing set, where it is anything else.
  * event may be NULL: then an id with ".<n>" is something else, too. */
 bool change_id_parse(const char *text, uint64_t *system_identifier, struct change_id *id,

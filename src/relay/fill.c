@@ -151,8 +151,10 @@ static void judge_event(struct filler *f, bool routed, struct batch *batch, stru
         share->lettered = false;
         share->letter = NULL;
         share->held = NULL;
-        share->verdict = verdict_before(f->o.verdicts, share->unit, err);
-        share->measured = verdict_measures(f->o.verdicts, share->unit);
+        bool nothing = verdict_knows_nothing(f->o.verdicts);
+        share->verdict =
+            nothing ? VERDICT_PUBLISH : verdict_before(f->o.verdicts, share->unit, err);
+        share->measured = !nothing && verdict_measures(f->o.verdicts, share->unit);
     }
     if (!routed && share->verdict == VERDICT_PUBLISH)
         share->verdict = verdict_on_event(f->o.verdicts, share->unit, err);

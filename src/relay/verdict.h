@@ -33,6 +33,11 @@ struct verdict_facts {
     const struct refusals *refused; /* NULL: nothing was */
 };
 
+/* No person has decided anything and nothing was refused: each unit is published, as it stands. */
+static inline bool verdict_knows_nothing(const struct verdict_facts *facts)
+{
+    return facts->skip_count == 0 && (facts->refused == NULL || facts->refused->count == 0);
+}
 /* Does the route want dead letters? */
 bool verdict_wants_letters(const struct verdict_facts *facts, uint32_t route);
 /* Before the route makes anything of the change. err: may hold an ERROR_DATA of routing already.

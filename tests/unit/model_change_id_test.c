@@ -43,7 +43,7 @@ static void test_format_behind(void **state)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         for (uint32_t event = 1; event <= UINT32_MAX / 2; event += UINT32_MAX / 4) {
             size_t len = change_id_format_event(UINT64_MAX, ids[i], event, expected);
-            assert_int_equal(change_id_format_behind(&prefix, UINT64_MAX, ids[i], event, text),
+            assert_int_equal(change_id_format_behind(&prefix, UINT64_MAX, &ids[i], event, text),
                              len);
             assert_string_equal(text, expected);
         }
