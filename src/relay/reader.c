@@ -19,6 +19,8 @@
 /* A transaction with more is not asked for again at the next open, only to be dropped. */
 #define ASKED_AGAIN_CHANGES 1000
 #define ASKED_AGAIN_BYTES (512 * 1024)
+/* While a commit is on its way the database is listened to only so often. */
+#define GATHER_US 1000
 /* How soon an encoder that was not ready is asked again. */
 #define HOLD_US 10000
 /* What is published is looked at within a moment, or the session that looks is broken. */
@@ -587,6 +589,14 @@ static int advance(struct reader *r, int64_t now_us, bool *input_empty, struct e
     return 0;
 }
 
+/* What comes before the commit that is on its way has returned waits for that anyhow, unless it is
+ * much. To be woken for each transaction of the database takes time from the servers that are to
+ * answer; the batch that returns wakes the reader at once. */
+static bool may_gather(const struct reader *r, bool input_empty)
+{
+    return input_empty && r->state.commits_away > 0 && r->batch->count > 0 && !r->state.open_parts;
+}
+
 static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct wait *wait)
 {
     int fd = -1;
@@ -599,7 +609,10 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
         wait_until(wait, now_us + HOLD_US);
     if (r->phase != READER_TAKING || r->batch == NULL)
         return; /* only a batch that returns, or the clock, changes anything */
-    wait_for_fd(wait, fd);
+    if (fd >= 0 && may_gather(r, input_empty))
+        wait_until(wait, now_us + GATHER_US);
+    else
+        wait_for_fd(wait, fd);
     if (!input_empty && fd >= 0)
         wait_until(wait, now_us);
     wait_until(wait, seal_due_us(&r->o.seal, &r->state, r->batch));
