@@ -31,7 +31,7 @@ LIBRARIES=(
     'microhttpd\.h ^src/admin/'
     'curl/.* ^src/http/'
     'openssl/.* ^src/types/'
-    'pthread\.h ^src/(base|relay|metrics|admin)/|^src/model/(status_cell|recent)\.h'
+    'pthread\.h ^src/(base|relay|metrics|admin)/|^src/model/((status|reload)_cell|recent)\.h'
 )
 # Assertions in public functions, for each hundred of them. Raise a number with what you add.
 declare -A ASSERTIONS=(

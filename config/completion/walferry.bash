@@ -12,7 +12,7 @@ _walferry() {
         prev=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     if [ "$COMP_CWORD" -le 1 ]; then
-        words='run check doctor setup status rebase skip dead-letter teardown config version help --help --version'
+        words='run check doctor setup status rebase skip dead-letter teardown reload config version help --help --version'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         return
     fi
@@ -66,6 +66,10 @@ _walferry() {
             options='--admin-connection --take-over --yes --config --json --help'
             operands=''
             ;;
+        reload)
+            options='--dry-run --yes --config --json --help'
+            operands=''
+            ;;
         config)
             options='--config --json --help'
             operands='show'
@@ -76,7 +80,7 @@ _walferry() {
             ;;
         help)
             options='--help'
-            operands='run check doctor setup status rebase skip dead-letter teardown config version help'
+            operands='run check doctor setup status rebase skip dead-letter teardown reload config version help'
             ;;
     esac
     if [ "$kind" = files ]; then

@@ -8,10 +8,12 @@
 #include "admin/admin_files.h"
 #include "admin/admin_listen.h"
 #include "admin/admin_page.h"
+#include "admin/admin_wish.h"
 #include "base/clock.h"
 
 #include <assert.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -83,6 +85,41 @@ static bool has_body(struct MHD_Connection *connection)
     return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* Does the client run on this machine? */
+static bool is_near(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info == NULL || info->client_addr == NULL)
+        return false;
+    if (info->client_addr->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)info->client_addr)->sin_addr.s_addr) >> 24 == 127;
+    if (info->client_addr->sa_family != AF_INET6)
+        return false;
+    const struct in6_addr *at = &((const struct sockaddr_in6 *)info->client_addr)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(at) || (IN6_IS_ADDR_V4MAPPED(at) && at->s6_addr[12] == 127);
+}
+
+static enum MHD_Result reload(struct admin *admin, struct MHD_Connection *connection, bool post)
+{
+    const struct admin_wish_request request = {.post = post,
+                                               .trusted = is_near(connection),
+                                               .wish = header(connection, "Walferry-Reload"),
+                                               .hash = header(connection, "Walferry-File"),
+                                               .origin = header(connection, "Origin"),
+                                               .site = header(connection, "Sec-Fetch-Site")};
+    struct admin_page page;
+    admin_wish(&request, admin->o.reloads, &page);
+    enum MHD_Result result = answer(connection, &page, NULL);
+    buf_fini(&page.body);
+    return result;
+}
+
 /* Answers as soon as the headers are there: what a client would upload is never read. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
@@ -90,10 +127,17 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 {
     struct admin *admin = context;
     (void)version, (void)data, (void)data_bytes, (void)state;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET or HEAD\n", "GET, HEAD");
+    bool reloads = admin->o.reloads != NULL && strcmp(path, "/reload") == 0;
+    bool post = reloads && strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+        strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+                      reloads ? "GET, HEAD or POST\n" : "GET or HEAD\n",
+                      reloads ? "GET, HEAD, POST" : "GET, HEAD");
     if (has_body(connection))
         return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "no body, please\n", NULL);
+    if (reloads)
+        return reload(admin, connection, post);
     struct admin_page page;
     admin_page(path, &admin->o, &page);
     enum MHD_Result result = answer(connection, &page, NULL);

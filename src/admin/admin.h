@@ -1,11 +1,13 @@
 /* admin/: what a relay says of itself over HTTP: a page for people, and /healthz, /readyz,
- * /metrics, /status and more for programs (docs/PAGE.md).
+ * /metrics, /status and more for programs (docs/PAGE.md); and /reload, where it may be asked to
+ * read its file again.
  *
  * It reads metrics, status, what is kept of late and the newest bad lines, and nothing else, so
  * that no request can reach the pipeline: it holds no lock longer than one copy takes. One thread,
  * a bounded number of connections, one request each, nothing uploaded; a client that is slow is
- * hung up on. There is no way to change anything through this port, hence no authentication; it
- * listens on loopback unless told otherwise. */
+ * hung up on. It listens on loopback unless told otherwise. All that can be changed through this
+ * port is that the relay reads the file that it reads anyway, and only from this machine and not
+ * from a browser. */
 #ifndef WALFERRY_ADMIN_ADMIN_H
 #define WALFERRY_ADMIN_ADMIN_H
 
@@ -14,6 +16,7 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "model/recent.h"
+#include "model/reload_cell.h"
 #include "model/status_cell.h"
 
 #include <stdint.h>
@@ -33,6 +36,7 @@ struct admin_options {
     struct status_cell *status;        /* must outlive the admin */
     struct recent *recent;             /* the same; NULL: nothing is known of late */
     struct log_ring *problems;         /* the same */
+    struct reload_cell *reloads;       /* NULL: there is no /reload; else must outlive the admin */
     int64_t lifetime_ms;               /* 0: ADMIN_LIFETIME_MS */
 };
 

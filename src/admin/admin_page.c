@@ -226,5 +226,5 @@ void admin_page(const char *path, const struct admin_options *from, struct admin
     }
     page->status = 404;
     buf_add_text(&page->body, "there are / for people, and /healthz, /readyz, /metrics, /status, "
-                              "/metrics.json, /events, /history and /config\n");
+                              "/metrics.json, /events, /history, /config and /reload\n");
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 struct row {
     const char *slug;
@@ -36,6 +37,15 @@ static const struct row *row_of(enum reason reason)
 const char *reason_slug(enum reason reason)
 {
     return row_of(reason)->slug;
+}
+
+enum reason reason_find(const char *slug)
+{
+    assert(slug != NULL);
+    for (enum reason reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+        if (strcmp(row_of(reason)->slug, slug) == 0)
+            return reason;
+    return REASON_NONE;
 }
 
 bool reason_has_kind(enum reason reason, enum error_kind kind)

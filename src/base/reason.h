@@ -30,6 +30,8 @@ enum reason {
 
 /* The stable slug, such as "slot_lost"; "" for REASON_NONE. */
 const char *reason_slug(enum reason reason);
+/* The reason of a slug that another process has written; REASON_NONE: there is no such one. */
+enum reason reason_find(const char *slug);
 /* Whether errors of this kind may have it. */
 bool reason_has_kind(enum reason reason, enum error_kind kind);
 /* Whether a mend may be printed with it: whoever gives an error one asserts this. */

@@ -35,6 +35,7 @@ enum option {
     OPTION_ID,
     OPTION_ALL,
     OPTION_TAKE_OVER,
+    OPTION_DRY_RUN,
     OPTION_YES,
     OPTION_COUNT
 };
@@ -111,6 +112,7 @@ int command_rebase(const struct args *args);
 int command_skip(const struct args *args);
 int command_dead_letter(const struct args *args);
 int command_teardown(const struct args *args);
+int command_reload(const struct args *args);
 int command_config(const struct args *args);
 int command_version(const struct args *args);
 int command_help(const struct args *args);

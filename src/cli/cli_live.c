@@ -80,12 +80,17 @@ static int dial(const char *listen, int64_t deadline_us, struct error *err)
     return fd >= 0 ? fd : no_answer(err, listen, strerror(saved));
 }
 
-static int exchange(int fd, const char *listen, const char *path, int64_t deadline_us,
-                    struct buf *reply, struct error *err)
+/* What is asked for: a method and a path, and header lines besides those of any request. */
+struct question {
+    const char *method, *path, *headers;
+};
+
+static int exchange(int fd, const char *listen, const struct question *question,
+                    int64_t deadline_us, struct buf *reply, struct error *err)
 {
     struct buf request = BUF_EMPTY;
-    buf_add_format(&request, "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                   path);
+    buf_add_format(&request, "%s %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n%s\r\n",
+                   question->method, question->path, question->headers);
     ssize_t sent = send(fd, request.ptr, request.len, MSG_NOSIGNAL);
     bool whole = sent == (ssize_t)request.len;
     buf_fini(&request);
@@ -122,21 +127,35 @@ static int split(struct buf *reply, const char *listen, int *status, struct buf 
     return 0;
 }
 
-int live_get(const char *listen, const char *path, int *status, struct buf *body, struct error *err)
+static int ask(const char *listen, const struct question *question, int *status, struct buf *body,
+               struct error *err)
 {
-    assert(listen != NULL && path != NULL);
+    assert(listen != NULL && question->path != NULL);
     assert(status != NULL && body != NULL);
     int64_t deadline_us = clock_monotonic_us() + LIVE_US;
     int fd = dial(listen, deadline_us, err);
     if (fd < 0)
         return -1;
     struct buf reply = BUF_EMPTY;
-    int result = exchange(fd, listen, path, deadline_us, &reply, err);
+    int result = exchange(fd, listen, question, deadline_us, &reply, err);
     if (result == 0)
         result = split(&reply, listen, status, body, err);
     buf_fini(&reply);
     close(fd);
     return result;
+}
+
+int live_get(const char *listen, const char *path, int *status, struct buf *body, struct error *err)
+{
+    const struct question question = {"GET", path, ""};
+    return ask(listen, &question, status, body, err);
+}
+
+int live_post(const struct config_admin *admin, const char *path, const char *headers, int *status,
+              struct buf *body, struct error *err)
+{
+    const struct question question = {"POST", path, headers};
+    return ask(admin->listen.text, &question, status, body, err);
 }
 
 /* ---- Which instance answers ---- */

@@ -11,6 +11,10 @@
 int live_get(const char *listen, const char *path, int *status, struct buf *body,
              struct error *err);
 
+/* The same with POST and these header lines, each ended by CR LF. */
+int live_post(const struct config_admin *admin, const char *path, const char *headers, int *status,
+              struct buf *body, struct error *err);
+
 /* Asks the admin port whether an instance of this relay runs there; then `text` says which.
  * working: one that is held after a refusal does not count, it has nothing that could be taken
  * over. */

@@ -74,5 +74,6 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_TAKE_OVER] = {"take-over", 0, NULL,
                           "Go on where an instance of the relay is running; it then ends with exit "
                           "code 4."},
+    [OPTION_DRY_RUN] = {"dry-run", 0, NULL, "Say what would change, and change nothing."},
     [OPTION_YES] = {"yes", 'y', NULL, "Do not ask."},
 };

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "cli/cli_live.h"
 #include "cli/cli_notify.h"
+#include "cli/cli_reread.h"
 #include "operate/operate.h"
 #include "relay/relay.h"
 
@@ -38,47 +39,13 @@ struct daemon {
     struct status_cell status;
     struct recent recent;
     struct log_ring problems;
+    struct reload_cell reloads;
     struct admin *admin;
     struct relay *relay;
     struct notify notify;
     int signal_fd;
     int64_t stop_by_us; /* 0: not asked to end */
 };
-
-/* ---- Reload ---- */
-
-/* What `check` would say, without a server. */
-static int check(const struct daemon *d, const struct config_relay *config, struct error *err)
-{
-    struct buf ignored = BUF_EMPTY;
-    const struct command_options options = {.config = config, .log = &d->log, .out = &ignored};
-    int result = relay_check(&options, false, err);
-    buf_fini(&ignored);
-    return result;
-}
-
-static int read_next(const struct daemon *d, struct config **next, struct error *err)
-{
-    if (config_open(d->args->values[OPTION_CONFIG], next, err) < 0)
-        return -1;
-    const char *key = relay_needs_restart(d->relay, *next);
-    if (key == NULL)
-        return check(d, config_only_relay(*next), err);
-    error_stop(err, REASON_NEEDS_RESTART, "%s: a change of %s needs a restart", (*next)->path, key);
-    return error_hint(err, "restart the relay, or put %s back", key);
-}
-
-static void reload(struct daemon *d)
-{
-    struct config *next = NULL;
-    struct error err = ERROR_INIT;
-    if (read_next(d, &next, &err) < 0) {
-        relay_refuse(d->relay, &err);
-        config_close(next);
-        return;
-    }
-    relay_reload(d->relay, next);
-}
 
 /* ---- Signals ---- */
 
@@ -114,11 +81,23 @@ static void on_signals(struct daemon *d)
 {
     struct signalfd_siginfo info;
     while (read(d->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP && d->stop_by_us == 0)
-            reload(d);
-        else if (info.ssi_signo != SIGHUP)
+        if (info.ssi_signo == SIGHUP)
+            (void)reload_cell_ask(&d->reloads, false, NULL, true);
+        else
             stop(d, info.ssi_signo);
     }
+}
+
+static void heed_wish(struct daemon *d)
+{
+    struct reload wish;
+    if (!reload_cell_next(&d->reloads, &wish) || d->stop_by_us != 0)
+        return;
+    const struct reread reread = {.path = d->args->values[OPTION_CONFIG],
+                                  .relay = d->relay,
+                                  .log = &d->log,
+                                  .reloads = &d->reloads};
+    reread_file(&reread, &wish);
 }
 
 /* How long the end may be waited for before something else is due; -1: for ever. */
@@ -142,16 +121,19 @@ static bool wait_for_end(struct daemon *d)
 {
     for (;;) {
         tell_supervisor(d);
-        struct pollfd fds[2] = {{.fd = d->signal_fd, .events = POLLIN},
-                                {.fd = relay_fd(d->relay), .events = POLLIN}};
+        struct pollfd fds[3] = {{.fd = d->signal_fd, .events = POLLIN},
+                                {.fd = relay_fd(d->relay), .events = POLLIN},
+                                {.fd = d->reloads.fd, .events = POLLIN}};
         int64_t left_us = d->stop_by_us - clock_monotonic_us();
         if (d->stop_by_us != 0 && left_us <= 0)
             return false;
-        poll(fds, 2, wait_ms(d, left_us));
+        poll(fds, 3, wait_ms(d, left_us));
         if ((fds[1].revents & POLLIN) != 0)
             return true;
         if ((fds[0].revents & POLLIN) != 0)
             on_signals(d);
+        if ((fds[2].revents & POLLIN) != 0)
+            heed_wish(d);
     }
 }
 
@@ -197,6 +179,8 @@ static int explain_port(const struct config_relay *config, struct error *err)
 static int start(struct daemon *d, struct error *err)
 {
     struct config *config = NULL;
+    if (d->reloads.fd < 0)
+        return error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
     if (take_signals(d, err) < 0 || config_open(d->args->values[OPTION_CONFIG], &config, err) < 0)
         return -1;
     d->config = config;
@@ -209,14 +193,15 @@ static int start(struct daemon *d, struct error *err)
                           .ring = &d->problems};
     d->as.file = config->path;
     bool hold = args_has(d->args, OPTION_HOLD_ON_REFUSAL);
-    if (!hold && check(d, only, err) < 0)
+    if (!hold && reread_check(&d->log, only, err) < 0)
         return -1; /* else it is said, and held, by the relay itself */
     open_metrics(d, only);
     const struct admin_options admin = {.config = &config->admin,
                                         .metrics = d->metrics,
                                         .status = &d->status,
                                         .recent = &d->recent,
-                                        .problems = &d->problems};
+                                        .problems = &d->problems,
+                                        .reloads = &d->reloads};
     if (admin_open(&admin, &d->admin, err) < 0)
         return explain_port(only, err);
     log_started(d);
@@ -224,6 +209,7 @@ static int start(struct daemon *d, struct error *err)
                                         .metrics = d->metrics,
                                         .status = &d->status,
                                         .recent = &d->recent,
+                                        .reloads = &d->reloads,
                                         .log = &d->log,
                                         .hold_on_refusal = hold,
                                         .setup = args_has(d->args, OPTION_SETUP),
@@ -258,6 +244,7 @@ static void end(struct daemon *d)
     recent_fini(&d->recent);
     d->log.ring = NULL;
     log_ring_fini(&d->problems);
+    reload_cell_fini(&d->reloads);
     if (d->signal_fd >= 0)
         close(d->signal_fd);
     config_close(d->config);
@@ -285,6 +272,7 @@ int command_run(const struct args *args)
     status_cell_init(&d.status);
     recent_init(&d.recent);
     log_ring_init(&d.problems);
+    reload_cell_init(&d.reloads);
     if (start(&d, &err) == 0) {
         if (wait_for_end(&d))
             relay_result(d.relay, &err, &abandoned);

@@ -144,6 +144,27 @@ const struct command command_table[] = {
                   {"walferry teardown --admin-connection postgresql://owner@db/shop",
                    "where the publication belongs to another role"}},
      .run = command_teardown},
+    {.name = "reload",
+     .summary = "have the running relay take a changed file over",
+     .text =
+         "Checks the file, has the relay say what it changes and when each change counts (at once, "
+         "with the next epoch, not without a restart), asks, and waits until an epoch is open with "
+         "it, or it was refused and the file before is in force as it was. What was shown is what "
+         "is taken over: a file that changes meanwhile is refused.\n\n"
+         "It speaks to the admin port (admin.listen), from the machine, or the container, that the "
+         "relay runs in, and the relay reads the file that it was started with. Where the port is "
+         "off, SIGHUP does the same without showing it.\n\n"
+         "Exits with 0 where an epoch is open with the file (under --dry-run: where it would be "
+         "taken), with 1 where the relay could not open one and goes on as before, with 2 where "
+         "the "
+         "file is wrong or wants a restart, with 6 where nobody answers, or servers are away so "
+         "that no epoch has been opened within a minute.",
+     .options = {5, {OPTION_DRY_RUN, OPTION_YES, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+     .examples = {{"walferry reload --dry-run", "what would change"},
+                  {"walferry reload", "shows it, asks, takes it over"},
+                  {"walferry reload --yes", "in the container of the relay (docker compose exec)"},
+                  {"walferry reload --yes --json", "from a script"}},
+     .run = command_reload},
     {.name = "config",
      .operand = "show",
      .summary = "what is in force of the file, defaults and all",

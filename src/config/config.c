@@ -9,8 +9,11 @@
 #include "config/config_tree.h"
 #include "config/config_value.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -299,6 +302,8 @@ int config_parse(struct span yaml, const char *name, struct config **config, str
         abort();
     arena_init(&made->arena, 8192, 8192);
     made->path = arena_text(&made->arena, span_of(name));
+    snprintf(made->file_hash, sizeof made->file_hash, "%016" PRIx64,
+             hash_add(HASH_INIT, yaml.ptr, yaml.len));
     const struct node *root = NULL;
     int result = tree_parse(yaml, made->path, &made->arena, &root, err);
     if (result == 0)

@@ -39,6 +39,7 @@ struct config {
     struct config_relays relays;
     struct config_texts secret_files; /* what ${file:} has read, in the order of the file */
     bool has_secret;                  /* a password stands in the file itself */
+    char file_hash[17];               /* 16 hex digits over its bytes */
 };
 
 /* Reads and checks the file. Every error is ERROR_STOP with EXIT_USAGE and reads
@@ -56,6 +57,11 @@ const struct config_relay *config_only_relay(const struct config *config);
 
 /* Which key keeps a running process from taking `next` over without a restart, or NULL. */
 const char *config_needs_restart(const struct config *running, const struct config *next);
+
+/* What of the running one is another value in `next`, as a JSON array of {key, before, after,
+ * when}: before and after as the file would say them, secrets hidden, null where there is none;
+ * when: "at_once", "next_epoch", "restart". Appended. */
+void config_write_changes(const struct config *running, const struct config *next, struct buf *out);
 
 /* An error that points at a value: "file:line: text". Returns -1. */
 int config_error(struct error *err, const struct config_text *at, enum reason reason,

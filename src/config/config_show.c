@@ -1,9 +1,8 @@
 /* config_show: a configuration as it is in force: every key that has a value, given or by default,
  * in the order of the table. What does not go with a route's `as`, with source.mode or with its
  * section is left out, so that the text without secrets is a file that means the same. */
-#include "config/config.h"
+#include "config/config_show.h"
 
-#include "config/config_table.h"
 #include "json/json_write.h"
 
 #include <assert.h>
@@ -11,8 +10,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#define HIDDEN "(hidden)"
 
 struct shown {
     struct json_writer json;
@@ -374,4 +371,25 @@ void config_write_effective(const struct config *config, struct buf *to)
 void config_write_effective_json(const struct config *config, struct buf *to)
 {
     show(config, false, to);
+}
+
+/* ---- A value at a time ---- */
+
+bool config_shows(const struct config_target *target, const struct config_key *key)
+{
+    const struct shown s = {.target = *target};
+    return key->kind >= KEY_KIND_PAIRS && goes(&s, key) && has_value(&s, key);
+}
+
+void config_show_value(const struct config_target *target, const struct config_key *key,
+                       struct buf *to)
+{
+    struct shown s = {.json = json_writer(to), .target = *target};
+    show_value(&s, key);
+}
+
+void config_show_text(const struct config_key *key, const struct config_text *value, struct buf *to)
+{
+    struct shown s = {.json = json_writer(to)};
+    show_text(&s, key, value);
 }

@@ -89,6 +89,30 @@ void configs_close(struct relay *relay)
     }
 }
 
+/* ---- What became of a wish ---- */
+
+static void tell(struct relay *relay, enum reload_state state, const struct error *err)
+{
+    pthread_mutex_lock(&relay->mutex);
+    bool asked = relay->asked.config != NULL && relay->asked.config == relay->config;
+    uint64_t wish = relay->asked.number;
+    if (asked && state != RELOAD_DEFERRED)
+        relay->asked.config = NULL;
+    pthread_mutex_unlock(&relay->mutex);
+    if (asked && relay->o.reloads != NULL)
+        reload_cell_set(relay->o.reloads, wish, state, err);
+}
+
+void configs_tell_opened(struct relay *relay)
+{
+    tell(relay, RELOAD_TAKEN, NULL);
+}
+
+void configs_tell_held(struct relay *relay, const struct error *err)
+{
+    tell(relay, RELOAD_REFUSED, err);
+}
+
 /* ---- What is in force ---- */
 
 static void name_routes(struct relay *relay)
@@ -162,6 +186,7 @@ bool configs_defer(struct relay *relay, const struct error *err)
     if (relay->next_config == NULL)
         relay->next_config = relay->config;
     pthread_mutex_unlock(&relay->mutex);
+    tell(relay, RELOAD_DEFERRED, NULL);
     set(relay, before);
     relay->hold_config = true;
     wake_raise(relay->reload_fd);
@@ -177,6 +202,7 @@ bool configs_go_back(struct relay *relay, const struct error *err)
         before == relay->config)
         return false;
     relay_refuse(relay, err);
+    tell(relay, RELOAD_REFUSED, err);
     set(relay, before);
     pthread_mutex_lock(&relay->mutex);
     bool last = relay->next_config == NULL; /* else its settings are in force already */
@@ -197,13 +223,22 @@ const char *relay_needs_restart(struct relay *relay, const struct config *next)
     return key;
 }
 
-void relay_reload(struct relay *relay, struct config *next)
+void relay_changes(struct relay *relay, const struct config *next, struct buf *out)
+{
+    assert(next != NULL && out != NULL);
+    pthread_mutex_lock(&relay->mutex);
+    config_write_changes(relay->config->process, next, out);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+void relay_reload(struct relay *relay, struct config *next, uint64_t wish)
 {
     const struct config_relay *ours = config_relay_find(next, relay->o.config->name.text);
     assert(ours != NULL);
     log_as(relay, ours);
     pthread_mutex_lock(&relay->mutex);
     relay->next_config = ours; /* in use before it is kept: the life closes what is unused */
+    relay->asked = (struct config_wish){ours, wish};
     keep(relay, next);
     pthread_mutex_unlock(&relay->mutex);
     wake_raise(relay->reload_fd);

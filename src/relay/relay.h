@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "model/recent.h"
+#include "model/reload_cell.h"
 #include "model/status_cell.h"
 #include "source/source.h"
 
@@ -24,11 +25,12 @@ struct relay;
 struct relay_options {
     const struct config_relay *config; /* the first one; must outlive the relay */
     struct metrics *metrics;
-    struct status_cell *status; /* written by the relay, read by admin/ */
-    struct recent *recent;      /* the same; NULL: nothing is kept */
-    struct log *log;            /* level and format follow the file in force */
-    bool setup;                 /* run --setup */
-    bool until_caught_up;       /* run --until-caught-up */
+    struct status_cell *status;  /* written by the relay, read by admin/ */
+    struct recent *recent;       /* the same; NULL: nothing is kept */
+    struct reload_cell *reloads; /* what becomes of a wish is written there; may be NULL */
+    struct log *log;             /* level and format follow the file in force */
+    bool setup;                  /* run --setup */
+    bool until_caught_up;        /* run --until-caught-up */
     /* The drain of a switch: ends as with until_caught_up, exactly there. lsn 0: no such end. */
     struct source_end end;
     bool hold_on_refusal; /* run --hold-on-refusal: stay where the process would end with 2 to 5 */
@@ -40,8 +42,10 @@ int relay_open(const struct relay_options *options, struct relay **relay, struct
 void relay_stop(struct relay *relay);
 /* Takes `next` over at the next epoch, which begins at once; the relay owns it from now on. The
  * caller has checked relay_needs_restart() and relay_check(). Where that epoch cannot be opened the
- * relay goes back to the file before and says so. Any thread. */
-void relay_reload(struct relay *relay, struct config *next);
+ * relay goes back to the file before and says so. wish: of reloads, its number. Any thread. */
+void relay_reload(struct relay *relay, struct config *next, uint64_t wish);
+/* What `next` would change of what is in force, as config_write_changes() says. Any thread. */
+void relay_changes(struct relay *relay, const struct config *next, struct buf *out);
 /* Says that a file was refused. */
 void relay_refuse(struct relay *relay, const struct error *err);
 /* Which key keeps the relay from taking `next` over without a restart, or NULL. Any thread. */

@@ -3,6 +3,7 @@
 #define WALFERRY_RELAY_RELAY_INTERNAL_H
 
 #include "recover/recover.h"
+#include "relay/configs.h"
 #include "relay/lessons.h"
 #include "relay/lookout.h"
 #include "relay/reader.h"
@@ -16,9 +17,6 @@
 #define STOP_DRAIN_US (INT64_C(8) * 1000000)
 #define STOP_CLOSE_US (INT64_C(1) * 1000000)
 
-/* Threads that keep a configuration in use; the life itself is not one of them. */
-enum config_user { CONFIG_WATCH, CONFIG_FOLLOWER, CONFIG_RETENTION, CONFIG_USERS };
-
 struct relay {
     struct relay_options o;
     char instance[33];    /* random, of this process */
@@ -31,10 +29,11 @@ struct relay {
     int stop_fd, reload_fd, done_fd; /* eventfds; the first is readable from then on */
     int successor_fd; /* readable once another instance is known to have taken over */
 
-    pthread_mutex_t mutex; /* config, next_config, board, watch's part of the board */
+    pthread_mutex_t mutex; /* config, next_config, asked, board, watch's part of the board */
     const struct config_relay *config;
     const struct config_relay *next_config;
     const struct config_relay *opened_config; /* of the last epoch that was opened; NULL: none */
+    struct config_wish asked;
     bool hold_config; /* next_config waits for the end of a split transaction */
     struct status board;
     uint64_t claimed_generation; /* of our newest claim; 0: none yet. Under the mutex */
@@ -120,25 +119,6 @@ void board_progress(struct epoch *epoch); /* positions of the running epoch */
 void board_error(struct relay *relay, const struct error *err);
 void board_origin(struct relay *relay, const struct found_origin *origin);
 void board_ready(struct relay *relay, int64_t now_us);
-
-/* configs.c: what is in force. The user's own thread; what it used until now is let go of. */
-const struct config_relay *configs_use(struct relay *relay, enum config_user user);
-/* True where something else is in force than what the user uses. */
-bool configs_moved(struct relay *relay, enum config_user user);
-/* ---- The life's thread, between two epochs ---- */
-
-/* Takes over what was handed to relay_reload(), and closes what nobody uses. */
-void configs_take_next(struct relay *relay);
-/* `next`, which is of `file`, is in force. The relay owns the file from now on. */
-void configs_adopt(struct relay *relay, struct config *file, const struct config_relay *next);
-/* A file that would change the rest of a split transaction waits for its end, also where it came
- * while no epoch was open to wait. True where the file before it is in force again. */
-bool configs_defer(struct relay *relay, const struct error *err);
-/* A file with which no epoch was opened yet is refused: true where the one before it is in force
- * again. Not where another instance has taken over: that is no fault of the file. */
-bool configs_go_back(struct relay *relay, const struct error *err);
-
-void configs_close(struct relay *relay); /* after the threads */
 
 /* hold.c. hold stays until a start may be tried again (true), or the relay is asked to end. */
 bool hold_wanted(const struct relay *relay, const struct error *err);

@@ -198,6 +198,7 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
         retention_begin(e);
         relay->worked = true;
         relay->opened_config = e->config;
+        configs_tell_opened(relay);
         lifecycle->auth_since_us = 0;
         int64_t opened_us = clock_monotonic_us();
         struct position before = e->opening.found.progress.position;
@@ -256,6 +257,7 @@ static bool release(struct lifecycle *lifecycle, struct error *err)
     struct relay *relay = lifecycle->relay;
     if (!hold_wanted(relay, err))
         return false;
+    configs_tell_held(relay, err);
     bool again = hold(relay, err);
     *err = ERROR_INIT; /* asked to end: in order */
     lifecycle->back_off_us = relay->config->retry.min_ms * US_PER_MS;
