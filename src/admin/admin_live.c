@@ -26,6 +26,7 @@ void admin_write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
 
 void admin_write_known(struct json_writer *w, const char *name, int64_t number)
 {
+    assert(w != NULL);
     assert(name != NULL);
     if (number >= 0)
         json_write_member_i64(w, name, number);

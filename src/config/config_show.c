@@ -365,11 +365,13 @@ static void show(const struct config *config, bool yaml, struct buf *to)
 
 void config_write_effective(const struct config *config, struct buf *to)
 {
+    assert(config != NULL && to != NULL);
     show(config, true, to);
 }
 
 void config_write_effective_json(const struct config *config, struct buf *to)
 {
+    assert(config != NULL && to != NULL);
     show(config, false, to);
 }
 
@@ -377,6 +379,7 @@ void config_write_effective_json(const struct config *config, struct buf *to)
 
 bool config_shows(const struct config_target *target, const struct config_key *key)
 {
+    assert(target != NULL && key != NULL);
     const struct shown s = {.target = *target};
     return key->kind >= KEY_KIND_PAIRS && goes(&s, key) && has_value(&s, key);
 }
@@ -384,6 +387,7 @@ bool config_shows(const struct config_target *target, const struct config_key *k
 void config_show_value(const struct config_target *target, const struct config_key *key,
                        struct buf *to)
 {
+    assert(target != NULL && key != NULL);
     struct shown s = {.json = json_writer(to), .target = *target};
     show_value(&s, key);
 }

@@ -3,18 +3,9 @@
 #ifndef WALFERRY_RELAY_CONFIGS_H
 #define WALFERRY_RELAY_CONFIGS_H
 
-#include "config/config.h"
+#include "relay/config_wish.h"
 
 struct relay;
-
-/* Threads that keep a configuration in use; the life itself is not one of them. */
-enum config_user { CONFIG_WATCH, CONFIG_FOLLOWER, CONFIG_RETENTION, CONFIG_USERS };
-
-/* The newest wish. */
-struct config_wish {
-    const struct config_relay *config; /* NULL: there is none, or all is said of it */
-    uint64_t number;
-};
 
 /* What is in force. The user's own thread; what it used until now is let go of. */
 const struct config_relay *configs_use(struct relay *relay, enum config_user user);

@@ -3,7 +3,7 @@
 #define WALFERRY_RELAY_RELAY_INTERNAL_H
 
 #include "recover/recover.h"
-#include "relay/configs.h"
+#include "relay/config_wish.h"
 #include "relay/lessons.h"
 #include "relay/lookout.h"
 #include "relay/reader.h"

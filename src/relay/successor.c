@@ -4,6 +4,7 @@
 #include "relay/relay_internal.h"
 
 #include "base/clock.h"
+#include "relay/configs.h"
 #include "relay/wake.h"
 
 #include <inttypes.h>

@@ -100,22 +100,16 @@ static void routes_are_known_by_name(void **state)
                    "[" CHANGE("routes", "[\"a\",\"b\"]", "[\"b\",\"a\"]", "next_epoch") "]");
     assert_changes(HEAD "routes: [" ROUTE("a", "s.a") ", " ROUTE("b", "s.b") "]\n", BASE,
                    "[" CHANGE("routes[b].name", "\"b\"", "null", "next_epoch") "]");
-    assert_changes(
-        BASE,
-        HEAD "routes: [{name: a, from: s.a, topic: t}, {name: c, from: s.c, topic: u, "
-             "key: k, on_error: skip}]\n",
-        "[" CHANGE("routes[a].topic", "\"outbox.event.{aggregatetype}\"", "\"t\"", "next_epoch") "," CHANGE(
-            "routes[c].name", "null", "\"c\"",
-            "next_epoch") "," CHANGE("routes[c].from", "null", "\"s.c\"",
-                                     "next_epoch") "," CHANGE("routes[c].topic", "null", "\"u\"",
-                                                              "next_epoch") "," CHANGE("routes[c]."
-                                                                                       "key",
-                                                                                       "null",
-                                                                                       "\"k\"",
-                                                                                       "next_epoch") "," CHANGE("routes[c].on_error",
-                                                                                                                "null",
-                                                                                                                "\"skip\"",
-                                                                                                                "next_epoch") "]");
+    assert_changes(BASE,
+                   HEAD "routes: [{name: a, from: s.a, topic: t}, {name: c, from: s.c, topic: u, "
+                        "key: k, on_error: skip}]\n",
+                   "[" CHANGE("routes[a].topic", "\"outbox.event.{aggregatetype}\"", "\"t\"",
+                              "next_epoch")                                      /**/
+                   "," CHANGE("routes[c].name", "null", "\"c\"", "next_epoch")   /**/
+                   "," CHANGE("routes[c].from", "null", "\"s.c\"", "next_epoch") /**/
+                   "," CHANGE("routes[c].topic", "null", "\"u\"", "next_epoch")  /**/
+                   "," CHANGE("routes[c].key", "null", "\"k\"", "next_epoch")    /**/
+                   "," CHANGE("routes[c].on_error", "null", "\"skip\"", "next_epoch") "]");
 }
 
 int main(void)
