@@ -250,7 +250,8 @@ const char pg_lift_timeout[] = "SELECT pg_catalog.set_config('statement_timeout'
  * the last: it decides how names of types and tables are printed. */
 /* How values are written, in UTF-8 but where the server would check and not convert; and what a
  * role or a database may have set for its applications that would end our statements or forbid
- * them. */
+ * them. A question to the catalogue is answered in less time than the server takes to compile it.
+ */
 const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO', false), "
                                "pg_catalog.set_config('timezone', 'UTC', false), "
                                "pg_catalog.set_config('lock_timeout', '0', false), "
@@ -264,6 +265,7 @@ const char pg_pin_settings[] = "SELECT pg_catalog.set_config('datestyle', 'ISO',
                                "pg_catalog.set_config('extra_float_digits', '3', false), "
                                "pg_catalog.set_config('bytea_output', 'hex', false), "
                                "pg_catalog.set_config('lc_monetary', 'C', false), "
+                               "pg_catalog.set_config('jit', 'off', false), "
                                "pg_catalog.set_config('client_encoding', CASE "
                                "pg_catalog.current_setting('server_encoding') "
                                "WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false), "
