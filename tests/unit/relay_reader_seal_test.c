@@ -369,6 +369,43 @@ static void a_nap_is_an_empty_input_for_who_keeps_up(void **state)
     assert_int_equal(b->wait.deadline_us, b->now_us + 400);
 }
 
+/* What cannot be sealed before a commit has returned is not worth a wake-up for each transaction.
+ */
+static void while_a_commit_is_in_flight_the_database_is_listened_to_now_and_then(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.fd = 99;
+    script_transaction(&b->source, 0x1100, 1);
+    struct batch *first = stepped(b);
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.fd_count, 2); /* the batch at hand is empty */
+    script_transaction(&b->source, 0x1200, 1);
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.fd_count, 1);
+    assert_int_equal(b->wait.fds[0], channel_fd(b->circuit.empty));
+    assert_int_equal(b->wait.deadline_us, b->now_us + 1000);
+    bench_commit(b, first);
+    sealed(b, stepped(b), "[1] 1210/0");
+    assert_int_equal(b->wait.fd_count, 2);
+}
+
+/* The rest of a transaction that is cut is not kept waiting. */
+static void in_a_split_transaction_the_database_is_listened_to_all_the_time(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->source.fd = 99;
+    script_transaction(&b->source, 0x1100, 1);
+    assert_non_null(stepped(b));
+    script_begin(&b->source, 0x1200);
+    for (int i = 0; i <= BENCH_EVENTS; i++)
+        script_insert(&b->source, "x");
+    assert_non_null(stepped(b));
+    assert_int_equal(b->reader.batch->count, 1);
+    assert_int_equal(b->wait.fd_count, 2);
+}
+
 /* ---- Back-pressure ---- */
 
 static void without_a_batch_nothing_is_taken_but_the_source_lives(void **state)
@@ -760,6 +797,8 @@ int main(void)
         TEST(mad_clocks_do_no_harm),
         TEST(a_nap_is_no_empty_input_behind),
         TEST(a_nap_is_an_empty_input_for_who_keeps_up),
+        TEST(while_a_commit_is_in_flight_the_database_is_listened_to_now_and_then),
+        TEST(in_a_split_transaction_the_database_is_listened_to_all_the_time),
         TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
         TEST(a_step_has_an_end_where_changes_take_long),
         TEST(a_slow_change_is_no_stall),
