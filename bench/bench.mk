@@ -1,8 +1,9 @@
 # What the benchmark holds the relay against, writes with and reads with.
-BENCH_PROGRAMS := discard writer reader
+BENCH_PROGRAMS := discard writer reader floor
 BENCH_LIBS_discard = $(shell $(PKG_CONFIG) --libs libpq)
 BENCH_LIBS_writer = $(shell $(PKG_CONFIG) --libs libpq) -lpthread -lm
 BENCH_LIBS_reader = $(call RDKAFKA_LIBS,release) -lpthread -lm
+BENCH_LIBS_floor = $(BENCH_LIBS_reader)
 
 $(B)/bench/%: bench/%.c bench/sample.h $(B)/release/librdkafka.cflags
 	@mkdir -p $(@D)

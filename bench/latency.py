@@ -12,6 +12,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WRITER = os.path.join(ROOT, "build", "bench", "writer")
+FLOOR = os.path.join(ROOT, "build", "bench", "floor")
 READER = os.path.join(ROOT, "build", "bench", "reader")
 TICK = os.sysconf("SC_CLK_TCK")
 WARM_SECONDS = 60
@@ -109,6 +110,19 @@ class Latency:
     def used(self, pid):
         return {"relay": cpu_of(pid), "broker": cpu_of(self.kafka.pid),
                 "postgres": servers_cpu(self.pg)}
+
+
+def floor(kafka, topic, partitions, progress, rate, seconds, skip_ms=SKIP_MS):
+    """Ages of events that bench/floor makes itself, and what it tells of its transactions."""
+    reader, broker = Reader(kafka, topic, skip_ms), cpu_of(kafka.pid)
+    told = json.loads(subprocess.run(
+        [FLOOR, kafka.bootstrap, topic, str(partitions), progress, str(rate), str(seconds)],
+        check=True, stdout=subprocess.PIPE, text=True).stdout)
+    got = reader.until(told["rows"])
+    got["floor"] = told
+    got["cores"] = {"floor": told["cpu"] / seconds, "broker": (cpu_of(kafka.pid) - broker) / seconds,
+                    "reader": got["cpu"] / seconds}
+    return got
 
 
 def late(runs):
