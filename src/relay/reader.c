@@ -594,7 +594,9 @@ static int advance(struct reader *r, int64_t now_us, bool *input_empty, struct e
  * answer; the batch that returns wakes the reader at once. */
 static bool may_gather(const struct reader *r, bool input_empty)
 {
-    return input_empty && r->state.commits_away > 0 && r->batch->count > 0 && !r->state.open_parts;
+    bool streams = r->o.source->ops->resume == NULL; /* what is asked for comes all at once */
+    return streams && input_empty && !r->state.behind && r->state.commits_away > 0 &&
+           r->batch->count > 0 && !r->state.open_parts;
 }
 
 static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct wait *wait)
