@@ -380,6 +380,7 @@ static int load_table(struct loading *l, const struct routed_table *from, const 
         poll_check_apart(l->o, relation, l->oid, oids, err) < 0)
         return -1;
     make_conditions(l);
+    l->table->shape = claim_shape(l->config);
     if (check_facts(l, err) < 0 || check_values(l, err) < 0)
         return -1;
     return advise_abandoned(l, err);

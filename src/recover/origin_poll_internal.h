@@ -33,6 +33,9 @@ int poll_judge_start(const struct config_relay *config, const struct found *foun
 int claim_judge_start(const struct config_relay *config, const struct found *found,
                       uint64_t insert_lsn, struct error *err);
 
+/* Over what tells that a claimed row is finished. */
+uint32_t claim_shape(const struct config_claim *claim);
+
 /* origin_poll_tables.c: fills tables, in the order of the routes, and base.advice. ERROR_STOP,
  * EXIT_USAGE: as tables_check(), and column_missing, column_type, no_privilege. */
 int poll_load_tables(struct origin_poll *o, const struct router *router, struct error *err);

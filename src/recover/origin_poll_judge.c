@@ -3,6 +3,8 @@
  * write, so everything that shows that is refused. */
 #include "recover/origin_poll_internal.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -123,6 +125,51 @@ static int judge_claims(const struct found *found, uint64_t insert_lsn, struct e
     return error_mend(err, "rebase --to beginning --accept-repeat");
 }
 
+static uint32_t add_text(uint32_t hash, const char *text)
+{
+    const char *given = text != NULL ? text : "";
+    uint64_t sum = hash_add(HASH_INIT ^ hash, text != NULL ? "=" : "-", 1);
+    sum = hash_add(sum, given, strlen(given) + 1);
+    return (uint32_t)(sum ^ (sum >> 32));
+}
+
+uint32_t claim_shape(const struct config_claim *claim)
+{
+    assert(claim != NULL);
+    uint32_t hash = add_text(0, claim->key.text);
+    if (claim->done == POLL_DONE_UPDATE) {
+        hash = add_text(hash, claim->column.text);
+        hash = add_text(hash, claim->pending.text);
+    }
+    return hash != 0 ? hash : 1;
+}
+
+/* Of what a glob names, and of the rest, once the tables are known (claim_open). */
+static int judge_shapes(const struct config_relay *config, const struct found *found,
+                        struct error *err)
+{
+    struct arena arena;
+    struct buf name = BUF_EMPTY;
+    struct config_from from;
+    struct error ignored = ERROR_INIT;
+    int result = 0;
+    arena_init(&arena, 1024, 1024);
+    for (uint32_t i = 0; i < config->routes.count && result == 0; i++) {
+        const struct config_route *route = &config->routes.items[i];
+        if (config_from_parse(&route->from, "routes[].from", &arena, &from, &ignored) < 0 ||
+            from.of_message || from.schema_glob || from.table_glob)
+            continue;
+        const struct relation relation = {.schema = from.schema, .name = from.table};
+        buf_reset(&name);
+        poll_table_name(&relation, &name);
+        result = claim_check_shape(found->progress.resume, buf_span(&name),
+                                   claim_shape(&route->claim), err);
+    }
+    buf_fini(&name);
+    arena_fini(&arena);
+    return result;
+}
+
 static int judge_part(const struct config_relay *config, const struct progress *p,
                       struct error *err)
 {
@@ -151,7 +198,8 @@ int claim_judge_start(const struct config_relay *config, const struct found *fou
 {
     assert(config != NULL && found != NULL);
     if (judge_record(config, found, err) < 0 || judge_recovery(found, err) < 0 ||
-        judge_server(config, found, err) < 0 || judge_claims(found, insert_lsn, err) < 0)
+        judge_server(config, found, err) < 0 || judge_claims(found, insert_lsn, err) < 0 ||
+        judge_shapes(config, found, err) < 0)
         return -1;
     return judge_part(config, &found->progress, err);
 }

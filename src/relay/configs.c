@@ -4,8 +4,6 @@
  * new one is refused. The first configuration is the caller's and outlives the relay; all others
  * are kept in one list, under the mutex, until nobody works under them. No thread is asked to let
  * go: each looks what is in force before it uses its session. */
-#include "relay/configs.h"
-
 #include "relay/relay_internal.h"
 #include "relay/wake.h"
 

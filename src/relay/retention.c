@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "pg/pg.h"
-#include "relay/configs.h"
 
 #include <assert.h>
 #include <poll.h>

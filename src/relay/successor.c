@@ -4,7 +4,6 @@
 #include "relay/relay_internal.h"
 
 #include "base/clock.h"
-#include "relay/configs.h"
 #include "relay/wake.h"
 
 #include <inttypes.h>

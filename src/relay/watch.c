@@ -6,7 +6,6 @@
 #include "relay/watch_internal.h"
 
 #include "base/clock.h"
-#include "relay/configs.h"
 #include "relay/wake.h"
 
 #include <poll.h>

@@ -156,6 +156,19 @@ static int read_ids(struct claim *c, struct error *err)
     return result;
 }
 
+static int check_shapes(const struct claim *c, struct error *err)
+{
+    struct buf name = BUF_EMPTY;
+    int result = 0;
+    for (uint32_t i = 0; i < c->o.table_count && result == 0; i++) {
+        buf_reset(&name);
+        poll_table_name(&c->o.tables[i].relation, &name);
+        result = claim_check_shape(c->o.resume, buf_span(&name), c->o.tables[i].shape, err);
+    }
+    buf_fini(&name);
+    return result;
+}
+
 static int read_resume(struct claim *c, struct error *err)
 {
     struct claim_record record;
@@ -169,6 +182,8 @@ static int read_resume(struct claim *c, struct error *err)
     c->flushed_lsn = record.flushed;
     c->old_ids = record.xid != 0;
     c->open_part = c->o.partial.final_lsn != 0;
+    if (check_shapes(c, err) < 0)
+        return -1;
     return record.xid != 0 ? read_ids(c, err) : 0;
 }
 
@@ -585,27 +600,38 @@ int claim_next(struct claim *c, struct change *change)
 
 /* ---- The record ---- */
 
+/* A member for each table. ids: those of its window, where it has some; else its shape. */
+static void write_tables(const struct claim *c, const char *member, bool ids, struct json_writer *w)
+{
+    struct buf name = BUF_EMPTY;
+    char shape[16];
+    json_write_name(w, member);
+    json_write_begin_object(w);
+    for (uint32_t i = 0; i < c->o.table_count; i++) {
+        const struct claim_table *table = &c->o.tables[i];
+        if (ids ? c->ids[i].count == 0 : table->shape == 0)
+            continue;
+        buf_reset(&name);
+        poll_table_name(&table->relation, &name);
+        snprintf(shape, sizeof shape, "%08" PRIx32, table->shape);
+        json_write_member_string(w, buf_text(&name),
+                                 ids ? buf_span(&c->ids[i].text) : span_of(shape));
+    }
+    json_write_end_object(w);
+    buf_fini(&name);
+}
+
 void claim_resume(const struct claim *c, struct buf *json)
 {
     char lsn[LSN_TEXT_MAX], xid[24];
-    struct buf name = BUF_EMPTY;
     struct json_writer w = json_writer(json);
     json_write_begin_object(&w);
-    json_write_name(&w, "ids");
-    json_write_begin_object(&w);
-    for (uint32_t i = 0; i < c->o.table_count; i++) {
-        if (c->ids[i].count == 0)
-            continue;
-        buf_reset(&name);
-        poll_table_name(&c->o.tables[i].relation, &name);
-        json_write_member_string(&w, buf_text(&name), buf_span(&c->ids[i].text));
-    }
-    json_write_end_object(&w);
+    write_tables(c, "ids", true, &w);
+    write_tables(c, "shapes", false, &w);
     snprintf(xid, sizeof xid, "%" PRIu64, c->xid);
     json_write_member_text(&w, "xid", c->xid != 0 ? xid : NULL);
     json_write_member_text(&w, "flushed", lsn_format(c->flushed_lsn, lsn));
     json_write_end_object(&w);
-    buf_fini(&name);
 }
 
 uint64_t claim_received_lsn(const struct claim *c)

@@ -44,6 +44,7 @@ struct claim_table {
     const char *pending;      /* is it not finished? */
     const char *due;          /* and may it be claimed now? */
     const char *done;         /* what an UPDATE sets; NULL: DELETE */
+    uint32_t shape;           /* over what tells that a row is finished; 0: it may be another one */
 };
 
 /* What the server says against the finish of rows (a trigger that raises, a constraint) is tried
@@ -141,6 +142,8 @@ struct claim_record {
 #define CLAIM_RESUME_EMPTY "{\"ids\":{},\"xid\":null,\"flushed\":\"0/0\"}"
 /* False where it is none of claiming. */
 bool claim_resume_read(struct span resume, struct claim_record *record);
+/* Were rows of the table, as poll_table_name() has it, finished in this shape? ERROR_STOP. */
+int claim_check_shape(struct span resume, struct span table, uint32_t shape, struct error *err);
 /* Are the ids of the record's window those of this row? */
 bool claim_resume_has(struct span resume, struct change_id id);
 

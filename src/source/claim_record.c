@@ -1,11 +1,15 @@
 /* claim_record: resume of the progress record of who claims, for those who claim nothing.
  *
- *   {"ids": {"public.outbox": "17,18"}, "xid": "742", "flushed": "0/1A2B3C0"} */
+ *   {"ids": {"public.outbox": "17,18"}, "shapes": {"public.outbox": "1a2b3c4d"}, "xid": "742",
+ *    "flushed": "0/1A2B3C0"} */
 #include "source/claim_options.h"
 
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "model/position.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 bool claim_resume_read(struct span resume, struct claim_record *record)
 {
@@ -21,6 +25,30 @@ bool claim_resume_read(struct span resume, struct claim_record *record)
         good = json_tree_member_u64(root, "xid", &record->xid);
     json_tree_free(root);
     return good;
+}
+
+/* A record of an older version has none. */
+int claim_check_shape(struct span resume, struct span table, uint32_t shape, struct error *err)
+{
+    struct json_tree *root = NULL;
+    struct error bad = ERROR_INIT;
+    struct span known = span_null();
+    char name[256], text[16];
+    snprintf(name, sizeof name, "%.*s", SPAN_ARG(table));
+    snprintf(text, sizeof text, "%08" PRIx32, shape);
+    bool differs = shape != 0 && json_tree_parse(resume, &root, &bad) == 0 &&
+                   json_tree_member_string(json_tree_member(root, "shapes"), name, &known) &&
+                   !span_equal_text(known, text);
+    json_tree_free(root);
+    if (!differs)
+        return 0;
+    error_stop(err, REASON_MODE_CHANGED,
+               "rows of table %s were finished under other values of routes[].poll (done, column, "
+               "pending or key): rows that are published may be pending under those of the file",
+               name);
+    error_hint(err, "put them back; or finish by hand what is published, then publish what is "
+                    "pending");
+    return error_mend(err, "rebase --to beginning --accept-repeat");
 }
 
 static bool has(struct span list, const char *key, size_t len)

@@ -145,3 +145,31 @@ with e2e.Case(sql=THERE) as case:
     case.command(relay, "reload", "--yes", code=6, says="no answer from the admin port")
     case.judge()
     assert published(case, other) == 20, published(case, other)
+
+
+# What makes rows pending again that are published is refused, by a reload as by a start.
+CLAIM = {"source": {"mode": "poll", "poll": {"strategy": "claim", "interval_ms": 5, "idle_interval_ms": 100}}}
+SHAPE = "ALTER TABLE public.outbox ADD COLUMN status text, ADD COLUMN state text"
+with e2e.Case(label="_claims", config=CLAIM, sql=SHAPE) as case:
+    def by(column, **more):
+        poll = dict({"done": "update", "column": column, "value": "OUT"}, **more)
+        return [dict(case.config()["routes"][0], poll=poll)]
+
+    relay = case.up({"routes": by("status")})
+    case.put(rows=5)
+    case.drain(relay=relay)
+    old = relay.config
+    for other in (by("state"), by("status", pending="OPEN"), [case.config()["routes"][0]]):
+        refused(case, relay, dict(old, routes=other), 1, "mode_changed|finished under other values",
+                epochs_more=1)
+    taken(case, relay, dict(old, routes=by("status", value="DONE")))
+    taken(case, relay, old)
+    case.put(rows=2)
+    case.drain(relay=relay)
+    case.stop(relay)
+    relay.config = dict(old, routes=by("state"))
+    claims = len(case.progress())
+    text = case.refused(relay, 3, ("mode_changed", "finished under other values"))
+    assert len(case.progress()) == claims, "it took the relay over"
+    case.judge()
+    case.mend(relay, text, "--yes")
