@@ -283,7 +283,7 @@ static int read_tree(struct config *config, const struct node *root, struct erro
     relay->source.changes = relay->source.publication;
     relay->source.changes.text =
         arena_format(&config->arena, "%s_changes", relay->source.publication.text);
-    if (config_check(&reader, config, root, err) < 0)
+    if (config_commands(&reader, relay, err) < 0 || config_check(&reader, config, root, err) < 0)
         return -1;
     config_hash(relay);
     note_secrets(config, &secrets);
@@ -308,6 +308,8 @@ int config_parse(struct span yaml, const char *name, struct config **config, str
     int result = tree_parse(yaml, made->path, &made->arena, &root, err);
     if (result == 0)
         result = read_tree(made, root, err);
+    if (result == 0 && made->secret_files.count > 0)
+        made->yaml = arena_copy(&made->arena, yaml);
     if (result < 0)
         config_close(made);
     else

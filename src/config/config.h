@@ -40,6 +40,7 @@ struct config {
     struct config_texts secret_files; /* what ${file:} has read, in the order of the file */
     bool has_secret;                  /* a password stands in the file itself */
     char file_hash[17];               /* 16 hex digits over its bytes */
+    struct span yaml; /* the file as it was read, where it has ${file:}; else empty */
 };
 
 /* Reads and checks the file. Every error is ERROR_STOP with EXIT_USAGE and reads
@@ -48,6 +49,10 @@ struct config {
 int config_open(const char *path, struct config **config, struct error *err);
 /* The same from memory; `name` stands for the file in messages. */
 int config_parse(struct span yaml, const char *name, struct config **config, struct error *err);
+/* The same bytes once more, with what ${file:} reads now. 1: *again differs in source.connection,
+ * under kafka: or in a command that gives a credential, and may be taken over by a relay that runs.
+ * 0: it does not. -1: as config_parse(), or what would need a restart or a reload has changed. */
+int config_again(const struct config *config, struct config **again, struct error *err);
 void config_close(struct config *config); /* NULL is legal */
 
 /* The relay of that name, or NULL. */

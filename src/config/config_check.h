@@ -10,6 +10,8 @@
 void config_defaults(const struct config_reader *reader, const struct config_target *target);
 /* Puts in those that name other keys, where the file gave no value. */
 void config_derive(const struct config_reader *reader, const struct config_target *target);
+/* Fills the arguments of the commands. */
+int config_commands(struct config_reader *reader, struct config_relay *relay, struct error *err);
 /* root: for the lines of values that do not carry their own. */
 int config_check(struct config_reader *reader, const struct config *config, const struct node *root,
                  struct error *err);

@@ -17,6 +17,7 @@ enum source_snapshot { SNAPSHOT_NEVER };
 struct config_source {
     enum source_mode mode;
     struct config_text connection; /* libpq conninfo or URI; "": all from libpq's environment */
+    struct config_command password_command;
     struct config_text slot;
     struct config_text publication; /* of routes as: outbox */
     struct config_text changes;     /* of all others: the same name with _changes behind it */
@@ -26,6 +27,7 @@ struct config_source {
 
 struct config_kafka {
     struct config_pairs properties; /* librdkafka's own, as written; bootstrap.servers among them */
+    struct config_command token_command; /* kafka_token_command */
 };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_AT_LEAST_ONCE };
@@ -132,7 +134,6 @@ struct config_from {
 #define CONFIG_FROM_RULE CONFIG_FROM_MESSAGE ".+|[^.:]+[.].+"
 
 #define CONFIG_ROUTES_MAX 256
-
 struct config_routes {
     uint32_t count;
     const struct config_route *items;

@@ -22,6 +22,12 @@ struct config_texts {
     const struct config_text *items;
 };
 
+/* A program with its arguments, as a list of texts and as exec(3) wants them. */
+struct config_command {
+    struct config_texts texts;
+    const char *const *arguments; /* NULL behind the last; NULL: there is no such command */
+};
+
 struct config_pair {
     struct config_text name;
     struct config_text value;

@@ -65,6 +65,8 @@ static int open_sql(struct ordering *t, struct error *err)
     const struct pg_options options = {
         .connection =
             order->connection != NULL ? order->connection : t->o->config->source.connection.text,
+        .password_command =
+            order->connection != NULL ? NULL : t->o->config->source.password_command.arguments,
         .given_by = order->connection != NULL ? "--admin-connection" : NULL,
         .application_name = t->application,
         .stop = t->o->stop};

@@ -10,22 +10,12 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/span.h"
+#include "pg/pg_options.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 struct pg_connection;  /* an ordinary SQL session */
 struct pg_replication; /* a walsender session (replication=database) */
-
-struct pg_options {
-    const char *connection; /* libpq conninfo or URI */
-    const char *given_by; /* key or option that it comes from, for hints; NULL: source.connection */
-    const char *database; /* where that names none and no service; NULL: libpq's own default */
-    const char *application_name; /* "walferry:<relay>" (the stream), "walferry:<relay>:watch" … */
-    int64_t timeout_ms;           /* of connecting and of each query; 0: 10 s */
-    const atomic_bool *stop;      /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
-    bool shared;                  /* as in pg/pg_asker.h: a pooler may stand between */
-};
 
 /* Session settings are pinned (client_encoding, datestyle, intervalstyle, extra_float_digits,
  * bytea_output, lc_monetary, search_path, timezone, time-outs of statements and locks, the
@@ -53,6 +43,7 @@ void pg_quote_literal(struct buf *out, struct span text);
 struct pg_names {
     char user[64];
     char database[64];
+    bool password; /* one stands in the string */
 };
 int pg_connection_names(const char *connection, struct pg_names *names, struct error *err);
 
@@ -142,7 +133,7 @@ void pg_replication_finish(struct pg_replication *replication, int64_t deadline_
  * the question. Nothing waits: a step goes on as far as it can without. 1: *result is the answer of
  * the last statement in `sql`; 0: call again once the descriptor, which stays the same, is
  * readable; -1: it has failed and is only to be closed. The kind of an error is that of a session;
- * texts are copied. */
+ * what the options point to, and `beside`, must outlive it. */
 struct pg_question;
 int pg_question_open(const struct pg_options *options, const struct pg_replication *beside,
                      const char *sql, struct pg_question **question, struct error *err);

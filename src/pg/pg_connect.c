@@ -9,6 +9,7 @@
 #include "pg/pg_internal.h"
 
 #include "base/clock.h"
+#include "base/program.h"
 
 #include <assert.h>
 #include <netinet/in.h>
@@ -87,8 +88,24 @@ static int parse_error(const struct pg_options *options, const char *message, st
                       pg_given_by(options));
 }
 
+/* Where two say what the password is, one of them is not what was meant. */
+static int check_one_password(const PQconninfoOption *given, const struct pg_options *options,
+                              struct error *err)
+{
+    for (const PQconninfoOption *o = given; o->keyword != NULL; o++) {
+        if (options->password_command == NULL || o->val == NULL ||
+            strcmp(o->keyword, "password") != 0)
+            continue;
+        error_stop(err, REASON_BAD_CONNECTION,
+                   "a password stands in the connection string, and " PG_PASSWORD_KEY
+                   " gives one, too");
+        return error_hint(err, "take one of the two away");
+    }
+    return 0;
+}
+
 static void merge(const PQconninfoOption *given, const struct pg_options *options, bool replication,
-                  struct parameters *p)
+                  const char *password, struct parameters *p)
 {
     for (const PQconninfoOption *o = given; o->keyword != NULL; o++)
         if (o->val != NULL)
@@ -102,6 +119,8 @@ static void merge(const PQconninfoOption *given, const struct pg_options *option
     /* What says who we are must be exact: a slot is only taken from a session of this name. */
     set_parameter(p, "application_name", options->application_name);
     set_parameter(p, "client_encoding", "UTF8");
+    if (password != NULL)
+        set_parameter(p, "password", password);
     if (replication)
         set_parameter(p, "replication", "database");
     p->names[p->count] = NULL;
@@ -130,6 +149,9 @@ int pg_connection_names(const char *connection, struct pg_names *names, struct e
     }
     copy_name(given, "user", "PGUSER", names->user);
     copy_name(given, "dbname", "PGDATABASE", names->database);
+    names->password = false;
+    for (const PQconninfoOption *o = given; o->keyword != NULL; o++)
+        names->password |= o->val != NULL && strcmp(o->keyword, "password") == 0;
     PQconninfoFree(given);
     return 0;
 }
@@ -292,8 +314,18 @@ int pg_session_open(const struct pg_options *options, bool replication,
         return -1;
     }
     struct parameters parameters = {.count = 0};
-    merge(given, options, replication, &parameters);
-    int result = connect_with(&parameters, session, err);
+    struct buf password = BUF_EMPTY;
+    int result = check_one_password(given, options, err);
+    if (result == 0)
+        result = pg_password(options, &password, err);
+    if (result == 0) {
+        merge(given, options, replication, password.len > 0 ? buf_text(&password) : NULL,
+              &parameters);
+        result = connect_with(&parameters, session, err);
+        if (result < 0 && password.len > 0)
+            pg_password_refused(session, err);
+    }
+    program_forget(&password);
     PQconninfoFree(given);
     if (result == 0)
         result = check_version(session, err);
@@ -329,7 +361,7 @@ static void set_server(struct parameters *p, const PGconn *beside)
 }
 
 int pg_session_start(const struct pg_options *options, const struct pg_connection *beside,
-                     struct pg_connection *session, struct error *err)
+                     const char *password, struct pg_connection *session, struct error *err)
 {
     assert(options != NULL && options->connection != NULL);
     assert(options->application_name != NULL && session != NULL);
@@ -342,7 +374,7 @@ int pg_session_start(const struct pg_options *options, const struct pg_connectio
         return -1;
     }
     struct parameters parameters = {.count = 0};
-    merge(given, options, false, &parameters);
+    merge(given, options, false, password, &parameters);
     set_server(&parameters, beside->conn);
     int result = start_with(&parameters, session, err);
     PQconninfoFree(given);

@@ -10,6 +10,8 @@
 
 #include <libpq-fe.h>
 
+#define PG_PASSWORD_KEY "source.password_command"
+
 /* Where an error happened; the same SQLSTATE means different things in different places. */
 enum pg_context { PG_CONNECT, PG_QUERY, PG_CREATE_SLOT, PG_START, PG_STREAM };
 
@@ -27,11 +29,22 @@ int pg_session_open(const struct pg_options *options, bool replication,
                     struct pg_connection *session, struct error *err);
 void pg_session_close(struct pg_connection *session);
 /* Begins to connect to the server, database and role of `beside` and waits for nothing; the rest is
- * PQconnectPoll's. Then pg_pin_settings is to be run. After a failure, too, it is to be closed. */
+ * PQconnectPoll's. password: what pg_password() gave, or NULL. Then pg_pin_settings is to be run.
+ * After a failure, too, it is to be closed. */
 int pg_session_start(const struct pg_options *options, const struct pg_connection *beside,
-                     struct pg_connection *session, struct error *err);
+                     const char *password, struct pg_connection *session, struct error *err);
 extern const char pg_lift_timeout[];
 extern const char pg_pin_settings[];
+
+/* ---- pg_password ---- */
+/* Asks for the password, where a program gives it; else nothing is appended. */
+int pg_password(const struct pg_options *options, struct buf *password, struct error *err);
+/* The same without waiting, for options with a program (base/program_errand.h). */
+struct program_errand;
+int pg_password_errand(const struct pg_options *options, struct program_errand **errand,
+                       struct error *err);
+/* Says where the mend is of an error of a connect that was made with it; others stay. */
+void pg_password_refused(const struct pg_connection *session, struct error *err);
 
 /* ---- pg_shared ---- */
 /* Begins a transaction with the same settings for itself alone, which may write or only reads:

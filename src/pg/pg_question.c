@@ -1,14 +1,18 @@
 /* pg_question: questions on a session that is opened for the first and closed with the last,
  * without waiting.
  *
- *                     ┌────────── again ─────────┐
- *   CONNECTING ──▶ ASKING ──last result──▶ ANSWERED
- *        └────────────┴── error ──▶ over: only to be closed
+ *                                      ┌────────── again ─────────┐
+ *   (PASSWORD ──▶) CONNECTING ──▶ ASKING ──last result──▶ ANSWERED
+ *        └────────────┴───────────────┴── error ──▶ over: only to be closed
+ *
+ * PASSWORD: a program is asked for it; without one the question begins behind that.
  *
  * For who must not wait: whatever libpq waits for stands in an epoll descriptor, which is readable
  * when a step would get on. It has no deadline of its own and never tries again. libpq looks names
  * up by waiting, so the address is that of a session that stands already. */
 #include "pg/pg_internal.h"
+
+#include "base/program_errand.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,14 +20,17 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum question_state { CONNECTING, ASKING, ANSWERED };
+enum question_state { PASSWORD, CONNECTING, ASKING, ANSWERED };
 
 struct pg_question {
     struct pg_connection session;
     enum question_state state;
-    int fd;          /* epoll */
-    struct buf text; /* what is sent once there is a connection */
-    PGresult *rows;  /* of the last statement so far; NULL: none yet */
+    int fd;                    /* epoll */
+    struct pg_options options; /* with `beside`, of PASSWORD: what follows it */
+    const struct pg_replication *beside;
+    struct program_errand *errand; /* who is away for the password; NULL: nobody */
+    struct buf text;               /* what is sent once there is a connection */
+    PGresult *rows;                /* of the last statement so far; NULL: none yet */
 };
 
 /* libpq may have gone on to another socket, and under the same number. */
@@ -39,6 +46,26 @@ static int watch(struct pg_question *q, uint32_t events, struct error *err)
     return error_retry(err, REASON_DATABASE, "a socket cannot be watched: %s", strerror(errno));
 }
 
+static int begin(struct pg_question *q, const char *password, struct error *err)
+{
+    q->state = CONNECTING;
+    if (pg_session_start(&q->options, pg_replication_session(q->beside), password, &q->session,
+                         err) < 0)
+        return -1;
+    return watch(q, EPOLLOUT, err);
+}
+
+static int ask_for_password(struct pg_question *q, struct error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    q->state = PASSWORD;
+    if (pg_password_errand(&q->options, &q->errand, err) < 0)
+        return -1;
+    if (epoll_ctl(q->fd, EPOLL_CTL_ADD, program_errand_fd(q->errand), &event) == 0)
+        return 0;
+    return error_retry(err, REASON_DATABASE, "an eventfd cannot be watched: %s", strerror(errno));
+}
+
 int pg_question_open(const struct pg_options *options, const struct pg_replication *beside,
                      const char *sql, struct pg_question **question, struct error *err)
 {
@@ -48,6 +75,8 @@ int pg_question_open(const struct pg_options *options, const struct pg_replicati
     if (q == NULL)
         abort();
     q->text = BUF_EMPTY;
+    q->options = *options;
+    q->beside = beside;
     buf_add_text(&q->text, pg_lift_timeout);
     buf_add_text(&q->text, "; ");
     buf_add_text(&q->text, pg_pin_settings);
@@ -56,8 +85,8 @@ int pg_question_open(const struct pg_options *options, const struct pg_replicati
     q->fd = epoll_create1(EPOLL_CLOEXEC);
     if (q->fd < 0)
         error_retry(err, REASON_DATABASE, "no epoll descriptor: %s", strerror(errno));
-    else if (pg_session_start(options, pg_replication_session(beside), &q->session, err) == 0 &&
-             watch(q, EPOLLOUT, err) == 0) {
+    else if ((options->password_command != NULL ? ask_for_password(q, err) : begin(q, NULL, err)) ==
+             0) {
         *question = q;
         return 0;
     }
@@ -70,6 +99,7 @@ void pg_question_close(struct pg_question *q)
     if (q == NULL)
         return;
     PQclear(q->rows); /* NULL is legal */
+    program_errand_close(q->errand);
     pg_session_close(&q->session);
     if (q->fd >= 0)
         close(q->fd);
@@ -101,6 +131,18 @@ int pg_question_again(struct pg_question *q, const char *sql, struct error *err)
     buf_reset(&q->text);
     buf_add_text(&q->text, sql);
     return send_text(q, err) < 0 ? -1 : watch(q, EPOLLIN | EPOLLOUT, err);
+}
+
+static int go_with_password(struct pg_question *q, struct error *err)
+{
+    struct buf password = BUF_EMPTY;
+    int result = program_errand_take(q->errand, &password, err);
+    program_errand_close(q->errand); /* and its descriptor is watched no more */
+    q->errand = NULL;
+    if (result == 0)
+        result = begin(q, buf_text(&password), err);
+    program_forget(&password);
+    return result;
 }
 
 static int connect_on(struct pg_question *q, struct error *err)
@@ -152,8 +194,10 @@ int pg_question_step(struct pg_question *q, struct pg_result **result, struct er
     assert(result != NULL && err != NULL);
     /* Connecting, libpq wants to be called only when its socket is ready. */
     struct epoll_event event;
-    if (q->state == CONNECTING && epoll_wait(q->fd, &event, 1, 0) == 0)
+    if ((q->state == CONNECTING || q->state == PASSWORD) && epoll_wait(q->fd, &event, 1, 0) == 0)
         return 0;
+    if (q->state == PASSWORD)
+        return go_with_password(q, err);
     if (q->state == CONNECTING && connect_on(q, err) < 0)
         return -1;
     if (q->state == ASKING && ask_on(q, err) < 0)

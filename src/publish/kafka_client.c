@@ -52,9 +52,29 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
               "facility", facility, "text", text, NULL);
 }
 
+/* While the token that the handle has is good, a run that gives no other is only told: librdkafka
+ * asks again. */
+static bool is_early_refresh(struct kafka_client *client)
+{
+    struct error failure = ERROR_INIT;
+    if (!kafka_token_has_failed(&client->token, &failure) || !kafka_token_is_good(&client->token))
+        return false;
+    if (client->health.options->log != NULL)
+        log_error(client->health.options->log, LOG_WARN, "kafka.token_failed", &failure);
+    return true;
+}
+
+static void on_token(rd_kafka_t *rk, const char *config, void *opaque)
+{
+    (void)config; /* sasl.oauthbearer.config */
+    kafka_token_refresh(&((struct kafka_client *)opaque)->token, rk);
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
     struct kafka_client *client = opaque;
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && is_early_refresh(client))
+        return;
     snprintf(client->health.detail, sizeof client->health.detail, "%s", text);
     kafka_away_note(&client->health.away, text);
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -87,6 +107,9 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     *client = (struct kafka_client){.health = {.options = how->options},
                                     .transactional = how->role == KAFKA_TRANSACTIONAL,
                                     .listener = how->listener};
+    kafka_token_init(&client->token, how->options->kafka->token_command.arguments);
+    if (client->token.command != NULL)
+        client->health.token = &client->token;
     char client_id[128];
     const char *instance = how->options->instance != NULL ? how->options->instance : "";
     snprintf(client_id, sizeof client_id, "walferry-%s%s%s", how->options->relay,
@@ -107,10 +130,13 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
         rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     if (how->watch != NULL)
         kafka_watch_install(conf, how->watch);
+    kafka_token_install(&client->token, conf, on_token);
     char text[512];
     client->rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
-    if (client->rk != NULL)
+    if (client->rk != NULL) {
+        kafka_token_serve(&client->token, client->rk);
         return 0;
+    }
     rd_kafka_conf_destroy(conf);
     return error_stop(err, REASON_KAFKA_PROPERTY, "kafka: %s", text);
 }
@@ -130,6 +156,7 @@ void kafka_client_close(struct kafka_client *client)
     if (client->rk == NULL)
         return;
     client->listener = NULL; /* errors and reports of a closed handle never count */
+    kafka_token_close(&client->token);
     rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                    RD_KAFKA_PURGE_F_NON_BLOCKING);
     if (client->transactional)
@@ -161,6 +188,8 @@ static bool answers(struct kafka_client *client)
 static int no_connection(const struct kafka_health *health, const char *text, const char *doing,
                          struct error *err)
 {
+    if (kafka_token_has_failed(health->token, err) && !kafka_token_is_good(health->token))
+        return -1;
     if (kafka_check_protocol(err, health, doing) < 0)
         return -1;
     if (health->auth_failed)

@@ -24,6 +24,7 @@ struct kafka_client {
     bool transactional;
     struct kafka_health health;
     const struct kafka_listener *listener; /* NULL: nobody */
+    struct kafka_token token;
     /* The topic that the broker does not let into a transaction: only a log line names it. Written
      * once, by librdkafka's thread, before the flag is set. */
     char denied_topic[256];

@@ -5,6 +5,8 @@
  * here touches the network: a property that librdkafka does not take is found by `check`. */
 #include "publish/kafka_config.h"
 
+#include "publish/kafka_mechanism.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -203,7 +205,7 @@ int kafka_check_config(const struct config_kafka *kafka, const struct config_del
                                      .client_id = "walferry-check",
                                      .transactional_id = "walferry.check",
                                      .offline = true};
-    if (try_handle(&how, err) < 0)
+    if (try_handle(&how, err) < 0 || kafka_mechanism_check(kafka, err) < 0)
         return -1;
     how.role = KAFKA_CONSUMER_COMMITTED;
     how.transactional_id = NULL;

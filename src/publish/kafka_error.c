@@ -99,7 +99,14 @@ int kafka_denied(struct error *err, const struct kafka_health *health, const cha
 int kafka_credentials_refused(struct error *err, const struct kafka_health *health,
                               const char *text)
 {
+    if (kafka_token_has_failed(health->token, err))
+        return -1;
     error_stop(err, REASON_AUTH_FAILED, "Kafka refuses the credentials: %s", text);
+    if (health->token != NULL)
+        return error_hint(err,
+                          "let kafka_token_command print a token that the broker takes now: one "
+                          "that it keeps may have run out (bootstrap.servers %s)",
+                          bootstrap(health));
     return error_hint(err,
                       "correct sasl.username, sasl.password or sasl.mechanism under kafka: "
                       "(bootstrap.servers %s)",

@@ -3,6 +3,7 @@
 #define WALFERRY_PUBLISH_KAFKA_ERROR_H
 
 #include "publish/kafka_away.h"
+#include "publish/kafka_token.h"
 #include "publish/publish.h"
 
 /* What a handle's callbacks have noted of its brokers; an error's text is made of it. */
@@ -14,6 +15,7 @@ struct kafka_health {
     rd_kafka_resp_err_t code; /* of it */
     bool proved; /* a broker has answered at the address that it advertises: `away` is old news */
     struct kafka_away away;
+    struct kafka_token *token; /* NULL: no program gives any */
 };
 
 /* All fill *err and return -1. `doing` reads like "reading topic x"; text NULL: the code's own. */

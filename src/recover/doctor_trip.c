@@ -136,6 +136,8 @@ static int open_sql(struct trip *t, struct error *err)
     if (admin != NULL)
         return command_open_admin(t->c->o, admin, &t->c->system, &t->sql, err);
     const struct pg_options options = {.connection = t->c->o->config->source.connection.text,
+                                       .password_command =
+                                           t->c->o->config->source.password_command.arguments,
                                        .application_name = t->c->ends.application,
                                        .stop = t->c->o->stop};
     return pg_open(&options, &t->sql, err);

@@ -36,6 +36,7 @@ static int connect_session(struct origin *base, struct error *err)
 {
     const struct origin_poll *o = from_base(base);
     struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->o.application,
                                  .timeout_ms = o->o.timeout_ms,
                                  .stop = o->o.stop,

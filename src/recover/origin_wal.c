@@ -31,6 +31,7 @@ static int connect_session(struct origin *base, struct error *err)
 {
     struct origin_wal *o = from_base(base);
     struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->o.application,
                                  .timeout_ms = o->o.timeout_ms,
                                  .stop = o->o.stop};
@@ -116,6 +117,7 @@ static int find_timeline_end(struct origin_wal *o, const struct found *found, ui
     if (o->replication != NULL || recorded >= present)
         return wal_timeline_end(o->base.sql, present, recorded, lsn, err);
     struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->command_application};
     struct pg_replication *replication = NULL;
     if (pg_replication_open(&options, &replication, err) < 0)
@@ -168,6 +170,7 @@ static int probe(struct origin *base, struct pg_system *system, struct error *er
 {
     struct origin_wal *o = from_base(base);
     struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->command_application,
                                  .stop = o->o.stop};
     struct pg_replication *replication = NULL;
@@ -288,19 +291,20 @@ static int start(struct origin *base, const struct found *found, int64_t now_us,
     const struct wal_stream stream = {o->o.config, o->base.label, encoding, changes, from_lsn};
     if (wal_start_stream(o->replication, &stream, err) < 0)
         return -1;
-    struct stream_options options = {.start = p->position,
-                                     .witness = witness,
-                                     .partial = p->partial,
-                                     .server_timeout_us =
-                                         found->system.wal_sender_timeout_ms * INT64_C(1000),
-                                     .patience = o->o.patience,
-                                     .now_us = now_us,
-                                     .connection = o->o.config->source.connection.text,
-                                     .application = o->o.application,
-                                     .relay = o->o.config->name.text,
-                                     .keys = wal_takes_changes(o->o.config),
-                                     .repeats = o->o.config->delivery.transaction_metadata,
-                                     .encoding = encoding};
+    struct stream_options options = {
+        .start = p->position,
+        .witness = witness,
+        .partial = p->partial,
+        .server_timeout_us = found->system.wal_sender_timeout_ms * INT64_C(1000),
+        .patience = o->o.patience,
+        .now_us = now_us,
+        .connection = o->o.config->source.connection.text,
+        .password_command = o->o.config->source.password_command.arguments,
+        .application = o->o.application,
+        .relay = o->o.config->name.text,
+        .keys = wal_takes_changes(o->o.config),
+        .repeats = o->o.config->delivery.transaction_metadata,
+        .encoding = encoding};
     struct pg_replication *replication = o->replication;
     o->replication = NULL; /* the source's, even where it fails */
     base->sql = NULL;

@@ -166,6 +166,8 @@ int relay_cut(const struct command_options *o, struct pg_connection *sql, const 
     char application[88];
     snprintf(application, sizeof application, "walferry:%s:command", o->config->name.text);
     const struct pg_options options = {.connection = o->config->source.connection.text,
+                                       .password_command =
+                                           o->config->source.password_command.arguments,
                                        .application_name = application,
                                        .stop = o->stop};
     struct pg_replication *replication = NULL;

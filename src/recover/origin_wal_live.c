@@ -65,6 +65,8 @@ int relay_live(const struct command_options *o, const struct router *router,
     struct pg_replication *replication = NULL;
     const struct names names = names_of(o->config);
     const struct pg_options session = {.connection = o->config->source.connection.text,
+                                       .password_command =
+                                           o->config->source.password_command.arguments,
                                        .application_name = names.application,
                                        .stop = o->stop};
     uint64_t lsn = 0;
@@ -75,13 +77,14 @@ int relay_live(const struct command_options *o, const struct router *router,
         pg_replication_close(replication);
         return -1;
     }
-    const struct stream_options options = {.start = {lsn, 0},
-                                           .server_timeout_us =
-                                               system->wal_sender_timeout_ms * INT64_C(1000),
-                                           .now_us = clock_monotonic_us(),
-                                           .connection = o->config->source.connection.text,
-                                           .application = session.application_name,
-                                           .keys = wal_takes_changes(o->config),
-                                           .encoding = system->encoding};
+    const struct stream_options options = {
+        .start = {lsn, 0},
+        .server_timeout_us = system->wal_sender_timeout_ms * INT64_C(1000),
+        .now_us = clock_monotonic_us(),
+        .connection = o->config->source.connection.text,
+        .password_command = o->config->source.password_command.arguments,
+        .application = session.application_name,
+        .keys = wal_takes_changes(o->config),
+        .encoding = system->encoding};
     return stream_source_open(replication, &options, source, err);
 }

@@ -51,6 +51,7 @@ static int create(const struct origin_wal *o, bool standby, uint64_t *consistent
                   struct error *err)
 {
     struct pg_options options = {.connection = o->o.config->source.connection.text,
+                                 .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->command_application,
                                  .stop = o->o.stop};
     struct pg_replication *replication = NULL;

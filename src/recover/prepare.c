@@ -63,8 +63,14 @@ int relay_check_connection(const struct config_relay *config, struct error *err)
 {
     struct pg_names names;
     struct error why = ERROR_INIT;
-    if (pg_connection_names(config->source.connection.text, &names, &why) == 0)
-        return 0;
+    if (pg_connection_names(config->source.connection.text, &names, &why) == 0) {
+        if (!names.password || config->source.password_command.arguments == NULL)
+            return 0;
+        config_error(err, &config->source.connection, REASON_BAD_CONNECTION,
+                     "source.connection: a password stands in it, and source.password_command "
+                     "gives one, too");
+        return error_hint(err, "take one of the two away");
+    }
     config_error(err, &config->source.connection, why.reason, "source.connection: %s", why.text);
     return error_hint(err, "%s", why.hint);
 }

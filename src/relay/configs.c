@@ -160,17 +160,55 @@ void configs_adopt(struct relay *relay, struct config *file, const struct config
     log_as(relay, next);
 }
 
+/* The same file with other secrets: what was opened with the one counts as opened with the other,
+ * and what was learnt of records stays. */
+static void renew(struct relay *relay, struct config *again)
+{
+    const struct config_relay *ours = config_only_relay(again);
+    pthread_mutex_lock(&relay->mutex);
+    keep(relay, again);
+    if (relay->opened_config == relay->config)
+        relay->opened_config = ours;
+    relay->config = ours;
+    pthread_mutex_unlock(&relay->mutex);
+    name_routes(relay);
+    kafka_memory_forget(relay->memory);
+    log_event(relay->o.log, LOG_INFO, "config.secrets_changed", "file", again->path, NULL);
+}
+
+/* Whoever writes such a file may be in the middle of it: what cannot be used is not, and looked at
+ * again by the next epoch. */
+static void read_secrets_again(struct relay *relay)
+{
+    struct config *again = NULL;
+    struct error err = ERROR_INIT;
+    int result = config_again(relay->config->process, &again, &err);
+    const struct config_relay *ours = result > 0 ? config_only_relay(again) : NULL;
+    if (ours != NULL && kafka_check_config(&ours->kafka, &ours->delivery, &err) == 0 &&
+        relay_check_connection(ours, &err) == 0) {
+        renew(relay, again);
+        return;
+    }
+    config_close(again);
+    if (err.kind != ERROR_NONE)
+        log_error(relay->o.log, LOG_WARN, "config.secrets_unread", &err);
+}
+
 void configs_take_next(struct relay *relay)
 {
     close_unused(relay);
-    if (relay->hold_config)
+    if (relay->hold_config) {
+        read_secrets_again(relay);
         return;
+    }
     pthread_mutex_lock(&relay->mutex);
     const struct config_relay *next = relay->next_config;
     relay->next_config = NULL;
     pthread_mutex_unlock(&relay->mutex);
-    if (next == NULL)
+    if (next == NULL) {
+        read_secrets_again(relay);
         return;
+    }
     wake_lower(relay->reload_fd);
     set(relay, next);
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);

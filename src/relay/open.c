@@ -50,6 +50,8 @@ static int open_claims(struct epoch *e, struct error *err)
     char application[sizeof e->relay->application + 8];
     snprintf(application, sizeof application, "%s:claims", e->relay->application);
     const struct pg_options options = {.connection = e->config->source.connection.text,
+                                       .password_command =
+                                           e->config->source.password_command.arguments,
                                        .application_name = application,
                                        .stop = &e->relay->stop,
                                        .shared = true};

@@ -118,6 +118,8 @@ static int connect_server(struct keeper *k, struct error *err)
     char application[sizeof k->relay->application + 12];
     snprintf(application, sizeof application, "%s:retention", k->relay->application);
     const struct pg_options options = {.connection = k->config->source.connection.text,
+                                       .password_command =
+                                           k->config->source.password_command.arguments,
                                        .application_name = application,
                                        .stop = &k->relay->stop,
                                        .shared = true};

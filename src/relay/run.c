@@ -2,8 +2,8 @@
  * again.
  *
  * The one place that decides what follows an error: its kind says so (base/error.h). Two things are
- * known only here: credentials that have worked are retried for a while when they are refused
- * (rotation), and a fenced producer first waits and looks who took over. */
+ * known only here: credentials that have worked, or that a program gives, are retried for a while
+ * when they are refused (rotation), and a fenced producer first waits and looks who took over. */
 #include "relay/relay_internal.h"
 
 #include "base/clock.h"
@@ -34,6 +34,13 @@ struct lifecycle {
 
 /* ---- What follows an error ---- */
 
+/* What a program gives may have run out on its way, or not be known everywhere yet. */
+static bool asks_for_credentials(const struct config_relay *config)
+{
+    return config->source.password_command.arguments != NULL ||
+           config->kafka.token_command.arguments != NULL;
+}
+
 static void soften_auth(struct lifecycle *lifecycle, int64_t now_us, struct error *err)
 {
     const struct relay *relay = lifecycle->relay;
@@ -44,7 +51,8 @@ static void soften_auth(struct lifecycle *lifecycle, int64_t now_us, struct erro
     if (lifecycle->auth_since_us == 0)
         lifecycle->auth_since_us = now_us;
     int64_t grace_us = relay->config->retry.auth_grace_ms * US_PER_MS;
-    if (relay->worked && now_us - lifecycle->auth_since_us < grace_us)
+    if ((relay->worked || asks_for_credentials(relay->config)) &&
+        now_us - lifecycle->auth_since_us < grace_us)
         err->kind = ERROR_RETRY;
     else if (err->kind == ERROR_RETRY) {
         err->kind = ERROR_STOP;

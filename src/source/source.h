@@ -110,8 +110,8 @@ struct stream_options {
     int64_t now_us;
     /* For the source around the core, kept as long as it: where types and commands are looked up
      * (NULL: nowhere), and the application_name to which ":types" is put. */
-    const char *connection;
-    const char *application;
+    const char *connection, *application;
+    const char *const *password_command; /* as in pg_options */
     const char *relay;    /* whose commands are looked up in walferry.command; NULL: nobody's */
     bool keys;            /* somebody wants to know what identifies the rows */
     bool repeats;         /* the done part of a split transaction comes, too, as `repeated` */

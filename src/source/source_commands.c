@@ -53,6 +53,7 @@ void command_lookup_init(struct command_lookup *lookup, const struct stream_opti
 {
     *lookup = (struct command_lookup){
         .connection = options->relay != NULL ? options->connection : NULL,
+        .password_command = options->password_command,
         .relay = options->relay,
         .bound_us =
             options->server_timeout_us > 0 ? options->server_timeout_us / 4 : BOUND_DEFAULT_US,
@@ -110,6 +111,7 @@ static int open_session(struct command_lookup *lookup, const struct pg_replicati
                         struct error *err)
 {
     const struct pg_options options = {.connection = lookup->connection,
+                                       .password_command = lookup->password_command,
                                        .application_name = lookup->application};
     lookup->kept = false;
     lookup->step = COMMAND_TABLES;

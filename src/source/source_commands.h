@@ -19,6 +19,7 @@ enum command_step {
 
 struct command_lookup {
     const char *connection; /* NULL: nothing is ever asked */
+    const char *const *password_command;
     const char *relay;
     char application[80];
     int64_t bound_us;

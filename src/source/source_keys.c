@@ -43,6 +43,7 @@ static const char keys_sql[] =
 void key_lookup_init(struct key_lookup *lookup, const struct stream_options *options)
 {
     *lookup = (struct key_lookup){.connection = options->keys ? options->connection : NULL,
+                                  .password_command = options->password_command,
                                   .bound_us = options->server_timeout_us > 0
                                                   ? options->server_timeout_us / 4
                                                   : BOUND_DEFAULT_US};
@@ -62,6 +63,7 @@ static int ask(struct key_lookup *lookup, const struct pg_replication *beside,
                const struct relation *relation, struct error *err)
 {
     const struct pg_options options = {.connection = lookup->connection,
+                                       .password_command = lookup->password_command,
                                        .application_name = lookup->application};
     char sql[sizeof keys_sql + 64];
     snprintf(sql, sizeof sql, keys_sql, relation->oid, relation->oid, relation->oid, relation->oid);

@@ -11,6 +11,7 @@
 
 struct key_lookup {
     const char *connection; /* NULL: nothing is ever asked */
+    const char *const *password_command;
     char application[80];
     int64_t bound_us;
     struct pg_question *question; /* NULL: none is under way */

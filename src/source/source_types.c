@@ -3,6 +3,7 @@
 #include "source/source_types.h"
 
 #include "base/clock.h"
+#include "source/source.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -38,16 +39,17 @@ static const char behind_oids[] =
     "LEFT JOIN pg_catalog.pg_enum l ON l.enumtypid = t.oid "
     "ORDER BY w.depth DESC, t.oid, l.enumsortorder";
 
-void type_lookup_init(struct type_lookup *lookup, const char *connection, const char *application,
-                      int64_t server_timeout_us)
+void type_lookup_init(struct type_lookup *lookup, const struct stream_options *options)
 {
-    assert(connection == NULL || application != NULL);
+    assert(options->connection == NULL || options->application != NULL);
     *lookup = (struct type_lookup){
-        .connection = connection,
-        .bound_us = server_timeout_us > 0 ? server_timeout_us / 4 : BOUND_DEFAULT_US,
+        .connection = options->connection,
+        .password_command = options->password_command,
+        .bound_us =
+            options->server_timeout_us > 0 ? options->server_timeout_us / 4 : BOUND_DEFAULT_US,
     };
-    if (connection != NULL)
-        snprintf(lookup->application, sizeof lookup->application, "%s:types", application);
+    if (options->connection != NULL)
+        snprintf(lookup->application, sizeof lookup->application, "%s:types", options->application);
 }
 
 void type_lookup_fini(struct type_lookup *lookup)
@@ -64,6 +66,7 @@ static int ask(struct type_lookup *lookup, const struct pg_replication *beside,
     uint32_t oids[OIDS_MAX];
     uint32_t count = type_registry_wanted(types, OIDS_MAX, oids);
     struct pg_options options = {.connection = lookup->connection,
+                                 .password_command = lookup->password_command,
                                  .application_name = lookup->application};
     struct buf sql = BUF_EMPTY;
     buf_add_text(&sql, before_oids);

@@ -14,6 +14,7 @@
 
 struct type_lookup {
     const char *connection; /* NULL: nothing is ever asked */
+    const char *const *password_command;
     char application[80];
     int64_t bound_us;
     struct pg_question *question; /* NULL: none is under way */
@@ -22,8 +23,8 @@ struct type_lookup {
     struct error failure; /* the newest */
 };
 
-void type_lookup_init(struct type_lookup *lookup, const char *connection, const char *application,
-                      int64_t server_timeout_us);
+struct stream_options;
+void type_lookup_init(struct type_lookup *lookup, const struct stream_options *options);
 void type_lookup_fini(struct type_lookup *lookup);
 
 /* True: rows may go on, whatever was learnt. False: an answer is awaited; call again once the

@@ -319,8 +319,7 @@ int stream_source_open(struct pg_replication *connection, const struct stream_op
     s->connection = connection;
     s->stream = stream_open(options);
     s->status = BUF_EMPTY;
-    type_lookup_init(&s->lookup, options->connection, options->application,
-                     options->server_timeout_us);
+    type_lookup_init(&s->lookup, options);
     key_lookup_init(&s->keys, options);
     command_lookup_init(&s->commands, options);
     s->confirmed = options->start;

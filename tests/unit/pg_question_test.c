@@ -209,6 +209,53 @@ static void test_closed_in_between(void **state)
     pg_question_close(NULL);
 }
 
+static const char *const slow_password[] = {"sh", "-c", "sleep 0.3; echo secret", NULL};
+
+/* A program is asked for the password, and nobody waits for it; what it prints is what libpq says
+ * in answer to a server that asks for one, which this one does not. */
+static void test_a_program_gives_the_password(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct pg_question *q = NULL;
+    struct pg_result *r = NULL;
+    struct pg_options options = {.connection = private_postgres_dsn(&server, "postgres", ""),
+                                 .application_name = "walferry:question",
+                                 .password_command = slow_password};
+    int64_t before_us = clock_monotonic_us();
+    assert_int_equal(pg_question_open(&options, beside, "SELECT 'asked'", &q, &err), 0);
+    assert_int_equal(pg_question_step(q, &r, &err), 0);
+    assert_true(clock_monotonic_us() - before_us < 250 * US_PER_MS);
+    assert_int_equal(answer(q, &r, &err), 1);
+    assert_true(clock_monotonic_us() - before_us >= 300 * US_PER_MS);
+    assert_span(pg_result_cell(r, 0, 0), "asked");
+    pg_result_free(r);
+    pg_question_close(q);
+    const char *const fails[] = {"sh", "-c", "echo no role >&2; exit 7", NULL};
+    options.password_command = fails;
+    assert_int_equal(pg_question_open(&options, beside, "SELECT 1", &q, &err), 0);
+    assert_int_equal(answer(q, &r, &err), -1);
+    assert_int_equal(err.kind, ERROR_RETRY);
+    assert_string_equal(err.text, "source.password_command: sh ended with exit code 7; it says: no "
+                                  "role");
+    pg_question_close(q);
+}
+
+static void test_closed_while_the_program_runs(void **state)
+{
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct pg_question *q = NULL;
+    const char *const sleeps[] = {"sleep", "60", NULL};
+    struct pg_options options = {.connection = private_postgres_dsn(&server, "postgres", ""),
+                                 .application_name = "walferry:question",
+                                 .password_command = sleeps};
+    int64_t before_us = clock_monotonic_us();
+    assert_int_equal(pg_question_open(&options, beside, "SELECT 1", &q, &err), 0);
+    pg_question_close(q);
+    assert_true(clock_monotonic_us() - before_us < US_PER_S);
+}
+
 /* Inside TLS the descriptor alone is waited for, too: nothing may stay behind in its buffers. */
 static void test_over_tls(void **state)
 {
@@ -252,6 +299,8 @@ int main(void)
         cmocka_unit_test(test_asked_again),
         cmocka_unit_test(test_a_silent_server_blocks_nobody),
         cmocka_unit_test(test_closed_in_between),
+        cmocka_unit_test(test_a_program_gives_the_password),
+        cmocka_unit_test(test_closed_while_the_program_runs),
         cmocka_unit_test(test_over_tls),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);

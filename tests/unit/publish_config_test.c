@@ -110,6 +110,50 @@ static void properties_that_contradict_each_other_are_found(void **state)
     assert_non_null(strstr(err.text, "kafka: "));
 }
 
+struct mechanism_case {
+    const char *properties[2 * PROPERTIES_MAX]; /* names and values; NULL behind the last */
+    bool command;
+    const char *text; /* NULL: it is taken */
+};
+
+static void one_thing_gives_the_tokens(void **state)
+{
+    (void)state;
+#define SASL "security.protocol", "sasl_plaintext", "sasl.mechanism", "OAUTHBEARER"
+#define UNUSED                                                                                     \
+    "w.yaml:7: kafka_token_command: nothing asks for a token but sasl.mechanism OAUTHBEARER with " \
+    "security.protocol SASL_SSL"
+    static const struct mechanism_case cases[] = {
+        {{SASL}, true, NULL},
+        {{"security.protocol", "SASL_PLAINTEXT", "sasl.mechanisms", "OAUTHBEARER"}, true, NULL},
+        {{SASL, "enable.sasl.oauthbearer.unsecure.jwt", "true"}, false, NULL},
+        {{SASL}, false, "w.yaml:12: kafka.sasl.mechanism: nothing gives a token for OAUTHBEARER"},
+        {{NULL}, true, UNUSED},
+        {{"sasl.mechanism", "OAUTHBEARER"}, true, UNUSED},
+        {{"security.protocol", "SSL", "sasl.mechanism", "OAUTHBEARER"}, true, UNUSED},
+        {{SASL, "enable.sasl.oauthbearer.unsecure.jwt", "true"},
+         true,
+         "w.yaml:13: kafka.enable.sasl.oauthbearer.unsecure.jwt: kafka_token_command gives the "
+         "tokens"},
+    };
+    static const char *const arguments[] = {"token", NULL};
+    static const struct config_text texts[] = {{.text = "token", .file = "w.yaml", .line = 7}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct properties p = {0};
+        struct error err;
+        add(&p, "bootstrap.servers", "203.0.113.1:9092", false);
+        for (size_t at = 0; cases[i].properties[at] != NULL; at += 2)
+            add(&p, cases[i].properties[at], cases[i].properties[at + 1], false);
+        if (cases[i].command)
+            p.kafka.token_command = (struct config_command){{1, texts}, arguments};
+        int result = check(&p, &err);
+        if (cases[i].text != NULL)
+            assert_string_equal(err.text, cases[i].text);
+        else if (result < 0)
+            fail_msg("case %zu: %s", i, err.text);
+    }
+}
+
 static void bootstrap_servers_must_be_there(void **state)
 {
     (void)state;
@@ -179,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_wrong_value_is_named_with_its_line),
         cmocka_unit_test(a_secret_value_is_never_printed),
         cmocka_unit_test(properties_that_contradict_each_other_are_found),
+        cmocka_unit_test(one_thing_gives_the_tokens),
         cmocka_unit_test(bootstrap_servers_must_be_there),
         cmocka_unit_test(the_shortest_and_longest_time_outs_are_taken),
         cmocka_unit_test(defects_come_one_a_line),
