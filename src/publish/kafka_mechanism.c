@@ -1,5 +1,6 @@
-/* publish/kafka_mechanism: see kafka_mechanism.h. librdkafka itself takes all of it, and then waits
- * for a token for ever, or never uses it. Nothing is looked up on a network. */
+/* publish/kafka_mechanism: see kafka_mechanism.h. librdkafka itself takes all of it, and then has
+ * no token to log in with, or never uses the one that it gets. Nothing is looked up on a network.
+ */
 #include "publish/kafka_mechanism.h"
 
 #include <assert.h>
