@@ -34,7 +34,7 @@ all: $(B)/walferry ## build the relay: build/walferry
 
 # Asked for when the first recipe needs it, not at every start of make, and only once.
 # jq 1.6 has no file for pkg-config.
-PKGS := libpq jansson yaml-0.1 libmicrohttpd libpcre2-8 libcrypto
+PKGS := libpq jansson yaml-0.1 libmicrohttpd libpcre2-8 libssl libcrypto
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) | \
                sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -ljq -lpthread -lm)$(PKG_LIBS)
@@ -94,7 +94,7 @@ CFLAGS_clang := -O2 -Werror
 CC_gcc := gcc
 CC_clang := clang
 
-MODULES := base model json config pg types metrics decode source route encode publish progress \
+MODULES := base model json tls config pg types metrics decode source route encode publish progress \
          recover relay operate admin cli
 LIB_SRCS := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 

@@ -10,8 +10,11 @@
 
 #include "base/clock.h"
 #include "base/program.h"
+#include "tls/tls_certificate.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     TIMEOUT_DEFAULT_MS = 10000,
@@ -73,13 +77,35 @@ const char *pg_given_by(const struct pg_options *options)
     return options->given_by != NULL ? options->given_by : "source.connection";
 }
 
+/* Does the name that a message quotes stand where no password can be: in front of the word, or
+ * behind the last @ of a URI? What libpq takes for a name may be the rest of a password that wants
+ * quotes. */
+static bool quotes_no_secret(const char *connection, const char *message)
+{
+    const char *from = strchr(message, '"');
+    const char *to = from != NULL ? strrchr(from, '"') : NULL;
+    if (to == NULL || to == from)
+        return true;
+    struct span name = {from + 1, (size_t)(to - from - 1)};
+    size_t length = strlen(connection);
+    const char *found = memmem(connection, length, name.ptr, name.len);
+    if (strstr(connection, "://") != NULL) {
+        const char *at = strrchr(connection, '@');
+        return at != NULL && found != NULL && found > at;
+    }
+    const char *password = strstr(connection, "password");
+    return password == NULL || (found != NULL && found < password);
+}
+
 /* libpq quotes the string, and with it perhaps a password, when it cannot parse it. Only messages
  * that quote nothing but the name of an option are passed on. */
 static int parse_error(const struct pg_options *options, const char *message, struct error *err)
 {
-    bool harmless = message != NULL && (strncmp(message, "invalid connection option", 25) == 0 ||
-                                        strncmp(message, "invalid URI query parameter", 27) == 0 ||
-                                        strncmp(message, "unterminated quoted string", 26) == 0);
+    bool harmless = message != NULL &&
+                    (strncmp(message, "invalid connection option", 25) == 0 ||
+                     strncmp(message, "invalid URI query parameter", 27) == 0 ||
+                     strncmp(message, "unterminated quoted string", 26) == 0) &&
+                    quotes_no_secret(options->connection, message);
     error_stop(err, REASON_BAD_CONNECTION, "the connection string cannot be read%s%s",
                harmless ? ": " : "", harmless ? message : "");
     return error_hint(err,
@@ -143,7 +169,7 @@ int pg_connection_names(const char *connection, struct pg_names *names, struct e
     char *message = NULL;
     PQconninfoOption *given = PQconninfoParse(connection, &message);
     if (given == NULL) {
-        parse_error(&(struct pg_options){.given_by = NULL}, message, err);
+        parse_error(&(struct pg_options){.connection = connection}, message, err);
         PQfreemem(message);
         return -1;
     }
@@ -220,8 +246,35 @@ static void restore_silence(const struct pg_connection *session, const struct pa
     limit_silence(PQsocket(session->conn), ms > 0 && ms <= INT32_MAX ? ms : 0);
 }
 
+/* Of a file that is there and may not be read, libpq (15, with OpenSSL 3) says what happened to
+ * stand in memory that it has not filled. What is not there it handles well, or does without. */
+static int check_files(const struct parameters *p, const struct pg_connection *session,
+                       struct error *err)
+{
+    static const char *const files[] = {"sslrootcert", "sslcert", "sslkey", "sslcrl"};
+    const char *mode = get_parameter(p, "sslmode");
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *path = get_parameter(p, files[i]);
+        if (path == NULL || path[0] == '\0' || (mode != NULL && strcmp(mode, "disable") == 0))
+            continue;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        int failed = fd < 0 ? errno : 0;
+        if (fd >= 0)
+            close(fd);
+        if (failed == 0 || failed == ENOENT || failed == ENOTDIR)
+            continue;
+        error_stop(err, REASON_TLS, "cannot connect to PostgreSQL: cannot read %s=%s: %s", files[i],
+                   path, strerror(failed));
+        return error_hint(err, "let %s in %s name a file that walferry's user may read", files[i],
+                          session->given_by);
+    }
+    return 0;
+}
+
 static int start_with(const struct parameters *p, struct pg_connection *session, struct error *err)
 {
+    if (check_files(p, session, err) < 0)
+        return -1;
     session->conn = PQconnectStartParams(p->names, p->values, 0);
     if (session->conn == NULL)
         abort();
@@ -238,6 +291,64 @@ static int start_with(const struct parameters *p, struct pg_connection *session,
     return 0;
 }
 
+/* ---- A server that is not believed ---- */
+
+static bool see_certificate(const struct pg_connection *session, struct tls_certificate *out)
+{
+    struct error ignored = ERROR_INIT;
+    int64_t deadline_us = clock_monotonic_us() + session->timeout_us;
+    PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+    while (!tls_certificate_of_session(PQsslStruct(session->conn, "OpenSSL"), out)) {
+        if (want == PGRES_POLLING_FAILED || want == PGRES_POLLING_OK)
+            return false;
+        if (pg_wait(session, want == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_us,
+                    &ignored) <= 0)
+            return false;
+        want = PQconnectPoll(session->conn);
+    }
+    return true;
+}
+
+/* libpq does not tell what is wrong with the certificate. So it is asked for once more, by a
+ * session that verifies nothing and goes no further than the handshake: neither name nor password
+ * is sent. */
+static int explain_certificate(const struct parameters *p, const struct pg_connection *session,
+                               struct error *err)
+{
+    struct parameters loose = *p;
+    struct tls_certificate theirs;
+    struct error ignored = ERROR_INIT;
+    char date[TLS_DATE_TEXT_MAX];
+    set_parameter(&loose, "sslmode", "require");
+    set_parameter(&loose, "sslrootcert", "/dev/null/none"); /* with a file, it would verify */
+    loose.names[loose.count] = loose.values[loose.count] = NULL;
+    struct pg_connection look = {
+        .timeout_us = session->timeout_us, .given_by = session->given_by, .stop = session->stop};
+    bool seen = start_with(&loose, &look, &ignored) == 0 && see_certificate(&look, &theirs);
+    const char *dated = seen ? tls_certificate_dated(&theirs, clock_wall_us(), date) : NULL;
+    const char *root = get_parameter(p, "sslrootcert");
+    if (dated != NULL) {
+        error_stop(err, REASON_TLS,
+                   "cannot connect to PostgreSQL: the certificate of the server at \"%s\", port %s "
+                   "(%s) %s",
+                   PQhost(look.conn), PQport(look.conn), theirs.subject, dated);
+        error_hint(err, "give the server a new one (ssl_cert_file, ssl_key_file) and reload it; "
+                        "where the date is not past, set the clock of this machine");
+    } else if (seen) {
+        error_stop(err, REASON_TLS,
+                   "cannot connect to PostgreSQL: the certificate of the server at \"%s\", port %s "
+                   "(%s, issued by %s) is signed by no authority in sslrootcert=%s",
+                   PQhost(look.conn), PQport(look.conn), theirs.subject, theirs.issuer,
+                   root != NULL ? root : "~/.postgresql/root.crt");
+        error_hint(err,
+                   "set sslrootcert in %s to the authority that signed the server's "
+                   "certificate",
+                   session->given_by);
+    }
+    pg_session_close(&look);
+    return -1;
+}
+
 static int connect_with(const struct parameters *p, struct pg_connection *session,
                         struct error *err)
 {
@@ -245,7 +356,7 @@ static int connect_with(const struct parameters *p, struct pg_connection *sessio
         return -1;
     int hosts = count_hosts(p);
     if (drive(session, hosts, err) < 0)
-        return -1;
+        return pg_is_unverified(session) ? explain_certificate(p, session, err) : -1;
     if (hosts > 1)
         restore_silence(session, p);
     return 0;

@@ -34,6 +34,9 @@ struct rule {
 #define HINT_PEER                                                                                  \
     "over a socket the server takes only the system user of the role's name: run the command as "  \
     "that user (sudo -u %s), or give role %s a password and %c a host"
+#define HINT_CERTIFICATE                                                                           \
+    "the server does not accept the certificate that sslcert in %c names: let ssl_ca_file of the " \
+    "server hold the authority that issued it"
 #define HINT_REPLICATION                                                                           \
     "as a superuser (Amazon RDS: GRANT rds_replication TO the role)",                              \
     {                                                                                              \
@@ -66,6 +69,22 @@ struct rule {
 /* The first rule that fits wins. */
 static const struct rule rules[] = {
     {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER, NONE},
+    {"28000", ANY, "no encryption", STOP, REASON_AUTH_FAILED,
+     "pg_hba.conf has no entry for role %s without TLS: set sslmode=verify-full in %c, or add one",
+     NONE},
+    {"28000", ANY, "SSL encryption", STOP, REASON_AUTH_FAILED,
+     "pg_hba.conf has no entry for role %s under TLS: add one (hostssl), or check role and "
+     "database "
+     "in %c",
+     NONE},
+    {"28000", ANY, "client certificate", STOP, REASON_AUTH_FAILED,
+     "name a certificate and its key for role %s with sslcert and sslkey in %c; a file that is not "
+     "there is passed over without a word",
+     NONE},
+    {"28000", ANY, "certificate authentication", STOP, REASON_AUTH_FAILED,
+     "let the common name of the certificate that sslcert in %c names be %s, or map it in "
+     "pg_ident.conf",
+     NONE},
     {"28000", ANY, "Peer", STOP, REASON_AUTH_FAILED, HINT_PEER, NONE},
     {"28", ANY, NULL, STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
     {"3D000", ANY, NULL, STOP, REASON_DATABASE_MISSING, "check dbname in %c", NONE},
@@ -107,6 +126,8 @@ static const struct rule own_rules[] = {
     {"", PG_CONNECT, "no password supplied", STOP, REASON_AUTH_FAILED,
      "give role %s a password in %c, in ~/.pgpass or in PGPASSWORD", NONE},
     {"", PG_CONNECT, "authentication method", STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
+    {"", PG_CONNECT, "channel binding", STOP, REASON_AUTH_FAILED,
+     "channel_binding=require in %c wants TLS, and scram-sha-256 for role %s in pg_hba.conf", NONE},
     {"", PG_CONNECT, "server does not support SSL", STOP, REASON_TLS,
      "set ssl = on in PostgreSQL, or choose another sslmode in %c", NONE},
     {"", PG_CONNECT, "certificate verify failed", STOP, REASON_TLS,
@@ -115,6 +136,21 @@ static const struct rule own_rules[] = {
      "set host in %c to a name in the server's certificate", NONE},
     {"", PG_CONNECT, "root certificate file", STOP, REASON_TLS,
      "put the authority's certificate where sslrootcert in %c points", NONE},
+    {"", PG_CONNECT, "alert certificate expired", STOP, REASON_TLS,
+     "write a new certificate, and its key, where sslcert and sslkey in %c point", NONE},
+    {"", PG_CONNECT, "alert unknown ca", STOP, REASON_TLS, HINT_CERTIFICATE, NONE},
+    {"", PG_CONNECT, "alert bad certificate", STOP, REASON_TLS, HINT_CERTIFICATE, NONE},
+    {"", PG_CONNECT, "alert certificate", STOP, REASON_TLS, HINT_CERTIFICATE, NONE},
+    {"", PG_CONNECT, "alert unsupported certificate", STOP, REASON_TLS, HINT_CERTIFICATE, NONE},
+    {"", PG_CONNECT, "has group or world access", STOP, REASON_TLS,
+     "take the key that sslkey in %c names from others: chmod 600", NONE},
+    {"", PG_CONNECT, "private key file", STOP, REASON_TLS,
+     "let sslkey in %c name the key of sslcert, readable to walferry's user, and sslpassword open "
+     "it "
+     "where it is encrypted",
+     NONE},
+    {"", PG_CONNECT, "certificate file", STOP, REASON_TLS,
+     "let sslcert in %c name a certificate in PEM, readable to walferry's user", NONE},
     {"", PG_CONNECT, NULL, RETRY, REASON_CONNECT_FAILED, "", NONE},
     {"", ANY, NULL, RETRY, REASON_CONNECTION_LOST, "", NONE},
 };
@@ -265,6 +301,12 @@ int pg_result_error(const struct pg_connection *session, enum pg_context context
                PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), err);
     buf_fini(&text);
     return -1;
+}
+
+bool pg_is_unverified(const struct pg_connection *session)
+{
+    assert(session != NULL);
+    return strstr(PQerrorMessage(session->conn), "certificate verify failed") != NULL;
 }
 
 int pg_connection_error(const struct pg_connection *session, enum pg_context context,

@@ -81,6 +81,8 @@ int pg_result_error(const struct pg_connection *session, enum pg_context context
                     const PGresult *result, struct error *err);
 int pg_connection_error(const struct pg_connection *session, enum pg_context context,
                         struct error *err);
+/* Did the connect fail because the server's certificate is not believed? */
+bool pg_is_unverified(const struct pg_connection *session);
 /* "source.connection", unless the options say otherwise. */
 const char *pg_given_by(const struct pg_options *options);
 /* ERROR_STOP, pooler: what answers is none of PostgreSQL's own. Returns -1. */

@@ -41,6 +41,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
         return;
     if (strcmp(facility, "ADDPARTS") == 0)
         note_denied_topic(client, text);
+    if (strcmp(facility, "OIDC") == 0)
+        kafka_note_token(&client->health, text);
     if (client->health.options->log == NULL)
         return;
     /* One file serves producers and consumers, so properties of the other kind are no news. */
@@ -75,12 +77,17 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
     struct kafka_client *client = opaque;
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && is_early_refresh(client))
         return;
-    snprintf(client->health.detail, sizeof client->health.detail, "%s", text);
-    kafka_away_note(&client->health.away, text);
-    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        client->health.code = (rd_kafka_resp_err_t)code;
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        client->health.brokers_down = true;
+    struct kafka_health *health = &client->health;
+    bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    if (!all_down || health->detail[0] == '\0') /* else what was said before tells more */
+        snprintf(health->detail, sizeof health->detail, "%s", text);
+    if (all_down) {
+        health->brokers_down = true;
+    } else {
+        health->code = (rd_kafka_resp_err_t)code;
+        kafka_away_note(&health->away, text);
+        kafka_tls_note(&health->tls, text);
+    }
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
         client->health.auth_failed = true;
     if (code == RD_KAFKA_RESP_ERR__FATAL && client->listener != NULL) {
@@ -88,6 +95,20 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
         rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, reason, sizeof reason);
         client->listener->on_fatal(client->listener->owner, &client->health, cause, reason);
     }
+}
+
+/* In a broker's thread, for each certificate of its chain. The verdict stays OpenSSL's. */
+static int on_certificate(rd_kafka_t *rk, const char *broker, int32_t id, int *code, int depth,
+                          const char *der, size_t size, char *text, size_t text_size, void *opaque)
+{
+    (void)rk;
+    (void)broker;
+    (void)id;
+    struct kafka_client *client = opaque;
+    kafka_tls_looked_at(&client->health.tls, *code, depth, (struct span){der, size});
+    if (*code != 0)
+        snprintf(text, text_size, "X509_V_ERR %d", *code);
+    return *code == 0;
 }
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *report, void *opaque)
@@ -131,6 +152,8 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     if (how->watch != NULL)
         kafka_watch_install(conf, how->watch);
     kafka_token_install(&client->token, conf, on_token);
+    /* A librdkafka without TLS has none to look at. */
+    (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf, on_certificate);
     char text[512];
     client->rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
     if (client->rk != NULL) {
@@ -138,7 +161,7 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
         return 0;
     }
     rd_kafka_conf_destroy(conf);
-    return error_stop(err, REASON_KAFKA_PROPERTY, "kafka: %s", text);
+    return kafka_conf_refused(how->options->kafka, text, err);
 }
 
 /* librdkafka frees the text of a transaction's error when a handle is destroyed, and so does a
@@ -190,7 +213,8 @@ static int no_connection(const struct kafka_health *health, const char *text, co
 {
     if (kafka_token_has_failed(health->token, err) && !kafka_token_is_good(health->token))
         return -1;
-    if (kafka_check_protocol(err, health, doing) < 0)
+    if (kafka_tls_check(&health->tls, health->options->kafka, doing, err) < 0 ||
+        kafka_check_protocol(err, health, doing) < 0)
         return -1;
     if (health->auth_failed)
         return kafka_credentials_refused(err, health, health->detail);
@@ -206,6 +230,13 @@ static bool is_told_elsewhere(const struct kafka_health *health)
     return servers != NULL && !kafka_away_is_listed(servers, health->away.brokers[0].address);
 }
 
+static int not_as_told(const struct kafka_health *health, const char *doing, struct error *err)
+{
+    if (kafka_tls_check(&health->tls, health->options->kafka, doing, err) < 0)
+        return -1;
+    return kafka_advertised_away(err, health, doing);
+}
+
 int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const char *doing,
                        struct error *err)
 {
@@ -218,7 +249,7 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
     bool away = !health->proved && health->away.count > 0;
     if (away && ((health->brokers_down && is_told_elsewhere(health)) ||
                  kafka_away_all(&health->away, client->rk, KAFKA_SLICE_MS)))
-        return kafka_advertised_away(err, health, doing);
+        return not_as_told(health, doing, err);
     if (health->brokers_down)
         return no_connection(health, "no connection", doing, err);
     if (clock_monotonic_us() < deadline_us)
@@ -226,7 +257,7 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
     if (!answers(client))
         return no_connection(health, "no answer in time", doing, err);
     if (away)
-        return kafka_advertised_away(err, health, doing);
+        return not_as_told(health, doing, err);
     return error_retry(err, REASON_BROKER_TIMEOUT, "%s: no answer from the broker in time%s%s",
                        doing, client->health.detail[0] != '\0' ? ": " : "", client->health.detail);
 }

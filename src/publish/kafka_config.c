@@ -8,18 +8,27 @@
 #include "publish/kafka_mechanism.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Batches in circulation are far fewer; this only keeps librdkafka's queue from being the limit. */
 #define QUEUE_BATCHES 16
 
-const char *kafka_property(const struct config_kafka *kafka, const char *name)
+static const struct config_text *property_at(const struct config_kafka *kafka, const char *name)
 {
     for (uint32_t i = 0; i < kafka->properties.count; i++)
         if (strcmp(kafka->properties.items[i].name.text, name) == 0)
-            return kafka->properties.items[i].value.text;
+            return &kafka->properties.items[i].value;
     return NULL;
+}
+
+const char *kafka_property(const struct config_kafka *kafka, const char *name)
+{
+    const struct config_text *value = property_at(kafka, name);
+    return value != NULL ? value->text : NULL;
 }
 
 /* A property of ours that is refused is a bug: the table is fixed and tested. */
@@ -146,6 +155,60 @@ static void set_needed(rd_kafka_conf_t *conf, const struct kafka_conf_options *h
         set_producer(conf, how);
 }
 
+/* ---- Files ---- */
+
+static const struct {
+    const char *property;
+    const char *holds;
+} files[] = {
+    {"ssl.ca.location", "the certificate of the authority that signed the broker's"},
+    {"ssl.certificate.location", "the certificate that the broker is to know us by"},
+    {"ssl.key.location", "the key of ssl.certificate.location"},
+    {"ssl.keystore.location", "our certificate and its key (PKCS #12)"},
+    {"ssl.crl.location", "the certificates that were revoked"},
+};
+
+/* librdkafka says of a file that it cannot read "system lib". */
+static int check_files(const struct config_kafka *kafka, struct error *err)
+{
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *path = kafka_property(kafka, files[i].property);
+        if (path == NULL || path[0] == '\0' || strcmp(path, "probe") == 0)
+            continue;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            close(fd);
+            continue;
+        }
+        config_error(err, property_at(kafka, files[i].property), REASON_TLS,
+                     "kafka.%s: cannot read %s: %s", files[i].property, path, strerror(errno));
+        return error_hint(err, "write %s there in a file that walferry's user may read",
+                          files[i].holds);
+    }
+    return 0;
+}
+
+int kafka_conf_refused(const struct config_kafka *kafka, const char *text, struct error *err)
+{
+    assert(kafka->properties.count > 0 && text != NULL);
+    const struct config_pair *items = kafka->properties.items, *at = &items[0];
+    bool named = false;
+    for (uint32_t i = 0; i < kafka->properties.count && !named; i++) {
+        size_t length = strlen(items[i].name.text);
+        named = strncmp(text, items[i].name.text, length) == 0 && text[length] == ' ';
+        at = named ? &items[i] : at;
+    }
+    /* A certificate and its key are two files, which are not replaced at once. */
+    bool tls = named && strncmp(text, "ssl.", 4) == 0;
+    config_error(err, &at->name, tls ? REASON_TLS : REASON_KAFKA_PROPERTY, "kafka: %s", text);
+    if (!tls)
+        return error_hint(err, "correct the properties under kafka:");
+    return error_hint(err,
+                      "let %s name a file in PEM; a key must be that of its certificate, and "
+                      "ssl.key.password open it where it is encrypted",
+                      at->name.text);
+}
+
 int kafka_conf_build(const struct kafka_conf_options *how, rd_kafka_conf_t **conf,
                      struct error *err)
 {
@@ -156,6 +219,8 @@ int kafka_conf_build(const struct kafka_conf_options *how, rd_kafka_conf_t **con
         error_stop(err, REASON_KAFKA_PROPERTY, "kafka.bootstrap.servers is missing");
         return error_hint(err, "add bootstrap.servers: \"host:9092\" under kafka:");
     }
+    if (check_files(how->kafka, err) < 0)
+        return -1;
     rd_kafka_conf_t *made = rd_kafka_conf_new();
     set_defaults(made, how);
     if (set_from_file(made, how, err) < 0) {
@@ -186,9 +251,7 @@ static int try_handle(const struct kafka_conf_options *how, struct error *err)
     rd_kafka_t *rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);
-        const struct config_pairs *properties = &how->kafka->properties;
-        config_error(err, &properties->items[0].name, REASON_KAFKA_PROPERTY, "kafka: %s", text);
-        return error_hint(err, "correct the properties under kafka:");
+        return kafka_conf_refused(how->kafka, text, err);
     }
     rd_kafka_destroy(rk);
     return 0;

@@ -31,6 +31,9 @@ struct kafka_conf_options {
 /* *conf is the caller's to hand on or destroy. Fails with ERROR_STOP. */
 int kafka_conf_build(const struct kafka_conf_options *how, rd_kafka_conf_t **conf,
                      struct error *err);
+/* librdkafka makes no handle of these properties: ERROR_STOP with its text and the line of the
+ * property that it names. Returns -1. */
+int kafka_conf_refused(const struct config_kafka *kafka, const char *text, struct error *err);
 rd_kafka_type_t kafka_type_of(enum kafka_role role);
 /* A property as it is written in the file, or NULL. */
 const char *kafka_property(const struct config_kafka *kafka, const char *name);

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 /* A broker that answers at all does so at once. */
@@ -96,11 +97,52 @@ int kafka_denied(struct error *err, const struct kafka_health *health, const cha
                             bootstrap(health), user, flags, resource, which);
 }
 
+/* "Failed to retrieve OIDC token from "…": … (401)" */
+void kafka_note_token(struct kafka_health *health, const char *text)
+{
+    const char *bracket = strrchr(text, '(');
+    if (bracket != NULL)
+        atomic_store(&health->token_status, (int)strtol(bracket + 1, NULL, 10));
+}
+
+/* Nobody said no: the endpoint was not reached, or has trouble of its own. */
+static bool is_token_away(int status)
+{
+    return status < 0 || status == 429 || status >= 500;
+}
+
+static int token_refused(struct error *err, const struct kafka_health *health, const char *text)
+{
+    const char *url = kafka_property(health->options->kafka, "sasl.oauthbearer.token.endpoint.url");
+    if (url == NULL)
+        url = "(none)";
+    if (is_token_away(atomic_load(&health->token_status))) {
+        error_retry(err, REASON_TOKEN_ENDPOINT, "no token from %s: %s", url, text);
+        return error_hint(err, "check sasl.oauthbearer.token.endpoint.url under kafka: and what "
+                               "answers there");
+    }
+    error_stop(err, REASON_AUTH_FAILED, "Kafka refuses the credentials: %s", text);
+    return error_hint(err,
+                      "correct sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret under "
+                      "kafka:, for the tokens of %s, or let the broker's listener accept these",
+                      url);
+}
+
+static bool asks_for_tokens(const struct kafka_health *health)
+{
+    const char *mechanism = kafka_property(health->options->kafka, "sasl.mechanism");
+    if (mechanism == NULL)
+        mechanism = kafka_property(health->options->kafka, "sasl.mechanisms");
+    return mechanism != NULL && strcasecmp(mechanism, "OAUTHBEARER") == 0;
+}
+
 int kafka_credentials_refused(struct error *err, const struct kafka_health *health,
                               const char *text)
 {
     if (kafka_token_has_failed(health->token, err))
         return -1;
+    if (health->token == NULL && asks_for_tokens(health))
+        return token_refused(err, health, text);
     error_stop(err, REASON_AUTH_FAILED, "Kafka refuses the credentials: %s", text);
     if (health->token != NULL)
         return error_hint(err,
@@ -239,6 +281,9 @@ int kafka_failed(struct error *err, const struct kafka_health *health, rd_kafka_
         return kafka_credentials_refused(err, health, health->auth_failed ? health->detail : text);
     if (kafka_is_fenced(code))
         return error_retry(err, REASON_FENCED, "%s: %s", doing, text);
+    if (is_connection(code) &&
+        kafka_tls_check(&health->tls, health->options->kafka, doing, err) < 0)
+        return -1;
     if (is_connection(code))
         return kafka_unreachable(err, health, text, doing);
     if (is_coordinator(code))

@@ -4,6 +4,7 @@
 
 #include "publish/kafka_away.h"
 #include "publish/kafka_token.h"
+#include "publish/kafka_tls.h"
 #include "publish/publish.h"
 
 /* What a handle's callbacks have noted of its brokers; an error's text is made of it. */
@@ -11,11 +12,15 @@ struct kafka_health {
     const struct kafka_options *options;
     bool brokers_down; /* librdkafka said so, and nothing has worked since */
     bool auth_failed;
-    char detail[384];         /* librdkafka's newest error text */
+    char detail[384];         /* librdkafka's newest error text, but that all brokers are down */
     rd_kafka_resp_err_t code; /* of it */
     bool proved; /* a broker has answered at the address that it advertises: `away` is old news */
     struct kafka_away away;
     struct kafka_token *token; /* NULL: no program gives any */
+    struct kafka_tls tls;
+    /* With what the token endpoint refused: a status of HTTP, or -1 where nobody answered there.
+     * Written by librdkafka's thread. */
+    atomic_int token_status;
 };
 
 /* All fill *err and return -1. `doing` reads like "reading topic x"; text NULL: the code's own. */
@@ -31,6 +36,9 @@ int kafka_credentials_refused(struct error *err, const struct kafka_health *heal
                               const char *text);
 int kafka_unreachable(struct error *err, const struct kafka_health *health, const char *text,
                       const char *doing);
+
+/* A log line of facility OIDC. */
+void kafka_note_token(struct kafka_health *health, const char *text);
 
 /* bootstrap.servers answer, and the brokers that they name do not: names one of them. */
 int kafka_advertised_away(struct error *err, const struct kafka_health *health, const char *doing);

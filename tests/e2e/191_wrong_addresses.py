@@ -8,12 +8,12 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
 
 import e2e
+from lab import certificates
 
 SLOW = True
 
@@ -23,39 +23,26 @@ if shutil.which("openssl") is None:
 
 def tls_kafka():
     """A broker with a port for TLS, and two whose advertised addresses lead nowhere."""
-    kafka = e2e.lab.kafka.Kafka(e2e._scratch())
-    key, certificate, both = (os.path.join(kafka.dir, "tls." + end) for end in ("key", "crt", "pem"))
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-                    "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
-    with open(both, "w") as file:
-        for name in (key, certificate):
-            with open(name) as part:
-                file.write(part.read())
-    kafka.tls_port, kafka.far_port, kafka.dead_port = (e2e.lab.ports.free_port() for _ in range(3))
-    kafka.certificate, kafka.key = certificate, key
-    bound = {"PLAINTEXT": kafka.port, "SASL_PLAINTEXT": kafka.sasl_port, "TLS": kafka.tls_port,
-             "FAR": kafka.far_port, "PROXY": kafka.proxy_port}
-    told = {name: "127.0.0.1:%d" % port for name, port in bound.items()}
-    told.update(FAR="no-such-host.invalid:9092", PROXY="127.0.0.1:%d" % kafka.dead_port)
-    kafka.conf.update({
-        "listeners": ",".join("%s://127.0.0.1:%d" % item for item in bound.items())
-                     + ",CONTROLLER://127.0.0.1:%d" % kafka.controller_port,
-        "advertised.listeners": ",".join("%s://%s" % item for item in told.items()),
-        "listener.security.protocol.map":
-            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,TLS:SSL,"
-            "FAR:PLAINTEXT,PROXY:PLAINTEXT",
-        "ssl.keystore.type": "PEM", "ssl.keystore.location": both})
+    dir = e2e._scratch()
+    made = certificates.Authority(dir, "authority").issue("127.0.0.1")
+    e2e.lab.process.give(dir, e2e.lab.process.unprivileged())
+    dead = "127.0.0.1:%d" % e2e.lab.ports.free_port()
+    kafka = e2e.lab.kafka.Kafka(e2e._scratch(), listeners={
+        "TLS": {"protocol": "SSL", "ssl.keystore.type": "PEM", "ssl.keystore.location": made.both},
+        "FAR": {"protocol": "PLAINTEXT", "told": "no-such-host.invalid:9092"},
+        "DEAD": {"protocol": "PLAINTEXT", "told": dead}})
+    kafka.root, kafka.certificate, kafka.key = os.path.join(dir, "authority/authority.crt"), made.crt, made.key
+    kafka.dead = dead
     return kafka.start()
 
 
 def nowhere(case):
     """The address that a broker advertises."""
     case.setup(case.relay())
-    for port, says in ((case.kafka.proxy_port, "127.0.0.1:%d" % case.kafka.dead_port),
-                       (case.kafka.far_port, "no-such-host.invalid:9092")):
-        away = {"kafka": {"bootstrap.servers": "127.0.0.1:%d" % port}}
-        want = ("127.0.0.1:%d answers, but the broker that it says is at %s does not" % (port, says),
+    for listener, says in (("DEAD", case.kafka.dead), ("FAR", "no-such-host.invalid:9092")):
+        at = case.kafka.at(listener)
+        away = {"kafka": {"bootstrap.servers": at}}
+        want = ("%s answers, but the broker that it says is at %s does not" % (at, says),
                 "advertised.listeners")
         began = time.monotonic()
         for command in (("check", "--connect"), ("setup",)):
@@ -78,9 +65,8 @@ def protocols(case):
     login = {"sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "admin"}
     kafka = case.kafka
     case.setup(case.relay())
-    plain, sasl, tls = (("127.0.0.1:%d" % port) for port in (kafka.port, kafka.sasl_port,
-                                                             kafka.tls_port))
-    root = {"ssl.ca.location": kafka.certificate}
+    plain, sasl, tls = kafka.bootstrap, kafka.sasl_bootstrap, kafka.at("TLS")
+    root = {"ssl.ca.location": kafka.root}
     for port, given, says, mended in (
             (tls, {}, "speaks TLS, but security.protocol is PLAINTEXT.*to SSL",
              dict(root, **{"security.protocol": "SSL"})),

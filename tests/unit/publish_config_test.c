@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "assert_contains.h"
 #include <librdkafka/rdkafka.h>
 
 #define PROPERTIES_MAX 4
@@ -102,10 +104,12 @@ static void properties_that_contradict_each_other_are_found(void **state)
     struct properties p = {0};
     struct error err;
     add(&p, "bootstrap.servers", "h:9092", false);
-    add(&p, "security.protocol", "ssl", false);
-    add(&p, "ssl.ca.location", "/nonexistent/ca.pem", false);
+    add(&p, "sasl.mechanism", "OAUTHBEARER", false);
+    add(&p, "security.protocol", "sasl_plaintext", false);
+    add(&p, "sasl.oauthbearer.method", "oidc", false);
     assert_int_equal(check(&p, &err), -1);
     assert_int_equal(err.kind, ERROR_STOP);
+    assert_int_equal(err.reason, REASON_KAFKA_PROPERTY);
     assert_int_equal(err.exit_code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "kafka: "));
 }
@@ -151,6 +155,36 @@ static void one_thing_gives_the_tokens(void **state)
             assert_string_equal(err.text, cases[i].text);
         else if (result < 0)
             fail_msg("case %zu: %s", i, err.text);
+    }
+}
+
+static void files_of_tls_are_looked_at(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *property, *path, *says, *hint;
+    } wrong[] = {
+        {"ssl.ca.location", "/nonexistent/ca.pem",
+         "w.yaml:12: kafka.ssl.ca.location: cannot read /nonexistent/ca.pem: No such file",
+         "that walferry's user may read"},
+        {"ssl.key.location", "/nonexistent/key.pem", "w.yaml:12: kafka.ssl.key.location: cannot ",
+         "the key of ssl.certificate.location"},
+        {"ssl.certificate.location", "/dev/null",
+         "w.yaml:12: kafka: ssl.certificate.location failed",
+         "let ssl.certificate.location name a file in PEM"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct properties p = {0};
+        struct error err;
+        add(&p, "bootstrap.servers", "h:9092", false);
+        add(&p, "security.protocol", "ssl", false);
+        add(&p, wrong[i].property, wrong[i].path, false);
+        assert_int_equal(check(&p, &err), -1);
+        assert_int_equal(err.kind, ERROR_STOP);
+        assert_int_equal(err.reason, REASON_TLS);
+        assert_int_equal(err.exit_code, EXIT_USAGE);
+        assert_contains(err.text, wrong[i].says);
+        assert_contains(err.hint, wrong[i].hint);
     }
 }
 
@@ -224,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_secret_value_is_never_printed),
         cmocka_unit_test(properties_that_contradict_each_other_are_found),
         cmocka_unit_test(one_thing_gives_the_tokens),
+        cmocka_unit_test(files_of_tls_are_looked_at),
         cmocka_unit_test(bootstrap_servers_must_be_there),
         cmocka_unit_test(the_shortest_and_longest_time_outs_are_taken),
         cmocka_unit_test(defects_come_one_a_line),

@@ -6,6 +6,7 @@ Listeners, all on 127.0.0.1 and free ports:
   PROXY           .proxy_bootstrap   advertises proxy_advertised_port, where a test puts a proxy
   SASL_PLAINTEXT  .sasl_bootstrap    PLAIN users admin/admin (may do all), limited/limited (nothing
                                      until allow() says so)
+and those that a test names, at .at(NAME).
 """
 
 import os
@@ -21,8 +22,6 @@ DEFAULTS = {
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map":
-        "PLAINTEXT:PLAINTEXT,PROXY:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
     "sasl.enabled.mechanisms": "PLAIN",
     "listener.name.sasl_plaintext.plain.sasl.jaas.config":
         "org.apache.kafka.common.security.plain.PlainLoginModule required "
@@ -68,10 +67,14 @@ CLUSTER_ID = "d2FsZmVycnktbGFiLTAwMQ"  # base64 of 16 bytes, as StorageTool want
 
 
 class Kafka:
-    def __init__(self, dir, conf=None, heap=HEAP, keep=False, version=None, jvm=JVM):
+    def __init__(self, dir, conf=None, heap=HEAP, keep=False, version=None, jvm=JVM,
+                 listeners=None, scram=None):
         """dir: made by us, belongs to the broker's user; conf: server properties on top of ours;
         jvm: options for the JVM.
 
+        listeners: more of them, {NAME: {"protocol": …, "told": "host:port" where that is another
+        address, and server properties of this one}}.
+        scram: {user: password}, for SCRAM-SHA-256 and -512.
         version: one that has a list of checksums in tools/kafka; the usual one where none is named.
         """
         self.jars = cache.ensure("kafka" + ("-" + version if version else ""))
@@ -90,6 +93,9 @@ class Kafka:
         self.port, self.proxy_port, self.sasl_port, self.controller_port = (
             ports.free_port() for _ in range(4))
         self.proxy_advertised_port = ports.free_port()
+        self.more_listeners = {name: dict(more) for name, more in (listeners or {}).items()}
+        self.more_ports = {name: ports.free_port() for name in self.more_listeners}
+        self.scram = dict(scram or {})
         self.bootstrap = "127.0.0.1:%d" % self.port
         self.proxy_bootstrap = "127.0.0.1:%d" % self.proxy_advertised_port
         self.sasl_bootstrap = "127.0.0.1:%d" % self.sasl_port
@@ -116,7 +122,17 @@ class Kafka:
             self._start_zookeeper(timeout)
         elif not os.path.exists(os.path.join(self.data_dir, "meta.properties")):
             self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.properties,
-                      "--ignore-formatted")
+                      "--ignore-formatted", *self._scram_options())
+
+    def _scram_options(self):
+        for user, password in self.scram.items():
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                yield "--add-scram"
+                yield "%s=[name=%s,password=%s]" % (mechanism, user, password)
+
+    def at(self, name):
+        """The address of a listener that the test has named."""
+        return "127.0.0.1:%d" % self.more_ports[name]
 
     def wait(self, timeout=90):
         """Until the broker that was spawned answers."""
@@ -161,8 +177,15 @@ class Kafka:
         listeners = [("PLAINTEXT", self.port, self.port),
                      ("PROXY", self.proxy_port, self.proxy_advertised_port),
                      ("SASL_PLAINTEXT", self.sasl_port, self.sasl_port)]
+        listeners += [(name, port, port) for name, port in self.more_ports.items()]
         ours = dict(DEFAULTS)
         ours["log.dirs"] = self.data_dir
+        ours["listener.security.protocol.map"] = ",".join(
+            ["PLAINTEXT:PLAINTEXT,PROXY:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT"]
+            + ["%s:%s" % (name, more["protocol"]) for name, more in self.more_listeners.items()])
+        for name, more in self.more_listeners.items():
+            ours.update(("listener.name.%s.%s" % (name.lower(), key), value)
+                        for key, value in more.items() if key not in ("protocol", "told"))
         bound = ["%s://127.0.0.1:%d" % (name, port) for name, port, _ in listeners]
         if self.zookeeper:
             for name in KRAFT_ONLY:
@@ -174,7 +197,8 @@ class Kafka:
             bound.append("CONTROLLER://127.0.0.1:%d" % self.controller_port)
         ours["listeners"] = ",".join(bound)
         ours["advertised.listeners"] = ",".join(
-            "%s://127.0.0.1:%d" % (name, port) for name, _, port in listeners)
+            "%s://%s" % (name, self.more_listeners.get(name, {}).get("told", "127.0.0.1:%d" % port))
+            for name, _, port in listeners)
         ours.update(self.conf)
         with open(self.properties, "w") as file:
             for key, value in ours.items():
