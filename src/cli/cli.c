@@ -3,9 +3,11 @@
 #include "cli/cli.h"
 
 #include "cli/cli_answer.h"
+#include "cli/cli_secrets.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int no_command(void)
@@ -64,13 +66,18 @@ static int dispatch(const char *program, const struct command *command, int argc
     }
     args.program = program;
     args.commands = command_table;
-    return command->run(&args);
+    char *connection = secrets_take_word(args.values[OPTION_ADMIN_CONNECTION]);
+    args.values[OPTION_ADMIN_CONNECTION] = connection;
+    int code = command->run(&args);
+    free(connection);
+    return code;
 }
 
 int cli_main(int argc, char **argv)
 {
     assert(argc >= 0);
     assert(argv != NULL);
+    secrets_keep_from_cores();
     if (argc < 2)
         return no_command();
     const char *name = argv[1];

@@ -5,6 +5,8 @@
  * silence. */
 #include "cli/cli_command.h"
 
+#include "cli/cli_secrets.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -143,7 +145,9 @@ static void add_option(enum option option, const char *value, struct buf *out)
     if (option_table[option].value == NULL)
         return;
     buf_add_char(out, ' ');
-    error_shell_word(out, value);
+    /* What is printed ends in logs. */
+    bool hidden = option == OPTION_ADMIN_CONNECTION && secrets_are_in(value);
+    error_shell_word(out, hidden ? "(as before)" : value);
 }
 
 void args_again(const struct args *args, enum option more, const char *value, struct buf *out)

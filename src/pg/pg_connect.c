@@ -271,6 +271,22 @@ static int check_files(const struct parameters *p, const struct pg_connection *s
     return 0;
 }
 
+/* 'invalid integer value "x" for connection option "port"', 'invalid sslmode value: "x"': without
+ * the value, which is the beginning of the password where that has a / in a URI. */
+static int value_error(const struct pg_connection *session, const char *message, struct error *err)
+{
+    const char *from = strchr(message, '"');
+    const char *to = from != NULL ? strchr(from + 1, '"') : NULL;
+    if (to == NULL)
+        from = to = message + strcspn(message, "\n");
+    int front = (int)(from - message);
+    while (front > 0 && strchr(" :", message[front - 1]) != NULL)
+        front--;
+    to += *to == '"' ? 1 : 0;
+    error_stop(err, REASON_BAD_CONNECTION, "%.*s%.*s", front, message, (int)strcspn(to, "\n"), to);
+    return error_hint(err, "mend %s", session->given_by);
+}
+
 static int start_with(const struct parameters *p, struct pg_connection *session, struct error *err)
 {
     if (check_files(p, session, err) < 0)
@@ -285,8 +301,7 @@ static int start_with(const struct parameters *p, struct pg_connection *session,
         const char *message = PQerrorMessage(session->conn);
         if (strncmp(message, "invalid ", 8) != 0)
             return pg_connection_error(session, PG_CONNECT, err);
-        error_stop(err, REASON_BAD_CONNECTION, "%s", message);
-        return error_hint(err, "mend %s", session->given_by);
+        return value_error(session, message, err);
     }
     return 0;
 }

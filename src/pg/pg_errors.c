@@ -69,6 +69,8 @@ struct rule {
 /* The first rule that fits wins. */
 static const struct rule rules[] = {
     {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER, NONE},
+    /* Under sslmode=prefer it is said first, and then that there is no entry without TLS. */
+    {"28", ANY, "password authentication failed", STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
     {"28000", ANY, "no encryption", STOP, REASON_AUTH_FAILED,
      "pg_hba.conf has no entry for role %s without TLS: set sslmode=verify-full in %c, or add one",
      NONE},

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import time
 
 import e2e
 import issuer
@@ -183,20 +184,21 @@ def refusals(case, ways):
             return "%s: code %d, want %s\n%s" % (name, code, says, text)
         return None
 
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        wrong = [text for text in pool.map(look, wanted) if text]
-    assert not wrong, "\n\n".join(wrong)
+    def end(name_and_reason):
+        name, reason = name_and_reason
+        more = wanted[name][0]
+        relay = case.relay({"source": more.get("source", {})}, name=re.sub("[^A-Za-z]+", "_", name) + "_run")
+        relay.config["kafka"] = more.get("kafka", relay.config["kafka"])
+        case.refused(relay, 2, "" if name.endswith("no key") else "reason=" + reason)
 
-    for name, reason in (("PostgreSQL, wrong authority", "tls"), ("PostgreSQL, wrong password", "auth_failed"),
-                         ("PostgreSQL, expired certificate", "tls"), ("Kafka, wrong authority", "tls"),
-                         ("Kafka, another host", "tls"), ("Kafka, expired certificate", "tls"),
-                         ("Kafka, wrong secret", "auth_failed"), ("Kafka, no key", "tls")):
-        relay = case.relay(name=re.sub("[^A-Za-z]+", "_", name) + "_run")
-        relay.config.update(e2e.merge({key: relay.config[key] for key in wanted[name][0]},
-                                      wanted[name][0]))
-        if "kafka" in wanted[name][0]:
-            relay.config["kafka"] = wanted[name][0]["kafka"]
-        case.refused(relay, 2, "" if "no key" in name else "reason=" + reason)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:  # they wait more than they work
+        wrong = [text for text in pool.map(look, wanted) if text]
+        assert not wrong, "\n\n".join(wrong)
+        list(pool.map(end, (
+            ("PostgreSQL, wrong authority", "tls"), ("PostgreSQL, wrong password", "auth_failed"),
+            ("PostgreSQL, expired certificate", "tls"), ("Kafka, wrong authority", "tls"),
+            ("Kafka, another host", "tls"), ("Kafka, expired certificate", "tls"),
+            ("Kafka, wrong secret", "auth_failed"), ("Kafka, no key", "tls"))))
 
     # A token endpoint that is away is no refusal.
     away = case.relay({"kafka": ways.bearer(url="http://127.0.0.1:1/token")}, name="away")
@@ -231,7 +233,6 @@ def expiry(case, ways):
     relay.config["kafka"] = ways.known(own)
     e2e.wait("the server has its certificate back", lambda: relay.run("check", "--connect")[0] == 0)
     case.start(relay)
-    epochs = 1
 
     def fails(says):
         case.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
@@ -255,11 +256,12 @@ def expiry(case, ways):
         swap(path, papers.client.crt if path == own.crt else papers.client.key)
         case.put(rows=3)
         case.drain(relay=relay)
-    assert len(relay.events("epoch.opened")) > epochs
+    assert len(relay.events("epoch.opened")) > 1
     case.stop(relay)
     case.judge()
 
 
+began = time.monotonic()
 scratch = e2e._scratch()
 tokens, papers = issuer.Issuer(scratch, {"ferry": TOKEN}), secured.Papers(scratch)
 e2e.lab.process.give(scratch, e2e.lab.process.unprivileged())
@@ -269,6 +271,6 @@ with concurrent.futures.ThreadPoolExecutor(2) as pool:
 with broker.result() as broker, server.result() as server, \
         e2e.Case(postgres=server, kafka=broker, sql=ROLES) as case:
     for test in (all_ways, refusals, servers_certificates, expiry):
-        print("-- " + test.__name__, flush=True)
+        print("-- %s, %.0f s" % (test.__name__, time.monotonic() - began), flush=True)
         test(case, Ways(case, papers, tokens))
 tokens.close()

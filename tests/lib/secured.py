@@ -12,7 +12,7 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearer"
 URLS = "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls="
 HBA = ["local all all trust", "host all postgres 127.0.0.1/32 trust",
-       "hostssl all scram 127.0.0.1/32 scram-sha-256",
+       "hostssl all scram,literal,owner 127.0.0.1/32 scram-sha-256",
        "hostssl all client,other 127.0.0.1/32 cert",
        "hostnossl all bare 127.0.0.1/32 scram-sha-256"]
 
