@@ -70,6 +70,11 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
 
+test-page: ## the status page in a real Chromium, which make test skips where there is none
+	@tools/deps.sh page
+	@$(MAKE) --no-print-directory all asan
+	@tests/e2e/run --only '295' --build asan
+
 compat: ## walferry beside the real Debezium connector, record by record; ARGS=--save records it
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory all
@@ -88,4 +93,4 @@ tidy: $(B)/release/librdkafka.cflags ## the rules of the codebase, and clang-tid
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS) $(call RDKAFKA_CFLAGS,release)
 
 .PHONY: test test-slow test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
-.PHONY: mutants mutants-all compat
+.PHONY: mutants mutants-all compat test-page

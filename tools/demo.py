@@ -307,7 +307,7 @@ class Demo:
         say("Left running:")
         say("  PostgreSQL    %s" % self.server.dsn(DATABASE))
         say("  Kafka         %s" % self.broker.bootstrap)
-        say("  the relay     http://%s/status  /readyz  /metrics   (log: %s)"
+        say("  the relay     http://%s/  and /status  /readyz  /metrics   (log: %s)"
             % (admin, self.relay.log))
         say("  a new event   psql \"%s\" -c \"%s\"" % (self.server.dsn(DATABASE), event))
         say("  the events    %s" % (EVENTS_LINE % self.broker.bootstrap))

@@ -10,6 +10,7 @@
 #     docker  test, and what runs containers
 #     deb     build, and what makes a Debian package
 #     packages  test, deb, and what installs packages in roots of their own
+#     page    test, and a browser, which alone takes 400 MB: for the status page
 #     all     test, and what only developers use
 #
 # With --check nothing is installed; the exit code is 1 where something is missing. The packages are
@@ -47,6 +48,7 @@ test="$jdk-jdk-headless libcmocka-dev clang clang-tidy clang-format $clang_rt
 docker="$docker iptables debootstrap"
 deb="dpkg-dev binutils python3"
 packages="lintian debootstrap systemd-container python3-pip"
+page="chromium fonts-dejavu-core"
 all="git"
 
 case $level in
@@ -57,9 +59,11 @@ case $level in
     docker) want="$build $demo $system $test $docker" ;;
     deb) want="$build $deb" ;;
     packages) want="$build $demo $system $test $deb $packages" ;;
+    page) want="$build $demo $system $test $page" ;;
     all) want="$build $demo $system $test $all" ;;
     *)
-        echo "usage: tools/deps.sh build|system|demo|test|docker|deb|packages|all [--check]" >&2
+        echo "usage: tools/deps.sh build|system|demo|test|docker|deb|packages|page|all" \
+            "[--check]" >&2
         exit 2
         ;;
 esac

@@ -188,7 +188,7 @@ function drawPipeline(status, metrics, events) {
       failed("session") || failed("slot_state")),
     stage("Routes", rate(eventRate), ["events"], routes.map(([name, r]) => [name, rate(r)]), false),
     stage("Kafka transactions", rate(perSecond(transactions("kafka"))),
-      [(status.guarantee || "").replace("_", " "), metrics.walferry_batches_in_flight + " batches under way",
+      [(status.guarantee || "").replace("_", " "), metrics.walferry_batches_in_flight + (metrics.walferry_batches_in_flight === 1 ? " batch" : " batches") + " under way",
         "committed " + ago(status.last_commit_at)], null, failed("progress")),
     stage("Topics", rate(perSecond((m) => total(m, "walferry_event_bytes_total"))).replace(/^[\d,.]+/,
       (n) => bytes(Number(n.replace(/,/g, "")))),
@@ -333,7 +333,7 @@ function drawCharts(history, status) {
   const window = Math.min(WINDOW_MS, Math.max(WINDOW_MIN_MS, Math.ceil(known / 60000) * 60000));
   const drawn = (title, format, points) => chart(title, format, points, window);
   fill("charts", [
-    drawn("Events a second", rate, rates),
+    drawn("Events a second", rate, [...rates, [Date.now(), perSecond((m) => total(m, "walferry_events_total"))]]),
     drawn("Lag of the slot", bytes, [...s.map((p) => [p.at_ms, p.lag_bytes]), [Date.now(), status.slot_lag_bytes]]),
     drawn("WAL retained", bytes, [...s.map((p) => [p.at_ms, p.retained_bytes]), [Date.now(), status.slot_retained_bytes]]),
     drawn("Commit to visible, mean", millis, latency),
