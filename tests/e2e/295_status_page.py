@@ -73,6 +73,23 @@ def judge_keyboard(page):
     page.wait("document.activeElement.id === 'main'")
 
 
+def judge_payloads(case, relay, page):
+    """Shown where the file asks for them, from the next event on; forgotten when it does not any more."""
+    def reload(shown, count):
+        relay.write_config(e2e.merge(relay.config, {"admin": {"show_payloads": shown}}))
+        relay.signal(signal.SIGHUP)
+        relay.wait_log("epoch.opened", count=count, timeout=40)
+
+    reload(True, 2)
+    case.sql("INSERT INTO public.outbox (id, aggregatetype, aggregateid, type, payload)"
+             " VALUES (gen_random_uuid(), 'order', 'k', 'T', %s)", (json.dumps({"note": EVIL + "x" * 600}),))
+    page.wait("document.querySelector('#events .payload') !== null")
+    shown = texts(page, "#events .payload")
+    assert len(shown) == 1 and EVIL[:8] in shown[0] and shown[0].endswith("…"), shown
+    reload(False, 3)
+    assert not any("payload" in event for event in json.loads(relay.admin("/events")[1])["events"])
+
+
 def judge_policy(browser, url):
     """What a row could do if it were markup: nothing. A page of its own, because it complains."""
     page = browser.page(*DESK)
@@ -125,6 +142,7 @@ with e2e.own_postgres(conf=LIMIT) as pg, e2e.Case(postgres=pg) as case, \
     assert SECRET not in page.run("document.documentElement.outerHTML") and SECRET not in relay.admin("/config")[1]
     page.run("document.querySelector('#config summary').click()")
     judge_policy(browser, url)
+    judge_payloads(case, relay, page)
 
     proxy.refuse()
     case.put(rows=3)
