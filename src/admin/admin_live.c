@@ -36,13 +36,33 @@ void admin_write_known(struct json_writer *w, const char *name, int64_t number)
 
 /* ---- Checks ---- */
 
+/* `doctor` sees no state: that is told of where /status is. */
 static void write_check(struct json_writer *w, const char *name, bool ok, const char *text)
 {
+    char see[64] = "docs/OPERATIONS.md#the-admin-port";
+    if (strcmp(name, "state") != 0)
+        snprintf(see, sizeof see, "docs/DOCTOR.md#%s", name);
     json_write_begin_object(w);
     json_write_member_text(w, "name", name);
     json_write_member_bool(w, "ok", ok);
     json_write_member_text(w, "text", text);
+    json_write_member_text(w, "see", see);
     json_write_end_object(w);
+}
+
+static bool runs(const struct status *s)
+{
+    return s->state != STATE_STOPPED && s->state != STATE_HELD;
+}
+
+void admin_add_failed(const struct status *s, struct buf *out)
+{
+    assert(s != NULL && out != NULL);
+    buf_add_text(out, runs(s) ? "" : " state");
+    buf_add_text(out, s->source_fresh ? "" : " session");
+    buf_add_text(out, s->publisher_fresh ? "" : " broker");
+    buf_add_text(out, s->risk >= WAL_RISK_HIGH ? " slot_state" : "");
+    buf_add_text(out, s->stands ? " progress" : "");
 }
 
 static void write_answers(struct json_writer *w, const char *name, bool ok, const char *who,
@@ -63,9 +83,8 @@ void admin_write_checks(struct json_writer *w, const struct status *s)
 {
     assert(s != NULL);
     bool at_risk = s->risk >= WAL_RISK_HIGH;
-    bool runs = s->state != STATE_STOPPED && s->state != STATE_HELD;
     json_write_begin_array(w);
-    write_check(w, "state", runs, relay_state_name(s->state));
+    write_check(w, "state", runs(s), relay_state_name(s->state));
     write_answers(w, "session", s->source_fresh, "the database", s->source_up_wall_us);
     write_answers(w, "broker", s->publisher_fresh, "Kafka", s->publisher_up_wall_us);
     if (at_risk)

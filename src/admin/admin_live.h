@@ -9,7 +9,9 @@
 #include "model/recent.h"
 #include "model/status.h"
 
-/* An array: whether each check behind /readyz passes. The names of those that `doctor` knows, too,
+/* The names of the checks that do not pass, each with a space before it. */
+void admin_add_failed(const struct status *status, struct buf *out);
+/* An array: whether each check behind /readyz passes, and where it is explained. The names of those that `doctor` knows, too,
  * are its names (recover/checks.def). Ready is who passes all of them. */
 void admin_write_checks(struct json_writer *w, const struct status *status);
 /* The body of /events: newest first. */

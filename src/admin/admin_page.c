@@ -140,7 +140,9 @@ static void readyz(const struct admin_options *in, struct admin_page *page)
         buf_add_format(&page->body, ": %s", status.risky);
     else if (status.last_error_reason[0] != '\0')
         buf_add_format(&page->body, ": %s", status.last_error);
-    buf_add_char(&page->body, '\n');
+    buf_add_text(&page->body, "\nfailed:");
+    admin_add_failed(&status, &page->body);
+    buf_add_text(&page->body, " (docs/DOCTOR.md)\n");
 }
 
 static void metrics(const struct admin_options *in, struct admin_page *page)
@@ -158,6 +160,21 @@ static void status(const struct admin_options *in, struct admin_page *page)
 }
 
 static const char json[] = "application/json";
+
+static void readyz_json(const struct admin_options *in, struct admin_page *page)
+{
+    struct status status;
+    status_cell_get(in->status, &status);
+    page->status = status.ready ? 200 : 503;
+    page->content_type = json;
+    struct json_writer w = json_writer(&page->body);
+    json_write_begin_object(&w);
+    json_write_member_bool(&w, "ready", status.ready);
+    json_write_name(&w, "checks");
+    admin_write_checks(&w, &status);
+    json_write_end_object(&w);
+    buf_add_char(&page->body, '\n');
+}
 
 static void metrics_json(const struct admin_options *in, struct admin_page *page)
 {
@@ -203,9 +220,15 @@ static void config(const struct admin_options *in, struct admin_page *page)
 static const struct {
     const char *path;
     void (*fill)(const struct admin_options *in, struct admin_page *page);
-} pages[] = {{"/healthz", healthz},           {"/readyz", readyz}, {"/metrics", metrics},
-             {"/metrics.json", metrics_json}, {"/status", status}, {"/events", events},
-             {"/history", history},           {"/config", config}};
+} pages[] = {{"/healthz", healthz},
+             {"/readyz", readyz},
+             {"/metrics", metrics},
+             {"/readyz.json", readyz_json},
+             {"/metrics.json", metrics_json},
+             {"/status", status},
+             {"/events", events},
+             {"/history", history},
+             {"/config", config}};
 
 void admin_page(const char *path, const struct admin_options *from, struct admin_page *page)
 {
@@ -225,6 +248,7 @@ void admin_page(const char *path, const struct admin_options *from, struct admin
         return;
     }
     page->status = 404;
-    buf_add_text(&page->body, "there are / for people, and /healthz, /readyz, /metrics, /status, "
-                              "/metrics.json, /events, /history, /config and /reload\n");
+    buf_add_text(&page->body,
+                 "there are / for people, and /healthz, /readyz, /metrics, /status, "
+                 "/readyz.json, /metrics.json, /events, /history, /config and /reload\n");
 }

@@ -1,6 +1,7 @@
 /* admin/: the pages over real sockets, and clients that are slow, rude or many. */
 #include "admin/admin.h"
 #include "json/json_read.h"
+#include "recover/checks.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -226,6 +227,25 @@ static void test_history(void **state)
     server_stop(&s);
 }
 
+/* What doctor looks at, too, has doctor's name, and the paragraph of it. */
+static void assert_named_in_the_table(const struct json_tree *checks)
+{
+    for (size_t i = 1; i < json_tree_count(checks); i++) {
+        struct span name, see;
+        char paragraph[64];
+        const struct json_tree *check = json_tree_at(checks, i);
+        assert_true(json_tree_member_string(check, "name", &name));
+        assert_true(json_tree_member_string(check, "see", &see));
+        enum check_id id = 0;
+        while (id < CHECK_COUNT && strcmp(check_table[id].slug, name.ptr) != 0)
+            id++;
+        if (id == CHECK_COUNT)
+            fail_msg("no check of recover/checks.def is %s", name.ptr);
+        snprintf(paragraph, sizeof paragraph, "docs/DOCTOR.md#%s", name.ptr);
+        assert_string_equal(see.ptr, paragraph);
+    }
+}
+
 /* Who is not ready fails one of the checks, and nobody else does. */
 static void test_checks(void **state)
 {
@@ -254,6 +274,7 @@ static void test_checks(void **state)
         struct json_tree *tree = ask_json(&s, "/status");
         const struct json_tree *checks = json_tree_member(tree, "checks");
         assert_int_equal(json_tree_count(checks), 5);
+        assert_named_in_the_table(checks);
         for (int i = 0; i < 5; i++) {
             const struct json_tree *check = json_tree_at(checks, (size_t)i);
             bool ok = false;
@@ -276,8 +297,11 @@ static void test_readiness(void **state)
     struct status status = {.state = STATE_BACKOFF, .last_error_reason = "broker_down"};
     snprintf(status.last_error, sizeof status.last_error, "no broker answers");
     status_cell_set(&s.cell, &status);
-    assert_reply(admin_port(s.admin), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "503",
-                 "\nnot ready: backoff: no broker answers\n");
+    assert_reply(
+        admin_port(s.admin), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "503",
+        "\nnot ready: backoff: no broker answers\nfailed: session broker (docs/DOCTOR.md)\n");
+    assert_reply(admin_port(s.admin), "GET /readyz.json HTTP/1.1\r\nHost: x\r\n\r\n", "503",
+                 "{\"ready\":false,\"checks\":[{\"name\":\"state\",\"ok\":true");
     status.ready = true;
     status_cell_set(&s.cell, &status);
     assert_reply(admin_port(s.admin), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "200",
