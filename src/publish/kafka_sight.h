@@ -23,6 +23,10 @@ struct kafka_sight {
 int kafka_look_at_broker(const struct kafka_options *options, struct kafka_sight *sight,
                          struct error *err);
 
+/* Kafka's own topic of transactions. ERROR_STOP, "finding": the loss of a broker may lose what it
+ * says of them. *asked: false where that may not be seen, or there is one broker only. */
+int kafka_look_at_transactions(const struct kafka_options *options, bool *asked, struct error *err);
+
 /* The first of the topics whose max.message.bytes does not agree with the rest is ERROR_STOP,
  * "finding", with the mend; one that does not exist agrees. */
 int kafka_look_at_limits(const struct kafka_options *options, const struct kafka_sight *sight,

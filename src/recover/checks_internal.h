@@ -55,6 +55,7 @@ int doctor_slot_room(struct checking *c, struct error *err);
 
 int doctor_broker(struct checking *c, struct error *err);
 int doctor_transaction_timeout(struct checking *c, struct error *err);
+int doctor_transaction_log(struct checking *c, struct error *err);
 int doctor_message_bytes(struct checking *c, struct error *err);
 int doctor_acls(struct checking *c, struct error *err);
 int doctor_clock_broker(struct checking *c, struct error *err);

@@ -100,6 +100,7 @@ static doctor_function *const functions[CHECK_COUNT] = {
     [CHECK_SLOT_ROOM] = doctor_slot_room,
     [CHECK_BROKER] = doctor_broker,
     [CHECK_TRANSACTION_TIMEOUT] = doctor_transaction_timeout,
+    [CHECK_TRANSACTION_LOG] = doctor_transaction_log,
     [CHECK_MESSAGE_BYTES] = doctor_message_bytes,
     [CHECK_ACLS] = doctor_acls,
     [CHECK_CLOCK_BROKER] = doctor_clock_broker,

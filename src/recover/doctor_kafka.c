@@ -57,6 +57,17 @@ int doctor_transaction_timeout(struct checking *c, struct error *err)
     return error_hint(err, "in the file: delivery: {transaction_timeout_ms: %" PRId64 "}", max_ms);
 }
 
+int doctor_transaction_log(struct checking *c, struct error *err)
+{
+    bool asked;
+    assert(options_of(c)->delivery != NULL);
+    if (kafka_look_at_transactions(options_of(c), &asked, err) < 0)
+        return -1;
+    if (!asked)
+        checking_passes_over(c, CHECK_TRANSACTION_LOG);
+    return 0;
+}
+
 /* ---- Topics ---- */
 
 /* That of progress first. */

@@ -5,10 +5,11 @@ what its sentence asks for is done: with three replicas the next row for that to
 import json
 import os
 
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import ConfigResource, NewTopic
 
 import e2e
-from mends import last, mend
+from doctor import finds, mend_shell, passes
+from mends import kafka_scripts, last, mend
 
 SLOW = True
 KAFKA = "own"
@@ -37,6 +38,16 @@ with e2e.own_cluster() as cluster, e2e.Case(kafka=cluster, config={
     admin = cluster.admin()  # held: its futures fail once it is collected
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
     relay = case.up()
+
+    scripts = kafka_scripts(case)
+
+    # Doctor looks at Kafka's own topic of transactions.
+    passes(relay, "transaction_log")
+    log = ConfigResource(ConfigResource.Type.TOPIC, "__transaction_state", set_config={"min.insync.replicas": "1"})
+    admin.alter_configs([log])[log].result(30)
+    mend_shell(relay, finds(relay, "warned", "transaction_log")["transaction_log"], bin=scripts)
+    passes(relay, "transaction_log")
+
     case.put(rows=2)
     case.drain(relay=relay)
     assert replicas(cluster, case.prefix + "order") == 3
