@@ -35,6 +35,7 @@ void epoch_init(struct epoch *e, struct relay *relay, const struct config_relay 
     arena_init(&e->arena, 4096, 4096);
     quarantine_init(&e->quarantine, relay_holds_keys(config), config->name.text,
                     (uint32_t)config->dead_letter.keys_max, relay->o.metrics);
+    e->quarantine.letters = relay_letter_topic(config);
     replay_init(&e->replay, 0);
     e->letters = letter_reader_open();
     e->kafka = relay_kafka_options(config, relay->o.log, &relay->stop);

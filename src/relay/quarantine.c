@@ -105,6 +105,8 @@ static struct span record_value(struct quarantine *q, const struct held_key *ent
     json_write_begin_object(&w);
     json_write_member_u64(&w, "v", RECORD_VERSION);
     json_write_member_string(&w, "since", entry->since);
+    if (q->letters != NULL)
+        json_write_member_text(&w, "letters", q->letters);
     if (entry->group != entry) {
         json_write_name(&w, "with");
         types_write_bytes(&w, entry->group->key, arena);
@@ -253,6 +255,22 @@ static int load(struct quarantine *q, const struct json_tree *name, const struct
     return 0;
 }
 
+/* A record of an older version does not say where. */
+static int check_letters(const struct quarantine *q, const struct json_tree *record,
+                         struct error *err)
+{
+    struct span letters;
+    if (q->letters == NULL || !json_tree_member_string(record, "letters", &letters) ||
+        span_equal_text(letters, q->letters))
+        return 0;
+    error_stop(err, REASON_LETTERS_ELSEWHERE,
+               "keys are held for dead letters in topic %.*s, and dead_letter.topic is %s: a retry "
+               "would let go of them without their letters",
+               SPAN_ARG(letters), q->letters);
+    return error_hint(err, "put dead_letter.topic back, run walferry dead-letter retry --all or "
+                           "drop --all, then change it");
+}
+
 int quarantine_load(struct quarantine *q, struct span key, struct span value, struct error *err)
 {
     struct json_tree *name = NULL, *record = NULL;
@@ -260,12 +278,13 @@ int quarantine_load(struct quarantine *q, struct span key, struct span value, st
     int result = key.ptr == NULL || json_tree_parse(key, &name, &bad) < 0 ? -1 : 0;
     if (result == 0 && value.ptr != NULL)
         result = json_tree_parse(value, &record, &bad);
-    if (result == 0)
+    bool elsewhere = result == 0 && check_letters(q, record, err) < 0;
+    if (result == 0 && !elsewhere)
         result = load(q, name, record, value);
     json_tree_free(name);
     json_tree_free(record);
-    if (result == 0)
-        return 0;
+    if (elsewhere || result == 0)
+        return elsewhere ? -1 : 0;
     char text[101];
     snprintf(text, sizeof text, "%.*s", key.len < 100 ? (int)key.len : 100,
              key.ptr != NULL ? key.ptr : "");

@@ -29,6 +29,7 @@ struct held_key {
 struct quarantine {
     bool on;
     char topic[TOPIC_NAME_QUARANTINE_MAX];
+    const char *letters; /* the topic with the letters; NULL: it is not recorded and may be any */
     uint32_t keys_max;
     uint64_t system_identifier; /* for ids of letters; known once the open has looked */
     struct metrics *metrics;
@@ -45,7 +46,8 @@ void quarantine_init(struct quarantine *quarantine, bool on, const char *relay, 
 void quarantine_fini(struct quarantine *quarantine);
 
 /* A record of the topic, in its order. value absent: the key is let go. ERROR_STOP,
- * "quarantine_topic": it cannot be read. */
+ * "quarantine_topic": it cannot be read; "letters_elsewhere": the letters of the key lie in another
+ * topic, so that a retry would let go of it without them. */
 int quarantine_load(struct quarantine *quarantine, struct span key, struct span value,
                     struct error *err);
 

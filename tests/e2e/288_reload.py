@@ -173,3 +173,16 @@ with e2e.Case(label="_claims", config=CLAIM, sql=SHAPE) as case:
     assert len(case.progress()) == claims, "it took the relay over"
     case.judge()
     case.mend(relay, text, "--yes")
+
+
+# Keys that are held are let go of with their letters, and with no others.
+with e2e.Case(label="_held", sql="CREATE TABLE orders (id int PRIMARY KEY, total text)") as case:
+    relay = case.up({"dead_letter": {"quarantine": "key"}, "routes": [
+        {"name": "orders", "from": "public.orders", "as": "event", "type": "Order", "key": "{id}",
+         "topic": case.prefix + "orders", "on_error": "dead_letter", "jq": "{n: (.after.total | tonumber)}"}]})
+    case.sql("INSERT INTO orders VALUES (1, 'many')")
+    e2e.wait("the key is held", lambda: relay.metric("walferry_keys_held") == 1)
+    refused(case, relay, e2e.merge(relay.config, {"dead_letter": {"topic": case.prefix + "others"}}), 1,
+            "keys are held for dead letters in topic walferry", epochs_more=1)
+    assert relay.metric("walferry_keys_held") == 1
+    case.stop(relay)

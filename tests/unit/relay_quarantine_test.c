@@ -89,6 +89,23 @@ static void a_held_key_is_of_its_route(void **state)
     assert_int_equal(f->again.held, 1);
 }
 
+/* A retry would find no letter of the key, and let go of it. */
+static void letters_in_another_topic_are_not_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    struct held_key *group = NULL;
+    f->q.letters = "dead";
+    hold(f, &group, "a");
+    const struct message *m = &f->batch.messages[0];
+    f->again.letters = "other";
+    assert_int_equal(quarantine_load(&f->again, m->key, m->value, &f->err), -1);
+    assert_int_equal(f->err.reason, REASON_LETTERS_ELSEWHERE);
+    assert_int_equal(quarantine_load(&f->again, m->key, span_null(), &f->err), 0);
+    f->again.letters = "dead";
+    read_back(f);
+    assert_true(holds(&f->again, "a"));
+}
+
 /* An earlier letter of the one stays, and is an earlier one of both then. */
 static void what_is_blocked_stays_so_when_it_is_joined(void **state)
 {
@@ -182,6 +199,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_held_key_is_of_its_route, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_of_a_change_are_let_go_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(letters_in_another_topic_are_not_forgotten, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_blocked_stays_so_when_it_is_joined, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_key_that_is_no_text_comes_back, setup, teardown),
