@@ -2,47 +2,69 @@
  *
  * libmicrohttpd is driven from one thread of ours and not from its own, because its time-out counts
  * silence only: a client that sends a byte now and then would keep its place for ever. After each
- * turn connections that are too old are shut down, and the library then sees their end. */
+ * turn connections that are too old or too many are shut down, and the library then sees their end.
+ *
+ * Token and certificate belong to a service: a reload opens the next one on the same socket, and
+ * only then closes the one at hand. */
 #include "admin/admin.h"
 
+#include "admin/admin_access.h"
 #include "admin/admin_files.h"
 #include "admin/admin_listen.h"
 #include "admin/admin_page.h"
+#include "admin/admin_places.h"
+#include "admin/admin_tls.h"
 #include "admin/admin_wish.h"
 #include "base/clock.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define TURN_MS 500
 /* Of one connection's request: line and headers. */
 #define REQUEST_BYTES_MAX ((size_t)8192)
+/* Who has been hung up on keeps a place until the library has seen it. */
+#define PLACES (ADMIN_CONNECTIONS_MAX + 64)
+/* A crowd of clients shall not take the processor from the pipeline. */
+#define NICE 5
 
-struct connection {
-    int fd; /* -1: free */
-    int64_t opened_us;
+struct service {
+    struct MHD_Daemon *daemon;
+    int epoll_fd; /* the library's */
+    char *token;  /* NULL: none is asked for */
+    uint64_t pem; /* a hash of certificate and key; 0: no TLS */
+};
+
+struct words {
+    bool closed;
+    char text[256];
 };
 
 struct admin {
     struct admin_options o;
-    struct MHD_Daemon *daemon;
+    struct service service;
     uint16_t port;
     int listen_fd;
     int stop_fd;
-    int epoll_fd; /* the library's */
+    struct words words;
     atomic_bool stop;
     pthread_t thread;
-    struct connection connections[ADMIN_CONNECTIONS_MAX];
+    struct places places;
+    struct place items[PLACES];
 };
 
 /* ---- Answering ---- */
@@ -62,6 +84,10 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct ad
     MHD_add_response_header(response, "Connection", "close");
     if (allow != NULL)
         MHD_add_response_header(response, "Allow", allow);
+    if (page->status == MHD_HTTP_UNAUTHORIZED) {
+        MHD_add_response_header(response, "WWW-Authenticate", ADMIN_CHALLENGE_BEARER);
+        MHD_add_response_header(response, "WWW-Authenticate", ADMIN_CHALLENGE_BASIC);
+    }
     enum MHD_Result result = MHD_queue_response(connection, page->status, response);
     MHD_destroy_response(response);
     return result;
@@ -90,25 +116,19 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-/* Does the client run on this machine? */
-static bool is_near(struct MHD_Connection *connection)
+static const struct sockaddr *client_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info == NULL || info->client_addr == NULL)
-        return false;
-    if (info->client_addr->sa_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)info->client_addr)->sin_addr.s_addr) >> 24 == 127;
-    if (info->client_addr->sa_family != AF_INET6)
-        return false;
-    const struct in6_addr *at = &((const struct sockaddr_in6 *)info->client_addr)->sin6_addr;
-    return IN6_IS_ADDR_LOOPBACK(at) || (IN6_IS_ADDR_V4MAPPED(at) && at->s6_addr[12] == 127);
+    return info != NULL ? info->client_addr : NULL;
 }
 
+/* Where a token is asked for, who has come so far has presented it. */
 static enum MHD_Result reload(struct admin *admin, struct MHD_Connection *connection, bool post)
 {
     const struct admin_wish_request request = {.post = post,
-                                               .trusted = is_near(connection),
+                                               .trusted = admin->service.token != NULL ||
+                                                          admin_is_loopback(client_of(connection)),
                                                .wish = header(connection, "Walferry-Reload"),
                                                .hash = header(connection, "Walferry-File"),
                                                .origin = header(connection, "Origin"),
@@ -136,10 +156,17 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                       reloads ? "GET, HEAD, POST" : "GET, HEAD");
     if (has_body(connection))
         return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "no body, please\n", NULL);
+    bool trusted = admin_may_read(admin->service.token, header(connection, "Authorization"));
+    if (!trusted && !admin_is_open(path))
+        return refuse(connection, MHD_HTTP_UNAUTHORIZED, "the token, please\n", NULL);
     if (reloads)
         return reload(admin, connection, post);
     struct admin_page page;
     admin_page(path, &admin->o, &page);
+    if (!trusted && page.status != MHD_HTTP_OK) { /* names of servers may stand in it */
+        buf_reset(&page.body);
+        buf_add_text(&page.body, "not ready; why is told to who presents the token\n");
+    }
     enum MHD_Result result = answer(connection, &page, NULL);
     buf_fini(&page.body);
     return result;
@@ -152,35 +179,31 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
     struct admin *admin = context;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        struct connection *known = *state;
-        if (known != NULL)
-            known->fd = -1;
+        places_leave(*state);
         return;
     }
-    *state = NULL;
-    const union MHD_ConnectionInfo *info =
+    const union MHD_ConnectionInfo *fd =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    for (int i = 0; i < ADMIN_CONNECTIONS_MAX && info != NULL && *state == NULL; i++) {
-        if (admin->connections[i].fd < 0) {
-            admin->connections[i] =
-                (struct connection){.fd = info->connect_fd, .opened_us = clock_monotonic_us()};
-            *state = &admin->connections[i];
-        }
-    }
+    const union MHD_ConnectionInfo *client =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    *state = fd == NULL
+                 ? NULL
+                 : places_take(&admin->places, fd->connect_fd,
+                               client != NULL ? client->client_addr : NULL, clock_monotonic_us());
 }
 
-static void hang_up_on_the_old(struct admin *admin)
+static void hang_up_on_some(struct admin *admin)
 {
     int64_t oldest_us = clock_monotonic_us() - admin->o.lifetime_ms * US_PER_MS;
-    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
-        if (admin->connections[i].fd >= 0 && admin->connections[i].opened_us < oldest_us)
-            shutdown(admin->connections[i].fd, SHUT_RDWR);
+    struct place *place;
+    while ((place = places_evict(&admin->places, oldest_us)) != NULL)
+        shutdown(place->fd, SHUT_RDWR);
 }
 
 static int turn_ms(struct admin *admin)
 {
     MHD_UNSIGNED_LONG_LONG wanted = TURN_MS;
-    if (MHD_get_timeout(admin->daemon, &wanted) == MHD_YES && wanted < TURN_MS)
+    if (MHD_get_timeout(admin->service.daemon, &wanted) == MHD_YES && wanted < TURN_MS)
         return (int)wanted;
     return TURN_MS;
 }
@@ -188,35 +211,124 @@ static int turn_ms(struct admin *admin)
 static void *serve(void *argument)
 {
     struct admin *admin = argument;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICE);
     while (!atomic_load(&admin->stop)) {
-        struct pollfd fds[2] = {{.fd = admin->epoll_fd, .events = POLLIN},
+        struct pollfd fds[2] = {{.fd = admin->service.epoll_fd, .events = POLLIN},
                                 {.fd = admin->stop_fd, .events = POLLIN}};
         poll(fds, 2, turn_ms(admin));
-        MHD_run(admin->daemon);
-        hang_up_on_the_old(admin);
+        MHD_run(admin->service.daemon);
+        hang_up_on_some(admin);
     }
     return NULL;
 }
 
-/* ---- Lifecycle ---- */
+/* ---- A service ---- */
 
-static int start(struct admin *admin, struct error *err)
+/* Why the library does not start; what it says later, of clients, is nobody's concern. */
+static void on_words(void *context, const char *format, va_list values)
 {
-    admin->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, admin->listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_PER_ADDRESS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_SILENCE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_BYTES_MAX, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, admin, MHD_OPTION_END);
-    if (admin->daemon == NULL)
-        return error_retry(err, REASON_ADMIN_START, "the admin server does not start");
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct words *words = context;
+    if (words->closed)
+        return;
+    vsnprintf(words->text, sizeof words->text, format, values);
+    words->text[strcspn(words->text, "\r\n")] = '\0';
+}
+
+static struct MHD_Daemon *start_daemon(struct admin *admin, const struct admin_pem *pem, int fd)
+{
+    bool tls = pem->key.len > 0;
+    struct MHD_OptionItem of_tls[] = {
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, pem->key.ptr},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, pem->certificate.ptr},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)ADMIN_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request,
+        admin, MHD_OPTION_EXTERNAL_LOGGER, on_words, &admin->words, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)PLACES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)ADMIN_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_BYTES_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin, MHD_OPTION_ARRAY,
+        tls ? of_tls : of_tls + 3, MHD_OPTION_END);
+}
+
+/* The library closes the socket that it is given, so it is given one of its own. */
+static int service_start(struct admin *admin, const struct config_admin *config,
+                         const struct admin_pem *pem, struct service *service, struct error *err)
+{
+    bool tls = pem->key.len > 0;
+    if (tls && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return admin_pem_refused(config, "this libmicrohttpd was built without TLS", err);
+    int fd = fcntl(admin->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return error_retry(err, REASON_ADMIN_START, "the admin server does not start: %s",
+                           strerror(errno));
+    admin->words = (struct words){.closed = false};
+    service->daemon = start_daemon(admin, pem, fd);
+    admin->words.closed = true;
+    if (service->daemon == NULL) {
+        close(fd);
+        return tls ? admin_pem_refused(config, admin->words.text, err)
+                   : error_retry(err, REASON_ADMIN_START, "the admin server does not start: %s",
+                                 admin->words.text);
+    }
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(service->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     assert(info != NULL);
-    admin->epoll_fd = info->epoll_fd;
-    if (pthread_create(&admin->thread, NULL, serve, admin) != 0)
+    service->epoll_fd = info->epoll_fd;
+    service->pem = admin_pem_hash(pem);
+    return 0;
+}
+
+static int service_open(struct admin *admin, const struct config_admin *config,
+                        const struct admin_pem *pem, struct service *service, struct error *err)
+{
+    *service = (struct service){.epoll_fd = -1};
+    if (service_start(admin, config, pem, service, err) < 0)
+        return -1;
+    if (config->token.text != NULL && (service->token = strdup(config->token.text)) == NULL)
         abort();
     return 0;
+}
+
+static void service_close(struct service *service)
+{
+    MHD_stop_daemon(service->daemon);
+    if (service->token != NULL)
+        explicit_bzero(service->token, strlen(service->token));
+    free(service->token);
+}
+
+/* ---- Lifecycle ---- */
+
+static void begin(struct admin *admin)
+{
+    atomic_store(&admin->stop, false);
+    if (pthread_create(&admin->thread, NULL, serve, admin) != 0)
+        abort();
+}
+
+static void halt(struct admin *admin)
+{
+    atomic_store(&admin->stop, true);
+    uint64_t one = 1;
+    ssize_t done = write(admin->stop_fd, &one, sizeof one);
+    pthread_join(admin->thread, NULL);
+    done = read(admin->stop_fd, &one, sizeof one);
+    (void)done; /* at worst the turn's time passes first */
+}
+
+static struct admin *make(const struct admin_options *options)
+{
+    struct admin *admin = calloc(1, sizeof *admin);
+    if (admin == NULL)
+        abort();
+    admin->o = *options;
+    admin->o.config = NULL;
+    if (admin->o.lifetime_ms == 0)
+        admin->o.lifetime_ms = ADMIN_LIFETIME_MS;
+    places_init(&admin->places, admin->items, PLACES, ADMIN_CONNECTIONS_MAX,
+                ADMIN_CONNECTIONS_PER_ADDRESS);
+    return admin;
 }
 
 int admin_open(const struct admin_options *options, struct admin **admin, struct error *err)
@@ -226,15 +338,8 @@ int admin_open(const struct admin_options *options, struct admin **admin, struct
     *admin = NULL;
     if (strcmp(options->config->listen.text, "off") == 0)
         return 0;
-    struct admin *made = calloc(1, sizeof *made);
-    if (made == NULL)
-        abort();
-    made->o = *options;
-    made->o.config = NULL;
-    if (made->o.lifetime_ms == 0)
-        made->o.lifetime_ms = ADMIN_LIFETIME_MS;
-    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
-        made->connections[i].fd = -1;
+    struct admin *made = make(options);
+    struct admin_pem pem;
     if (admin_listen(options->config->listen.text, &made->listen_fd, &made->port, err) < 0)
         goto err1;
     made->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -242,18 +347,56 @@ int admin_open(const struct admin_options *options, struct admin **admin, struct
         error_retry(err, REASON_NO_EVENTFD, "cannot make an eventfd");
         goto err2;
     }
-    if (start(made, err) < 0)
+    int result = admin_pem_read(options->config, &pem, err);
+    if (result == 0)
+        result = service_open(made, options->config, &pem, &made->service, err);
+    admin_pem_fini(&pem);
+    if (result < 0)
         goto err3;
+    begin(made);
     *admin = made;
     return 0;
 err3:
     close(made->stop_fd);
 err2:
-    if (made->daemon == NULL)
-        close(made->listen_fd);
+    close(made->listen_fd);
 err1:
     free(made);
     return -1;
+}
+
+static bool is_same(const struct service *service, const struct config_admin *config,
+                    const struct admin_pem *pem)
+{
+    const char *token = config->token.text;
+    bool known = token == NULL ? service->token == NULL
+                               : service->token != NULL && strcmp(service->token, token) == 0;
+    return known && service->pem == admin_pem_hash(pem);
+}
+
+static void swap(struct admin *admin, const struct service *next)
+{
+    halt(admin);
+    service_close(&admin->service);
+    admin->service = *next;
+    begin(admin);
+}
+
+int admin_reload(struct admin *admin, const struct config_admin *config, struct error *err)
+{
+    assert(config != NULL);
+    struct service next;
+    struct admin_pem pem;
+    if (admin == NULL)
+        return 0;
+    int result = admin_pem_read(config, &pem, err);
+    bool same = result == 0 && is_same(&admin->service, config, &pem);
+    if (result == 0 && !same)
+        result = service_open(admin, config, &pem, &next, err);
+    admin_pem_fini(&pem);
+    if (result == 0 && !same)
+        swap(admin, &next);
+    return result;
 }
 
 uint16_t admin_port(const struct admin *admin)
@@ -262,16 +405,19 @@ uint16_t admin_port(const struct admin *admin)
     return admin->port;
 }
 
+bool admin_is_exposed(const struct admin *admin)
+{
+    return admin != NULL && admin->service.token == NULL &&
+           !admin_listens_on_loopback(admin->listen_fd);
+}
+
 void admin_close(struct admin *admin)
 {
     if (admin == NULL)
         return;
-    atomic_store(&admin->stop, true);
-    uint64_t one = 1;
-    ssize_t done = write(admin->stop_fd, &one, sizeof one);
-    (void)done; /* at worst the turn's time passes first */
-    pthread_join(admin->thread, NULL);
-    MHD_stop_daemon(admin->daemon); /* closes the listening socket, too */
+    halt(admin);
+    service_close(&admin->service);
+    close(admin->listen_fd);
     close(admin->stop_fd);
     free(admin);
 }

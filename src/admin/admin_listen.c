@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 32
+/* A crowd that comes at once is let in at once, and sorted inside. */
+#define BACKLOG 1024
 
 static int fail(struct error *err, const char *address, const char *why)
 {
@@ -88,4 +89,27 @@ int admin_listen(const char *address, int *fd, uint16_t *port, struct error *err
         return fail(err, address, strerror(saved));
     *port = port_of(*fd);
     return 0;
+}
+
+bool admin_is_loopback(const struct sockaddr *address)
+{
+    if (address == NULL)
+        return false;
+    if (address->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 ==
+               IN_LOOPBACKNET;
+    if (address->sa_family != AF_INET6)
+        return false;
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(six) ||
+           (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == IN_LOOPBACKNET);
+}
+
+bool admin_listens_on_loopback(int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t length = sizeof at;
+    assert(fd >= 0);
+    return getsockname(fd, (struct sockaddr *)&at, &length) == 0 &&
+           admin_is_loopback((const struct sockaddr *)&at);
 }

@@ -6,9 +6,10 @@
 #include "base/error.h"
 #include "config/config.h"
 
-/* GET path at host:port, at most 2 s altogether. Appends the body and sets *status (HTTP). Fails
- * with ERROR_RETRY, reason "admin_no_answer". */
-int live_get(const char *listen, const char *path, int *status, struct buf *body,
+/* GET path at admin.listen, with the token and TLS that the file says, at most 2 s altogether.
+ * Appends the body and sets *status (HTTP; 401: the relay has another token). Fails with
+ * ERROR_RETRY, reason "admin_no_answer". */
+int live_get(const struct config_admin *admin, const char *path, int *status, struct buf *body,
              struct error *err);
 
 /* The same with POST and these header lines, each ended by CR LF. */

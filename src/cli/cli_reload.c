@@ -82,7 +82,7 @@ static int look(const struct answer *answer, uint64_t number, struct reply *repl
     struct error bad = ERROR_INIT;
     uint64_t newest = 0;
     int status = 0;
-    int result = live_get(admin->listen.text, "/reload", &status, &body, err);
+    int result = live_get(admin, "/reload", &status, &body, err);
     (void)buf_text(&body);
     reply_free(reply);
     if (result == 0 && (status != 200 || json_tree_parse(buf_span(&body), &reply->tree, &bad) < 0 ||

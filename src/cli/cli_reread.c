@@ -57,7 +57,8 @@ void reread_file(const struct reread *r, const struct reload *wish)
     assert(r->relay != NULL && wish->state == RELOAD_ASKED);
     struct config *next = NULL;
     struct error err = ERROR_INIT;
-    if (read_next(r, wish, &next, &err) < 0) {
+    if (read_next(r, wish, &next, &err) < 0 ||
+        (!wish->show && admin_reload(r->admin, &next->admin, &err) < 0)) {
         if (!wish->show)
             relay_refuse(r->relay, &err);
         reload_cell_set(r->reloads, wish->number, RELOAD_REFUSED, &err);

@@ -2,6 +2,7 @@
 #ifndef WALFERRY_CLI_CLI_REREAD_H
 #define WALFERRY_CLI_CLI_REREAD_H
 
+#include "admin/admin.h"
 #include "relay/relay.h"
 
 struct reread {
@@ -9,6 +10,7 @@ struct reread {
     struct relay *relay;
     const struct log *log;
     struct reload_cell *reloads;
+    struct admin *admin; /* takes token and certificate over; NULL: there is none */
 };
 
 /* What `check` would say of a file, without a server. */

@@ -3,7 +3,7 @@
  *
  * Signals are taken by one descriptor in this thread; every other thread inherits them blocked, so
  * no call of a library is ever interrupted by one. The first configuration is kept until the end,
- * because admin and log go on with what it says. */
+ * because the log goes on with what it says. */
 #include "cli/cli_command.h"
 
 #include "admin/admin.h"
@@ -96,7 +96,8 @@ static void heed_wish(struct daemon *d)
     const struct reread reread = {.path = d->args->values[OPTION_CONFIG],
                                   .relay = d->relay,
                                   .log = &d->log,
-                                  .reloads = &d->reloads};
+                                  .reloads = &d->reloads,
+                                  .admin = d->admin};
     reread_file(&reread, &wish);
 }
 
@@ -149,6 +150,12 @@ static void log_started(const struct daemon *d)
     log_event(&d->log, LOG_INFO, "relay.started", "version", WALFERRY_VERSION, "librdkafka",
               relay_kafka_version(), "libpq", relay_pg_version(), "config", d->config->path,
               "#admin_port", port[0] != '\0' ? port : NULL, "#pid", pid, NULL);
+    if (admin_is_exposed(d->admin))
+        log_event(&d->log, LOG_WARN, "admin.exposed", "listen", d->config->admin.listen.text,
+                  "hint",
+                  "whoever reaches it may read status and metrics: set admin.token, or see to it "
+                  "that only Prometheus and the probes reach it",
+                  NULL);
 }
 
 static void open_metrics(struct daemon *d, const struct config_relay *config)

@@ -13,13 +13,12 @@ static bool has_admin(const struct config *config)
 /* --ready: the text of /readyz is the answer. */
 static int ask_ready(struct answer *answer, bool *ready, struct error *err)
 {
-    const char *listen = answer->config->admin.listen.text;
     if (!has_admin(answer->config)) {
         error_stop(err, REASON_ADMIN_OFF, "admin.listen is off: there is no port to ask");
         return error_hint(err, "set admin.listen to 127.0.0.1:9187, or use status without --ready");
     }
     int status = 0;
-    if (live_get(listen, "/readyz", &status, &answer->out, err) < 0)
+    if (live_get(&answer->config->admin, "/readyz", &status, &answer->out, err) < 0)
         return -1;
     *ready = status == 200;
     return 0;
@@ -30,8 +29,8 @@ static void ask_all(struct answer *answer, bool *ready)
     struct buf live = BUF_EMPTY;
     struct error ignored = ERROR_INIT;
     int status = 0;
-    bool answered = has_admin(answer->config) && live_get(answer->config->admin.listen.text,
-                                                          "/status", &status, &live, &ignored) == 0;
+    bool answered = has_admin(answer->config) &&
+                    live_get(&answer->config->admin, "/status", &status, &live, &ignored) == 0;
     while (live.len > 0 && live.ptr[live.len - 1] == '\n')
         live.len--;
     struct span text = answered && status == 200 ? buf_span(&live) : span_null();

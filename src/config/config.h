@@ -15,7 +15,9 @@
 #include "config/config_relay.h"
 
 struct config_admin {
-    struct config_text listen; /* host:port, or "off" */
+    struct config_text listen;            /* host:port, or "off" */
+    struct config_text token;             /* NULL: whoever reaches the port may read */
+    struct config_text tls_cert, tls_key; /* paths; both or none */
     int64_t ready_grace_ms;
     bool show_payloads;
 };

@@ -204,14 +204,20 @@ static int check_topics(const struct config_reader *reader, const struct config_
     return error_hint(err, "give it another name, or leave it out");
 }
 
-static int check_listen(const struct config_reader *reader, const struct config_text *listen,
-                        struct error *err)
+static int check_admin(const struct config_reader *reader, const struct config_admin *admin,
+                       struct error *err)
 {
-    const char *colon = strrchr(listen->text, ':');
-    if (colon == NULL || strtol(colon + 1, NULL, 10) <= 65535)
+    const char *colon = strrchr(admin->listen.text, ':');
+    if (colon != NULL && strtol(colon + 1, NULL, 10) > 65535)
+        return config_fail(err, reader, admin->listen.line, "admin.listen", REASON_CONFIG_VALUE,
+                           "there is no port above 65535");
+    bool certified = admin->tls_cert.text != NULL;
+    if (certified == (admin->tls_key.text != NULL))
         return 0;
-    return config_fail(err, reader, listen->line, "admin.listen", REASON_CONFIG_VALUE,
-                       "there is no port above 65535");
+    config_fail(err, reader, certified ? admin->tls_cert.line : admin->tls_key.line,
+                certified ? "admin.tls_cert" : "admin.tls_key", REASON_CONFIG_VALUE,
+                "a certificate and its key stand together, and one of them is missing");
+    return error_hint(err, "add admin.tls_%s, or leave both out", certified ? "key" : "cert");
 }
 
 static int check_headers(const struct config_reader *reader, const struct config_route *route,
@@ -487,8 +493,7 @@ int config_check(struct config_reader *reader, const struct config *config, cons
     assert(relay->name.text != NULL && relay->source.slot.text != NULL);
     assert(relay->routes.count > 0);
     if (check_times(reader, relay, root, err) < 0 || check_topics(reader, relay, err) < 0 ||
-        check_metadata(reader, relay, err) < 0 ||
-        check_listen(reader, &config->admin.listen, err) < 0)
+        check_metadata(reader, relay, err) < 0 || check_admin(reader, &config->admin, err) < 0)
         return -1;
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)
         if (check_route(reader, relay, err) < 0)

@@ -47,6 +47,8 @@ static int check_secret_files(struct checking *c, struct error *err)
     for (uint32_t i = 0; i < file->secret_files.count; i++)
         if (check_file(file->secret_files.items[i].text, &read, err) < 0)
             return -1;
+    if (check_file(file->admin.tls_key.text, &read, err) < 0)
+        return -1;
     for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++)
         if (check_file(property(config, properties[i]), &read, err) < 0)
             return -1;

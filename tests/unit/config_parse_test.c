@@ -192,7 +192,8 @@ static const char everything[] =
     "    format: raw\n"
     "    on_error: skip\n"
     "    continue: true\n"
-    "admin: {listen: off, ready_grace_ms: 0, show_payloads: true}\n"
+    "admin: {listen: off, ready_grace_ms: 0, show_payloads: true, token: 0123456789abcdef==,\n"
+    "        tls_cert: c, tls_key: k}\n"
     "log: {level: debug, format: json}\n"
     "dead_letter: {topic: dl}\n";
 
@@ -231,6 +232,10 @@ static void every_key_outside_of_routes(void **state)
     assert_string_equal(c->admin.listen.text, "off");
     assert_int_equal(c->admin.ready_grace_ms, 0);
     assert_true(c->admin.show_payloads);
+    assert_string_equal(c->admin.token.text, "0123456789abcdef==");
+    assert_true(c->admin.token.secret);
+    assert_string_equal(c->admin.tls_cert.text, "c");
+    assert_string_equal(c->admin.tls_key.text, "k");
     assert_int_equal(c->log.level, LOG_DEBUG);
     assert_int_equal(c->log.format, LOG_JSON);
     config_close(c);
