@@ -12,7 +12,7 @@ _walferry() {
         prev=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     if [ "$COMP_CWORD" -le 1 ]; then
-        words='run check doctor setup status rebase skip dead-letter teardown reload config version help --help --version'
+        words='run check doctor setup status top rebase skip dead-letter teardown reload config version help --help --version'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         return
     fi
@@ -50,6 +50,10 @@ _walferry() {
             options='--config --ready --json --help'
             operands=''
             ;;
+        top)
+            options='--once --config --help'
+            operands=''
+            ;;
         rebase)
             options='--to --accept-loss --accept-repeat --take-over --yes --config --json --help'
             operands=''
@@ -80,7 +84,7 @@ _walferry() {
             ;;
         help)
             options='--help'
-            operands='run check doctor setup status rebase skip dead-letter teardown reload config version help'
+            operands='run check doctor setup status top rebase skip dead-letter teardown reload config version help'
             ;;
     esac
     if [ "$kind" = files ]; then

@@ -37,6 +37,7 @@ enum option {
     OPTION_TAKE_OVER,
     OPTION_DRY_RUN,
     OPTION_YES,
+    OPTION_ONCE,
     OPTION_COUNT
 };
 
@@ -107,6 +108,7 @@ int command_run(const struct args *args);
 int command_check(const struct args *args);
 int command_doctor(const struct args *args);
 int command_setup(const struct args *args);
+int command_top(const struct args *args);
 int command_status(const struct args *args);
 int command_rebase(const struct args *args);
 int command_skip(const struct args *args);

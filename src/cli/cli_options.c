@@ -76,4 +76,5 @@ const struct option_info option_table[OPTION_COUNT] = {
                           "code 4."},
     [OPTION_DRY_RUN] = {"dry-run", 0, NULL, "Say what would change, and change nothing."},
     [OPTION_YES] = {"yes", 'y', NULL, "Do not ask."},
+    [OPTION_ONCE] = {"once", 0, NULL, "Print it once and end, as where the output is no terminal."},
 };

@@ -77,6 +77,20 @@ const struct command command_table[] = {
                   {"walferry status --json", "the same for a script"},
                   {"walferry status --ready", "the health check of a container"}},
      .run = command_status},
+    {.name = "top",
+     .summary = "the running relay, live in a terminal",
+     .text =
+         "Shows what the relay says of itself at its admin port, anew each second: whether it is "
+         "ready and why not, rates and lag now and over the last minutes, slot, epochs, routes "
+         "with their counters, recent errors. It asks no server. q ends it. While nobody "
+         "answers it keeps what it has and goes on asking. It needs 80 columns and 24 lines; more "
+         "lines have room for more routes and errors. No colours with NO_COLOR.\n\n"
+         "Where the output is no terminal, or with --once, it prints one picture and exits with "
+         "0, or with 1 where nobody answers.",
+     .options = {3, {OPTION_ONCE, OPTION_CONFIG, OPTION_HELP}},
+     .examples = {{"walferry top -c orders.yaml", "watch a relay"},
+                  {"walferry top --once", "one picture, for a report"}},
+     .run = command_top},
     {.name = "rebase",
      .summary = "set a new position after a refusal (exit code 3)",
      .text =
