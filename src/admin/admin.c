@@ -384,7 +384,8 @@ static void swap(struct admin *admin, const struct service *next)
 
 int admin_reload(struct admin *admin, const struct config_admin *config, struct error *err)
 {
-    assert(config != NULL);
+    assert(config != NULL && config->listen.text != NULL);
+    assert(admin == NULL || admin->service.daemon != NULL);
     struct service next;
     struct admin_pem pem;
     if (admin == NULL)
@@ -402,6 +403,7 @@ int admin_reload(struct admin *admin, const struct config_admin *config, struct 
 uint16_t admin_port(const struct admin *admin)
 {
     assert(admin != NULL);
+    assert(admin->port != 0);
     return admin->port;
 }
 

@@ -57,6 +57,7 @@ void admin_pem_fini(struct admin_pem *pem)
 uint64_t admin_pem_hash(const struct admin_pem *pem)
 {
     assert(pem != NULL);
+    assert((pem->key.len == 0) == (pem->certificate.len == 0));
     if (pem->key.len == 0)
         return 0;
     uint64_t hash = hash_add(HASH_INIT, pem->certificate.ptr, pem->certificate.len);
