@@ -34,7 +34,7 @@ all: $(B)/walferry ## build the relay: build/walferry
 
 # Asked for when the first recipe needs it, not at every start of make, and only once.
 # jq 1.6 has no file for pkg-config.
-PKGS := libpq jansson yaml-0.1 libmicrohttpd libpcre2-8 libssl libcrypto
+PKGS := libpq jansson yaml-0.1 libmicrohttpd libpcre2-8 libssl libcrypto libcurl
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) | \
                sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -ljq -lpthread -lm)$(PKG_LIBS)
@@ -49,7 +49,7 @@ ifneq ($(system_librdkafka),)
 RDKAFKA_NEEDS := rdkafka
 RDKAFKA_FROM := system
 else
-RDKAFKA_NEEDS := libssl libcurl libzstd liblz4 zlib
+RDKAFKA_NEEDS := libssl libzstd liblz4 zlib
 RDKAFKA_FROM := pinned, static
 endif
 
@@ -94,8 +94,8 @@ CFLAGS_clang := -O2 -Werror
 CC_gcc := gcc
 CC_clang := clang
 
-MODULES := base model json tls config pg types metrics decode source route encode publish progress \
-         recover relay operate admin cli
+MODULES := base model json tls config pg types metrics http decode source route encode publish \
+         progress recover relay operate admin webhook otlp cli
 LIB_SRCS := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 
 # $(1): variant, $(2): path of the program

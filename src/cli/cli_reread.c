@@ -69,6 +69,8 @@ void reread_file(const struct reread *r, const struct reload *wish)
     } else {
         /* Said before the relay can have opened it. */
         reload_cell_set(r->reloads, wish->number, RELOAD_OPENING, NULL);
+        webhook_take(r->webhook, &next->notify);
+        otlp_take(r->otlp, &next->otlp);
         relay_reload(r->relay, next, wish->number);
     }
 }

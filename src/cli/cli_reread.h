@@ -3,13 +3,17 @@
 #define WALFERRY_CLI_CLI_REREAD_H
 
 #include "admin/admin.h"
+#include "otlp/otlp.h"
 #include "relay/relay.h"
+#include "webhook/webhook.h"
 
 struct reread {
     const char *path; /* as config_open() takes it */
     struct relay *relay;
     const struct log *log;
     struct reload_cell *reloads;
+    struct webhook *webhook;
+    struct otlp *otlp;
     struct admin *admin; /* takes token and certificate over; NULL: there is none */
 };
 

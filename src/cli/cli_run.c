@@ -12,7 +12,9 @@
 #include "cli/cli_notify.h"
 #include "cli/cli_reread.h"
 #include "operate/operate.h"
+#include "otlp/otlp.h"
 #include "relay/relay.h"
+#include "webhook/webhook.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,6 +31,8 @@
 #define STOP_US (INT64_C(9500) * US_PER_MS)
 /* How long its threads are waited for once it has ended. */
 #define CLOSE_US (INT64_C(3) * US_PER_S)
+/* And how long what has not been told yet. */
+#define TELL_US (INT64_C(2) * US_PER_S)
 
 struct daemon {
     const struct args *args;
@@ -42,6 +46,9 @@ struct daemon {
     struct reload_cell reloads;
     struct admin *admin;
     struct relay *relay;
+    struct webhook *webhook;
+    struct trace_ring traces;
+    struct otlp *otlp;
     struct notify notify;
     int signal_fd;
     int64_t stop_by_us; /* 0: not asked to end */
@@ -97,6 +104,8 @@ static void heed_wish(struct daemon *d)
                                   .relay = d->relay,
                                   .log = &d->log,
                                   .reloads = &d->reloads,
+                                  .webhook = d->webhook,
+                                  .otlp = d->otlp,
                                   .admin = d->admin};
     reread_file(&reread, &wish);
 }
@@ -183,6 +192,27 @@ static int explain_port(const struct config_relay *config, struct error *err)
     return error_hint(err, "run one instance of a relay; to replace this one, stop it first");
 }
 
+static void open_tellers(struct daemon *d, const struct config *config)
+{
+    const struct webhook_options webhook = {
+        .config = &config->notify, .metrics = d->metrics, .status = &d->status, .log = &d->log};
+    const struct otlp_options otlp = {.config = &config->otlp,
+                                      .relay = config_only_relay(config)->name.text,
+                                      .metrics = d->metrics,
+                                      .traces = &d->traces,
+                                      .log = &d->log};
+    d->webhook = webhook_open(&webhook);
+    d->otlp = otlp_open(&otlp);
+}
+
+/* False: one of them is inside a resolver still. */
+static bool close_tellers(struct daemon *d, const struct error *err, int64_t by_us)
+{
+    otlp_stop(d->otlp, by_us);
+    bool webhook = webhook_close(d->webhook, err, by_us);
+    return otlp_close(d->otlp, by_us) && webhook;
+}
+
 static int start(struct daemon *d, struct error *err)
 {
     struct config *config = NULL;
@@ -212,11 +242,13 @@ static int start(struct daemon *d, struct error *err)
     if (admin_open(&admin, &d->admin, err) < 0)
         return explain_port(only, err);
     log_started(d);
+    open_tellers(d, config);
     const struct relay_options relay = {.config = only,
                                         .metrics = d->metrics,
                                         .status = &d->status,
                                         .recent = &d->recent,
                                         .reloads = &d->reloads,
+                                        .traces = &d->traces,
                                         .log = &d->log,
                                         .hold_on_refusal = hold,
                                         .setup = args_has(d->args, OPTION_SETUP),
@@ -252,15 +284,16 @@ static void end(struct daemon *d)
     d->log.ring = NULL;
     log_ring_fini(&d->problems);
     reload_cell_fini(&d->reloads);
+    trace_ring_fini(&d->traces);
     if (d->signal_fd >= 0)
         close(d->signal_fd);
     config_close(d->config);
 }
 
-/* The threads beside the relay's own have ended long before, but in a resolver. */
-static int64_t close_by_us(const struct daemon *d)
+/* limit_us from now, but in time where the process was asked to end. */
+static int64_t close_by_us(const struct daemon *d, int64_t limit_us)
 {
-    int64_t by_us = clock_monotonic_us() + CLOSE_US;
+    int64_t by_us = clock_monotonic_us() + limit_us;
     return d->stop_by_us != 0 && d->stop_by_us < by_us ? d->stop_by_us : by_us;
 }
 
@@ -280,6 +313,7 @@ int command_run(const struct args *args)
     recent_init(&d.recent);
     log_ring_init(&d.problems);
     reload_cell_init(&d.reloads);
+    trace_ring_init(&d.traces);
     if (start(&d, &err) == 0) {
         if (wait_for_end(&d))
             relay_result(d.relay, &err, &abandoned);
@@ -287,7 +321,9 @@ int command_run(const struct args *args)
             abandoned = true;
     }
     notify_stopping(&d.notify);
-    bool closed = !abandoned && relay_close(d.relay, close_by_us(&d));
+    bool told = close_tellers(&d, &err, close_by_us(&d, TELL_US));
+    /* Its threads have ended long before, but in a resolver. */
+    bool closed = !abandoned && relay_close(d.relay, close_by_us(&d, CLOSE_US)) && told;
     int code = log_stopped(&d, &err, abandoned);
     if (!closed)
         _exit(code); /* a thread still uses what would be freed */

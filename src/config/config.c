@@ -112,7 +112,7 @@ static int read_pairs(struct config_reader *reader, const struct config_key *key
             return -1;
         if (read_pair_name(reader, key, child->key, &pair->name, err) < 0)
             return -1;
-        if (kafka && names_secret(pair->name.text)) {
+        if ((kafka && names_secret(pair->name.text)) || strcmp(key->path, "otlp.headers") == 0) {
             reader->secrets->inside |= !pair->value.secret;
             pair->value.secret = true;
         }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "config/config_columns.h"
+#include "config/config_notify.h"
 #include "config/config_relay.h"
 
 struct config_admin {
@@ -38,6 +39,8 @@ struct config {
     const char *path;
     struct config_admin admin;
     struct config_log log;
+    struct config_notify notify;
+    struct config_otlp otlp;
     struct config_relays relays;
     struct config_texts secret_files; /* what ${file:} has read, in the order of the file */
     bool has_secret;                  /* a password stands in the file itself */

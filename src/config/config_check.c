@@ -220,6 +220,31 @@ static int check_admin(const struct config_reader *reader, const struct config_a
     return error_hint(err, "add admin.tls_%s, or leave both out", certified ? "key" : "cert");
 }
 
+static int check_notify(const struct config_reader *reader, const struct config *config,
+                        const struct node *root, struct error *err)
+{
+    const struct config_notify *notify = &config->notify;
+    const struct config_relay *relay = config_only_relay(config);
+    int64_t idle_ms = relay->delivery.idle_progress_interval_ms;
+    if (notify->url.text == NULL)
+        return 0;
+    if (notify->secret.text == NULL) {
+        config_fail(err, reader, notify->url.line, "notify.secret", REASON_CONFIG_MISSING,
+                    "notify.url needs it");
+        return error_hint(err, "make one (openssl rand -hex 32), give it to the receiver, and name "
+                               "it here, as in secret: \"${file:/etc/walferry/webhook.key}\"");
+    }
+    if (notify->lag_limit_ms == 0 || relay->source.mode != SOURCE_WAL ||
+        notify->lag_limit_ms >= 2 * idle_ms)
+        return 0;
+    config_fail(err, reader, line_of(root, "notify", "lag_limit_ms"), "notify.lag_limit_ms",
+                REASON_CONFIG_VALUE,
+                "%lld is less than twice delivery.idle_progress.interval_ms, %lld: an idle relay "
+                "would be late",
+                (long long)notify->lag_limit_ms, (long long)idle_ms);
+    return error_hint(err, "raise it, or lower delivery.idle_progress.interval_ms");
+}
+
 static int check_headers(const struct config_reader *reader, const struct config_route *route,
                          struct error *err)
 {
@@ -493,7 +518,8 @@ int config_check(struct config_reader *reader, const struct config *config, cons
     assert(relay->name.text != NULL && relay->source.slot.text != NULL);
     assert(relay->routes.count > 0);
     if (check_times(reader, relay, root, err) < 0 || check_topics(reader, relay, err) < 0 ||
-        check_metadata(reader, relay, err) < 0 || check_admin(reader, &config->admin, err) < 0)
+        check_metadata(reader, relay, err) < 0 || check_admin(reader, &config->admin, err) < 0 ||
+        check_notify(reader, config, root, err) < 0)
         return -1;
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)
         if (check_route(reader, relay, err) < 0)

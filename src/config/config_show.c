@@ -64,6 +64,10 @@ static bool goes(const struct shown *s, const struct config_key *key)
     bool polls = source->mode == SOURCE_POLL;
     if (s->target.route != NULL)
         return goes_with_route(s->target.route, polls && source->poll.strategy == POLL_CLAIM, key);
+    if (is_below(key, "otlp"))
+        return s->target.config->otlp.endpoint.text != NULL;
+    if (is_below(key, "notify"))
+        return s->target.config->notify.url.text != NULL;
     return polls || !is_below(key, "source.poll");
 }
 

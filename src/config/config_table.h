@@ -26,7 +26,7 @@ enum key_flags {
     SECRET = 4,   /* never printed */
     /* a connection string: a running relay stays with the database that it names */
     RESTART_DATABASE = 8,
-    OTHER = 32,   /* of another kind of route than the sample's: no more than a comment there */
+    OTHER = 32,   /* of another kind than the sample: no more than a comment there */
     AT_ONCE = 64, /* a running relay does not wait for its next epoch */
     SHOWN = 16 /* stands in the sample file as it is, although it has no default, or the relay's */
 };

@@ -176,6 +176,9 @@ static int set_text(const struct value *v, struct error *err)
     }
     if (v->key->rule != NULL && !config_rule_holds(v->key->rule, v->text.ptr))
         return refuse(v, REASON_CONFIG_VALUE, err);
+    bool connection = (v->key->flags & RESTART_DATABASE) != 0; /* looked at by who expands it */
+    if ((v->key->flags & SECRET) != 0 && !connection && !v->expanded && v->reader->secrets != NULL)
+        v->reader->secrets->inside = true;
     *(struct config_text *)v->member = (struct config_text){
         .text = v->text.ptr,
         .file = v->reader->file,

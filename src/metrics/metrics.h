@@ -53,6 +53,10 @@ uint64_t metrics_sum_routes(const struct metrics *metrics, enum metric metric);
 void metrics_get_histogram(const struct metrics *metrics, enum metric metric, uint64_t *count,
                            uint64_t *sum_us);
 
+/* The member "metrics" of an OTLP ScopeMetrics, as JSON: an array with a Metric for each name.
+ * Times in microseconds since 1970, of the start of the process and of now. */
+void metrics_write_otlp(const struct metrics *metrics, int64_t start_us, int64_t now_us,
+                        struct buf *out);
 /* Prometheus text exposition format 0.0.4. */
 void metrics_write(const struct metrics *metrics, struct buf *out);
 /* The same numbers as one JSON object, by name: a number; or an object of numbers by the value of

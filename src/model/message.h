@@ -47,6 +47,15 @@ struct message {
     int64_t next_offset;
 };
 
+/* What it is on the wire, about: key, value and headers. */
+static inline size_t message_size(const struct message *message)
+{
+    size_t bytes = message->key.len + message->value.len;
+    for (uint32_t i = 0; i < message->header_count; i++)
+        bytes += message->headers[i].name.len + message->headers[i].value.len;
+    return bytes;
+}
+
 /* What a message counts against memory limits, in bytes, besides its own bytes. */
 #define MESSAGE_OVERHEAD_BYTES 512
 /* What a header counts besides twice its own bytes: struct header, and the copy that librdkafka

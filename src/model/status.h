@@ -44,6 +44,7 @@ struct status {
     /* From the watch's SQL connection. */
     bool origin_known;
     char origin_state[16];
+    uint64_t current_lsn;    /* the end of what was written; 0: not known, or of no meaning here */
     uint64_t lag_bytes;      /* current WAL − what the origin is confirmed to */
     uint64_t retained_bytes; /* current WAL − what the origin retains */
     int64_t room_bytes;      /* what can be written until it is lost; -1: no limit is known */

@@ -95,6 +95,7 @@ void board_origin(struct relay *relay, const struct found_origin *origin)
         confirmed = b->committed.lsn;
     uint64_t lag = confirmed != 0 && current > confirmed ? current - confirmed : 0;
     b->origin_known = origin->present;
+    b->current_lsn = relay->config->source.mode == SOURCE_WAL ? current : 0;
     snprintf(b->origin_state, sizeof b->origin_state, "%s", origin->state);
     b->lag_bytes = lag;
     b->retained_bytes = retained;

@@ -158,6 +158,7 @@ static void make_loops(struct epoch *e)
         .remember = {.recent = relay->o.recent,
                      .routes = &e->config->routes,
                      .payloads = e->config->process->admin.show_payloads},
+        .traces = relay->o.traces,
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);

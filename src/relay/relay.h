@@ -15,6 +15,7 @@
 #include "model/recent.h"
 #include "model/reload_cell.h"
 #include "model/status_cell.h"
+#include "model/trace_ring.h"
 #include "source/source.h"
 
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ struct relay_options {
     struct status_cell *status;  /* written by the relay, read by admin/ */
     struct recent *recent;       /* the same; NULL: nothing is kept */
     struct reload_cell *reloads; /* what becomes of a wish is written there; may be NULL */
+    struct trace_ring *traces;   /* takes spans; NULL: nobody does */
     struct log *log;             /* level and format follow the file in force */
     bool setup;                  /* run --setup */
     bool until_caught_up;        /* run --until-caught-up */

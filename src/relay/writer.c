@@ -30,14 +30,17 @@ void writer_init(struct writer *writer, const struct writer_options *options)
     assert(options->learnt != NULL && options->learnt->count == 0);
     assert(options->verdicts != NULL && options->verdicts->metrics != NULL);
     assert(options->verdicts->routes->count <= CONFIG_ROUTES_MAX);
-    *writer = (struct writer){
-        .o = *options, .last = *options->claim, .generation = options->claim->generation};
+    *writer = (struct writer){.o = *options,
+                              .last = *options->claim,
+                              .generation = options->claim->generation,
+                              .tracer = {.ring = options->traces}};
     shortener_init(&writer->shortener, options->verdicts, options->publisher, options->claims,
                    options->trouble);
 }
 
 void writer_fini(struct writer *writer)
 {
+    tracer_fini(&writer->tracer);
     buf_fini(&writer->record_json);
     buf_fini(&writer->tail_resume);
     buf_fini(&writer->last_resume);
@@ -186,6 +189,7 @@ static void count_commit(struct writer *w, int64_t now_us)
     int64_t age_us = w->wall_us - w->tail.commit_time_us;
     if (w->tail.commit_time_us != 0 && !w->tail.mark)
         metrics_observe_us(metrics, METRIC_VISIBLE_SECONDS, age_us > 0 ? age_us : 0);
+    tracer_commit(&w->tracer, w->wall_us);
     w->txn_transactions = 0;
     memset(w->txn_events, 0, sizeof w->txn_events);
     memset(w->txn_bytes, 0, sizeof w->txn_bytes);
@@ -448,14 +452,8 @@ static void count_message(struct writer *w, const struct message *message)
         return;
     w->txn_events[message->route]++;
     w->txn_bytes[message->route] += message->bytes;
-}
-
-static size_t bytes_of(const struct message *message)
-{
-    size_t bytes = message->key.len + message->value.len;
-    for (uint32_t i = 0; i < message->header_count; i++)
-        bytes += message->headers[i].name.len + message->headers[i].value.len;
-    return bytes;
+    if (w->tracer.on)
+        tracer_note(&w->tracer, message);
 }
 
 /* Looked at once, though it may meet a full queue again and again. False: enough is on its way. */
@@ -463,14 +461,14 @@ static bool prepare(struct writer *w, struct batch *batch, struct message *messa
 {
     if (w->flagged)
         return true;
-    message->bytes = bytes_of(message);
+    message->bytes = message_size(message);
     if (!pace_takes(w->o.pace, in_flight(w), message->bytes))
         return false;
     w->plain_headers = message->headers;
     w->plain_header_count = message->header_count;
     flag_part(w, batch, message);
     if (message->header_count != w->plain_header_count)
-        message->bytes = bytes_of(message);
+        message->bytes = message_size(message);
     return true;
 }
 
@@ -620,6 +618,7 @@ static bool take_batch(struct writer *w)
     w->held[w->held_count++] = batch;
     w->next = 0;
     w->cut_at = 0;
+    tracer_begin(&w->tracer);
     w->phase = WRITER_PRODUCING;
     return true;
 }

@@ -14,6 +14,7 @@
 #include "relay/pace.h"
 #include "relay/remember.h"
 #include "relay/shorten.h"
+#include "relay/tracer.h"
 #include "relay/verdict.h"
 #include "relay/wait.h"
 
@@ -25,9 +26,10 @@ struct writer_options {
     const struct progress *claim;         /* the record that the claim wrote; copied */
     struct claim_store *claims;           /* where a route wants one; else NULL */
     struct claim_trouble *trouble;        /* the same; outlives the writer */
-    struct refusals *learnt;  /* what the next epoch must not produce; outlives the writer */
-    struct remember remember; /* what has gone out */
-    int64_t split_us;         /* age of a Kafka transaction at which it is cut, but for trouble */
+    struct refusals *learnt;   /* what the next epoch must not produce; outlives the writer */
+    struct remember remember;  /* what has gone out */
+    struct trace_ring *traces; /* takes spans; outlives the writer; NULL: nobody does */
+    int64_t split_us;          /* age of a Kafka transaction at which it is cut, but for trouble */
 };
 
 enum writer_phase { WRITER_WAITING, WRITER_PRODUCING, WRITER_CLAIMING, WRITER_COMMITTING };
@@ -46,6 +48,7 @@ struct writer {
     const struct header *plain_headers; /* of a flagged message, as they were before */
     uint32_t plain_header_count;
     struct shortener shortener;
+    struct tracer tracer;
     struct verdict_unit produced;    /* of the message produced last; id NONE: none yet */
     struct verdict_unit passed_over; /* decided last */
 

@@ -161,7 +161,7 @@ static const struct bad tails[] = {
      "did you mean delivery?"},
     {"xyzzyxyzzy: 1\n", "7: unknown key \"xyzzyxyzzy\"", "config_unknown_key",
      "known here: relay, source, kafka, kafka_token_command, delivery, retry, dead_letter, "
-     "retention, routes, admin, log"},
+     "retention, routes, admin, log, notify, otlp"},
     {"source: {password_command: get-token}\n",
      "7: source.password_command: expected a list of texts, the program first, found \"get-token\"",
      "config_type", "write [\"a\", \"b\"], or items below it, each behind a -"},
@@ -345,6 +345,21 @@ static const struct bad tails[] = {
      "config_value", ""},
     {"retry: {min_ms: 40000}\n", "7: retry.min_ms: 40000 is more than retry.max_ms, 30000",
      "config_value", ""},
+    {"notify: {url: \"https://alerts.example.com\"}\n", "7: notify.secret: notify.url needs it",
+     "config_missing",
+     "make one (openssl rand -hex 32), give it to the receiver, and name it here, as in secret: "
+     "\"${file:/etc/walferry/webhook.key}\""},
+    {"notify: {url: \"alerts.example.com\"}\n",
+     "7: notify.url: expected an address that begins with https:// or http://, found a value that "
+     "is not shown",
+     "config_value", ""},
+    {"notify: {secret: fifteen-bytes--}\n",
+     "7: notify.secret: expected 16 to 200 bytes, found a value that is not shown", "config_value",
+     ""},
+    {"notify: {url: \"http://a\", secret: sixteen-bytes---, lag_limit_ms: 19999}\n",
+     "7: notify.lag_limit_ms: 19999 is less than twice delivery.idle_progress.interval_ms, 10000: "
+     "an idle relay would be late",
+     "config_value", "raise it, or lower delivery.idle_progress.interval_ms"},
     {"delivery: {strict: yes}\n", "7: delivery.strict: expected true or false, found \"yes\"",
      "config_type", "write true or false, in lower case and without quotes"},
     {"delivery: {strict: 'true'}\n", "7: delivery.strict: expected true or false, found \"true\"",
@@ -556,7 +571,7 @@ static const struct bad tails[] = {
      "7: source.slot: expected 1 to 63 of a-z 0-9 _, found \"a?[31mb\"", "config_value", ""},
     {"\"\\e[31m\": 1\n", "7: unknown key \"?[31m\"", "config_unknown_key",
      "known here: relay, source, kafka, kafka_token_command, delivery, retry, dead_letter, "
-     "retention, routes, admin, log"},
+     "retention, routes, admin, log, notify, otlp"},
     {"source: {password_command: get-token}\n",
      "7: source.password_command: expected a list of texts, the program first, found \"get-token\"",
      "config_type", "write [\"a\", \"b\"], or items below it, each behind a -"},
