@@ -94,8 +94,8 @@ CFLAGS_clang := -O2 -Werror
 CC_gcc := gcc
 CC_clang := clang
 
-MODULES := base model json tls config pg types metrics http decode source route encode publish \
-         progress recover relay operate admin webhook otlp cli
+MODULES := base model json tls config pg types metrics http migrate decode source route encode \
+         publish progress recover relay operate admin webhook otlp cli
 LIB_SRCS := $(foreach m,$(MODULES),$(sort $(wildcard src/$(m)/*.c)))
 
 # $(1): variant, $(2): path of the program

@@ -81,6 +81,7 @@ compat: ## walferry beside the real Debezium connector, record by record; ARGS=-
 	@$(PYTHON) tools/lab/cache.py fetch debezium
 	@$(PYTHON) tests/compat/run compare $(ARGS)
 	@$(PYTHON) tests/compat/run router
+	@$(PYTHON) tests/compat/run takeover
 	@$(PYTHON) tests/compat/run spatial $(ARGS) || [ $$? -eq 77 ]
 	@$(PYTHON) tests/compat/self_test.py
 

@@ -24,7 +24,9 @@ _walferry() {
         --admin-connection) return ;;
         --progress-version) kind=words words='1' ;;
         --switch-to) kind=words words='poll wal' ;;
+        --from-debezium) return ;;
         --to) kind=words words='slot new-slot lsn: guard beginning now' ;;
+        --upgraded) return ;;
         --route) return ;;
         --key) return ;;
         --id) return ;;
@@ -43,7 +45,7 @@ _walferry() {
             operands=''
             ;;
         setup)
-            options='--config --admin-connection --print-sql --progress-version --switch-to --take-over --yes --json --help'
+            options='--config --admin-connection --print-sql --progress-version --switch-to --from-debezium --take-over --yes --json --help'
             operands=''
             ;;
         status)
@@ -55,7 +57,7 @@ _walferry() {
             operands=''
             ;;
         rebase)
-            options='--to --accept-loss --accept-repeat --take-over --yes --config --json --help'
+            options='--to --upgraded --accept-loss --accept-repeat --take-over --yes --config --json --help'
             operands=''
             ;;
         skip)
@@ -75,8 +77,8 @@ _walferry() {
             operands=''
             ;;
         config)
-            options='--config --json --help'
-            operands='show'
+            options='--config --partial --json --help'
+            operands='show migrate-from-debezium'
             ;;
         version)
             options='--json --help'

@@ -11,8 +11,8 @@
 
 /* The names of the checks that do not pass, each with a space before it. */
 void admin_add_failed(const struct status *status, struct buf *out);
-/* An array: whether each check behind /readyz passes, and where it is explained. The names of those that `doctor` knows, too,
- * are its names (recover/checks.def). Ready is who passes all of them. */
+/* An array: whether each check behind /readyz passes, and where it is explained. The names of those
+ * that `doctor` knows, too, are its names (recover/checks.def). Ready is who passes all of them. */
 void admin_write_checks(struct json_writer *w, const struct status *status);
 /* The body of /events: newest first. */
 void admin_events_json(const struct recent_lists *lists, struct buf *out);

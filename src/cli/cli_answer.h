@@ -36,6 +36,10 @@ int answer_confirm(struct answer *answer, const char *question, struct error *er
 /* cli_switch.c: setup --switch-to. */
 int answer_switch(struct answer *answer, struct error *err);
 
+/* cli_debezium.c: config migrate-from-debezium; setup --from-debezium. */
+int answer_migrate(struct answer *answer, struct error *err);
+int answer_from_debezium(struct answer *answer, struct error *err);
+
 /* "walferry: text" and "hint: …" on stderr. */
 void answer_print_error(const struct error *err, const struct invocation *as);
 void answer_print(const struct buf *out);

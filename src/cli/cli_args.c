@@ -101,6 +101,10 @@ static int take_short(struct words *w, const char *word, struct args *args, stru
 
 static int take_operand(struct words *w, const char *word, struct args *args, struct error *err)
 {
+    if (w->command->file != NULL && args->operand != NULL && args->file == NULL) {
+        args->file = word;
+        return 0;
+    }
     if (w->command->operand == NULL || args->operand != NULL) {
         error_stop(err, REASON_USAGE, "%s: unexpected argument %s", w->command->name, word);
         return usage(w, err);
@@ -157,6 +161,10 @@ void args_again(const struct args *args, enum option more, const char *value, st
     if (args->operand != NULL) {
         buf_add_char(out, ' ');
         error_shell_word(out, args->operand);
+    }
+    if (args->file != NULL) {
+        buf_add_char(out, ' ');
+        error_shell_word(out, args->file);
     }
     for (enum option option = 0; option < OPTION_COUNT; option++)
         if (option != OPTION_CONFIG && option != more && args_has(args, option))

@@ -26,8 +26,10 @@ enum option {
     OPTION_PRINT_SQL,
     OPTION_PROGRESS_VERSION,
     OPTION_SWITCH_TO,
+    OPTION_FROM_DEBEZIUM,
     OPTION_READY,
     OPTION_TO,
+    OPTION_UPGRADED,
     OPTION_ACCEPT_LOSS,
     OPTION_ACCEPT_REPEAT,
     OPTION_ROUTE,
@@ -38,6 +40,7 @@ enum option {
     OPTION_DRY_RUN,
     OPTION_YES,
     OPTION_ONCE,
+    OPTION_PARTIAL,
     OPTION_COUNT
 };
 
@@ -56,6 +59,7 @@ struct args {
     const struct command *command;
     const char *values[OPTION_COUNT]; /* NULL: not given; "" where it takes no value */
     const char *operand;              /* NULL: not given */
+    const char *file;                 /* the operand behind it; NULL: not given */
 };
 
 static inline bool args_has(const struct args *args, enum option option)
@@ -63,8 +67,8 @@ static inline bool args_has(const struct args *args, enum option option)
     return args->values[option] != NULL;
 }
 
-#define COMMAND_OPTIONS_MAX 9
-#define COMMAND_EXAMPLES_MAX 5
+#define COMMAND_OPTIONS_MAX 10
+#define COMMAND_EXAMPLES_MAX 6
 
 struct example {
     const char *line;
@@ -74,6 +78,7 @@ struct example {
 struct command {
     const char *name;
     const char *operand; /* as the help names it; "[X]" is optional; NULL: none */
+    const char *file;    /* one more behind it, for some of its words; NULL: none */
     const char *summary; /* one line */
     const char *text;    /* paragraphs, separated by an empty line */
     struct {

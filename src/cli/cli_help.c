@@ -63,6 +63,8 @@ void help_command(const struct command *command, struct buf *out)
                    command->name);
     if (command->operand != NULL)
         buf_add_format(out, " %s", command->operand);
+    if (command->file != NULL)
+        buf_add_format(out, " %s", command->file);
     buf_add_text(out, " [OPTION …]\n\n");
     add_wrapped(out, command->text, 0);
     buf_add_text(out, "\noptions:\n");
@@ -151,6 +153,10 @@ static void add_man_command(struct buf *out, const struct command *c)
     if (c->operand != NULL) {
         buf_add_char(out, ' ');
         add_mdoc(out, c->operand);
+    }
+    if (c->file != NULL) {
+        buf_add_char(out, ' ');
+        add_mdoc(out, c->file);
     }
     buf_add_char(out, '\n');
     add_mdoc_text(out, c->text);

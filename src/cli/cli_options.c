@@ -57,6 +57,12 @@ const struct option_info option_table[OPTION_COUNT] = {
          "Move the relay to this source.mode, which the file says already, without a gap or a "
          "repeat: what was committed before the cut is published the former way, the rest the new "
          "one. The slot of the former mode is dropped. May be repeated after an interruption."},
+    [OPTION_FROM_DEBEZIUM] =
+        {"from-debezium", 0, "FILE|lsn:X",
+         "Begin where a Debezium connector has stopped, on its slot (source.slot), without a gap. "
+         "FILE: what Kafka Connect's GET /connectors/NAME/offsets answers, lines of its topic of "
+         "offsets (key and value), or the file of offsets of a standalone worker or of Debezium "
+         "Server; lsn:X: its lsn_commit. The publications must be older than what the slot holds."},
     [OPTION_READY] = {"ready", 0, NULL,
                       "Ask the admin port of the running relay only, as a probe does."},
     [OPTION_TO] = {"to", 0, "TARGET",
@@ -65,6 +71,14 @@ const struct option_info option_table[OPTION_COUNT] = {
                    "from the position as it is, although what is published has changed. Under "
                    "source.mode: poll: beginning: with all that the tables hold; now: with what is "
                    "committed from now on."},
+    [OPTION_UPGRADED] =
+        {"upgraded", 0, "LSN",
+         "The server is the one of progress after pg_upgrade, and the old one was shut down at "
+         "this "
+         "LSN (pg_controldata of the old cluster, Latest checkpoint location). It is proved that "
+         "nothing is lost or repeated: progress stands behind that, the server counts on from "
+         "there, "
+         "and for a new slot no table of the database was written to since. Else it refuses."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
     [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of changes."},
@@ -77,4 +91,8 @@ const struct option_info option_table[OPTION_COUNT] = {
     [OPTION_DRY_RUN] = {"dry-run", 0, NULL, "Say what would change, and change nothing."},
     [OPTION_YES] = {"yes", 'y', NULL, "Do not ask."},
     [OPTION_ONCE] = {"once", 0, NULL, "Print it once and end, as where the output is no terminal."},
+    [OPTION_PARTIAL] =
+        {"partial", 0, NULL,
+         "Exit with 0 although some of what the connector does is not supported; the "
+         "remarks say what."},
 };

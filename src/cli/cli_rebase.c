@@ -28,6 +28,20 @@ static int parse_target(const char *text, struct rebase_options *wish)
                : -1;
 }
 
+static int parse_upgraded(const struct args *args, struct rebase_options *wish, struct error *err)
+{
+    const char *text = args->values[OPTION_UPGRADED];
+    if (text != NULL && wish->target != REBASE_HERE && wish->target != REBASE_ANEW) {
+        error_stop(err, REASON_USAGE, "rebase: --upgraded goes with --to slot or --to new-slot");
+        return error_hint(err, "slot where pg_upgrade has kept it (17 and later), else new-slot");
+    }
+    if (text == NULL || (lsn_parse(span_of(text), &wish->upgraded_lsn) && wish->upgraded_lsn != 0))
+        return 0;
+    error_stop(err, REASON_USAGE, "rebase: --upgraded %.60s is no LSN", text);
+    return error_hint(err, "it is what pg_controldata says of the old cluster: Latest checkpoint "
+                           "location");
+}
+
 static int parse_wish(const struct args *args, struct rebase_options *wish, struct error *err)
 {
     const char *to = args->values[OPTION_TO];
@@ -46,7 +60,7 @@ static int parse_wish(const struct args *args, struct rebase_options *wish, stru
                    to);
         return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
     }
-    return 0;
+    return parse_upgraded(args, wish, err);
 }
 
 static int look_ask_do(struct answer *answer, struct rebase_options *wish, struct error *err)

@@ -31,8 +31,22 @@ static int refuse_beside_version(const struct args *args, struct error *err)
     return error_hint(err, "leave out --print-sql and --admin-connection");
 }
 
+static int refuse_beside_debezium(const struct args *args, struct error *err)
+{
+    static const enum option OTHERS[] = {OPTION_PRINT_SQL,        OPTION_ADMIN_CONNECTION,
+                                         OPTION_PROGRESS_VERSION, OPTION_SWITCH_TO,
+                                         OPTION_TAKE_OVER,        OPTION_YES};
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
+        if (args_has(args, OTHERS[i]))
+            return error_stop(err, REASON_USAGE, "setup: --from-debezium does not go with --%s",
+                              option_table[OTHERS[i]].name);
+    return 0;
+}
+
 static int refuse_both(const struct args *args, struct error *err)
 {
+    if (args_has(args, OPTION_FROM_DEBEZIUM))
+        return refuse_beside_debezium(args, err);
     if (refuse_beside_version(args, err) < 0)
         return -1;
     if (!args_has(args, OPTION_PRINT_SQL) || !args_has(args, OPTION_ADMIN_CONNECTION))
@@ -60,6 +74,8 @@ int command_setup(const struct args *args)
     if (answer_begin(&answer, args, true, &err) == 0 && refuse_both(args, &err) == 0) {
         if (args_has(args, OPTION_PRINT_SQL))
             (void)relay_print_sql(&answer.options, &err);
+        else if (args_has(args, OPTION_FROM_DEBEZIUM))
+            (void)answer_from_debezium(&answer, &err);
         else if (args_has(args, OPTION_SWITCH_TO))
             (void)answer_switch(&answer, &err);
         else if (args_has(args, OPTION_PROGRESS_VERSION))

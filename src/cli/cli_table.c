@@ -55,16 +55,19 @@ const struct command command_table[] = {
              "expanded to the tables that exist now.\n\n"
              "A new slot becomes consistent only when every transaction that is writing at that "
              "moment has ended, in any database of the server; setup says for whom it waits.",
-     .options = {9,
+     .options = {10,
                  {OPTION_CONFIG, OPTION_ADMIN_CONNECTION, OPTION_PRINT_SQL, OPTION_PROGRESS_VERSION,
-                  OPTION_SWITCH_TO, OPTION_TAKE_OVER, OPTION_YES, OPTION_JSON, OPTION_HELP}},
+                  OPTION_SWITCH_TO, OPTION_FROM_DEBEZIUM, OPTION_TAKE_OVER, OPTION_YES, OPTION_JSON,
+                  OPTION_HELP}},
      .examples = {{"walferry setup", "with a role that may create publications"},
                   {"walferry setup --print-sql", "what to hand to the administrator instead"},
                   {"walferry setup --admin-connection \"service=admin\"",
                    "with the publication made by another role"},
                   {"walferry setup --progress-version 1", "before going back to walferry 0.1.0"},
                   {"walferry setup --switch-to poll --yes",
-                   "source.mode: wal has become poll in the file"}},
+                   "source.mode: wal has become poll in the file"},
+                  {"walferry setup --from-debezium offsets.json",
+                   "a Debezium connector was stopped, and this relay is to go on"}},
      .run = command_setup},
     {.name = "status",
      .summary = "where slot and progress stand, and whether the relay is ready",
@@ -97,15 +100,17 @@ const struct command command_table[] = {
          "The mend where going on would lose or repeat data, and a person must say which is "
          "meant. It shows what would be lost or repeated, asks, and writes a progress record "
          "that says what was done. Beside a running instance of the relay it wants --take-over.",
-     .options = {8,
-                 {OPTION_TO, OPTION_ACCEPT_LOSS, OPTION_ACCEPT_REPEAT, OPTION_TAKE_OVER, OPTION_YES,
-                  OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+     .options = {9,
+                 {OPTION_TO, OPTION_UPGRADED, OPTION_ACCEPT_LOSS, OPTION_ACCEPT_REPEAT,
+                  OPTION_TAKE_OVER, OPTION_YES, OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry rebase --to slot --accept-repeat",
                    "go on where the slot stands, perhaps publishing some events again"},
                   {"walferry rebase --to new-slot --accept-loss --yes",
                    "the slot is lost: begin anew, from a script"},
                   {"walferry rebase --to lsn:16/B374D848 --accept-repeat",
-                   "publish again from a known place on"}},
+                   "publish again from a known place on"},
+                  {"walferry rebase --to new-slot --upgraded 0/4000028",
+                   "after pg_upgrade; all was published before"}},
      .run = command_rebase},
     {.name = "skip",
      .operand = "WALFERRY-ID",
@@ -180,17 +185,30 @@ const struct command command_table[] = {
                   {"walferry reload --yes --json", "from a script"}},
      .run = command_reload},
     {.name = "config",
-     .operand = "show",
-     .summary = "what is in force of the file, defaults and all",
+     .operand = "show|migrate-from-debezium",
+     .file = "[FILE]",
+     .summary = "what is in force of a file; a file from Debezium's",
      .text =
-         "Prints every key that has a value, given or by default. What stands in the file as "
+         "show prints every key that has a value, given or by default. What stands in the file as "
          "${env:} or ${file:} is shown as that, and other secrets as (hidden). What does not go "
          "with a route's kind or with source.mode is left out, so that the text is a file that "
-         "means the same once its secrets are put back. It asks no server.",
-     .options = {3, {OPTION_CONFIG, OPTION_JSON, OPTION_HELP}},
+         "means the same once its secrets are put back. It asks no server.\n\n"
+         "migrate-from-debezium FILE reads a connector of Debezium for PostgreSQL (the JSON of "
+         "Kafka "
+         "Connect, with name and config or the config alone; or the application.properties of "
+         "Debezium Server; - is the standard input) and prints a walferry.yaml, with a remark for "
+         "each property: taken over, the same by default, without a meaning here, to look at, or "
+         "not "
+         "supported. It asks no server and writes no file. Secrets stay as they are written. It "
+         "exits "
+         "with 1 where something is not supported, so that the relay would do otherwise than the "
+         "connector (--partial: with 0), and where check does not take the result.",
+     .options = {4, {OPTION_CONFIG, OPTION_PARTIAL, OPTION_JSON, OPTION_HELP}},
      .examples = {{"walferry config show", "what does this relay really run with"},
                   {"walferry config show --json -c new.yaml",
-                   "the same of another file, for a script"}},
+                   "the same of another file, for a script"},
+                  {"walferry config migrate-from-debezium orders.json",
+                   "before Debezium is replaced"}},
      .run = command_config},
     {.name = "version",
      .summary = "versions of walferry, libpq and librdkafka",

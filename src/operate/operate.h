@@ -60,6 +60,11 @@ int relay_switch_cut(struct switch_over *switch_over, const char *admin_connecti
 int relay_switch_finish(struct switch_over *switch_over, struct error *err);
 void relay_switch_close(struct switch_over *switch_over); /* NULL is legal */
 
+/* `setup --from-debezium`: a relay without progress begins where a Debezium connector has stopped,
+ * on its origin; see relay_inherit(). event_lsn 0: not known. */
+int relay_from_debezium(const struct command_options *options, uint64_t commit_lsn,
+                        uint64_t event_lsn, struct error *err);
+
 /* The SQL for the DBA: roles, grants, publication. */
 int relay_print_sql(const struct command_options *options, struct error *err);
 
@@ -79,8 +84,10 @@ enum rebase_target { REBASE_HERE, REBASE_ANEW, REBASE_LSN, REBASE_GUARD };
 
 struct rebase_options {
     enum rebase_target target;
-    const char *to; /* as it was written */
-    uint64_t lsn;   /* REBASE_LSN */
+    const char *to;        /* as it was written */
+    uint64_t lsn;          /* REBASE_LSN */
+    uint64_t upgraded_lsn; /* the server is that of progress after pg_upgrade; where the old one was
+                              shut down; 0: not said */
     bool accept_loss;
     bool accept_repeat;
     /* Phase 1 (apply false): look, say in `out` what would be lost or repeated. Phase 2: do it. */

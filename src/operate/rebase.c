@@ -4,6 +4,7 @@
  * The position may go back: the generation grows, so (generation, position) still increases (I3). A
  * record that cannot be read counts as an unknown position. */
 #include "operate/command.h"
+#include "operate/upgraded.h"
 
 #include "base/clock.h"
 
@@ -82,7 +83,7 @@ static int check_guard(struct rebase *r, struct error *err)
     return error_mend(err, "rebase --to %s --accept-repeat", r->ends.r.origin->ops->here);
 }
 
-static int check_target(struct rebase *r, struct error *err)
+static int find_target(struct rebase *r, struct error *err)
 {
     const struct origin *origin = r->ends.r.origin;
     const struct found_origin *at = &r->found.origin;
@@ -108,6 +109,15 @@ static int check_target(struct rebase *r, struct error *err)
     return 0;
 }
 
+static int check_target(struct rebase *r, struct error *err)
+{
+    if (find_target(r, err) < 0)
+        return -1;
+    return r->wish->upgraded_lsn != 0
+               ? rebase_check_upgraded(r->ends.r.origin, &r->found, r->known, r->wish, err)
+               : 0;
+}
+
 static bool is_other_history(const struct rebase *r)
 {
     const struct progress *before = &r->found.progress;
@@ -123,6 +133,9 @@ static void consequences(const struct rebase *r, bool *loss, bool *repeat)
     bool anew = r->wish->target == REBASE_ANEW;
     bool other = is_other_history(r);
     bool guard = r->wish->target == REBASE_GUARD;
+    *loss = *repeat = false;
+    if (r->wish->upgraded_lsn != 0) /* check_target() has proved it */
+        return;
     *loss = other || anew || guard || (r->known && r->target_lsn > before->position.lsn);
     /* What is done of a split transaction is done behind the position. */
     bool part =

@@ -5,6 +5,7 @@
  *   origin_wal_judge.c    may a relay go on, may a first run begin; pure
  *   origin_wal_make.c     creating, adopting, replacing, dropping
  *   origin_wal_cut.c      a consistent point with its snapshot
+ *   origin_wal_inherit.c  the slot of another program
  *   origin_wal_missing.c  can the slot be read through the publications, from where progress stands
  *   origin_wal_history.c  where a timeline ended */
 #ifndef WALFERRY_RECOVER_ORIGIN_WAL_INTERNAL_H

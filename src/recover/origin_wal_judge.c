@@ -62,7 +62,9 @@ static int judge_server(const struct wal_facts *f, struct error *err)
         error_stop(err, REASON_OTHER_SYSTEM,
                    "progress is of the database system %" PRIu64 ", this server is %" PRIu64,
                    p->system_identifier, f->found->system.system_identifier);
-        error_hint(err, "connect to the right server, or start anew on this one");
+        error_hint(err, "connect to the right server; or, where this one comes from it by "
+                        "pg_upgrade, say rebase --upgraded "
+                        "(docs/TASKS.md); or start anew on this one");
         return error_mend(err, "rebase --to %s --accept-loss",
                           !f->found->origin.present ? "new-slot" : "slot");
     }

@@ -7,6 +7,7 @@
 #define WALFERRY_RECOVER_RECOVER_H
 
 #include "recover/checks.h"
+#include "recover/inheritance.h"
 #include "recover/opening.h"
 
 #include <stdatomic.h>

@@ -2,38 +2,10 @@
 `setup --progress-version 1`, up again, back at once, and up. Every event comes once and in order. What the older
 record cannot hold stands in the way, and a record of a row is none of either version."""
 
-import os
-import subprocess
-import sys
-
 import e2e
+import older
 
 SECONDS = 400
-# The oldest commit whose CHANGELOG has something behind 0.1.0 comes right after it.
-BEHIND = ["log", "--format=%H", "-S## Unreleased", "--", "CHANGELOG.md"]
-
-
-def git(*arguments):
-    return subprocess.run(["git", "-C", e2e.ROOT, *arguments], stdout=subprocess.PIPE, check=True).stdout
-
-
-def build_0_1_0():
-    """Its program; built once for each commit."""
-    try:
-        commit = git("rev-parse", git(*BEHIND).decode().split()[-1] + "^").decode().strip()
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        print("skipped: no history, so no 0.1.0")
-        sys.exit(77)
-    tree = os.path.join(e2e.ROOT, "build", "old", commit[:12])
-    program = os.path.join(tree, "build", "walferry")
-    if not os.path.exists(program):
-        os.makedirs(tree, exist_ok=True)
-        subprocess.run(["tar", "-x", "-C", tree], input=git("archive", commit), check=True)
-        made = subprocess.run(["make", "-s", "-j2", "-C", tree, "all"], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True,
-                              env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
-        assert made.returncode == 0, made.stdout[-3000:]
-    return program
 
 
 def version(case):
@@ -53,7 +25,7 @@ def turn(case, program):
 with e2e.Case(config={"delivery": {"topics": {"partitions": 3}}}) as case:
     new = case.relay()
     old = case.relay()
-    old.binary = build_0_1_0()
+    old.binary = older.build_0_1_0()
     relays = {"new": new, "old": old}
     case.setup(old)
     turn(case, "old")

@@ -147,14 +147,16 @@ static void another_system_is_refused(void **state)
 {
     struct fixture *f = *state;
     f->found.system.system_identifier = 43;
-    refused(f, EXIT_REFUSED, "other_system",
-            "progress is of the database system 42, this server is 43",
-            "connect to the right server, or start anew on this one: walferry rebase --to slot "
-            "--accept-loss");
+    refused(
+        f, EXIT_REFUSED, "other_system", "progress is of the database system 42, this server is 43",
+        "connect to the right server; or, where this one comes from it by pg_upgrade, say "
+        "rebase --upgraded (docs/TASKS.md); or start anew on this one: walferry rebase --to slot "
+        "--accept-loss");
     f->found.origin.present = false;
     refused(f, EXIT_REFUSED, "other_system",
             "progress is of the database system 42, this server is 43",
-            "connect to the right server, or start anew on this one: walferry rebase --to "
+            "connect to the right server; or, where this one comes from it by pg_upgrade, say "
+            "rebase --upgraded (docs/TASKS.md); or start anew on this one: walferry rebase --to "
             "new-slot --accept-loss");
 }
 

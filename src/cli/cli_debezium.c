@@ -1,0 +1,102 @@
+/* cli/cli_debezium: what comes from Debezium: its connector's configuration (config
+ * migrate-from-debezium) and where it has stopped (setup --from-debezium). */
+#include "cli/cli_answer.h"
+
+#include "migrate/migrate.h"
+#include "model/position.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int slurp(const char *path, const char *hint, struct buf *out, struct error *err)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+    size_t got = 1;
+    while (file != NULL && got > 0 && out->len <= MIGRATE_FILE_BYTES_MAX) {
+        got = fread(buf_reserve(out, 8192), 1, 8192, file);
+        out->len += got;
+    }
+    int why = file == NULL || ferror(file) ? errno : 0;
+    if (file != NULL && file != stdin)
+        fclose(file);
+    if (why == 0 && out->len <= MIGRATE_FILE_BYTES_MAX)
+        return 0;
+    error_stop(err, REASON_CONFIG_FILE, "%s: %s", path,
+               why != 0 ? strerror(why) : "larger than any connector's configuration");
+    return error_hint(err, "%s", hint);
+}
+
+/* What `walferry check` says of the result. A secret may not be here yet. */
+static int check_result(struct answer *answer, const struct buf *yaml, struct error *err)
+{
+    struct buf said = BUF_EMPTY;
+    int result = config_parse(buf_span(yaml), "the result", &answer->config, err);
+    if (result == 0) {
+        answer->options.config = config_only_relay(answer->config);
+        answer->options.out = &said;
+        result = relay_check(&answer->options, false, err);
+    } else if (err->reason == REASON_CONFIG_EXPANSION) {
+        *err = ERROR_INIT;
+        result = 0;
+    }
+    buf_fini(&said);
+    if (result < 0)
+        err->exit_code = EXIT_NO;
+    return result;
+}
+
+int answer_migrate(struct answer *answer, struct error *err)
+{
+    struct buf text = BUF_EMPTY;
+    struct migrated made = {.yaml = BUF_EMPTY};
+    const char *name = answer->args->file;
+    int result = slurp(
+        name, "give the connector's JSON, or Debezium Server's application.properties", &text, err);
+    if (result == 0)
+        result = migrate_debezium(buf_span(&text), name, &made, err);
+    if (result == 0) {
+        buf_add(&answer->out, buf_span(&made.yaml));
+        result = check_result(answer, &made.yaml, err);
+    }
+    if (result == 0 && made.lost > 0 && !args_has(answer->args, OPTION_PARTIAL)) {
+        result = error_stop(err, REASON_CONFIG_VALUE,
+                            "%u of what the connector does is not supported: see the remarks",
+                            made.lost);
+        err->exit_code = EXIT_NO;
+        error_hint(err, "look at each of them; --partial says that they may be missing");
+    }
+    buf_fini(&text);
+    buf_fini(&made.yaml);
+    return result;
+}
+
+/* The prefix that the connector's offset is found by. */
+static const char *prefix(const struct config_relay *relay)
+{
+    for (uint32_t i = 0; i < relay->routes.count; i++)
+        if (relay->routes.items[i].as == ROUTE_CHANGE)
+            return relay->routes.items[i].debezium.topic_prefix.text;
+    return relay->name.text;
+}
+
+int answer_from_debezium(struct answer *answer, struct error *err)
+{
+    const char *from = answer->args->values[OPTION_FROM_DEBEZIUM];
+    struct migrate_offset offset = {.commit_lsn = 0};
+    if (strncmp(from, "lsn:", 4) == 0) {
+        if (!lsn_parse(span_of(from + 4), &offset.commit_lsn) || offset.commit_lsn == 0) {
+            error_stop(err, REASON_USAGE, "setup: --from-debezium %.60s is no LSN", from);
+            return error_hint(err, "an LSN reads like this: lsn:16/B374D848");
+        }
+    } else {
+        struct buf text = BUF_EMPTY;
+        int result = slurp(from, "give a file of offsets, or lsn:X", &text, err);
+        if (result == 0)
+            result = migrate_offset(buf_span(&text), from, prefix(answer->relay), &offset, err);
+        buf_fini(&text);
+        if (result < 0)
+            return -1;
+    }
+    return relay_from_debezium(&answer->options, offset.commit_lsn, offset.event_lsn, err);
+}

@@ -1,0 +1,111 @@
+/* operate/upgraded: is this the server that progress is of, after pg_upgrade, and was everything
+ * published that the old one had? Then `rebase --upgraded` goes on without a loss.
+ *
+ * The server after pg_upgrade has another system identifier, goes on counting transactions and WAL
+ * behind the end of the old one (pg_upgrade.c, copy_xact_xlog_xid), and has all rows. The old one's
+ * last checkpoint is its shutdown: no commit is behind it. So where progress stands behind that,
+ * nothing of the old server is missing; what is written to the new one before its origin is there
+ * would be, so nothing may have been. */
+#include "operate/command.h"
+
+#include "operate/upgraded.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+static int refuse(struct error *err, const char *hint)
+{
+    return error_hint(err, "%s", hint);
+}
+
+static int check_old(const struct found *f, bool known, uint64_t end_lsn, struct error *err)
+{
+    char at[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
+    lsn_format(f->progress.position.lsn, at);
+    lsn_format(end_lsn, end);
+    if (!known || f->progress.system_identifier == f->system.system_identifier) {
+        error_stop(err, REASON_USAGE,
+                   known ? "rebase: progress is of this very server: it was not upgraded"
+                         : "rebase: --upgraded needs progress that can be read");
+        return refuse(err, "leave out --upgraded");
+    }
+    if (f->progress.position.lsn >= end_lsn && f->progress.partial.final_lsn == 0)
+        return 0;
+    error_stop(err, REASON_NOT_ACCEPTED,
+               "the old server was shut down at %s, but progress stands at %s: what was written "
+               "between may not have been published",
+               end, at);
+    return refuse(err,
+                  "start the old server once more, let the relay run, and shut the server down "
+                  "while it runs; then upgrade");
+}
+
+/* A restored dump, or a new cluster, counts from the beginning. */
+static int check_new(struct pg_connection *sql, const struct found *f, uint64_t end_lsn,
+                     struct error *err)
+{
+    struct pg_result *r = NULL;
+    char end[LSN_TEXT_MAX], now[LSN_TEXT_MAX];
+    if (pg_query(sql, "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text",
+                 0, NULL, &r, err) < 0)
+        return -1;
+    uint64_t next_xid = strtoull(pg_result_cell(r, 0, 0).ptr, NULL, 10);
+    pg_result_free(r);
+    if (f->origin.current_lsn >= end_lsn && next_xid > f->progress.last.xid8)
+        return 0;
+    error_stop(
+        err, REASON_NOT_ACCEPTED,
+        "this server has not been made by pg_upgrade of the one that progress is of: it is at "
+        "%s and transaction %" PRIu64 ", the old one was at %s and %" PRIu64,
+        lsn_format(f->origin.current_lsn, now), next_xid, lsn_format(end_lsn, end),
+        f->progress.last.xid8);
+    return refuse(err, "a restored dump has rows that nobody knows to be published or not");
+}
+
+/* The counters begin at 0 with pg_upgrade, which writes no rows of users. */
+static int check_unwritten(struct pg_connection *sql, struct error *err)
+{
+    struct pg_result *r = NULL;
+    if (pg_query(sql,
+                 "SELECT min(relid::regclass::text), sum(n_tup_ins + n_tup_upd + n_tup_del) FROM "
+                 "pg_catalog.pg_stat_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0",
+                 0, NULL, &r, err) < 0)
+        return -1;
+    int result = 0;
+    if (pg_result_cell(r, 0, 0).ptr != NULL) {
+        error_stop(err, REASON_NOT_ACCEPTED,
+                   "%.*s rows of %.*s and others were written since the upgrade: nobody would "
+                   "publish them",
+                   SPAN_ARG(pg_result_cell(r, 0, 1)), SPAN_ARG(pg_result_cell(r, 0, 0)));
+        result =
+            refuse(err, "say it without --upgraded and with --accept-loss, and write those rows "
+                        "again; the next time start the relay before the application");
+    }
+    pg_result_free(r);
+    return result;
+}
+
+static int check_slot(const struct found *f, uint64_t end_lsn, struct error *err)
+{
+    char at[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
+    if (f->origin.confirmed_lsn >= end_lsn)
+        return 0;
+    return error_stop(err, REASON_NOT_ACCEPTED,
+                      "what the server kept stands at %s, which is before %s",
+                      lsn_format(f->origin.confirmed_lsn, at), lsn_format(end_lsn, end));
+}
+
+int rebase_check_upgraded(struct origin *origin, const struct found *found, bool known,
+                          const struct rebase_options *wish, struct error *err)
+{
+    assert(wish->upgraded_lsn != 0 && origin->sql != NULL);
+    assert(wish->target == REBASE_HERE || wish->target == REBASE_ANEW);
+    if (origin->ops->mode != PROGRESS_WAL)
+        return error_stop(err, REASON_USAGE, "rebase: --upgraded is for source.mode: wal");
+    if (check_old(found, known, wish->upgraded_lsn, err) < 0 ||
+        check_new(origin->sql, found, wish->upgraded_lsn, err) < 0)
+        return -1;
+    return wish->target == REBASE_HERE ? check_slot(found, wish->upgraded_lsn, err)
+                                       : check_unwritten(origin->sql, err);
+}

@@ -1,0 +1,173 @@
+"""A relay goes on where a Debezium connector has stopped, on the connector's slot: whatever the
+connector has not sent comes, what it has surely sent does not; and what could lose anything is refused.
+
+The connector here is a reader of its slot that stops where it is told and says so as Debezium does;
+tests/compat/run takeover has the real one. What both have sent is held against what was written.
+"""
+
+import collections
+import json
+import os
+
+import e2e
+import oracle
+
+
+class Connector:
+    """sent: the ids that it has sent, in order. Its offset is of the last of them."""
+
+    def __init__(self, case):
+        self.case = case
+        self.sent = []
+        self.offset = {}
+        case.sql("CREATE PUBLICATION dbz FOR TABLE public.outbox, public.plain")
+        case.sql("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (case.slot_name,))
+
+    def read(self, changes, ended=True):
+        """On from where its slot is confirmed, so many changes; what it has sent before it passes.
+        ended: it has seen that the transaction of the last one has ended, where it has."""
+        rows = self.case.sql(
+            "SELECT lsn::text, get_byte(data, 0), encode(data, 'escape') FROM"
+            " pg_logical_slot_peek_binary_changes(%s, NULL, NULL, 'proto_version', '1',"
+            " 'publication_names', 'dbz')", (self.case.slot_name,))
+        ids = [str(row[0]) for row in self.case.sql("SELECT id FROM e2e.truth ORDER BY n")]
+        for lsn, kind, data in rows:
+            number = oracle.lsn_number(lsn)
+            if changes == 0 and not ended:
+                break
+            if chr(kind) == "C":
+                self.offset["lsn_commit"] = self.offset["lsn_proc"] = number
+            if chr(kind) not in "IUD":
+                continue
+            if changes == 0:
+                break
+            changes -= 1
+            self.offset.update({"lsn": number, "lsn_proc": number})
+            found = [one for one in ids if one in data]
+            if found and found[0] not in self.sent:
+                self.sent.append(found[0])
+            elif not found:
+                self.sent.append("plain")
+
+    def confirm(self, lsn=None):
+        self.case.sql("SELECT pg_replication_slot_advance(%s, %s)", (
+            self.case.slot_name, lsn or oracle.lsn_text(self.offset["lsn_commit"])))
+
+    def save(self, name, offset=None):
+        """As GET /connectors/NAME/offsets answers, with another connector's beside it."""
+        path = os.path.join(self.case.dir, name)
+        with open(path, "w") as file:
+            json.dump({"offsets": [
+                {"partition": {"server": "other"}, "offset": {"lsn_commit": 1, "lsn": 2}},
+                {"partition": {"server": self.case.name}, "offset": offset or self.offset}]}, file)
+        return path
+
+
+def published(case):
+    """How often each event is in Kafka."""
+    topics = oracle.topics_like(case.kafka.bootstrap, case.prefix)
+    return collections.Counter(oracle.header(event, "id")
+                               for event in oracle.read_topics(case.kafka.bootstrap, topics))
+
+
+def begin(case):
+    """A connector, and publications beside it that are old enough in the end."""
+    connector, relay = Connector(case), case.relay()
+    case.put(rows=2)
+    connector.read(2)
+    case.command(relay, "setup", "--from-debezium", connector.save("none.json"), code=2,
+                 says="while the connector runs")
+    code, text = case.pg.psql("-c", case.command(relay, "setup", "--print-sql"), dbname=case.db)
+    assert code == 0, text
+    case.put(rows=1)
+    connector.read(3)
+    case.command(relay, "setup", "--from-debezium", connector.save("young.json"), code=3,
+                 says="may be younger than what slot")
+    case.sql("CHECKPOINT")
+    case.put(rows=1)
+    connector.read(5)
+    connector.confirm()
+    return connector, relay
+
+
+def judge(case, relay, connector, again=0):
+    """Everything was sent, and twice by both no more than that."""
+    case.put(rows=3, transactions=2)
+    case.start(relay)
+    truth = {str(row[0]) for row in case.sql("SELECT id FROM e2e.truth")}
+    sent = {one for one in connector.sent if one != "plain"}
+    e2e.wait("everything is sent", lambda: set(published(case)) | sent >= truth)
+    case.wait_confirmed(case.current_lsn())
+    found = published(case)
+    assert set(found) | sent == truth
+    assert max(found.values()) == 1, found
+    assert len(set(found) & sent) == again, (sorted(set(found) & sent), connector.sent)
+    case.stop(relay)
+
+
+def inside(case):
+    """It has sent two of four changes of a transaction."""
+    connector, relay = begin(case)
+    before = dict(connector.offset)
+    case.put(rows=4, transactions=3)
+    connector.read(4 + 4 + 2)
+    path = connector.save("inside.json")
+    case.command(relay, "setup", "--from-debezium", connector.save(
+        "behind.json", dict(before, lsn_commit=connector.offset["lsn_commit"] - 2**20)), code=3,
+        says="is confirmed to")
+    case.command(relay, "setup", "--from-debezium", "lsn:7F/0", code=3, says="of another server")
+    case.command(relay, "setup", "--from-debezium", "lsn:x", code=2, says="is no LSN")
+    case.command(relay, "setup", "--from-debezium", path, says="2 of 4 changes are done")
+    case.command(relay, "setup", "--from-debezium", path, code=2, says="has begun already")
+    judge(case, relay, connector)
+
+
+def whole(case):
+    """It has sent whole transactions, and its offset does not know that the last one has ended."""
+    connector, relay = begin(case)
+    case.put(rows=3, transactions=3)
+    connector.read(3 + 3 + 3, ended=False)
+    assert connector.offset["lsn"] > connector.offset["lsn_commit"]
+    case.command(relay, "setup", "--from-debezium", connector.save("whole.json"),
+                 says="events that the connector has sent behind its offset")
+    judge(case, relay, connector)
+
+
+def unsure(case):
+    """Only lsn_commit is known; and a change that may have made several events."""
+    connector, relay = begin(case)
+    case.put(rows=3, transactions=2)
+    connector.read(3 + 1)
+    case.command(relay, "setup", "--from-debezium", "lsn:" + oracle.lsn_text(
+        connector.offset["lsn_commit"]), says="REPEAT: whatever the connector has sent of later")
+    judge(case, relay, connector, again=1)
+
+
+def deleted(case):
+    """The last change is a DELETE, which has a tombstone besides."""
+    connector, relay = begin(case)
+    case.sql("INSERT INTO public.plain VALUES (1)")
+    case.sql("DELETE FROM public.plain")
+    connector.read(1 + 1, ended=False)
+    text = case.command(relay, "setup", "--from-debezium", connector.save("deleted.json"))
+    assert "comes again" in text, text
+    judge(case, relay, connector)
+
+
+PLAIN = "CREATE TABLE public.plain (id int PRIMARY KEY)"
+
+
+def on_one(case):
+    case.sql(PLAIN)
+    inside(case)
+
+
+if __name__ == "__main__":
+    e2e.on_each_major(on_one)
+    for way in (whole, unsure):
+        with e2e.Case(sql=PLAIN, label="_" + way.__name__) as one:
+            way(one)
+    with e2e.Case(sql=PLAIN, label="_deleted") as one:
+        route = {"name": "plain", "from": "public.plain", "as": "change", "topic": "unseen." + one.name}
+        one.more_config = {"routes": one.config()["routes"] + [route]}
+        deleted(one)

@@ -1,0 +1,113 @@
+/* migrate/: where a connector has stopped, in all forms that a person can get hold of. */
+#include "migrate/migrate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "assert_text.h"
+
+#define OFFSET                                                                                     \
+    "{\"lsn_proc\":300,\"messageType\":\"INSERT\",\"lsn_commit\":200,\"lsn\":300,\"txId\":7}"
+
+static struct migrate_offset read_offset(struct span text)
+{
+    struct migrate_offset offset;
+    struct error err = ERROR_INIT;
+    if (migrate_offset(text, "f", "shop", &offset, &err) < 0)
+        fail_msg("%.*s: %s", SPAN_ARG(text), err.text);
+    return offset;
+}
+
+static void each_form_is_read(void **state)
+{
+    (void)state;
+    const struct span FORMS[] = {
+        SPAN_LITERAL(OFFSET),
+        SPAN_LITERAL("{\"offsets\":[{\"partition\":{\"server\":\"shop\"},\"offset\":" OFFSET "}]}"),
+        SPAN_LITERAL("[\"orders\",{\"server\":\"shop\"}]\t" OFFSET "\n"),
+        /* The last one of a key counts, and of several keys the one that is asked for. */
+        SPAN_LITERAL("[\"o\",{\"server\":\"shop\"}] {\"lsn_commit\":1,\"lsn\":2}\n"
+                     "[\"p\",{\"server\":\"other\"}] {\"lsn_commit\":5,\"lsn\":6}\n"
+                     "[\"o\",{\"server\":\"shop\"}] " OFFSET "\n"),
+        /* What was deleted is none. */
+        SPAN_LITERAL(
+            "[\"p\",{\"server\":\"other\"}]\t{\"lsn_commit\":5}\n[\"p\",{\"server\":\"other\"}]\t"
+            "null\n[\"o\",{\"server\":\"x\"}]\t" OFFSET),
+        /* A HashMap<byte[], byte[]> as Java serialises it. */
+        SPAN_LITERAL(
+            "\xac\xed\x00\x05sr\x00\x11java.util.HashMap\x05\x07\xda\xc1\xc3\x16`\xd1\x03\x00"
+            "\x02"
+            "F\x00\nloadFactorI\x00\tthresholdxp?@\x00\x00\x00\x00\x00\x0cw\x08\x00\x00\x00"
+            "\x10\x00\x00\x00\x01ur\x00\x02[B\xac\xf3\x17\xf8\x06\x08T\xe0\x02\x00\x00xp\x00"
+            "\x00\x00\x1b[\"kafka\",{\"server\":\"shop\"}]uq\x00~\x00\x02\x00\x00\x00"
+            "H" OFFSET "x"),
+    };
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
+        struct migrate_offset offset = read_offset(FORMS[i]);
+        assert_int_equal(offset.commit_lsn, 200);
+        assert_int_equal(offset.event_lsn, 300);
+    }
+}
+
+static void parts_may_be_missing(void **state)
+{
+    (void)state;
+    struct migrate_offset offset = read_offset(SPAN_LITERAL("{\"lsn\":300,\"lsn_commit\":null}"));
+    assert_int_equal(offset.commit_lsn, 0);
+    assert_int_equal(offset.event_lsn, 300);
+    offset = read_offset(
+        SPAN_LITERAL("{\"lsn\":9,\"lsn_commit\":8,\"snapshot\":true,\"snapshot_completed\":true}"));
+    assert_int_equal(offset.commit_lsn, 8);
+}
+
+static void what_is_none_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *said;
+    } CASES[] = {
+        {"", "f: no offset of a Debezium connector"},
+        {"{\"offsets\":[]}", "f: no offset of a Debezium connector"},
+        {"{\"lsn_commit\":200", "f: no offset of a Debezium connector"},
+        {"{{{{{{", "f: no offset of a Debezium connector"},
+        {"{\"lsn\":9,\"snapshot\":\"INITIAL\",\"snapshot_completed\":false}",
+         "f: the connector is in its snapshot"},
+        {"{\"server\":\"a\"}{\"lsn\":1}{\"server\":\"b\"}{\"lsn\":1}",
+         "f: offsets of 2 connectors (a, b), none of them of topic.prefix shop"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct migrate_offset offset;
+        struct error err = ERROR_INIT;
+        assert_int_equal(migrate_offset(span_of(CASES[i].text), "f", "shop", &offset, &err), -1);
+        assert_error(err, ERROR_STOP, "config_value", CASES[i].said);
+        assert_true(err.hint[0] != '\0');
+    }
+}
+
+/* A megabyte of braces is looked at in time that grows with it. */
+static void a_hostile_file_ends(void **state)
+{
+    (void)state;
+    struct buf text = BUF_EMPTY;
+    struct migrate_offset offset;
+    struct error err = ERROR_INIT;
+    for (size_t i = 0; i < (size_t)200 * 1000; i++)
+        buf_add_text(&text, "{\"a\":");
+    assert_int_equal(migrate_offset(buf_span(&text), "f", "shop", &offset, &err), -1);
+    buf_fini(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_form_is_read),
+        cmocka_unit_test(parts_may_be_missing),
+        cmocka_unit_test(what_is_none_is_refused),
+        cmocka_unit_test(a_hostile_file_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
