@@ -100,7 +100,8 @@ static void test_a_relay(void **state)
                               &status, &body, &err),
                      0);
     assert_int_equal(status, 503);
-    assert_string_equal(buf_text(&body), "not ready: starting\n");
+    assert_string_equal(buf_text(&body),
+                        "not ready: starting\nfailed: session broker (docs/DOCTOR.md)\n");
     buf_fini(&body);
     admin_close(admin);
     status_cell_fini(&cell);

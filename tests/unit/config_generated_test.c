@@ -133,7 +133,7 @@ static void the_sample_is_good_with_every_key_in_use(void **state)
         if (!hidden)
             buf_add_char(&all, *c);
     }
-    assert_int_equal(keys, 14);
+    assert_int_equal(keys, 17);
     setenv("WALFERRY_WEBHOOK_SECRET", "of at least 16 bytes", 1);
     struct config *config = parse(buf_span(&all), "sample");
     assert_string_equal(config->notify.secret.text, "of at least 16 bytes");
