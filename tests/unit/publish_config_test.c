@@ -104,9 +104,8 @@ static void properties_that_contradict_each_other_are_found(void **state)
     struct properties p = {0};
     struct error err;
     add(&p, "bootstrap.servers", "h:9092", false);
-    add(&p, "sasl.mechanism", "OAUTHBEARER", false);
-    add(&p, "security.protocol", "sasl_plaintext", false);
-    add(&p, "sasl.oauthbearer.method", "oidc", false);
+    add(&p, "reconnect.backoff.ms", "5000", false);
+    add(&p, "reconnect.backoff.max.ms", "100", false);
     assert_int_equal(check(&p, &err), -1);
     assert_int_equal(err.kind, ERROR_STOP);
     assert_int_equal(err.reason, REASON_KAFKA_PROPERTY);
