@@ -42,16 +42,18 @@
 /* A crowd of clients shall not take the processor from the pipeline. */
 #define NICE 5
 
-struct service {
-    struct MHD_Daemon *daemon;
-    int epoll_fd; /* the library's */
-    char *token;  /* NULL: none is asked for */
-    uint64_t pem; /* a hash of certificate and key; 0: no TLS */
-};
-
+/* What the library says while a service starts. */
 struct words {
     bool closed;
     char text[256];
+};
+
+struct service {
+    struct MHD_Daemon *daemon;
+    struct words *words; /* its own: the one before it may be serving still */
+    int epoll_fd;        /* the library's */
+    char *token;         /* NULL: none is asked for */
+    uint64_t pem;        /* a hash of certificate and key; 0: no TLS */
 };
 
 struct admin {
@@ -60,7 +62,6 @@ struct admin {
     uint16_t port;
     int listen_fd;
     int stop_fd;
-    struct words words;
     atomic_bool stop;
     pthread_t thread;
     struct places places;
@@ -140,6 +141,16 @@ static enum MHD_Result reload(struct admin *admin, struct MHD_Connection *connec
     return result;
 }
 
+/* What only this machine reaches, a page that is open in a browser here reaches, too, under its own
+ * name, and may then read the answer. */
+static bool is_led_here(const struct admin *admin, struct MHD_Connection *connection,
+                        const char *path)
+{
+    return admin->service.token == NULL && !admin_is_open(path) && strcmp(path, "/metrics") != 0 &&
+           admin_is_loopback(client_of(connection)) &&
+           !admin_is_own_host(header(connection, "Host"));
+}
+
 /* Answers as soon as the headers are there: what a client would upload is never read. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
@@ -159,6 +170,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     bool trusted = admin_may_read(admin->service.token, header(connection, "Authorization"));
     if (!trusted && !admin_is_open(path))
         return refuse(connection, MHD_HTTP_UNAUTHORIZED, "the token, please\n", NULL);
+    if (is_led_here(admin, connection, path))
+        return refuse(connection, MHD_HTTP_FORBIDDEN,
+                      "by address or as localhost; under another name only with admin.token\n",
+                      NULL);
     if (reloads)
         return reload(admin, connection, post);
     struct admin_page page;
@@ -234,7 +249,8 @@ static void on_words(void *context, const char *format, va_list values)
     words->text[strcspn(words->text, "\r\n")] = '\0';
 }
 
-static struct MHD_Daemon *start_daemon(struct admin *admin, const struct admin_pem *pem, int fd)
+static struct MHD_Daemon *start_daemon(struct admin *admin, const struct admin_pem *pem, int fd,
+                                       struct words *words)
 {
     bool tls = pem->key.len > 0;
     struct MHD_OptionItem of_tls[] = {
@@ -242,13 +258,13 @@ static struct MHD_Daemon *start_daemon(struct admin *admin, const struct admin_p
         {MHD_OPTION_HTTPS_MEM_CERT, 0, pem->certificate.ptr},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)ADMIN_TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL}};
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request,
-        admin, MHD_OPTION_EXTERNAL_LOGGER, on_words, &admin->words, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)PLACES, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)ADMIN_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_BYTES_MAX,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin, MHD_OPTION_ARRAY,
-        tls ? of_tls : of_tls + 3, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0), 0, NULL,
+                            NULL, on_request, admin, MHD_OPTION_EXTERNAL_LOGGER, on_words, words,
+                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)PLACES, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)ADMIN_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            REQUEST_BYTES_MAX, MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin,
+                            MHD_OPTION_ARRAY, tls ? of_tls : of_tls + 3, MHD_OPTION_END);
 }
 
 /* The library closes the socket that it is given, so it is given one of its own. */
@@ -262,14 +278,14 @@ static int service_start(struct admin *admin, const struct config_admin *config,
     if (fd < 0)
         return error_retry(err, REASON_ADMIN_START, "the admin server does not start: %s",
                            strerror(errno));
-    admin->words = (struct words){.closed = false};
-    service->daemon = start_daemon(admin, pem, fd);
-    admin->words.closed = true;
+    struct words *words = service->words;
+    service->daemon = start_daemon(admin, pem, fd, words);
+    words->closed = true;
     if (service->daemon == NULL) {
         close(fd);
-        return tls ? admin_pem_refused(config, admin->words.text, err)
+        return tls ? admin_pem_refused(config, words->text, err)
                    : error_retry(err, REASON_ADMIN_START, "the admin server does not start: %s",
-                                 admin->words.text);
+                                 words->text);
     }
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(service->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -282,9 +298,13 @@ static int service_start(struct admin *admin, const struct config_admin *config,
 static int service_open(struct admin *admin, const struct config_admin *config,
                         const struct admin_pem *pem, struct service *service, struct error *err)
 {
-    *service = (struct service){.epoll_fd = -1};
-    if (service_start(admin, config, pem, service, err) < 0)
+    *service = (struct service){.epoll_fd = -1, .words = calloc(1, sizeof *service->words)};
+    if (service->words == NULL)
+        abort();
+    if (service_start(admin, config, pem, service, err) < 0) {
+        free(service->words);
         return -1;
+    }
     if (config->token.text != NULL && (service->token = strdup(config->token.text)) == NULL)
         abort();
     return 0;
@@ -293,6 +313,7 @@ static int service_open(struct admin *admin, const struct config_admin *config,
 static void service_close(struct service *service)
 {
     MHD_stop_daemon(service->daemon);
+    free(service->words);
     if (service->token != NULL)
         explicit_bzero(service->token, strlen(service->token));
     free(service->token);

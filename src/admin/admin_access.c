@@ -67,3 +67,11 @@ bool admin_is_open(const char *path)
     assert(path != NULL);
     return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
 }
+
+bool admin_is_own_host(const char *host)
+{
+    if (host == NULL || host[0] == '[')
+        return true;
+    size_t length = strcspn(host, ":");
+    return memchr(host, '.', length) == NULL || strspn(host, "0123456789.") == length;
+}

@@ -18,5 +18,8 @@ bool admin_may_read(const char *token, const char *header);
 /* Paths that are answered without the token: what a probe of Kubernetes asks, which can present no
  * secret but one that stands in its manifest. */
 bool admin_is_open(const char *path);
+/* Can Host be no name that somebody else gave this address (DNS rebinding)? An address, or a name
+ * without a dot, as localhost. NULL, which no browser sends, is none. */
+bool admin_is_own_host(const char *host);
 
 #endif

@@ -47,6 +47,8 @@ static void post(const struct admin_wish_request *request, struct reload_cell *c
         refuse(page, 400, "the header Walferry-Reload says show or take\n");
     else if (request->hash != NULL && strlen(request->hash) >= RELOAD_HASH_MAX)
         refuse(page, 400, "Walferry-File is no hash of a file\n");
+    else if (take && (request->hash == NULL || request->hash[0] == '\0'))
+        refuse(page, 400, "to take wants Walferry-File, with the hash of the file that is meant\n");
     else
         ask(request, show, cell, page);
 }

@@ -74,3 +74,14 @@ void reread_file(const struct reread *r, const struct reload *wish)
         relay_reload(r->relay, next, wish->number);
     }
 }
+
+void reread_back(const struct reread *r)
+{
+    struct error err = ERROR_INIT;
+    const struct config *config = relay_config(r->relay);
+    assert(config != NULL);
+    if (admin_reload(r->admin, &config->admin, &err) < 0)
+        relay_refuse(r->relay, &err);
+    webhook_take(r->webhook, &config->notify);
+    otlp_take(r->otlp, &config->otlp);
+}

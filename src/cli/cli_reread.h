@@ -22,5 +22,7 @@ int reread_check(const struct log *log, const struct config_relay *config, struc
 /* Reads the file for the wish, writes what it changes into the cell, and hands it to the relay, or
  * refuses it; where the wish is to be shown it, neither. */
 void reread_file(const struct reread *reread, const struct reload *wish);
+/* No epoch opens with what was taken over: what does not wait for one goes back, too. */
+void reread_back(const struct reread *reread);
 
 #endif

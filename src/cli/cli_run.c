@@ -95,11 +95,23 @@ static void on_signals(struct daemon *d)
     }
 }
 
+static void log_if_exposed(const struct daemon *d)
+{
+    if (admin_is_exposed(d->admin))
+        log_event(&d->log, LOG_WARN, "admin.exposed", "listen", d->config->admin.listen.text,
+                  "hint",
+                  "whoever reaches it may read status, metrics, the file and keys of events: set "
+                  "admin.token, or see to it that only Prometheus and the probes reach it",
+                  NULL);
+}
+
 static void heed_wish(struct daemon *d)
 {
     struct reload wish;
-    if (!reload_cell_next(&d->reloads, &wish) || d->stop_by_us != 0)
+    bool asked = reload_cell_next(&d->reloads, &wish), back = relay_went_back(d->relay);
+    if (d->stop_by_us != 0 || (!asked && !back))
         return;
+    bool exposed = admin_is_exposed(d->admin);
     const struct reread reread = {.path = d->args->values[OPTION_CONFIG],
                                   .relay = d->relay,
                                   .log = &d->log,
@@ -107,7 +119,12 @@ static void heed_wish(struct daemon *d)
                                   .webhook = d->webhook,
                                   .otlp = d->otlp,
                                   .admin = d->admin};
-    reread_file(&reread, &wish);
+    if (back)
+        reread_back(&reread);
+    if (asked)
+        reread_file(&reread, &wish);
+    if (!exposed)
+        log_if_exposed(d);
 }
 
 /* How long the end may be waited for before something else is due; -1: for ever. */
@@ -159,12 +176,7 @@ static void log_started(const struct daemon *d)
     log_event(&d->log, LOG_INFO, "relay.started", "version", WALFERRY_VERSION, "librdkafka",
               relay_kafka_version(), "libpq", relay_pg_version(), "config", d->config->path,
               "#admin_port", port[0] != '\0' ? port : NULL, "#pid", pid, NULL);
-    if (admin_is_exposed(d->admin))
-        log_event(&d->log, LOG_WARN, "admin.exposed", "listen", d->config->admin.listen.text,
-                  "hint",
-                  "whoever reaches it may read status and metrics: set admin.token, or see to it "
-                  "that only Prometheus and the probes reach it",
-                  NULL);
+    log_if_exposed(d);
 }
 
 static void open_metrics(struct daemon *d, const struct config_relay *config)

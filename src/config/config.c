@@ -49,7 +49,7 @@ static int refused_property(const struct config_reader *reader, const struct nod
 
 static bool names_secret(const char *name)
 {
-    static const char *const parts[] = {"password",           "secret", "key.pem",
+    static const char *const parts[] = {"password",           "secret", "key.pem", "passphrase",
                                         "oauthbearer.config", "jaas",   "token"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strstr(name, parts[i]) != NULL)

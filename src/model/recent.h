@@ -30,7 +30,7 @@ struct recent_text {
 struct recent_event {
     uint64_t number; /* from 1, rising by one; of this process */
     char topic[250];
-    char route[64];
+    char route[65];           /* a name has 64 at most */
     int32_t partition;        /* -1: not known */
     int64_t offset;           /* -1: not known */
     struct position position; /* once its change is done */

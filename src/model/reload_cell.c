@@ -21,17 +21,12 @@ void reload_cell_fini(struct reload_cell *cell)
     pthread_mutex_destroy(&cell->mutex);
 }
 
-static bool is_under_way(enum reload_state state)
-{
-    return state == RELOAD_ASKED || state == RELOAD_OPENING || state == RELOAD_DEFERRED;
-}
-
 uint64_t reload_cell_ask(struct reload_cell *cell, bool show, const char *hash, bool force)
 {
     uint64_t number = 0, one = 1;
     pthread_mutex_lock(&cell->mutex);
     struct reload *r = &cell->reload;
-    if (cell->fd >= 0 && (force || !is_under_way(r->state))) {
+    if (cell->fd >= 0 && (force || r->state != RELOAD_ASKED)) {
         number = r->number + 1;
         buf_fini(&r->changes);
         *r = (struct reload){.number = number, .state = RELOAD_ASKED, .show = show};
@@ -79,6 +74,11 @@ void reload_cell_set(struct reload_cell *cell, uint64_t number, enum reload_stat
         r->state = state;
         r->err = err != NULL ? *err : ERROR_INIT;
     }
+    uint64_t one = 1;
+    ssize_t done = 0;
+    if (state == RELOAD_REFUSED && cell->fd >= 0) /* of whichever wish */
+        done = write(cell->fd, &one, sizeof one);
+    (void)done;
     pthread_mutex_unlock(&cell->mutex);
 }
 

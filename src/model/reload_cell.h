@@ -35,15 +35,17 @@ struct reload {
 
 struct reload_cell {
     pthread_mutex_t mutex;
-    int fd; /* an eventfd, readable while a wish waits to be looked at; -1: there was none left */
+    int fd; /* an eventfd, readable while a wish waits to be looked at, and once one was refused;
+               -1: there was none left */
     struct reload reload;
 };
 
 void reload_cell_init(struct reload_cell *cell);
 void reload_cell_fini(struct reload_cell *cell);
 
-/* A new wish. hash NULL: of whatever stands there. force: also where one is under way, which is
- * then not heard of any more. 0: one is; else its number. */
+/* A new wish. hash NULL: of whatever stands there. What became of the one before is not heard of
+ * any more: it may wait for a server that never comes. force: also where that was not looked at
+ * yet. 0: it was not; else its number. */
 uint64_t reload_cell_ask(struct reload_cell *cell, bool show, const char *hash, bool force);
 /* The wish that waits to be looked at: false where there is none. *wish has no changes. */
 bool reload_cell_next(struct reload_cell *cell, struct reload *wish);

@@ -8,7 +8,13 @@
 struct relay;
 
 /* Threads that keep a configuration in use; the life itself is not one of them. */
-enum config_user { CONFIG_WATCH, CONFIG_FOLLOWER, CONFIG_RETENTION, CONFIG_USERS };
+enum config_user {
+    CONFIG_WATCH,
+    CONFIG_FOLLOWER,
+    CONFIG_RETENTION,
+    CONFIG_CALLER, /* who calls relay_reload() */
+    CONFIG_USERS
+};
 
 /* The newest wish. */
 struct config_wish {

@@ -54,7 +54,8 @@ static bool is_used(const struct relay *relay, const struct config *config)
                                                 relay->opened_config,
                                                 relay->used_configs[CONFIG_WATCH],
                                                 relay->used_configs[CONFIG_FOLLOWER],
-                                                relay->used_configs[CONFIG_RETENTION]};
+                                                relay->used_configs[CONFIG_RETENTION],
+                                                relay->used_configs[CONFIG_CALLER]};
     for (size_t i = 0; i < sizeof users / sizeof users[0]; i++)
         if (users[i] != NULL && users[i]->process == config)
             return true;
@@ -90,10 +91,12 @@ void configs_close(struct relay *relay)
 
 /* ---- What became of a wish ---- */
 
-static void tell(struct relay *relay, enum reload_state state, const struct error *err)
+/* of: the file that it is said of. */
+static void tell(struct relay *relay, const struct config_relay *of, enum reload_state state,
+                 const struct error *err)
 {
     pthread_mutex_lock(&relay->mutex);
-    bool asked = relay->asked.config != NULL && relay->asked.config == relay->config;
+    bool asked = relay->asked.config != NULL && relay->asked.config == of;
     uint64_t wish = relay->asked.number;
     if (asked && state != RELOAD_DEFERRED)
         relay->asked.config = NULL;
@@ -104,12 +107,12 @@ static void tell(struct relay *relay, enum reload_state state, const struct erro
 
 void configs_tell_opened(struct relay *relay)
 {
-    tell(relay, RELOAD_TAKEN, NULL);
+    tell(relay, relay->config, RELOAD_TAKEN, NULL);
 }
 
 void configs_tell_held(struct relay *relay, const struct error *err)
 {
-    tell(relay, RELOAD_REFUSED, err);
+    tell(relay, relay->config, RELOAD_REFUSED, err);
 }
 
 /* ---- What is in force ---- */
@@ -169,6 +172,8 @@ static void renew(struct relay *relay, struct config *again)
     keep(relay, again);
     if (relay->opened_config == relay->config)
         relay->opened_config = ours;
+    if (relay->asked.config == relay->config)
+        relay->asked.config = ours;
     relay->config = ours;
     pthread_mutex_unlock(&relay->mutex);
     name_routes(relay);
@@ -223,7 +228,7 @@ bool configs_defer(struct relay *relay, const struct error *err)
     if (relay->next_config == NULL)
         relay->next_config = relay->config;
     pthread_mutex_unlock(&relay->mutex);
-    tell(relay, RELOAD_DEFERRED, NULL);
+    tell(relay, relay->config, RELOAD_DEFERRED, NULL);
     set(relay, before);
     relay->hold_config = true;
     wake_raise(relay->reload_fd);
@@ -238,14 +243,16 @@ bool configs_go_back(struct relay *relay, const struct error *err)
     if (err->kind != ERROR_STOP || err->exit_code == EXIT_FENCED || before == NULL ||
         before == relay->config)
         return false;
+    const struct config_relay *refused = relay->config;
     relay_refuse(relay, err);
-    tell(relay, RELOAD_REFUSED, err);
     set(relay, before);
     pthread_mutex_lock(&relay->mutex);
     bool last = relay->next_config == NULL; /* else its settings are in force already */
+    relay->went_back = last;
     pthread_mutex_unlock(&relay->mutex);
     if (last)
         log_as(relay, before);
+    tell(relay, refused, RELOAD_REFUSED, err);
     return true;
 }
 
@@ -260,12 +267,25 @@ const char *relay_needs_restart(struct relay *relay, const struct config *next)
     return key;
 }
 
+const struct config *relay_config(struct relay *relay)
+{
+    return configs_use(relay, CONFIG_CALLER)->process;
+}
+
+bool relay_went_back(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    bool went_back = relay->went_back;
+    relay->went_back = false;
+    pthread_mutex_unlock(&relay->mutex);
+    return went_back;
+}
+
+/* Not under the mutex, which the reader takes at each step: files may be long. */
 void relay_changes(struct relay *relay, const struct config *next, struct buf *out)
 {
     assert(next != NULL && out != NULL);
-    pthread_mutex_lock(&relay->mutex);
-    config_write_changes(relay->config->process, next, out);
-    pthread_mutex_unlock(&relay->mutex);
+    config_write_changes(relay_config(relay), next, out);
 }
 
 void relay_reload(struct relay *relay, struct config *next, uint64_t wish)
@@ -276,6 +296,7 @@ void relay_reload(struct relay *relay, struct config *next, uint64_t wish)
     pthread_mutex_lock(&relay->mutex);
     relay->next_config = ours; /* in use before it is kept: the life closes what is unused */
     relay->asked = (struct config_wish){ours, wish};
+    relay->went_back = false;
     keep(relay, next);
     pthread_mutex_unlock(&relay->mutex);
     wake_raise(relay->reload_fd);
