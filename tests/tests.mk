@@ -70,7 +70,7 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
 
-test-page: ## the status page in a real Chromium, which make test skips where there is none
+test-page: ## the status page in a real Chromium
 	@tools/deps.sh page
 	@$(MAKE) --no-print-directory all asan
 	@tests/e2e/run --only '295' --build asan

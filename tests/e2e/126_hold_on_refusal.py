@@ -11,6 +11,8 @@ import time
 import e2e
 import flows
 
+SLOW = True
+
 HOLD = "--hold-on-refusal"
 LOOK_S = 5  # how often it looks
 

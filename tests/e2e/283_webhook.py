@@ -14,6 +14,7 @@ import time
 
 import e2e
 
+SLOW = True
 SECONDS = 240
 SECRET, OTHER = "a secret of more than 16 bytes", "whsec_c2l4dGVlbiBieXRlcyBvciBtb3Jl"
 os.environ.update({"WALFERRY_WEBHOOK_SECRET": SECRET, "no_proxy": "127.0.0.1,localhost",

@@ -9,6 +9,7 @@ import doctor
 import e2e
 from doctor import finds, look, mend_shell, mend_sql, passes
 
+SLOW = True
 SECONDS = 240
 
 

@@ -9,6 +9,7 @@ import e2e
 from doctor import finds, look, mend_shell, mend_sql, passes
 from mends import kafka_scripts
 
+SLOW = True
 KAFKA = "own"
 SECONDS = 240
 

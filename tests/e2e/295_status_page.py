@@ -13,6 +13,7 @@ import chromium
 import e2e
 from lab.proxy import KafkaProxy
 
+SLOW = True
 SECONDS = 240
 PHONE, DESK = (390, 844), (1280, 900)
 EVIL = "<img src=x onerror=\"window.pwned=1\">"
