@@ -245,6 +245,29 @@ static int check_notify(const struct config_reader *reader, const struct config 
     return error_hint(err, "raise it, or lower delivery.idle_progress.interval_ms");
 }
 
+static bool holds_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
+            return true;
+    return false;
+}
+
+/* Of a request (RFC 9110, section 5.5): a newline in one of them would begin another. */
+static int check_otlp(const struct config_reader *reader, const struct config_otlp *otlp,
+                      struct error *err)
+{
+    for (uint32_t i = 0; i < otlp->headers.count; i++) {
+        const struct config_pair *header = &otlp->headers.items[i];
+        const char *name = header->name.text;
+        if (name[0] == '\0' || strpbrk(name, ": \t") != NULL || holds_control(name) ||
+            holds_control(header->value.text))
+            return config_fail(err, reader, header->name.line, "otlp.headers", REASON_CONFIG_VALUE,
+                               "name or value holds what no HTTP header may, such as a newline");
+    }
+    return 0;
+}
+
 static int check_headers(const struct config_reader *reader, const struct config_route *route,
                          struct error *err)
 {
@@ -519,7 +542,7 @@ int config_check(struct config_reader *reader, const struct config *config, cons
     assert(relay->routes.count > 0);
     if (check_times(reader, relay, root, err) < 0 || check_topics(reader, relay, err) < 0 ||
         check_metadata(reader, relay, err) < 0 || check_admin(reader, &config->admin, err) < 0 ||
-        check_notify(reader, config, root, err) < 0)
+        check_notify(reader, config, root, err) < 0 || check_otlp(reader, &config->otlp, err) < 0)
         return -1;
     for (reader->item = 0; reader->item < relay->routes.count; reader->item++)
         if (check_route(reader, relay, err) < 0)

@@ -243,8 +243,10 @@ static void begin(struct http *http, int64_t wall_us)
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is not waited for */
 #endif
-    if (http->target.ca_file != NULL)
+    if (http->target.ca_file != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->target.ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* that one and no other */
+    }
     if (curl_multi_add_handle(http->multi, easy) != CURLM_OK)
         abort();
     http->busy = true;

@@ -21,6 +21,8 @@
 #define ASKED_AGAIN_BYTES (512 * 1024)
 /* While a commit is on its way the database is listened to only so often. */
 #define GATHER_US 1000
+/* And only for as long as a commit takes that does not hang. */
+#define GATHER_MAX_US (INT64_C(200) * 1000)
 /* How soon an encoder that was not ready is asked again. */
 #define HOLD_US 10000
 /* What is published is looked at within a moment, or the session that looks is broken. */
@@ -592,11 +594,12 @@ static int advance(struct reader *r, int64_t now_us, bool *input_empty, struct e
 /* What comes before the commit that is on its way has returned waits for that anyhow, unless it is
  * much. To be woken for each transaction of the database takes time from the servers that are to
  * answer; the batch that returns wakes the reader at once. */
-static bool may_gather(const struct reader *r, bool input_empty)
+static bool may_gather(const struct reader *r, int64_t now_us, bool input_empty)
 {
     bool streams = r->o.source->ops->resume == NULL; /* what is asked for comes all at once */
     return streams && input_empty && !r->state.behind && r->state.commits_away > 0 &&
-           r->batch->count > 0 && !r->state.open_parts;
+           r->batch->count > 0 && !r->state.open_parts &&
+           now_us - r->batch->opened_us < GATHER_MAX_US;
 }
 
 static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct wait *wait)
@@ -611,7 +614,7 @@ static void plan_wait(struct reader *r, int64_t now_us, bool input_empty, struct
         wait_until(wait, now_us + HOLD_US);
     if (r->phase != READER_TAKING || r->batch == NULL)
         return; /* only a batch that returns, or the clock, changes anything */
-    if (fd >= 0 && may_gather(r, input_empty))
+    if (fd >= 0 && may_gather(r, now_us, input_empty))
         wait_until(wait, now_us + GATHER_US);
     else
         wait_for_fd(wait, fd);

@@ -153,7 +153,8 @@ static void judge_slot(struct judging *j)
 /* Not ready by reason of the slot alone is another topic. */
 static bool works(const struct status *s)
 {
-    return s->ready || (s->state == STATE_STREAMING && s->risk >= WAL_RISK_HIGH && !s->stands);
+    return s->ready || (s->state == STATE_STREAMING && s->source_fresh && s->publisher_fresh &&
+                        s->risk >= WAL_RISK_HIGH && !s->stands);
 }
 
 static void describe_stuck(const struct judging *j, char *detail, size_t size)

@@ -148,6 +148,8 @@ static const struct bad files[] = {
      "1: nested too deeply", "config_syntax", ""},
 };
 
+#define NO_HEADER "7: otlp.headers: name or value holds what no HTTP header may, such as a newline"
+
 /* Lines behind six good ones, so that the first of them is line 7. */
 static const struct bad tails[] = {
     {"---\nrelay: b\n", "7: a second document begins; a file holds one", "config_syntax", ""},
@@ -360,6 +362,12 @@ static const struct bad tails[] = {
      "7: notify.lag_limit_ms: 19999 is less than twice delivery.idle_progress.interval_ms, 10000: "
      "an idle relay would be late",
      "config_value", "raise it, or lower delivery.idle_progress.interval_ms"},
+    {"otlp: {headers: {\"\": a}}\n", NO_HEADER, "config_value", ""},
+    {"otlp: {headers: {\"a b\": c}}\n", NO_HEADER, "config_value", ""},
+    {"otlp: {headers: {\"a:b\": c}}\n", NO_HEADER, "config_value", ""},
+    {"otlp: {headers: {\"a\\x7f\": c}}\n", NO_HEADER, "config_value", ""},
+    {"otlp: {headers: {a: b, c: \"d\\ne\"}}\n", NO_HEADER, "config_value", ""},
+    {"otlp: {headers: {a: \"b\\x7f\"}}\n", NO_HEADER, "config_value", ""},
     {"delivery: {strict: yes}\n", "7: delivery.strict: expected true or false, found \"yes\"",
      "config_type", "write true or false, in lower case and without quotes"},
     {"delivery: {strict: 'true'}\n", "7: delivery.strict: expected true or false, found \"true\"",

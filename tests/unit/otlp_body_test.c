@@ -1,4 +1,4 @@
-/* otlp/otlp_body: a request, byte for byte; tests/e2e/289_otlp.py holds live ones against the names
+/* otlp/otlp_body: a request, byte for byte; tests/e2e/284_otlp.py holds live ones against the names
  * of the protocol. */
 #include "otlp/otlp_body.h"
 

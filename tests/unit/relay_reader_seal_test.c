@@ -390,6 +390,27 @@ static void while_a_commit_is_in_flight_the_database_is_listened_to_now_and_then
     assert_int_equal(b->wait.fd_count, 2);
 }
 
+/* Where it hangs, a nap after the other would be a thousand wake-ups a second for nothing. */
+static void while_a_commit_hangs_there_are_no_naps(void **state)
+{
+    struct reader_bench *b = *state;
+    bench_start(b);
+    b->reader.o.seal.commit_interval_us = INT64_C(10) * 1000000;
+    b->source.fd = 99;
+    script_transaction(&b->source, 0x1100, 1);
+    assert_non_null(stepped(b));
+    script_transaction(&b->source, 0x1200, 1);
+    assert_null(stepped(b));
+    b->now_us += 199999;
+    b->source.deadline_us = b->now_us + 1000000;
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.deadline_us, b->now_us + 1000);
+    b->now_us += 1;
+    assert_null(stepped(b));
+    assert_int_equal(b->wait.fd_count, 2);
+    assert_true(b->wait.deadline_us > b->now_us + 900000);
+}
+
 /* The rest of a transaction that is cut is not kept waiting. */
 static void in_a_split_transaction_the_database_is_listened_to_all_the_time(void **state)
 {
@@ -798,6 +819,7 @@ int main(void)
         TEST(a_nap_is_no_empty_input_behind),
         TEST(a_nap_is_an_empty_input_for_who_keeps_up),
         TEST(while_a_commit_is_in_flight_the_database_is_listened_to_now_and_then),
+        TEST(while_a_commit_hangs_there_are_no_naps),
         TEST(in_a_split_transaction_the_database_is_listened_to_all_the_time),
         TEST(without_a_batch_nothing_is_taken_but_the_source_lives),
         TEST(a_step_has_an_end_where_changes_take_long),

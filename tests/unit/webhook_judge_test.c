@@ -36,6 +36,8 @@ static struct watched working(void)
 {
     struct watched w = {.status = {.state = STATE_STREAMING,
                                    .ready = true,
+                                   .source_fresh = true,
+                                   .publisher_fresh = true,
                                    .origin_known = true,
                                    .origin = "walferry_orders",
                                    .room_bytes = -1,
@@ -153,6 +155,27 @@ static void not_ready_is_stuck_after_a_while(void **state)
     assert_int_equal(w.news[0].lasted_s, 10);
 }
 
+/* It has two reasons not to be ready, and the slot is the smaller one. */
+static void a_slot_at_risk_does_not_hide_that_kafka_is_away(void **state)
+{
+    (void)state;
+    struct watched w = working();
+    w.status.ready = w.status.publisher_fresh = false;
+    assert_int_equal(at(&w, 2), 0);
+    (void)at(&w, 31);
+    expect(&w, WEBHOOK_STUCK, WEBHOOK_CRITICAL, "not ready for 30 s");
+    w.status.risk = WAL_RISK_HIGH;
+    strcpy(w.status.risky, "is lost at the next checkpoint");
+    (void)at(&w, 32);
+    expect(&w, WEBHOOK_SLOT, WEBHOOK_CRITICAL, "is lost at the next checkpoint");
+    w.status.publisher_fresh = true;
+    w.status.source_fresh = false;
+    assert_int_equal(at(&w, 33), 0);
+    w.status.source_fresh = true;
+    (void)at(&w, 34);
+    expect(&w, WEBHOOK_STUCK, WEBHOOK_OK, "again");
+}
+
 static void held_and_standing_are_stuck_at_once(void **state)
 {
     (void)state;
@@ -205,12 +228,14 @@ static void dead_letters_are_over_when_it_is_quiet(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lag_is_told_by_time),
-                                       cmocka_unit_test(a_log_that_is_another_is_no_lag),
-                                       cmocka_unit_test(the_slot_is_told_once_for_each_step),
-                                       cmocka_unit_test(not_ready_is_stuck_after_a_while),
-                                       cmocka_unit_test(held_and_standing_are_stuck_at_once),
-                                       cmocka_unit_test(a_start_that_does_not_get_on_is_stuck),
-                                       cmocka_unit_test(dead_letters_are_over_when_it_is_quiet)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lag_is_told_by_time),
+        cmocka_unit_test(a_log_that_is_another_is_no_lag),
+        cmocka_unit_test(the_slot_is_told_once_for_each_step),
+        cmocka_unit_test(not_ready_is_stuck_after_a_while),
+        cmocka_unit_test(a_slot_at_risk_does_not_hide_that_kafka_is_away),
+        cmocka_unit_test(held_and_standing_are_stuck_at_once),
+        cmocka_unit_test(a_start_that_does_not_get_on_is_stuck),
+        cmocka_unit_test(dead_letters_are_over_when_it_is_quiet)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
