@@ -26,7 +26,8 @@ struct trace_span {
     struct trace_context context;
     int64_t start_us, end_us; /* since 1970; end_us >= start_us */
     uint32_t route;
-    char id[TRACE_TEXT_MAX]; /* walferry-id; empty: not known */
+    uint64_t number;         /* tells it from others of its trace: of its id, where it has one */
+    char id[TRACE_TEXT_MAX]; /* the header delivery.id_header; empty: not known */
     char topic[TRACE_TEXT_MAX];
 };
 

@@ -1,6 +1,6 @@
 /* otlp/otlp_body: see otlp_body.h. Ids are hex and not base64, which is the one place where OTLP's
- * JSON differs from protobuf's. The id of a span is made of its trace and of walferry-id, so the
- * same event has the same one whoever sends it. */
+ * JSON differs from protobuf's. The id of a span is made of its trace and of the event's id, so
+ * the same event has the same one whoever sends it. */
 #include "otlp/otlp_body.h"
 
 #include "base/hash.h"
@@ -96,7 +96,7 @@ static void write_span_id(struct json_writer *w, const struct trace_span *span)
     uint64_t hash = hash_add(HASH_INIT, span->context.trace_id, sizeof span->context.trace_id);
     hash = hash_add(hash, span->context.parent_id, sizeof span->context.parent_id);
     hash = hash_add(hash, span->topic, strlen(span->topic));
-    hash = hash_add(hash, span->id, strlen(span->id));
+    hash = hash_add(hash, &span->number, sizeof span->number);
     if (hash == 0)
         hash = 1;
     for (size_t i = 0; i < 8; i++)

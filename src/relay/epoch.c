@@ -159,6 +159,7 @@ static void make_loops(struct epoch *e)
                      .routes = &e->config->routes,
                      .payloads = e->config->process->admin.show_payloads},
         .traces = relay->o.traces,
+        .id_header = span_of(delivery->id_header.text),
         .split_us = delivery->transaction_timeout_ms * US_PER_MS / 2,
     };
     writer_init(&e->writer, &writer);

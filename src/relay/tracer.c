@@ -2,7 +2,7 @@
  * traceparent got there (a column, a member of the headers, a template) is the route's matter. */
 #include "relay/tracer.h"
 
-#include "model/header_name.h"
+#include "base/hash.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -19,12 +19,35 @@ static struct span header(const struct message *message, struct span name)
     return span_null();
 }
 
+/* Ours stands behind those of the route, which may bear its name. */
+static struct span last_header(const struct message *message, struct span name)
+{
+    for (uint32_t i = message->header_count; i-- > 0;)
+        if (name.len > 0 && span_equal(message->headers[i].name, name))
+            return message->headers[i].value;
+    return span_null();
+}
+
 static void copy_text(char to[TRACE_TEXT_MAX], struct span text)
 {
     size_t length = text.len < TRACE_TEXT_MAX ? text.len : TRACE_TEXT_MAX - 1;
     if (length > 0)
         memcpy(to, text.ptr, length);
     to[length] = '\0';
+}
+
+/* Two events of one trace are two spans, also where what is kept of their ids is the same. */
+static void identify(struct tracer *tracer, const struct message *message, struct trace_span *span)
+{
+    struct span id = last_header(message, tracer->id_header);
+    copy_text(span->id, id);
+    span->number = id.len > 0 ? hash_add(HASH_INIT, id.ptr, id.len) : tracer->count;
+}
+
+static int64_t start_of(const struct message *message)
+{
+    int64_t ms = message->timestamp_ms;
+    return ms > 0 && ms <= INT64_MAX / 1000 ? ms * 1000 : 0;
 }
 
 void tracer_note(struct tracer *tracer, const struct message *message)
@@ -47,8 +70,8 @@ void tracer_note(struct tracer *tracer, const struct message *message)
     }
     struct trace_span *span = &tracer->spans[tracer->count++];
     *span = (struct trace_span){
-        .context = context, .start_us = message->timestamp_ms * 1000, .route = message->route};
-    copy_text(span->id, header(message, SPAN_LITERAL(HEADER_ID)));
+        .context = context, .start_us = start_of(message), .route = message->route};
+    identify(tracer, message, span);
     copy_text(span->topic, message->topic);
 }
 
@@ -60,8 +83,11 @@ void tracer_commit(struct tracer *tracer, int64_t wall_us)
     for (uint32_t i = 0; i < tracer->count; i++) {
         struct trace_span *span = &tracer->spans[i];
         span->end_us = wall_us;
-        if (span->start_us > wall_us || span->start_us < 0)
-            span->start_us = wall_us; /* another clock */
+        if (span->start_us > wall_us || span->start_us <= 0)
+            span->start_us = wall_us; /* another clock, or not known */
+        if (span->id[0] == '\0')
+            span->number = hash_add(hash_add(HASH_INIT, &wall_us, sizeof wall_us), &span->number,
+                                    sizeof span->number);
     }
     trace_ring_put(tracer->ring, tracer->spans, tracer->count);
     if (tracer->lost > 0)

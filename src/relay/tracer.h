@@ -9,6 +9,7 @@
 
 struct tracer {
     struct trace_ring *ring;  /* NULL: never */
+    struct span id_header;    /* the header with the event's id; empty or absent: there is none */
     bool on;                  /* spans are wanted, as of tracer_begin() */
     struct trace_span *spans; /* of the open Kafka transaction; NULL: none ever */
     uint32_t count;

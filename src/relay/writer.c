@@ -33,7 +33,7 @@ void writer_init(struct writer *writer, const struct writer_options *options)
     *writer = (struct writer){.o = *options,
                               .last = *options->claim,
                               .generation = options->claim->generation,
-                              .tracer = {.ring = options->traces}};
+                              .tracer = {.ring = options->traces, .id_header = options->id_header}};
     shortener_init(&writer->shortener, options->verdicts, options->publisher, options->claims,
                    options->trouble);
 }

@@ -29,6 +29,7 @@ struct writer_options {
     struct refusals *learnt;   /* what the next epoch must not produce; outlives the writer */
     struct remember remember;  /* what has gone out */
     struct trace_ring *traces; /* takes spans; outlives the writer; NULL: nobody does */
+    struct span id_header;     /* of events, which names their spans; may be empty */
     int64_t split_us;          /* age of a Kafka transaction at which it is cut, but for trouble */
 };
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define RESOURCE                                                                                   \
@@ -46,6 +47,24 @@ static void a_span_is_a_child_of_its_trace(void **state)
     assert_memory_equal(text, begin, strlen(begin));
     assert_string_equal(text + strlen(begin) + 16, end);
     buf_fini(&out);
+}
+
+/* Both times the id is cut at the same place, or there is none. */
+static void the_number_makes_the_id_of_a_span(void **state)
+{
+    (void)state;
+    struct trace_span spans[3] = {{.number = 1, .topic = "orders"},
+                                  {.number = 2, .topic = "orders"},
+                                  {.number = 1, .topic = "orders"}};
+    char ids[3][17];
+    for (uint32_t i = 0; i < 3; i++) {
+        struct buf out = BUF_EMPTY;
+        otlp_body_spans(&spans[i], 1, "orders", &out);
+        snprintf(ids[i], sizeof ids[i], "%s", strstr(buf_text(&out), "\"spanId\":\"") + 10);
+        buf_fini(&out);
+    }
+    assert_string_not_equal(ids[0], ids[1]);
+    assert_string_equal(ids[0], ids[2]);
 }
 
 static void contains(const char *text, const char *part)
@@ -88,6 +107,7 @@ static void metrics_are_points(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_span_is_a_child_of_its_trace),
+                                       cmocka_unit_test(the_number_makes_the_id_of_a_span),
                                        cmocka_unit_test(metrics_are_points)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
