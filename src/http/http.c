@@ -116,9 +116,7 @@ void http_close(struct http *http)
 {
     if (http == NULL)
         return;
-    end_attempt(http);
-    while (http->first != NULL)
-        drop_first(http);
+    (void)http_forget(http);
     curl_easy_cleanup(http->easy);
     curl_multi_cleanup(http->multi);
     curl_global_cleanup();
@@ -167,6 +165,22 @@ uint32_t http_waiting(const struct http *http)
 {
     assert(http != NULL);
     return http->count;
+}
+
+bool http_busy(const struct http *http)
+{
+    assert(http != NULL);
+    return http->busy;
+}
+
+uint32_t http_forget(struct http *http)
+{
+    assert(http != NULL);
+    uint32_t dropped = http->count;
+    end_attempt(http);
+    while (http->first != NULL)
+        drop_first(http);
+    return dropped;
 }
 
 void http_hurry(struct http *http)

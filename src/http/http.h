@@ -67,6 +67,10 @@ void http_step(struct http *http, int64_t now_us, int64_t wall_us, int wait_ms,
 void http_hurry(struct http *http);
 /* Bodies that have not been answered. */
 uint32_t http_waiting(const struct http *http);
+/* An attempt is under way: steps get it on. */
+bool http_busy(const struct http *http);
+/* Drops all that waits, an attempt that is under way too; returns how many bodies that were. */
+uint32_t http_forget(struct http *http);
 /* Ends a wait of http_step(), or the next. Any thread. */
 void http_wake(struct http *http);
 

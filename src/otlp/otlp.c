@@ -15,6 +15,8 @@
 #define TICK_MS 500
 /* While an attempt for metrics is under way: both senders share the thread. */
 #define BUSY_MS 20
+/* While spans come, so that the ring's 2,048 places are enough for 40,000 a second. */
+#define FLOW_MS 50
 #define SPANS_PER_BODY 512
 /* An older value is of no use once there is a newer one; spans are worth some patience. */
 #define METRICS_WAITING_MAX 1
@@ -40,6 +42,7 @@ struct otlp {
     int64_t metrics_due_us;
     int64_t interval_us; /* 0: no metrics */
     bool on;
+    bool flows;   /* spans have come since the last look */
     bool failing; /* and that was said */
 };
 
@@ -124,8 +127,13 @@ static void take(struct otlp *o, int64_t now_us)
         o->interval_us = o->on ? o->config.metrics_interval_ms * US_PER_MS : 0;
         o->metrics_due_us = now_us + o->interval_us;
         trace_ring_want(o->o.traces, o->on ? o->config.sample_one_in : 0);
-        for (enum signal signal = 0; o->on && signal < SIGNALS; signal++)
-            aim(o, &o->config, signal);
+        o->failing = false; /* what is said of the one says nothing of the other */
+        for (enum signal signal = 0; signal < SIGNALS; signal++) {
+            if (o->on)
+                aim(o, &o->config, signal);
+            else
+                metrics_add(o->o.metrics, METRIC_OTLP_DROPPED, http_forget(o->http[signal]));
+        }
     }
     pthread_mutex_unlock(&o->mutex);
 }
@@ -178,12 +186,12 @@ static bool put_spans(struct otlp *o, int64_t now_us)
 {
     struct buf body = BUF_EMPTY;
     uint64_t dropped;
-    if (http_waiting(o->http[SIGNAL_TRACES]) >= SPANS_WAITING_MAX)
-        return false;
-    uint32_t count = trace_ring_take(o->o.traces, o->spans, SPANS_PER_BODY, &dropped);
+    bool room = http_waiting(o->http[SIGNAL_TRACES]) < SPANS_WAITING_MAX;
+    uint32_t count = trace_ring_take(o->o.traces, o->spans, room ? SPANS_PER_BODY : 0, &dropped);
     metrics_add(o->o.metrics, METRIC_SPANS_DROPPED, dropped);
     if (count == 0)
         return false;
+    o->flows = true;
     otlp_body_spans(o->spans, count, o->o.relay, &body);
     put(o, SIGNAL_TRACES, &body, now_us);
     metrics_add(o->o.metrics, METRIC_SPANS, count);
@@ -196,7 +204,8 @@ static void step(struct otlp *o, int64_t now_us, int wait_ms)
     struct http_result result;
     http_step(o->http[SIGNAL_METRICS], now_us, clock_wall_us(), 0, &result);
     note(o, &result);
-    if (http_waiting(o->http[SIGNAL_METRICS]) > 0 && wait_ms > BUSY_MS)
+    bool ended = result.outcome != HTTP_NOTHING; /* and the next one has not begun */
+    if ((ended || http_busy(o->http[SIGNAL_METRICS])) && wait_ms > BUSY_MS)
         wait_ms = BUSY_MS;
     http_step(o->http[SIGNAL_TRACES], now_us, clock_wall_us(), wait_ms, &result);
     note(o, &result);
@@ -210,6 +219,7 @@ static uint32_t waiting(const struct otlp *o)
 static void flush(struct otlp *o)
 {
     int64_t now_us = clock_monotonic_us();
+    take(o, now_us); /* it may end before its first look */
     if (!o->on)
         return;
     o->metrics_due_us = now_us;
@@ -232,12 +242,13 @@ static void *otlp_main(void *argument)
     while (!atomic_load(&o->stop)) {
         int64_t now_us = clock_monotonic_us();
         take(o, now_us);
+        o->flows = false;
         if (o->on) {
             put_metrics(o, now_us);
             while (put_spans(o, now_us))
                 ;
         }
-        step(o, now_us, TICK_MS);
+        step(o, now_us, o->flows ? FLOW_MS : TICK_MS);
     }
     flush(o);
     return NULL;

@@ -25,7 +25,8 @@ struct otlp_options {
 };
 
 struct otlp *otlp_open(const struct otlp_options *options);
-/* What a reloaded file says; copied. */
+/* What a reloaded file says; copied. Where there is no endpoint what waits is dropped. Any thread,
+ * but one at a time. */
 void otlp_take(struct otlp *otlp, const struct config_otlp *config);
 /* Begins the end, and returns at once: what there is gets one more attempt, until the monotonic
  * time by_us at most. NULL is legal. */

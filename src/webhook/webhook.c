@@ -117,24 +117,32 @@ static void take(struct webhook *w)
         w->changed = false;
         w->on = w->config.url.text != NULL;
         w->limits = w->config;
+        w->failing = false; /* what is said of the one says nothing of the other */
         if (w->on) {
             const struct http_target target = target_of(&w->config);
             http_aim(w->http, &target);
+        } else {
+            metrics_add(w->o.metrics, METRIC_NOTIFY_DROPPED, http_forget(w->http));
         }
     }
     pthread_mutex_unlock(&w->mutex);
 }
 
+/* While nobody is told nothing is judged: what begins meanwhile is news once somebody is. */
 static void look(struct webhook *w, int64_t now_us)
 {
     struct status status;
     struct webhook_news news[WEBHOOK_TOPICS];
+    if (!w->on) {
+        w->judge.working_us = 0; /* not seen yet */
+        return;
+    }
     status_cell_get(w->o.status, &status);
     const struct webhook_look seen = {.now_us = now_us,
                                       .status = &status,
                                       .keys_held = metrics_get(w->o.metrics, METRIC_KEYS_HELD)};
     uint32_t count = webhook_judge(&w->judge, &seen, &w->limits, news);
-    for (uint32_t i = 0; i < count && w->on; i++)
+    for (uint32_t i = 0; i < count; i++)
         put(w, &seen, &news[i], -1);
 }
 
@@ -153,6 +161,7 @@ static void tell_end(struct webhook *w, int64_t now_us)
 static void flush(struct webhook *w)
 {
     struct http_result result;
+    take(w); /* it may end before its first look */
     if (w->on && w->end.kind != ERROR_NONE)
         tell_end(w, clock_monotonic_us());
     http_hurry(w->http);

@@ -27,7 +27,8 @@ struct webhook_options {
 };
 
 struct webhook *webhook_open(const struct webhook_options *options);
-/* What a reloaded file says; copied. Messages that wait go to the new address. */
+/* What a reloaded file says; copied. Messages that wait go to the new address; where there is none
+ * they are dropped. Any thread, but one at a time. */
 void webhook_take(struct webhook *webhook, const struct config_notify *config);
 /* The relay has ended, by *err where its kind is not NONE, which is told. What waits gets one more
  * attempt each, until the monotonic time by_us at most. False: the thread is inside a resolver

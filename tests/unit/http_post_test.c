@@ -221,6 +221,31 @@ static void an_end_is_in_a_hurry(void **state)
     http_close(http);
 }
 
+static void what_is_forgotten_is_not_sent(void **state)
+{
+    (void)state;
+    struct server s;
+    serve(&s);
+    struct http *http = sender(&s, 4, false);
+    assert_false(http_busy(http));
+    assert_int_equal(http_forget(http), 0);
+    assert_true(http_put(http, SPAN_LITERAL("{1"), SECOND));
+    assert_true(http_put(http, SPAN_LITERAL("{2"), SECOND));
+    assert_false(http_busy(http)); /* that something waits keeps nobody awake */
+    assert_true(asked(http, &s, SECOND));
+    assert_true(http_busy(http));
+    assert_int_equal(http_forget(http), 2);
+    assert_false(http_busy(http));
+    assert_int_equal(http_waiting(http), 0);
+    close(accept(s.listen_fd, NULL, NULL));
+    assert_false(asked(http, &s, 2 * SECOND));
+    assert_true(http_put(http, SPAN_LITERAL("{3"), 2 * SECOND));
+    assert_int_equal(attempt(http, &s, "200 OK", 2 * SECOND).outcome, HTTP_SENT);
+    assert_string_equal(strstr(s.request, "\r\n\r\n") + 4, "{3");
+    http_close(http);
+    close(s.listen_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sends_signed),
@@ -228,6 +253,7 @@ int main(void)
                                        cmocka_unit_test(some_answers_are_final),
                                        cmocka_unit_test(a_server_may_ask_for_time),
                                        cmocka_unit_test(the_oldest_that_waits_goes),
+                                       cmocka_unit_test(what_is_forgotten_is_not_sent),
                                        cmocka_unit_test(an_end_is_in_a_hurry)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
