@@ -20,6 +20,9 @@
 #define SLICE_MS 50
 /* Once it has closed what it prints to, it ends at once or lingers. */
 #define NAP_MS 1
+/* Reads in one go, which is more than a pipe holds: one that never ceases to write has its time,
+ * too. */
+#define READS_MAX 64
 /* How long the kernel may take to end what was killed. */
 #define REAP_US (INT64_C(1) * 1000000)
 /* Of what it says beside: the end, where programs put what matters. */
@@ -168,7 +171,7 @@ static void close_end(int *fd)
 /* Takes what is there. */
 static void take(int *fd, struct buf *to, size_t max, bool last_of_it)
 {
-    while (*fd >= 0) {
+    for (int i = 0; i < READS_MAX && *fd >= 0; i++) {
         if (to->len > max && !last_of_it)
             return;
         if (to->len > max) {
@@ -353,8 +356,10 @@ int program_run(const struct program_options *options, struct buf *said, struct 
         result = attend(&r, err);
     close_end(&r.out);
     close_end(&r.aside);
-    if (result == 0)
+    if (result == 0) {
+        (void)buf_reserve(said, r.said.len + 1); /* and for buf_text() */
         buf_add(said, buf_span(&r.said));
+    }
     program_forget(&r.said);
     buf_fini(&r.said_aside);
     return result;

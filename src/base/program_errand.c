@@ -73,10 +73,12 @@ int program_errand_take(struct program_errand *e, struct buf *said, struct error
 {
     assert(e != NULL && said != NULL);
     join(e);
-    if (e->result < 0)
+    if (e->result < 0) {
         *err = e->err;
-    else
+    } else {
+        (void)buf_reserve(said, e->said.len + 1); /* buf_text() then leaves no copy behind */
         buf_add(said, buf_span(&e->said));
+    }
     return e->result;
 }
 
