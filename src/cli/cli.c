@@ -6,6 +6,7 @@
 #include "cli/cli_secrets.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ int cli_main(int argc, char **argv)
     assert(argc >= 0);
     assert(argv != NULL);
     secrets_keep_from_cores();
+    (void)signal(SIGCHLD, SIG_DFL); /* where a parent left it ignored, no exit code is kept */
     if (argc < 2)
         return no_command();
     const char *name = argv[1];
