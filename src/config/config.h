@@ -55,8 +55,9 @@ int config_open(const char *path, struct config **config, struct error *err);
 /* The same from memory; `name` stands for the file in messages. */
 int config_parse(struct span yaml, const char *name, struct config **config, struct error *err);
 /* The same bytes once more, with what ${file:} reads now. 1: *again differs in source.connection,
- * under kafka: or in a command that gives a credential, and may be taken over by a relay that runs.
- * 0: it does not. -1: as config_parse(), or what would need a restart or a reload has changed. */
+ * under kafka: or in a command that gives a credential, and may be taken over by a relay that runs;
+ * other keys that ${file:} feeds are taken over with it. 0: it differs in none of these, whatever
+ * else has changed. -1: as config_parse(), or what would need a restart or a reload has changed. */
 int config_again(const struct config *config, struct config **again, struct error *err);
 void config_close(struct config *config); /* NULL is legal */
 
