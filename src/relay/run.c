@@ -114,9 +114,10 @@ static bool react(struct lifecycle *lifecycle, struct error *err)
         return false;
     }
     soften_auth(lifecycle, now_us, err);
-    /* Of a relay that has worked the file is right: what answers instead of the broker will go, and
+    /* A file that an epoch was opened with is right: what answers instead of the broker will go, and
      * a certificate that has expired will be renewed. */
-    if ((err->reason == REASON_SECURITY_PROTOCOL || err->reason == REASON_TLS) && relay->worked)
+    if ((err->reason == REASON_SECURITY_PROTOCOL || err->reason == REASON_TLS) &&
+        relay->opened_config == relay->config)
         err->kind = ERROR_RETRY;
     give_up_if_due(lifecycle, now_us, err);
     metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);
