@@ -4,6 +4,7 @@
 #include "publish/kafka_client.h"
 
 #include "base/clock.h"
+#include "publish/kafka_mechanism.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -55,11 +56,12 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 }
 
 /* While the token that the handle has is good, a run that gives no other is only told: librdkafka
- * asks again. */
-static bool is_early_refresh(struct kafka_client *client)
+ * asks again. The code is that of a broker which refuses a token, too; the text is not. */
+static bool is_early_refresh(struct kafka_client *client, const char *text)
 {
     struct error failure = ERROR_INIT;
-    if (!kafka_token_has_failed(&client->token, &failure) || !kafka_token_is_good(&client->token))
+    if (strstr(text, "acquire SASL OAUTHBEARER token") == NULL ||
+        !kafka_token_has_failed(&client->token, &failure) || !kafka_token_is_good(&client->token))
         return false;
     if (client->health.options->log != NULL)
         log_error(client->health.options->log, LOG_WARN, "kafka.token_failed", &failure);
@@ -75,7 +77,7 @@ static void on_token(rd_kafka_t *rk, const char *config, void *opaque)
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
     struct kafka_client *client = opaque;
-    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && is_early_refresh(client))
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && is_early_refresh(client, text))
         return;
     struct kafka_health *health = &client->health;
     bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
@@ -121,6 +123,19 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *report, void *op
         client->listener->on_report(client->listener->owner, report);
 }
 
+/* With a callback librdkafka looks at the chain, though nobody wants it verified. */
+static void look_at_certificates(rd_kafka_conf_t *conf)
+{
+    char value[8] = "";
+    size_t size = sizeof value;
+    if (rd_kafka_conf_get(conf, "enable.ssl.certificate.verification", value, &size) ==
+            RD_KAFKA_CONF_OK &&
+        strcmp(value, "false") == 0)
+        return;
+    /* A librdkafka without TLS has none to look at. */
+    (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf, on_certificate);
+}
+
 int kafka_client_open(struct kafka_client *client, const struct kafka_client_options *how,
                       struct error *err)
 {
@@ -129,8 +144,11 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
                                     .transactional = how->role == KAFKA_TRANSACTIONAL,
                                     .listener = how->listener};
     kafka_token_init(&client->token, how->options->kafka->token_command.arguments);
-    if (client->token.command != NULL)
+    if (client->token.command != NULL) {
+        if (kafka_mechanism_check(how->options->kafka, err) < 0)
+            return -1; /* librdkafka would make no queue for what asks for a token */
         client->health.token = &client->token;
+    }
     char client_id[128];
     const char *instance = how->options->instance != NULL ? how->options->instance : "";
     snprintf(client_id, sizeof client_id, "walferry-%s%s%s", how->options->relay,
@@ -152,8 +170,7 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     if (how->watch != NULL)
         kafka_watch_install(conf, how->watch);
     kafka_token_install(&client->token, conf, on_token);
-    /* A librdkafka without TLS has none to look at. */
-    (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf, on_certificate);
+    look_at_certificates(conf);
     char text[512];
     client->rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
     if (client->rk != NULL) {

@@ -72,6 +72,8 @@ void kafka_follow_close(struct kafka_follower *f)
 {
     if (f == NULL)
         return;
+    /* What follows may wait for ever, and then outlives the file that names the program. */
+    kafka_token_close(&f->client.token);
     if (f->consuming)
         rd_kafka_consume_stop(f->rkt, 0);
     if (f->rkt != NULL)

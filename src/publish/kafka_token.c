@@ -76,9 +76,13 @@ static int ask(struct kafka_token *token, rd_kafka_t *rk, int64_t *ends_ms, stru
 void kafka_token_refresh(struct kafka_token *token, rd_kafka_t *rk)
 {
     assert(token->command != NULL && rk != NULL);
+    if (atomic_load(&token->closing))
+        return; /* the file that names the program may be gone */
     struct error err = ERROR_INIT;
     int64_t ends_ms = 0;
     int result = ask(token, rk, &ends_ms, &err);
+    if (result < 0 && atomic_load(&token->closing))
+        return;
     error_cell_put(&token->failure, &err);
     if (result < 0)
         rd_kafka_oauthbearer_set_token_failure(rk, err.text);

@@ -1,5 +1,6 @@
 /* publish/kafka_config: librdkafka's properties are found wrong by a check, with the line, without
  * a network; and the versions' list of defects. */
+#include "publish/kafka_client.h"
 #include "publish/publish.h"
 
 #include <setjmp.h>
@@ -119,6 +120,18 @@ struct mechanism_case {
     const char *text; /* NULL: it is taken */
 };
 
+/* Not every command checks first. */
+static void is_opened_by_nobody(const struct config_kafka *kafka, const char *text)
+{
+    const struct kafka_options options = {.kafka = kafka, .delivery = &delivery, .relay = "orders"};
+    const struct kafka_client_options how = {.options = &options, .role = KAFKA_FOLLOWER};
+    struct kafka_client client;
+    struct error err = ERROR_INIT;
+    assert_int_equal(kafka_client_open(&client, &how, &err), -1);
+    assert_string_equal(err.text, text);
+    kafka_client_close(&client);
+}
+
 static void one_thing_gives_the_tokens(void **state)
 {
     (void)state;
@@ -152,9 +165,30 @@ static void one_thing_gives_the_tokens(void **state)
         int result = check(&p, &err);
         if (cases[i].text != NULL)
             assert_string_equal(err.text, cases[i].text);
-        else if (result < 0)
+        if (cases[i].text != NULL && cases[i].command)
+            is_opened_by_nobody(&p.kafka, cases[i].text);
+        if (cases[i].text == NULL && result < 0)
             fail_msg("case %zu: %s", i, err.text);
     }
+}
+
+/* Its memory may be gone by then. */
+static void no_program_is_run_for_a_handle_that_closes(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {"/nowhere/token", NULL};
+    struct kafka_token token;
+    struct error err = ERROR_INIT;
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, NULL, NULL, 0);
+    assert_non_null(rk);
+    kafka_token_init(&token, arguments);
+    kafka_token_refresh(&token, rk);
+    assert_true(kafka_token_has_failed(&token, &err));
+    kafka_token_init(&token, arguments);
+    kafka_token_close(&token);
+    kafka_token_refresh(&token, rk);
+    assert_false(kafka_token_has_failed(&token, &err));
+    rd_kafka_destroy(rk);
 }
 
 static void files_of_tls_are_looked_at(void **state)
@@ -257,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_secret_value_is_never_printed),
         cmocka_unit_test(properties_that_contradict_each_other_are_found),
         cmocka_unit_test(one_thing_gives_the_tokens),
+        cmocka_unit_test(no_program_is_run_for_a_handle_that_closes),
         cmocka_unit_test(files_of_tls_are_looked_at),
         cmocka_unit_test(bootstrap_servers_must_be_there),
         cmocka_unit_test(the_shortest_and_longest_time_outs_are_taken),
