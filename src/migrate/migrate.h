@@ -35,7 +35,9 @@ struct migrate_offset {
     /* The end of the transaction before the last one of which an event was sent: everything up to
      * there was, and slot and offset mean the same by it. 0: none has ended yet. */
     uint64_t commit_lsn;
-    uint64_t event_lsn; /* of the change whose event was sent last; 0: not known */
+    /* Of the change whose event was sent last, or one below commit_lsn where nothing was sent
+     * behind that; 0: not known. */
+    uint64_t event_lsn;
     bool in_snapshot;
     char server[256]; /* topic.prefix; empty: not known */
 };

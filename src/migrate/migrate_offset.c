@@ -67,6 +67,23 @@ static bool is_in_snapshot(const struct json_tree *offset)
     return running && !completed;
 }
 
+/* Up to where it is sure that a change was sent: `lsn` is of the last message, whichever that was.
+ * A BEGIN has that of the change behind it, a COMMIT that of whatever follows, a logical message
+ * the end of its record (PostgresStreamingChangeEventSource, PostgresOffsetContext): of these, only
+ * a COMMIT says that something was sent, namely what stands before the end of its transaction. */
+static uint64_t event_of(const struct json_tree *tree, const struct migrate_offset *offset)
+{
+    static const char *const CHANGES[] = {"INSERT", "UPDATE", "DELETE", "TRUNCATE"};
+    struct span type;
+    if (!json_tree_member_string(tree, "messageType", &type))
+        return 0;
+    for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++)
+        if (span_equal_text(type, CHANGES[i]))
+            return offset->event_lsn;
+    bool bound = span_equal_text(type, "BEGIN") || span_equal_text(type, "COMMIT");
+    return bound && offset->commit_lsn != 0 ? offset->commit_lsn - 1 : 0;
+}
+
 static bool take_offset(struct offsets *all, const struct json_tree *tree)
 {
     struct migrate_offset offset = {.commit_lsn = 0};
@@ -75,6 +92,7 @@ static bool take_offset(struct offsets *all, const struct json_tree *tree)
     bool event = json_tree_member_u64(tree, "lsn", &offset.event_lsn);
     if (!commit && !event && !json_tree_member_u64(tree, "lsn_proc", &processed))
         return false;
+    offset.event_lsn = event_of(tree, &offset);
     offset.in_snapshot = is_in_snapshot(tree);
     memcpy(offset.server, all->server, sizeof offset.server);
     struct migrate_offset *known = find(all, offset.server);

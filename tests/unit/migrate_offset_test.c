@@ -56,12 +56,38 @@ static void each_form_is_read(void **state)
 static void parts_may_be_missing(void **state)
 {
     (void)state;
-    struct migrate_offset offset = read_offset(SPAN_LITERAL("{\"lsn\":300,\"lsn_commit\":null}"));
+    struct migrate_offset offset = read_offset(
+        SPAN_LITERAL("{\"lsn\":300,\"lsn_commit\":null,\"messageType\":\"UPDATE\"}"));
     assert_int_equal(offset.commit_lsn, 0);
     assert_int_equal(offset.event_lsn, 300);
     offset = read_offset(
         SPAN_LITERAL("{\"lsn\":9,\"lsn_commit\":8,\"snapshot\":true,\"snapshot_completed\":true}"));
     assert_int_equal(offset.commit_lsn, 8);
+}
+
+/* What the last message was decides whether its LSN says that a change was sent. */
+static void only_a_change_names_what_was_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t event_lsn;
+    } CASES[] = {
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":\"INSERT\"}", 9},
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":\"UPDATE\"}", 9},
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":\"DELETE\"}", 9},
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":\"TRUNCATE\"}", 9},
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":\"BEGIN\"}", 7},
+        {"{\"lsn\":9,\"lsn_commit\":9,\"messageType\":\"COMMIT\"}", 8},
+        {"{\"lsn\":9,\"messageType\":\"COMMIT\"}", 0},
+        {"{\"lsn\":9,\"messageType\":\"BEGIN\"}", 0},
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":\"MESSAGE\"}", 0},
+        {"{\"lsn\":9,\"lsn_commit\":8,\"messageType\":null}", 0},
+        {"{\"lsn\":9,\"lsn_commit\":8}", 0},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        if (read_offset(span_of(CASES[i].text)).event_lsn != CASES[i].event_lsn)
+            fail_msg("%s", CASES[i].text);
 }
 
 static void what_is_none_is_refused(void **state)
@@ -106,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_read),
         cmocka_unit_test(parts_may_be_missing),
+        cmocka_unit_test(only_a_change_names_what_was_sent),
         cmocka_unit_test(what_is_none_is_refused),
         cmocka_unit_test(a_hostile_file_ends),
     };
