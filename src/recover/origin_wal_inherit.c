@@ -180,9 +180,9 @@ static int find_first(const struct origin_wal *o, struct inheritance *in, struct
     }
     lsn_format(in->event_lsn, event);
     /* On 14 transactions without a change come, too, and fill the answer. */
-    uint64_t wanted = 1, got = 0, total = 0;
+    uint64_t wanted = 1, asked = 0, got = 0, total = 0;
     int result = 0;
-    while (result == 0 && total == 0 && wanted <= ROWS_MAX && got + 1 >= wanted) {
+    while (result == 0 && total == 0 && wanted <= ROWS_MAX && got >= asked) {
         struct pg_result *r = NULL;
         snprintf(rows, sizeof rows, "%" PRIu64, wanted);
         const char *params[] = {o->base.label, rows, buf_text(&names), event};
@@ -193,6 +193,7 @@ static int find_first(const struct origin_wal *o, struct inheritance *in, struct
             read_first(r, in);
         }
         pg_result_free(r);
+        asked = wanted;
         wanted = (got > wanted ? got : wanted) * 10;
     }
     buf_fini(&names);
@@ -222,14 +223,14 @@ int relay_inherit(struct origin *base, const struct found *found, bool apply,
     in->place_lsn = in->commit_lsn != 0 ? in->commit_lsn : found->origin.confirmed_lsn;
     in->partial = (struct partial){.final_lsn = 0};
     in->done = in->of = 0;
-    /* A change is named by where its record begins, which may be just where a commit ends. */
-    bool before = in->event_lsn < in->place_lsn;
-    in->sure = in->event_lsn != 0 && before;
+    /* A change is named by where its record begins, which may be just where a commit ends. One that
+     * stands before the place may still be of a transaction that ends behind it. */
+    in->sure = in->event_lsn != 0 && in->event_lsn < in->place_lsn;
     if (judge_place(base, &found->origin, in->place_lsn, err) < 0 ||
         judge_publications(o, found, err) < 0)
         return -1;
     o->changes.of_slot = true;
-    if (!apply || before)
+    if (!apply || in->event_lsn == 0)
         return 0;
     if (pg_exec(base->sql, "SET statement_timeout = '" INHERIT_TIMEOUT "'", err) < 0)
         return -1;

@@ -6,11 +6,15 @@ tests/compat/run takeover has the real one. What both have sent is held against 
 """
 
 import collections
+import contextlib
 import json
 import os
 
 import e2e
 import oracle
+
+
+TYPES = {"I": "INSERT", "U": "UPDATE", "D": "DELETE"}
 
 
 class Connector:
@@ -42,7 +46,7 @@ class Connector:
             if changes == 0:
                 break
             changes -= 1
-            self.offset.update({"lsn": number, "lsn_proc": number})
+            self.offset.update({"lsn": number, "lsn_proc": number, "messageType": TYPES[chr(kind)]})
             found = [one for one in ids if one in data]
             if found and found[0] not in self.sent:
                 self.sent.append(found[0])
@@ -133,6 +137,23 @@ def whole(case):
     judge(case, relay, connector)
 
 
+def overlapping(case):
+    """It has sent one of two changes of a transaction, which stands before the end of another one."""
+    connector, relay = begin(case)
+    with contextlib.closing(case.pg.connect(case.db)) as session:
+        session.autocommit = False
+        put = "SELECT e2e.put('order', 'p', 3, %s, 1, 40)"
+        session.cursor().execute(put, (1001,))
+        case.put(rows=2)
+        session.cursor().execute(put, (1002,))
+        session.commit()
+    connector.read(2 + 1)
+    assert connector.offset["lsn"] < connector.offset["lsn_commit"]
+    case.command(relay, "setup", "--from-debezium", connector.save("overlapping.json"),
+                 says="1 of 2 changes are done")
+    judge(case, relay, connector)
+
+
 def unsure(case):
     """Only lsn_commit is known; and a change that may have made several events."""
     connector, relay = begin(case)
@@ -164,7 +185,7 @@ def on_one(case):
 
 if __name__ == "__main__":
     e2e.on_each_major(on_one)
-    for way in (whole, unsure):
+    for way in (whole, overlapping, unsure):
         with e2e.Case(sql=PLAIN, label="_" + way.__name__) as one:
             way(one)
     with e2e.Case(sql=PLAIN, label="_deleted") as one:
