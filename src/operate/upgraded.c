@@ -19,18 +19,37 @@ static int refuse(struct error *err, const char *hint)
     return error_hint(err, "%s", hint);
 }
 
+/* The shutdown checkpoint is the last record of the old log. Its own bytes, and headers of pages.
+ */
+#define CHECKPOINT_BYTES_MAX 8192
+
+static int refuse_far(const char *at, const char *end, struct error *err)
+{
+    error_stop(err, REASON_NOT_ACCEPTED,
+               "progress stands at %s, far behind %s, so that is not where the old server was shut "
+               "down",
+               at, end);
+    return refuse(err, "give \"Latest checkpoint location\" as pg_controldata of the old directory "
+                       "said it after the shutdown and before pg_upgrade");
+}
+
 static int check_old(const struct found *f, bool known, uint64_t end_lsn, struct error *err)
 {
     char at[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
     lsn_format(f->progress.position.lsn, at);
     lsn_format(end_lsn, end);
+    known = known && f->progress.mode == PROGRESS_WAL;
     if (!known || f->progress.system_identifier == f->system.system_identifier) {
         error_stop(err, REASON_USAGE,
-                   known ? "rebase: progress is of this very server: it was not upgraded"
-                         : "rebase: --upgraded needs progress that can be read");
+                   known
+                       ? "rebase: progress is of this very server: it was not upgraded"
+                       : "rebase: --upgraded needs progress of source.mode: wal that can be read");
         return refuse(err, "leave out --upgraded");
     }
-    if (f->progress.position.lsn >= end_lsn && f->progress.partial.final_lsn == 0)
+    bool published = f->progress.position.lsn >= end_lsn && f->progress.partial.final_lsn == 0;
+    if (published && f->progress.position.lsn - end_lsn >= CHECKPOINT_BYTES_MAX)
+        return refuse_far(at, end, err);
+    if (published)
         return 0;
     error_stop(err, REASON_NOT_ACCEPTED,
                "the old server was shut down at %s, but progress stands at %s: what was written "

@@ -60,12 +60,13 @@ with e2e.own_postgres() as old, e2e.Case(postgres=old) as case:
         case.command(relay, "rebase", "--to", "new-slot", code=3, says="LOSS")
 
         # What cannot be shown.
-        beyond = oracle.lsn_text(case.position() + 1)
+        beyond, older = (oracle.lsn_text(case.position() + by) for by in (1, -8192))
         for arguments, code, says in (
                 (("new-slot", "--upgraded", "x"), 2, "is no LSN"),
                 (("guard", "--upgraded", end), 2, "goes with --to slot"),
                 (("slot", "--upgraded", end), 2, "does not exist"),
-                (("new-slot", "--upgraded", beyond), 3, "may not have been published")):
+                (("new-slot", "--upgraded", beyond), 3, "may not have been published"),
+                (("new-slot", "--upgraded", older), 3, "not where the old server was shut down")):
             case.command(relay, "rebase", "--to", *arguments, code=code, says=says)
         case.sql("CREATE TABLE public.other (t text)")
         case.sql("INSERT INTO public.other VALUES ('early')")
