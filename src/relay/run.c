@@ -114,8 +114,8 @@ static bool react(struct lifecycle *lifecycle, struct error *err)
         return false;
     }
     soften_auth(lifecycle, now_us, err);
-    /* A file that an epoch was opened with is right: what answers instead of the broker will go, and
-     * a certificate that has expired will be renewed. */
+    /* A file that an epoch was opened with is right: what answers instead of the broker will go,
+     * and a certificate that has expired will be renewed. */
     if ((err->reason == REASON_SECURITY_PROTOCOL || err->reason == REASON_TLS) &&
         relay->opened_config == relay->config)
         err->kind = ERROR_RETRY;

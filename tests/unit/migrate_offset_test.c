@@ -56,8 +56,8 @@ static void each_form_is_read(void **state)
 static void parts_may_be_missing(void **state)
 {
     (void)state;
-    struct migrate_offset offset = read_offset(
-        SPAN_LITERAL("{\"lsn\":300,\"lsn_commit\":null,\"messageType\":\"UPDATE\"}"));
+    struct migrate_offset offset =
+        read_offset(SPAN_LITERAL("{\"lsn\":300,\"lsn_commit\":null,\"messageType\":\"UPDATE\"}"));
     assert_int_equal(offset.commit_lsn, 0);
     assert_int_equal(offset.event_lsn, 300);
     offset = read_offset(
