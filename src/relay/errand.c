@@ -30,7 +30,7 @@ static int read_quarantine(struct epoch *e, struct error *err)
             break;
         }
     kafka_letters_close(records);
-    return got;
+    return got < 0 ? -1 : quarantine_check(q, err);
 }
 
 /* ---- Letters ---- */

@@ -235,7 +235,7 @@ static bool read_bytes(struct quarantine *q, const struct json_tree *node, struc
 static int load(struct quarantine *q, const struct json_tree *name, const struct json_tree *record,
                 struct span value)
 {
-    struct span route, key, with, since;
+    struct span route, key, with, since, letters;
     uint64_t version;
     if (json_tree_count(name) != 2 || !json_tree_string(json_tree_at(name, 0), &route) ||
         !read_bytes(q, json_tree_at(name, 1), &key))
@@ -249,26 +249,38 @@ static int load(struct quarantine *q, const struct json_tree *name, const struct
         !json_tree_member_string(record, "since", &since))
         return -1;
     entry->since = arena_copy(&q->arena, since);
+    entry->letters = span_null(); /* a record of an older version does not say where */
+    if (q->letters != NULL && json_tree_member_string(record, "letters", &letters) &&
+        !span_equal_text(letters, q->letters))
+        entry->letters = arena_copy(&q->arena, letters);
     if (read_bytes(q, json_tree_member(record, "with"), &with))
         entry->group = known(q, route, with);
     set_held(q, entry, true);
     return 0;
 }
 
-/* A record of an older version does not say where. */
-static int check_letters(const struct quarantine *q, const struct json_tree *record,
-                         struct error *err)
+static int refuse_letters(const struct quarantine *q, struct span letters, struct error *err)
 {
-    struct span letters;
-    if (q->letters == NULL || !json_tree_member_string(record, "letters", &letters) ||
-        span_equal_text(letters, q->letters))
-        return 0;
     error_stop(err, REASON_LETTERS_ELSEWHERE,
                "keys are held for dead letters in topic %.*s, and dead_letter.topic is %s: a retry "
                "would let go of them without their letters",
                SPAN_ARG(letters), q->letters);
     return error_hint(err, "put dead_letter.topic back, run walferry dead-letter retry --all or "
                            "drop --all, then change it");
+}
+
+/* Not before the last record: one that lets go of the key may come behind that which holds it. */
+int quarantine_check(const struct quarantine *q, struct error *err)
+{
+    size_t cursor = 0;
+    struct span name;
+    void *value;
+    while (table_next(&q->keys, &cursor, &name, &value)) {
+        const struct held_key *entry = value;
+        if (entry->held && entry->letters.ptr != NULL)
+            return refuse_letters(q, entry->letters, err);
+    }
+    return 0;
 }
 
 int quarantine_load(struct quarantine *q, struct span key, struct span value, struct error *err)
@@ -278,13 +290,12 @@ int quarantine_load(struct quarantine *q, struct span key, struct span value, st
     int result = key.ptr == NULL || json_tree_parse(key, &name, &bad) < 0 ? -1 : 0;
     if (result == 0 && value.ptr != NULL)
         result = json_tree_parse(value, &record, &bad);
-    bool elsewhere = result == 0 && check_letters(q, record, err) < 0;
-    if (result == 0 && !elsewhere)
+    if (result == 0)
         result = load(q, name, record, value);
     json_tree_free(name);
     json_tree_free(record);
-    if (elsewhere || result == 0)
-        return elsewhere ? -1 : 0;
+    if (result == 0)
+        return 0;
     char text[101];
     snprintf(text, sizeof text, "%.*s", key.len < 100 ? (int)key.len : 100,
              key.ptr != NULL ? key.ptr : "");

@@ -20,6 +20,7 @@ struct held_key {
     struct span route, key;
     struct held_key *group; /* the first of those that are held together; itself, where alone */
     struct span since;      /* the letter that it is held for */
+    struct span letters;    /* the topic with its letters, where that is another one */
     bool held;              /* false: let go again */
     bool fresh;             /* of a group: a letter of it was made in this epoch */
     bool blocked;           /* of a group: an earlier letter of it stays; a replay's own, */
@@ -46,10 +47,12 @@ void quarantine_init(struct quarantine *quarantine, bool on, const char *relay, 
 void quarantine_fini(struct quarantine *quarantine);
 
 /* A record of the topic, in its order. value absent: the key is let go. ERROR_STOP,
- * "quarantine_topic": it cannot be read; "letters_elsewhere": the letters of the key lie in another
- * topic, so that a retry would let go of it without them. */
+ * "quarantine_topic": it cannot be read. */
 int quarantine_load(struct quarantine *quarantine, struct span key, struct span value,
                     struct error *err);
+/* Behind the last record. ERROR_STOP, "letters_elsewhere": the letters of a key that is still held
+ * lie in another topic, so that a retry would let go of it without them. */
+int quarantine_check(const struct quarantine *quarantine, struct error *err);
 
 /* Is it held? False for NULL and for a key that is absent. */
 bool quarantine_holds(struct quarantine *quarantine, const char *route, struct span key);
