@@ -15,8 +15,9 @@
 #include <string.h>
 
 #define SERVERS_MAX 64
-/* A partition or an offset is far below that; what encloses them is not looked at as a whole. */
-#define OBJECT_BYTES_MAX 2048
+/* A partition or an offset is below that, with the names of an incremental snapshot's tables, too;
+ * what encloses them is not looked at as a whole. */
+#define OBJECT_BYTES_MAX ((size_t)16 * 1024)
 #define DEPTH_MAX 8
 
 struct offsets {
@@ -54,9 +55,13 @@ static struct migrate_offset *find(struct offsets *all, const char *server)
     return NULL;
 }
 
+/* One of all tables, or an incremental one, of which this names what is left to be read. */
 static bool is_in_snapshot(const struct json_tree *offset)
 {
     bool completed = false, running = false;
+    struct span left;
+    if (json_tree_member_string(offset, "incremental_snapshot_collections", &left) && left.len > 0)
+        return true;
     const struct json_tree *snapshot = json_tree_member(offset, "snapshot");
     (void)json_tree_member_bool(offset, "snapshot_completed", &completed);
     struct span word;

@@ -59,11 +59,25 @@ void migrate_say(struct migrate *m, const char *key, enum weight weight, const c
     set(m, p, weight, arena_text(&m->arena, span_of(text)));
 }
 
+/* NEL, LS and PS, which end a line of YAML, too (YAML 1.1, 4.2); 0: none is there. */
+static size_t other_break(const char *text)
+{
+    static const char *const BREAKS[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"};
+    for (size_t i = 0; i < sizeof BREAKS / sizeof BREAKS[0]; i++)
+        if (strncmp(text, BREAKS[i], strlen(BREAKS[i])) == 0)
+            return strlen(BREAKS[i]);
+    return 0;
+}
+
 /* One line of a comment, whatever is in the text. */
 static void add_comment(struct buf *out, const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++)
-        buf_add_char(out, (unsigned char)*c < ' ' || *c == 0x7F ? ' ' : *c);
+    for (const char *c = text; *c != '\0'; c++) {
+        size_t more = other_break(c);
+        bool blank = more > 0 || (unsigned char)*c < ' ' || *c == 0x7F;
+        buf_add_char(out, blank ? ' ' : *c);
+        c += more > 0 ? more - 1 : 0;
+    }
 }
 
 /* A salt is a secret. */

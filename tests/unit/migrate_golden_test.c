@@ -222,6 +222,24 @@ static void no_remark_has_a_secret(void **state)
     buf_fini(&made.yaml);
 }
 
+/* YAML has line ends that JSON has not. */
+static void no_remark_ends_its_line(void **state)
+{
+    (void)state;
+    const char *const text = "{" CLASS ", \"a\\u0085b: 1\": \"\", \"a\\u2028b: 2\": \"\", "
+                             "\"a\\u2029b: 3\": \"\", \"a\\u2027b: 4\": \"\"}";
+    struct migrated made = {.yaml = BUF_EMPTY};
+    struct error err = ERROR_INIT;
+    assert_int_equal(migrate_debezium(span_of(text), "f", &made, &err), 0);
+    const char *yaml = buf_text(&made.yaml);
+    assert_non_null(strstr(yaml, "#   a b: 1"));
+    assert_non_null(strstr(yaml, "#   a b: 2"));
+    assert_non_null(strstr(yaml, "#   a b: 3"));
+    assert_non_null(strstr(yaml, "#   a\xE2\x80\xA7"
+                                 "b: 4"));
+    buf_fini(&made.yaml);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_hostile_expression_ends),
         cmocka_unit_test(broken_files_are_refused_or_made),
         cmocka_unit_test(no_remark_has_a_secret),
+        cmocka_unit_test(no_remark_ends_its_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

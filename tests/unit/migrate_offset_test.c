@@ -63,6 +63,22 @@ static void parts_may_be_missing(void **state)
     offset = read_offset(
         SPAN_LITERAL("{\"lsn\":9,\"lsn_commit\":8,\"snapshot\":true,\"snapshot_completed\":true}"));
     assert_int_equal(offset.commit_lsn, 8);
+    offset =
+        read_offset(SPAN_LITERAL("{\"lsn_commit\":8,\"incremental_snapshot_collections\":\"\"}"));
+    assert_int_equal(offset.commit_lsn, 8);
+}
+
+/* An offset that names many tables. */
+static void a_long_one_is_read(void **state)
+{
+    (void)state;
+    struct buf text = BUF_EMPTY;
+    buf_add_text(&text, "{\"lsn_commit\":8,\"tables\":\"");
+    for (int i = 0; i < 15 * 1024; i++)
+        buf_add_char(&text, 't');
+    buf_add_text(&text, "\"}");
+    assert_int_equal(read_offset(buf_span(&text)).commit_lsn, 8);
+    buf_fini(&text);
 }
 
 /* What the last message was decides whether its LSN says that a change was sent. */
@@ -102,6 +118,8 @@ static void what_is_none_is_refused(void **state)
         {"{{{{{{", "f: no offset of a Debezium connector"},
         {"{\"lsn\":9,\"snapshot\":\"INITIAL\",\"snapshot_completed\":false}",
          "f: the connector is in its snapshot"},
+        {"{\"lsn\":9,\"messageType\":\"INSERT\",\"incremental_snapshot_collections\":\"[{}]\"}",
+         "f: the connector is in its snapshot"},
         {"{\"server\":\"a\"}{\"lsn\":1}{\"server\":\"b\"}{\"lsn\":1}",
          "f: offsets of 2 connectors (a, b), none of them of topic.prefix shop"},
     };
@@ -132,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_read),
         cmocka_unit_test(parts_may_be_missing),
+        cmocka_unit_test(a_long_one_is_read),
         cmocka_unit_test(only_a_change_names_what_was_sent),
         cmocka_unit_test(what_is_none_is_refused),
         cmocka_unit_test(a_hostile_file_ends),
