@@ -116,6 +116,10 @@ with e2e.Case(sql=THERE) as case:
     refused(case, relay, e2e.merge(one, {"relay": "another"}), 2, "a change of relay needs a restart")
     refused(case, relay, dict(one, routes=[base, dict(there, **{"from": "public.nowhere"})]), 1,
             "has not taken the file over: .*nowhere", epochs_more=1)
+    refused(case, relay, e2e.merge(one, {"source": {"connection": case.dsn(sslmode="require")}}), 1,
+            "has not taken the file over: .*SSL", epochs_more=1)
+    refused(case, relay, e2e.merge(one, {"kafka": {"security.protocol": "SSL"}}), 1,
+            "has not taken the file over: .*security.protocol", epochs_more=1)
     copy = os.path.join(case.dir, "copy.yaml")
     shutil.copy(relay.path, copy)
     with open(copy, "a") as file:
