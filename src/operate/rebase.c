@@ -114,7 +114,7 @@ static int check_target(struct rebase *r, struct error *err)
     if (find_target(r, err) < 0)
         return -1;
     return r->wish->upgraded_lsn != 0
-               ? rebase_check_upgraded(r->ends.r.origin, &r->found, r->known, r->wish, err)
+               ? rebase_check_upgraded(r->ends.r.origin, &r->found, r->known, r->o, r->wish, err)
                : 0;
 }
 
@@ -360,9 +360,10 @@ static int move_origin(struct rebase *r, struct error *err)
     consequences(r, &loss, &repeat);
     if (check_accepted(r, loss, repeat, err) < 0)
         return -1;
-    if (r->wish->target != REBASE_ANEW)
-        return 0;
-    return origin_prepare(origin, ORIGIN_ANEW, &r->found, &r->target_lsn, err);
+    if (r->wish->target == REBASE_ANEW &&
+        origin_prepare(origin, ORIGIN_ANEW, &r->found, &r->target_lsn, err) < 0)
+        return -1;
+    return rebase_check_upgraded_late(origin, &r->found, r->o, r->wish, err);
 }
 
 /* What is sent from now on stands in the record. Where that is not what the routes need, a later

@@ -10,9 +10,12 @@
 
 #include "operate/upgraded.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int refuse(struct error *err, const char *hint)
 {
@@ -82,6 +85,45 @@ static int check_new(struct pg_connection *sql, const struct found *f, uint64_t 
     return refuse(err, "a restored dump has rows that nobody knows to be published or not");
 }
 
+/* Where what was written leaves no trace nothing can be shown. */
+static int check_messages(const struct config_relay *config, struct error *err)
+{
+    const size_t length = sizeof CONFIG_FROM_MESSAGE - 1;
+    for (uint32_t i = 0; i < config->routes.count; i++) {
+        if (strncmp(config->routes.items[i].from.text, CONFIG_FROM_MESSAGE, length) != 0)
+            continue;
+        error_stop(err, REASON_NOT_ACCEPTED,
+                   "route %.100s takes messages: whether any were written since the upgrade cannot "
+                   "be seen",
+                   config->routes.items[i].name.text);
+        return refuse(err, "make sure that nobody wrote any, and say it without --upgraded and "
+                           "with --accept-loss");
+    }
+    return 0;
+}
+
+/* Before 15 a time stands there although nothing was reset. */
+static int check_counted(struct pg_connection *sql, struct error *err)
+{
+    struct pg_result *r = NULL;
+    if (pg_query(sql,
+                 "SELECT pg_catalog.current_setting('track_counts') <> 'on', "
+                 "pg_catalog.current_setting('server_version_num')::int >= 150000 AND EXISTS "
+                 "(SELECT FROM pg_catalog.pg_stat_database WHERE datname = "
+                 "pg_catalog.current_database() AND stats_reset IS NOT NULL)",
+                 0, NULL, &r, err) < 0)
+        return -1;
+    bool off = pg_result_true(r, 0, 0), reset = pg_result_true(r, 0, 1);
+    pg_result_free(r);
+    if (!off && !reset)
+        return 0;
+    error_stop(err, REASON_NOT_ACCEPTED,
+               "whether rows were written since the upgrade cannot be seen: %s",
+               off ? "track_counts is off" : "the counters of this database were reset");
+    return refuse(err, "make sure that nobody wrote any, and say it without --upgraded and with "
+                       "--accept-loss");
+}
+
 /* The counters begin at 0 with pg_upgrade, which writes no rows of users. */
 static int check_unwritten(struct pg_connection *sql, struct error *err)
 {
@@ -115,8 +157,39 @@ static int check_slot(const struct found *f, uint64_t end_lsn, struct error *err
                       lsn_format(f->origin.confirmed_lsn, at), lsn_format(end_lsn, end));
 }
 
+/* pg_upgrade has brought the slot along from 17 on, so nothing written since is missed. A slot of
+ * before that was made by hand, behind whatever was written until then. */
+#define SLOTS_KEPT_VERSION 170000
+
+static bool is_kept(const struct found *found, const struct rebase_options *wish)
+{
+    return wish->target == REBASE_HERE && found->system.server_version >= SLOTS_KEPT_VERSION;
+}
+
+/* An idle session tells its counters within 10 seconds (pgstat.c, PGSTAT_IDLE_INTERVAL). */
+#define COUNTERS_US (INT64_C(11) * US_PER_S)
+#define PAUSE_US (INT64_C(100) * US_PER_MS)
+
+int rebase_check_upgraded_late(struct origin *origin, const struct found *found,
+                               const struct command_options *options,
+                               const struct rebase_options *wish, struct error *err)
+{
+    assert(origin->sql != NULL);
+    int64_t until_us = clock_monotonic_us() + COUNTERS_US;
+    if (wish->upgraded_lsn == 0 || is_kept(found, wish))
+        return 0;
+    while (clock_monotonic_us() < until_us) {
+        if (options->stop != NULL && atomic_load(options->stop))
+            return error_stop(err, REASON_NOT_ACCEPTED,
+                              "interrupted before it was shown that nothing was written");
+        clock_sleep_us(PAUSE_US);
+    }
+    return check_unwritten(origin->sql, err);
+}
+
 int rebase_check_upgraded(struct origin *origin, const struct found *found, bool known,
-                          const struct rebase_options *wish, struct error *err)
+                          const struct command_options *options, const struct rebase_options *wish,
+                          struct error *err)
 {
     assert(wish->upgraded_lsn != 0 && origin->sql != NULL);
     assert(wish->target == REBASE_HERE || wish->target == REBASE_ANEW);
@@ -125,6 +198,11 @@ int rebase_check_upgraded(struct origin *origin, const struct found *found, bool
     if (check_old(found, known, wish->upgraded_lsn, err) < 0 ||
         check_new(origin->sql, found, wish->upgraded_lsn, err) < 0)
         return -1;
-    return wish->target == REBASE_HERE ? check_slot(found, wish->upgraded_lsn, err)
-                                       : check_unwritten(origin->sql, err);
+    if (wish->target == REBASE_HERE && check_slot(found, wish->upgraded_lsn, err) < 0)
+        return -1;
+    if (is_kept(found, wish))
+        return 0;
+    return check_messages(options->config, err) < 0 || check_counted(origin->sql, err) < 0
+               ? -1
+               : check_unwritten(origin->sql, err);
 }

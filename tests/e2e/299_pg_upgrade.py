@@ -74,7 +74,14 @@ with e2e.own_postgres() as old, e2e.Case(postgres=old) as case:
         e2e.wait("the counters", lambda: case.one("SELECT sum(n_tup_ins) FROM pg_stat_user_tables") > 0)
         case.command(relay, "rebase", "--to", "new-slot", "--upgraded", end, code=3,
                      says="were written since the upgrade")
-        case.sql("SELECT pg_stat_reset()")
+        case.sql("DROP TABLE public.other")
+        plain = relay.config["routes"]
+        relay.config["routes"] = plain + [dict(plain[0], name="said", **{"from": "message:said"})]
+        case.command(relay, "rebase", "--to", "new-slot", "--upgraded", end, code=3, says="takes messages")
+        relay.config["routes"] = plain
+        case.sql("ALTER DATABASE %s SET track_counts = off" % case.db)
+        case.command(relay, "rebase", "--to", "new-slot", "--upgraded", end, code=3, says="track_counts is off")
+        case.sql("ALTER DATABASE %s RESET track_counts" % case.db)
 
         # As pg_upgrade leaves it from 17 on; then without.
         case.sql("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (case.slot_name,))
