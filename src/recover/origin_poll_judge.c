@@ -4,6 +4,7 @@
 #include "recover/origin_poll_internal.h"
 
 #include "base/hash.h"
+#include "base/table.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -144,24 +145,33 @@ uint32_t claim_shape(const struct config_claim *claim)
     return hash != 0 ? hash : 1;
 }
 
-/* Of what a glob names, and of the rest, once the tables are known (claim_open). */
+/* The record has the shape of the first route that takes a table; so a plain route is held to it
+ * only where none before it may take the same table. Whatever a glob names, and what stands behind
+ * one, is judged once the tables are known (claim_open). */
 static int judge_shapes(const struct config_relay *config, const struct found *found,
                         struct error *err)
 {
     struct arena arena;
+    struct table taken;
     struct buf name = BUF_EMPTY;
     struct config_from from;
     struct error ignored = ERROR_INIT;
     int result = 0;
     arena_init(&arena, 1024, 1024);
+    table_init(&taken, &arena);
     for (uint32_t i = 0; i < config->routes.count && result == 0; i++) {
         const struct config_route *route = &config->routes.items[i];
         if (config_from_parse(&route->from, "routes[].from", &arena, &from, &ignored) < 0 ||
-            from.of_message || from.schema_glob || from.table_glob)
+            from.of_message)
             continue;
+        if (from.schema_glob || from.table_glob)
+            break;
         const struct relation relation = {.schema = from.schema, .name = from.table};
         buf_reset(&name);
         poll_table_name(&relation, &name);
+        if (table_get(&taken, buf_span(&name)) != NULL)
+            continue;
+        table_put(&taken, arena_copy(&arena, buf_span(&name)), &taken);
         result = claim_check_shape(found->progress.resume, buf_span(&name),
                                    claim_shape(&route->claim), err);
     }
