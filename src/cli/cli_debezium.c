@@ -71,13 +71,36 @@ int answer_migrate(struct answer *answer, struct error *err)
     return result;
 }
 
-/* The prefix that the connector's offset is found by. */
-static const char *prefix(const struct config_relay *relay)
+/* The prefix that the connector's offset is found by. named: the file says it. */
+static const char *prefix(const struct config_relay *relay, bool *named)
 {
-    for (uint32_t i = 0; i < relay->routes.count; i++)
-        if (relay->routes.items[i].as == ROUTE_CHANGE)
-            return relay->routes.items[i].debezium.topic_prefix.text;
+    *named = false;
+    for (uint32_t i = 0; i < relay->routes.count; i++) {
+        const struct config_route *route = &relay->routes.items[i];
+        if (route->as != ROUTE_CHANGE)
+            continue;
+        *named = route->debezium.topic_prefix.line != 0;
+        return route->debezium.topic_prefix.text;
+    }
     return relay->name.text;
+}
+
+/* The only offset of a file is taken whoever it is of. */
+static int check_server(struct answer *answer, const char *from, const char *server,
+                        struct error *err)
+{
+    bool named;
+    const char *wanted = prefix(answer->relay, &named);
+    if (server[0] == '\0')
+        return 0;
+    if (named && strcmp(server, wanted) != 0) {
+        error_stop(err, REASON_CONFIG_VALUE, "%s: the offset is of topic.prefix %.100s, not %.100s",
+                   from, server, wanted);
+        return error_hint(err, "give the offset of the connector that the routes are made from, or "
+                               "mend routes[].debezium.topic_prefix");
+    }
+    command_say(&answer->out, "the offset is of topic.prefix %.200s", server);
+    return 0;
 }
 
 int answer_from_debezium(struct answer *answer, struct error *err)
@@ -91,9 +114,13 @@ int answer_from_debezium(struct answer *answer, struct error *err)
         }
     } else {
         struct buf text = BUF_EMPTY;
+        bool named;
+        const char *server = prefix(answer->relay, &named);
         int result = slurp(from, "give a file of offsets, or lsn:X", &text, err);
         if (result == 0)
-            result = migrate_offset(buf_span(&text), from, prefix(answer->relay), &offset, err);
+            result = migrate_offset(buf_span(&text), from, server, &offset, err);
+        if (result == 0)
+            result = check_server(answer, from, offset.server, err);
         buf_fini(&text);
         if (result < 0)
             return -1;

@@ -170,8 +170,14 @@ def deleted(case):
     case.sql("INSERT INTO public.plain VALUES (1)")
     case.sql("DELETE FROM public.plain")
     connector.read(1 + 1, ended=False)
+    relay.config["routes"][-1]["debezium"] = {"topic_prefix": "another"}
+    with open(os.path.join(case.dir, "alone.json"), "w") as file:
+        json.dump({"partition": {"server": case.name}, "offset": connector.offset}, file)
+    case.command(relay, "setup", "--from-debezium", file.name, code=2,
+                 says="is of topic.prefix %s, not another" % case.name)
+    del relay.config["routes"][-1]["debezium"]
     text = case.command(relay, "setup", "--from-debezium", connector.save("deleted.json"))
-    assert "comes again" in text, text
+    assert "comes again" in text and "is of topic.prefix " + case.name in text, text
     judge(case, relay, connector)
 
 
