@@ -128,7 +128,8 @@ static int judge_publications(const struct origin_wal *o, const struct found *fo
 
 /* The first transaction with changes: B its final LSN (Int64 behind the kind), C its end; D, I, T,
  * U and transactional M are counted, as the stream counts them. An update without an old tuple has
- * N where others have K or O (PostgreSQL documentation, "Logical Replication Message Formats"). */
+ * N where others have K or O (PostgreSQL documentation, "Logical Replication Message Formats"). The
+ * last column is the end of what comes before without a change. */
 #define FIRST_SQL                                                                                  \
     "WITH m AS MATERIALIZED (SELECT row_number() OVER () AS n, lsn, xid, data, "                   \
     "pg_catalog.get_byte(data, 0) AS kind FROM "                                                   \
@@ -141,7 +142,9 @@ static int judge_publications(const struct origin_wal *o, const struct found *fo
     "(SELECT pg_catalog.encode(pg_catalog.substr(data, 2, 8), 'hex') FROM m JOIN t USING (xid) "   \
     "WHERE kind = 66), (SELECT lsn FROM m JOIN t USING (xid) WHERE kind = 67), count(*), "         \
     "count(*) FILTER (WHERE lsn < $4::pg_lsn), count(*) FILTER (WHERE lsn = $4::pg_lsn), "         \
-    "coalesce(bool_or(several) FILTER (WHERE lsn = $4::pg_lsn), true) FROM d JOIN t USING (xid)"
+    "coalesce(bool_or(several) FILTER (WHERE lsn = $4::pg_lsn), true), "                           \
+    "(SELECT max(lsn) FROM m WHERE kind = 67 AND n < (SELECT min(n) FROM d)) FROM d JOIN t "       \
+    "USING (xid)"
 
 static uint64_t number(const struct pg_result *r, int column, int base)
 {
@@ -149,7 +152,8 @@ static uint64_t number(const struct pg_result *r, int column, int base)
     return cell.ptr != NULL ? strtoull(cell.ptr, NULL, base) : 0;
 }
 
-static void read_first(const struct pg_result *r, struct inheritance *in)
+/* ends: the end of the transaction is an event, too, which is not known to be sent. */
+static void read_first(const struct pg_result *r, bool ends, struct inheritance *in)
 {
     uint64_t total = number(r, 3, 10), below = number(r, 4, 10), at = number(r, 5, 10);
     struct span end = pg_result_cell(r, 0, 2);
@@ -160,10 +164,15 @@ static void read_first(const struct pg_result *r, struct inheritance *in)
     in->sure = done == below + at;
     in->done = done;
     in->of = total;
-    if (done == total)
+    if (done == total && !ends)
         in->place_lsn = end_lsn;
     else if (done > 0)
         in->partial = (struct partial){.final_lsn = final_lsn, .done = done, .part = 1};
+    /* What is done in part must be the first transaction behind the place, empty ones, too. */
+    struct span empty = pg_result_cell(r, 0, 7);
+    if (in->partial.final_lsn != 0 && empty.ptr != NULL && lsn_parse(empty, &end_lsn) &&
+        end_lsn > in->place_lsn)
+        in->place_lsn = end_lsn;
 }
 
 #define ROWS_MAX 1000000
@@ -190,7 +199,7 @@ static int find_first(const struct origin_wal *o, struct inheritance *in, struct
         if (result == 0) {
             got = number(r, 0, 10);
             total = number(r, 3, 10);
-            read_first(r, in);
+            read_first(r, o->o.config->delivery.transaction_metadata, in);
         }
         pg_result_free(r);
         asked = wanted;

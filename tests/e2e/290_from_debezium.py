@@ -181,6 +181,20 @@ def deleted(case):
     judge(case, relay, connector)
 
 
+def ended(case):
+    """Of a transaction it has sent all changes, but nothing says that it has sent the END of it."""
+    connector, relay = begin(case)
+    case.sql("INSERT INTO public.plain VALUES (1), (2), (3)")
+    connector.read(3, ended=False)
+    case.command(relay, "setup", "--from-debezium", connector.save("ended.json"),
+                 says="3 of 3 changes are done")
+    case.sql("INSERT INTO public.plain VALUES (4)")
+    judge(case, relay, connector)
+    topic = oracle.read_topics(case.kafka.bootstrap, ["unseen.%s.transaction" % case.name])
+    counts = [json.loads(event.value)["event_count"] for event in topic if b'"END"' in event.value]
+    assert sorted(counts) == [1, 3], counts
+
+
 PLAIN = "CREATE TABLE public.plain (id int PRIMARY KEY)"
 
 
@@ -194,7 +208,11 @@ if __name__ == "__main__":
     for way in (whole, overlapping, unsure):
         with e2e.Case(sql=PLAIN, label="_" + way.__name__) as one:
             way(one)
-    with e2e.Case(sql=PLAIN, label="_deleted") as one:
-        route = {"name": "plain", "from": "public.plain", "as": "change", "topic": "unseen." + one.name}
-        one.more_config = {"routes": one.config()["routes"] + [route]}
-        deleted(one)
+    for way in (deleted, ended):
+        with e2e.Case(sql=PLAIN, label="_" + way.__name__) as one:
+            route = {"name": "plain", "from": "public.plain", "as": "change", "topic": "unseen." + one.name}
+            one.more_config = {"routes": one.config()["routes"] + [route]}
+            if way == ended:
+                one.more_config["delivery"] = {"transaction_metadata": True,
+                                               "transaction_topic": route["topic"] + ".transaction"}
+            way(one)
