@@ -197,14 +197,11 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         places_leave(*state);
         return;
     }
-    const union MHD_ConnectionInfo *fd =
+    const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *client =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    *state = fd == NULL
-                 ? NULL
-                 : places_take(&admin->places, fd->connect_fd,
-                               client != NULL ? client->client_addr : NULL, clock_monotonic_us());
+    int fd = info != NULL ? info->connect_fd : -1; /* from 1.0 on the next question writes there */
+    *state = fd < 0 ? NULL
+                    : places_take(&admin->places, fd, client_of(connection), clock_monotonic_us());
 }
 
 static void hang_up_on_some(struct admin *admin)

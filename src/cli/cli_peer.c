@@ -86,9 +86,9 @@ static int fail_tls(struct peer *peer, int code)
     const char *reason = said != 0 ? ERR_reason_error_string(said) : NULL;
     if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE)
         return fail(peer, "timed out");
-    if (code == SSL_ERROR_SSL && !SSL_is_init_finished(peer->tls)) {
+    if (!SSL_is_init_finished(peer->tls)) {
         snprintf(peer->why, sizeof peer->why, "it does not speak TLS as admin.tls_cert says (%s)",
-                 reason != NULL ? reason : "no reason given");
+                 reason != NULL ? reason : "it hung up");
         return -1;
     }
     return fail(peer, reason != NULL ? reason : "it hung up");
