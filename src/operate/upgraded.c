@@ -157,8 +157,8 @@ static int check_slot(const struct found *f, uint64_t end_lsn, struct error *err
                       lsn_format(f->origin.confirmed_lsn, at), lsn_format(end_lsn, end));
 }
 
-/* pg_upgrade has brought the slot along from 17 on, so nothing written since is missed. A slot of
- * before that was made by hand, behind whatever was written until then. */
+/* From 17 on pg_upgrade brings along what the relay reads from, so nothing written since is missed.
+ * Below that somebody made it by hand, behind whatever was written until then. */
 #define SLOTS_KEPT_VERSION 170000
 
 static bool is_kept(const struct found *found, const struct rebase_options *wish)
