@@ -2,10 +2,10 @@
 #include "admin/admin_tls.h"
 
 #include "base/hash.h"
+#include "base/slurp.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define PEM_BYTES_MAX ((size_t)256 * 1024)
@@ -13,17 +13,9 @@
 static int read_file(const struct config_text *path, const char *key, struct buf *out,
                      struct error *err)
 {
-    FILE *file = fopen(path->text, "re");
-    const char *why = file == NULL ? strerror(errno) : NULL;
-    while (why == NULL && !feof(file)) {
-        out->len += fread(buf_reserve(out, 4096), 1, 4096, file);
-        if (ferror(file))
-            why = strerror(errno);
-        else if (out->len > PEM_BYTES_MAX)
-            why = "larger than 256KB";
-    }
-    if (file != NULL)
-        fclose(file);
+    const char *why = NULL;
+    if (slurp(path->text, PEM_BYTES_MAX, out) < 0)
+        why = errno == EFBIG ? "larger than 256KB" : strerror(errno);
     if (why == NULL && strstr(buf_text(out), "-----BEGIN ") == NULL)
         why = "there is no PEM in it";
     if (why == NULL)

@@ -5,9 +5,12 @@
  * that SIGINT raises must be found through it. It only points; the flag belongs to the command. */
 #include "cli/cli_answer.h"
 
+#include "base/slurp.h"
 #include "json/json_write.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -155,6 +158,20 @@ int answer_mend_again(const struct answer *answer, enum option more, struct erro
     error_mend(err, "%s", buf_text(&line));
     buf_fini(&line);
     return -1;
+}
+
+int answer_read(const char *path, size_t max, struct buf *out)
+{
+    assert(path != NULL && out != NULL);
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = slurp_fd(fd, max, out), why = errno;
+    if (!standard)
+        close(fd);
+    errno = why;
+    return result;
 }
 
 int answer_confirm(struct answer *answer, const char *question, struct error *err)

@@ -29,6 +29,9 @@ void answer_flush(struct answer *answer);
 int answer_end(struct answer *answer, int code, int code_if_transient, const struct error *err);
 /* Adds the same command with one option more as a mend. Returns -1. */
 int answer_mend_again(const struct answer *answer, enum option more, struct error *err);
+/* Adds a file, or standard input ("-"), to *out, `max` bytes at most. 0, or -1 with errno: EFBIG
+ * beyond that. */
+int answer_read(const char *path, size_t max, struct buf *out);
 /* Asks on the terminal unless --yes was given. ERROR_STOP, EXIT_USAGE without a terminal; EXIT_NO
  * where the answer is no. */
 int answer_confirm(struct answer *answer, const char *question, struct error *err);

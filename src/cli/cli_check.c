@@ -3,30 +3,16 @@
 #include "cli/cli_answer.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 /* What a person writes by hand, or a test does. */
 #define SAMPLE_BYTES_MAX (64 * 1024 * 1024)
 
 static int read_all(const char *path, struct buf *out, struct error *err)
 {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "re");
-    if (file == NULL)
-        return error_stop(err, REASON_SAMPLE, "%s: %s", path, strerror(errno));
-    size_t got;
-    do {
-        got = fread(buf_reserve(out, 65536), 1, 65536, file);
-        out->len += got;
-    } while (got > 0 && out->len <= SAMPLE_BYTES_MAX);
-    int why = ferror(file) != 0 ? errno : 0;
-    if (!standard)
-        fclose(file);
-    if (why != 0)
-        return error_stop(err, REASON_SAMPLE, "%s: %s", path, strerror(why));
-    if (out->len > SAMPLE_BYTES_MAX)
-        return error_stop(err, REASON_SAMPLE, "%s: larger than 64MB", path);
-    return 0;
+    if (answer_read(path, SAMPLE_BYTES_MAX, out) == 0)
+        return 0;
+    return error_stop(err, REASON_SAMPLE, "%s: %s", path,
+                      errno == EFBIG ? "larger than 64MB" : strerror(errno));
 }
 
 static void check_sample(struct answer *answer, const char *path, uint32_t *failed,

@@ -9,21 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static int slurp(const char *path, const char *hint, struct buf *out, struct error *err)
+static int read_file(const char *path, const char *hint, struct buf *out, struct error *err)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-    size_t got = 1;
-    while (file != NULL && got > 0 && out->len <= MIGRATE_FILE_BYTES_MAX) {
-        got = fread(buf_reserve(out, 8192), 1, 8192, file);
-        out->len += got;
-    }
-    int why = file == NULL || ferror(file) ? errno : 0;
-    if (file != NULL && file != stdin)
-        fclose(file);
-    if (why == 0 && out->len <= MIGRATE_FILE_BYTES_MAX)
+    if (answer_read(path, MIGRATE_FILE_BYTES_MAX, out) == 0)
         return 0;
     error_stop(err, REASON_CONFIG_FILE, "%s: %s", path,
-               why != 0 ? strerror(why) : "larger than any connector's configuration");
+               errno == EFBIG ? "larger than any connector's configuration" : strerror(errno));
     return error_hint(err, "%s", hint);
 }
 
@@ -51,7 +42,7 @@ int answer_migrate(struct answer *answer, struct error *err)
     struct buf text = BUF_EMPTY;
     struct migrated made = {.yaml = BUF_EMPTY};
     const char *name = answer->args->file;
-    int result = slurp(
+    int result = read_file(
         name, "give the connector's JSON, or Debezium Server's application.properties", &text, err);
     if (result == 0)
         result = migrate_debezium(buf_span(&text), name, &made, err);
@@ -116,7 +107,7 @@ int answer_from_debezium(struct answer *answer, struct error *err)
         struct buf text = BUF_EMPTY;
         bool named;
         const char *server = prefix(answer->relay, &named);
-        int result = slurp(from, "give a file of offsets, or lsn:X", &text, err);
+        int result = read_file(from, "give a file of offsets, or lsn:X", &text, err);
         if (result == 0)
             result = migrate_offset(buf_span(&text), from, server, &offset, err);
         if (result == 0)

@@ -10,6 +10,7 @@
 #include "config/config_value.h"
 
 #include "base/hash.h"
+#include "base/slurp.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -341,7 +342,7 @@ int config_open(const char *path, struct config **config, struct error *err)
         path = "/etc/walferry/walferry.yaml";
     struct buf yaml = BUF_EMPTY;
     int result;
-    if (config_slurp(path, CONFIG_FILE_BYTES_MAX, &yaml) < 0)
+    if (slurp(path, CONFIG_FILE_BYTES_MAX, &yaml) < 0)
         result = cannot_read(path, errno, err);
     else
         result = config_parse(buf_span(&yaml), path, config, err);

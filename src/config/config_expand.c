@@ -2,40 +2,13 @@
  * looked at again, so a value cannot bring further expansions in. No other $ means anything. */
 #include "config/config_expand.h"
 
+#include "base/slurp.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-int config_slurp(const char *path, size_t max, struct buf *out)
-{
-    assert(path != NULL && out != NULL);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = 0;
-    for (;;) {
-        ssize_t got = read(fd, buf_reserve(out, 8192), 8192);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            result = (int)got;
-            break;
-        }
-        out->len += (size_t)got;
-        if (out->len > max) {
-            errno = EFBIG;
-            result = -1;
-            break;
-        }
-    }
-    int why = errno;
-    close(fd);
-    errno = why;
-    return result;
-}
 
 /* One ${…} whose text between the braces is `what`. */
 enum form { FORM_PLAIN, FORM_PAIRS, FORM_URI };
@@ -85,7 +58,7 @@ static int expand_file(struct expansion *x, struct span name, struct error *err)
 {
     char *file = arena_text(x->reader->arena, name);
     size_t before = x->out.len;
-    if (config_slurp(file, before + CONFIG_EXPANSION_BYTES_MAX, &x->out) < 0)
+    if (slurp(file, before + CONFIG_EXPANSION_BYTES_MAX, &x->out) < 0)
         return file_failed(x, file, errno == EFBIG ? "larger than 64KB" : strerror(errno), err);
     if (memchr(x->out.ptr + before, '\0', x->out.len - before) != NULL)
         return file_failed(x, file, "holds a NUL character", err);

@@ -1,4 +1,4 @@
-/* config_expand: the bytes of a file, and what ${env:NAME} and ${file:PATH} stand for. */
+/* config_expand: what ${env:NAME} and ${file:PATH} stand for. */
 #ifndef WALFERRY_CONFIG_EXPAND_H
 #define WALFERRY_CONFIG_EXPAND_H
 
@@ -7,9 +7,6 @@
 
 #define CONFIG_FILE_BYTES_MAX (1024 * 1024)
 #define CONFIG_EXPANSION_BYTES_MAX (64 * 1024)
-
-/* The whole file, `max` bytes at most: EFBIG beyond. 0, or -1 with errno. */
-int config_slurp(const char *path, size_t max, struct buf *out);
 
 /* Replaces ${env:NAME} and ${file:PATH} in raw, once and from left to right. text is
  * NUL-terminated; *secret tells whether anything was replaced. In a libpq connection string what
