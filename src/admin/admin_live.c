@@ -24,16 +24,6 @@ void admin_write_lsn(struct json_writer *w, const char *name, uint64_t lsn)
     json_write_member_text(w, name, lsn != 0 ? lsn_format(lsn, text) : NULL);
 }
 
-void admin_write_known(struct json_writer *w, const char *name, int64_t number)
-{
-    assert(w != NULL);
-    assert(name != NULL);
-    if (number >= 0)
-        json_write_member_i64(w, name, number);
-    else
-        json_write_member_null(w, name);
-}
-
 /* ---- Checks ---- */
 
 /* `doctor` sees no state: that is told of where /status is. */
@@ -131,8 +121,8 @@ static void write_event(struct json_writer *w, const struct recent_event *e)
     json_write_member_u64(w, "number", e->number);
     admin_write_time(w, "committed_at", e->committed_wall_us);
     json_write_member_text(w, "topic", e->topic);
-    admin_write_known(w, "partition", e->partition);
-    admin_write_known(w, "offset", e->offset);
+    json_write_member_known(w, "partition", e->partition);
+    json_write_member_known(w, "offset", e->offset);
     admin_write_lsn(w, "lsn", e->position.lsn);
     json_write_member_u64(w, "change", e->position.seq);
     json_write_member_text(w, "route", e->route);
@@ -175,8 +165,8 @@ static void write_samples(struct json_writer *w, const struct recent_lists *list
         const struct recent_sample *s = &lists->samples[i % RECENT_SAMPLES];
         json_write_begin_object(w);
         json_write_member_i64(w, "at_ms", s->wall_us / 1000);
-        admin_write_known(w, "lag_bytes", s->lag_bytes);
-        admin_write_known(w, "retained_bytes", s->retained_bytes);
+        json_write_member_known(w, "lag_bytes", s->lag_bytes);
+        json_write_member_known(w, "retained_bytes", s->retained_bytes);
         json_write_member_u64(w, "events", s->events);
         json_write_member_u64(w, "visible_count", s->visible_count);
         json_write_member_u64(w, "visible_us", s->visible_us);

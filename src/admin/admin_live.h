@@ -24,7 +24,5 @@ void admin_history_json(const struct recent_lists *lists, const struct log_kept 
 void admin_write_time(struct json_writer *w, const char *name, int64_t wall_us);
 /* In PostgreSQL's form; 0: null. */
 void admin_write_lsn(struct json_writer *w, const char *name, uint64_t lsn);
-/* Below 0: null. */
-void admin_write_known(struct json_writer *w, const char *name, int64_t number);
 
 #endif

@@ -18,11 +18,6 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 
 /* ---- /status ---- */
 
-static void write_name(struct json_writer *w, const char *name, const char *text)
-{
-    json_write_member_text(w, name, text[0] != '\0' ? text : NULL);
-}
-
 /* A number of the epoch at hand; before the first one it is not known. */
 static void write_of_epoch(struct json_writer *w, const struct status *s, const char *name,
                            uint64_t number)
@@ -41,11 +36,11 @@ static void write_identity(struct json_writer *w, const struct status *s)
     json_write_member_bool(w, "ready", s->ready);
     json_write_member_text(w, "relay", s->relay);
     json_write_member_u64(w, "pid", (uint64_t)getpid());
-    write_name(w, "slot", s->origin);
-    write_name(w, "publication", s->publication);
-    write_name(w, "guarantee", s->guarantee);
-    write_name(w, "instance", s->instance);
-    write_name(w, "system_identifier", s->system_identifier);
+    json_write_member_name(w, "slot", s->origin);
+    json_write_member_name(w, "publication", s->publication);
+    json_write_member_name(w, "guarantee", s->guarantee);
+    json_write_member_name(w, "instance", s->instance);
+    json_write_member_name(w, "system_identifier", s->system_identifier);
     write_of_epoch(w, s, "timeline", s->timeline);
     write_of_epoch(w, s, "generation", s->generation);
     json_write_member_u64(w, "epochs", s->epochs);
@@ -79,11 +74,11 @@ static void write_slot(struct json_writer *w, const struct status *s)
         json_write_member_null(w, "progress_stands");
         return;
     }
-    write_name(w, "slot_wal_status", s->origin_state);
+    json_write_member_name(w, "slot_wal_status", s->origin_state);
     json_write_member_u64(w, "slot_lag_bytes", s->lag_bytes);
     json_write_member_u64(w, "slot_retained_bytes", s->retained_bytes);
-    admin_write_known(w, "slot_room_bytes", s->room_bytes);
-    admin_write_known(w, "slot_seconds_left", s->seconds_left);
+    json_write_member_known(w, "slot_room_bytes", s->room_bytes);
+    json_write_member_known(w, "slot_seconds_left", s->seconds_left);
     json_write_member_text(w, "slot_risk", wal_risk_name(s->risk));
     json_write_member_bool(w, "progress_stands", s->stands);
 }

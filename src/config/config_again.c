@@ -2,18 +2,9 @@
  * rotated, tokens renewed. The bytes of the file are those that are in force, so that whatever else
  * was written into it meanwhile still waits for a reload. */
 #include "config/config.h"
+#include "config/config_same.h"
 
 #include <assert.h>
-
-static bool same_texts(const struct config_texts *a, const struct config_texts *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (uint32_t i = 0; i < a->count; i++)
-        if (strcmp(a->items[i].text, b->items[i].text) != 0)
-            return false;
-    return true;
-}
 
 /* Names and their number come from the same bytes, unless a name is expanded, too. */
 static bool same_pairs(const struct config_pairs *a, const struct config_pairs *b)
@@ -30,8 +21,9 @@ static bool same_pairs(const struct config_pairs *a, const struct config_pairs *
 static bool same_credentials(const struct config_relay *a, const struct config_relay *b)
 {
     return strcmp(a->source.connection.text, b->source.connection.text) == 0 &&
-           same_texts(&a->source.password_command.texts, &b->source.password_command.texts) &&
-           same_texts(&a->kafka.token_command.texts, &b->kafka.token_command.texts) &&
+           config_same_texts(&a->source.password_command.texts,
+                             &b->source.password_command.texts) &&
+           config_same_texts(&a->kafka.token_command.texts, &b->kafka.token_command.texts) &&
            same_pairs(&a->kafka.properties, &b->kafka.properties);
 }
 

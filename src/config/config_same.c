@@ -121,8 +121,9 @@ bool config_same_database(const char *a, const char *b)
     return strcmp(database_of(a, &left), database_of(b, &right)) == 0;
 }
 
-static bool same_texts(const struct config_texts *a, const struct config_texts *b)
+bool config_same_texts(const struct config_texts *a, const struct config_texts *b)
 {
+    assert(a != NULL && b != NULL);
     if (a->count != b->count)
         return false;
     for (uint32_t i = 0; i < a->count; i++)
@@ -142,7 +143,7 @@ bool config_same_value(const struct config_key *key, const void *a, const void *
     case KEY_KIND_NUMBER:
         return *(const int64_t *)left == *(const int64_t *)right;
     case KEY_KIND_TEXTS:
-        return same_texts(left, right);
+        return config_same_texts(left, right);
     default:
         break;
     }

@@ -3,6 +3,8 @@
  * kept but its status: a server may say what it likes for as long as the time-out allows. */
 #include "http/http.h"
 
+#include "base/jitter.h"
+#include "base/memory.h"
 #include "http/http_sign.h"
 
 #include <assert.h>
@@ -10,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Of what a server asks for by Retry-After. */
 #define RETRY_AFTER_MAX_US INT64_C(3600000000)
@@ -37,18 +38,6 @@ struct http {
     bool last_chance;
 };
 
-static void *checked(void *memory)
-{
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
-static char *copy(const char *text)
-{
-    return text != NULL ? checked(strdup(text)) : NULL;
-}
-
 /* ---- Lifecycle ---- */
 
 static void forget_target(struct http *http)
@@ -68,14 +57,15 @@ void http_aim(struct http *http, const struct http_target *target)
 {
     assert(http != NULL && target != NULL && target->url != NULL);
     assert(target->timeout_ms > 0 && target->give_up_us > 0 && target->queue_max > 0);
-    struct http_pair *headers = checked(calloc((size_t)target->header_count + 1, sizeof *headers));
+    struct http_pair *headers =
+        memory_checked(calloc((size_t)target->header_count + 1, sizeof *headers));
     for (uint32_t i = 0; i < target->header_count; i++)
-        headers[i] =
-            (struct http_pair){copy(target->headers[i].name), copy(target->headers[i].value)};
+        headers[i] = (struct http_pair){memory_copy(target->headers[i].name),
+                                        memory_copy(target->headers[i].value)};
     struct http_target fresh = *target;
-    fresh.url = copy(target->url);
-    fresh.ca_file = copy(target->ca_file);
-    fresh.secret = copy(target->secret);
+    fresh.url = memory_copy(target->url);
+    fresh.ca_file = memory_copy(target->ca_file);
+    fresh.secret = memory_copy(target->secret);
     fresh.headers = headers;
     forget_target(http);
     http->target = fresh;
@@ -83,11 +73,11 @@ void http_aim(struct http *http, const struct http_target *target)
 
 struct http *http_open(const struct http_target *target)
 {
-    struct http *http = checked(calloc(1, sizeof *http));
+    struct http *http = memory_checked(calloc(1, sizeof *http));
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         abort();
-    http->multi = checked(curl_multi_init());
-    http->easy = checked(curl_easy_init());
+    http->multi = memory_checked(curl_multi_init());
+    http->easy = memory_checked(curl_easy_init());
     http_aim(http, target);
     return http;
 }
@@ -144,7 +134,7 @@ static void drop_oldest(struct http *http)
 bool http_put(struct http *http, struct span body, int64_t now_us)
 {
     assert(http != NULL && body.ptr != NULL);
-    struct post *post = checked(malloc(sizeof *post + body.len));
+    struct post *post = memory_checked(malloc(sizeof *post + body.len));
     *post = (struct post){
         .put_us = now_us, .due_us = now_us, .wait_us = HTTP_WAIT_MIN_US, .length = body.len};
     memcpy(post->body, body.ptr, body.len);
@@ -210,7 +200,7 @@ static void add_header(struct http *http, const char *name, const char *value)
 {
     struct buf line = BUF_EMPTY;
     buf_add_format(&line, "%s: %s", name, value);
-    http->headers = checked(curl_slist_append(http->headers, buf_text(&line)));
+    http->headers = memory_checked(curl_slist_append(http->headers, buf_text(&line)));
     buf_fini(&line);
 }
 
@@ -268,14 +258,6 @@ static void begin(struct http *http, int64_t wall_us)
 
 /* ---- Its end ---- */
 
-static int64_t jittered(int64_t upper_us)
-{
-    uint32_t random = 0;
-    ssize_t got = getrandom(&random, sizeof random, 0);
-    (void)got;
-    return upper_us / 2 + (int64_t)((double)random / UINT32_MAX * (double)(upper_us / 2));
-}
-
 static bool is_final(const struct http_target *target, int status)
 {
     if (!target->picky)
@@ -290,7 +272,7 @@ static void postpone(struct http *http, int64_t now_us)
     curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &asked_s);
     int64_t asked_us =
         asked_s > RETRY_AFTER_MAX_US / 1000000 ? RETRY_AFTER_MAX_US : (int64_t)asked_s * 1000000;
-    int64_t wait_us = jittered(post->wait_us);
+    int64_t wait_us = jitter_us(post->wait_us);
     post->wait_us = post->wait_us * 2 > HTTP_WAIT_MAX_US ? HTTP_WAIT_MAX_US : post->wait_us * 2;
     post->due_us = now_us + (wait_us > asked_us ? wait_us : asked_us);
 }

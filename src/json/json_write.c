@@ -267,6 +267,20 @@ void json_write_member_bool(struct json_writer *w, const char *name, bool value)
     json_write_bool(w, value);
 }
 
+void json_write_member_known(struct json_writer *w, const char *name, int64_t value)
+{
+    if (value >= 0)
+        json_write_member_i64(w, name, value);
+    else
+        json_write_member_null(w, name);
+}
+
+void json_write_member_name(struct json_writer *w, const char *name, const char *text)
+{
+    assert(text != NULL);
+    json_write_member_text(w, name, text[0] != '\0' ? text : NULL);
+}
+
 void json_write_member_null(struct json_writer *w, const char *name)
 {
     json_write_name(w, name);

@@ -67,6 +67,10 @@ void json_write_member_text(struct json_writer *w, const char *name, const char 
 void json_write_member_u64(struct json_writer *w, const char *name, uint64_t value);
 void json_write_member_i64(struct json_writer *w, const char *name, int64_t value);
 void json_write_member_bool(struct json_writer *w, const char *name, bool value);
+/* null below 0: it is not known. */
+void json_write_member_known(struct json_writer *w, const char *name, int64_t value);
+/* null where it is empty. */
+void json_write_member_name(struct json_writer *w, const char *name, const char *text);
 void json_write_member_null(struct json_writer *w, const char *name);
 void json_write_member_raw(struct json_writer *w, const char *name, struct span json);
 /* The member "error" of an answer: kind, reason, text, hint. hint: NULL: null. */

@@ -6,6 +6,8 @@
  * back. */
 #include "metrics/metrics_internal.h"
 
+#include "base/memory.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +30,6 @@ const int64_t histogram_bounds_us[HISTOGRAM_BOUNDS] = {
 
 static const char other[] = "other";
 
-static void *checked(void *memory)
-{
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
 /* ---- Routes ---- */
 
 /* The caller holds the lock. A name beyond the room shares the last series. */
@@ -45,8 +40,8 @@ static struct route_series *route_series_of(struct metrics *metrics, const char 
             return metrics->routes[i];
     if (metrics->route_count == ROUTE_SERIES_MAX)
         return metrics->overflow;
-    struct route_series *made = checked(calloc(1, sizeof *made));
-    made->name = checked(strdup(name));
+    struct route_series *made = memory_checked(calloc(1, sizeof *made));
+    made->name = memory_checked(strdup(name));
     metrics->routes[metrics->route_count++] = made;
     return made;
 }
@@ -58,7 +53,7 @@ void metrics_set_routes(struct metrics *metrics, uint32_t route_count, const cha
     assert(route_count == 0 || routes != NULL);
     pthread_mutex_lock(&metrics->mutex);
     free(metrics->by_index);
-    metrics->by_index = checked(calloc((size_t)route_count + 1, sizeof *metrics->by_index));
+    metrics->by_index = memory_checked(calloc((size_t)route_count + 1, sizeof *metrics->by_index));
     metrics->index_count = route_count;
     for (uint32_t i = 0; i < route_count; i++)
         metrics->by_index[i] = route_series_of(metrics, routes[i]);
@@ -76,10 +71,10 @@ struct metrics *metrics_open(const char *relay, uint32_t route_count, const char
 {
     assert(relay != NULL);
     assert(route_count == 0 || routes != NULL);
-    struct metrics *metrics = checked(calloc(1, sizeof *metrics));
-    metrics->relay = checked(strdup(relay));
-    metrics->overflow = checked(calloc(1, sizeof *metrics->overflow));
-    metrics->overflow->name = checked(strdup(other));
+    struct metrics *metrics = memory_checked(calloc(1, sizeof *metrics));
+    metrics->relay = memory_checked(strdup(relay));
+    metrics->overflow = memory_checked(calloc(1, sizeof *metrics->overflow));
+    metrics->overflow->name = memory_checked(strdup(other));
     pthread_mutex_init(&metrics->mutex, NULL);
     metrics_set_routes(metrics, route_count, routes);
     return metrics;
@@ -117,7 +112,7 @@ void metrics_set_build_info(struct metrics *metrics, const char *version, const 
     pthread_mutex_lock(&metrics->mutex);
     for (int i = 0; i < BUILD_INFO_FIELDS; i++) {
         free(metrics->build_info[i]);
-        metrics->build_info[i] = checked(strdup(texts[i]));
+        metrics->build_info[i] = memory_checked(strdup(texts[i]));
     }
     pthread_mutex_unlock(&metrics->mutex);
 }

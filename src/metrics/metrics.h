@@ -53,6 +53,9 @@ uint64_t metrics_sum_routes(const struct metrics *metrics, enum metric metric);
 void metrics_get_histogram(const struct metrics *metrics, enum metric metric, uint64_t *count,
                            uint64_t *sum_us);
 
+struct json_writer;
+/* A KeyValue of OTLP whose value is a string. */
+void metrics_write_otlp_attribute(struct json_writer *w, const char *key, const char *value);
 /* The member "metrics" of an OTLP ScopeMetrics, as JSON: an array with a Metric for each name.
  * Times in microseconds since 1970, of the start of the process and of now. */
 void metrics_write_otlp(const struct metrics *metrics, int64_t start_us, int64_t now_us,

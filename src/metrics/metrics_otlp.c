@@ -31,8 +31,9 @@ static void write_text_u64(struct json_writer *w, uint64_t value)
     json_write_text(w, text);
 }
 
-static void write_attribute(struct json_writer *w, const char *key, const char *value)
+void metrics_write_otlp_attribute(struct json_writer *w, const char *key, const char *value)
 {
+    assert(key != NULL && value != NULL);
     json_write_begin_object(w);
     json_write_member_text(w, "key", key);
     json_write_name(w, "value");
@@ -49,9 +50,9 @@ static void begin_point(struct exporting *x, const char *label, const char *valu
     json_write_begin_object(w);
     json_write_name(w, "attributes");
     json_write_begin_array(w);
-    write_attribute(w, "relay", x->metrics->relay);
+    metrics_write_otlp_attribute(w, "relay", x->metrics->relay);
     if (label[0] != '\0')
-        write_attribute(w, label, value);
+        metrics_write_otlp_attribute(w, label, value);
     json_write_end_array(w);
     json_write_member_text(w, "startTimeUnixNano", x->start_ns);
     json_write_member_text(w, "timeUnixNano", x->now_ns);

@@ -3,11 +3,11 @@
 #include "otlp/otlp.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "http/http.h"
 #include "otlp/otlp_body.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -46,18 +46,6 @@ struct otlp {
     bool failing; /* and that was said */
 };
 
-static void *checked(void *memory)
-{
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
-static const char *copy(const char *text)
-{
-    return text != NULL ? checked(strdup(text)) : NULL;
-}
-
 /* ---- Its settings ---- */
 
 static void forget_texts(struct config_otlp *config)
@@ -75,15 +63,15 @@ static void forget_texts(struct config_otlp *config)
 static void copy_texts(struct config_otlp *config, const struct config_otlp *from)
 {
     uint32_t count = from->headers.count;
-    struct config_pair *items = checked(calloc((size_t)count + 1, sizeof *items));
+    struct config_pair *items = memory_checked(calloc((size_t)count + 1, sizeof *items));
     for (uint32_t i = 0; i < count; i++) {
-        items[i].name.text = copy(from->headers.items[i].name.text);
-        items[i].value.text = copy(from->headers.items[i].value.text);
+        items[i].name.text = memory_copy(from->headers.items[i].name.text);
+        items[i].value.text = memory_copy(from->headers.items[i].value.text);
     }
     *config = *from;
     config->headers = (struct config_pairs){count, items};
-    config->endpoint.text = copy(from->endpoint.text);
-    config->ca_file.text = copy(from->ca_file.text);
+    config->endpoint.text = memory_copy(from->endpoint.text);
+    config->ca_file.text = memory_copy(from->ca_file.text);
 }
 
 /* Opens the sender, or aims it anew. */
@@ -97,7 +85,7 @@ static void aim(struct otlp *o, const struct config_otlp *config, enum signal si
     buf_add(&url, (struct span){config->endpoint.text, length});
     buf_add_text(&url, paths[signal]);
     uint32_t count = config->headers.count;
-    struct http_pair *headers = checked(calloc((size_t)count + 1, sizeof *headers));
+    struct http_pair *headers = memory_checked(calloc((size_t)count + 1, sizeof *headers));
     for (uint32_t i = 0; i < count; i++)
         headers[i] = (struct http_pair){config->headers.items[i].name.text,
                                         config->headers.items[i].value.text};
@@ -266,7 +254,7 @@ void otlp_take(struct otlp *o, const struct config_otlp *config)
     pthread_mutex_unlock(&o->mutex);
     if (o->running || config->endpoint.text == NULL)
         return;
-    o->spans = checked(calloc(SPANS_PER_BODY, sizeof *o->spans));
+    o->spans = memory_checked(calloc(SPANS_PER_BODY, sizeof *o->spans));
     for (enum signal signal = 0; signal < SIGNALS; signal++)
         aim(o, config, signal);
     if (pthread_create(&o->thread, NULL, otlp_main, o) != 0)
@@ -278,7 +266,7 @@ struct otlp *otlp_open(const struct otlp_options *options)
 {
     assert(options != NULL && options->config != NULL && options->relay != NULL);
     assert(options->metrics != NULL && options->traces != NULL && options->log != NULL);
-    struct otlp *o = checked(calloc(1, sizeof *o));
+    struct otlp *o = memory_checked(calloc(1, sizeof *o));
     o->o = *options;
     o->start_wall_us = clock_wall_us();
     pthread_mutex_init(&o->mutex, NULL);

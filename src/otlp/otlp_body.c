@@ -13,17 +13,6 @@
 /* SpanKind. */
 #define SPAN_KIND_PRODUCER 4
 
-static void write_attribute(struct json_writer *w, const char *key, const char *value)
-{
-    json_write_begin_object(w);
-    json_write_member_text(w, "key", key);
-    json_write_name(w, "value");
-    json_write_begin_object(w);
-    json_write_member_text(w, "stringValue", value);
-    json_write_end_object(w);
-    json_write_end_object(w);
-}
-
 /* {"<resources>":[{"resource":{…},"<scopes>":[{"scope":{…}, — open for a member with the items. */
 static void begin(struct json_writer *w, const char *resources, const char *scopes,
                   const char *relay)
@@ -36,9 +25,9 @@ static void begin(struct json_writer *w, const char *resources, const char *scop
     json_write_begin_object(w);
     json_write_name(w, "attributes");
     json_write_begin_array(w);
-    write_attribute(w, "service.name", "walferry");
-    write_attribute(w, "service.version", WALFERRY_VERSION);
-    write_attribute(w, "service.instance.id", relay);
+    metrics_write_otlp_attribute(w, "service.name", "walferry");
+    metrics_write_otlp_attribute(w, "service.version", WALFERRY_VERSION);
+    metrics_write_otlp_attribute(w, "service.instance.id", relay);
     json_write_end_array(w);
     json_write_end_object(w);
     json_write_name(w, scopes);
@@ -120,13 +109,13 @@ static void write_span(struct json_writer *w, const struct trace_span *span, con
     write_time(w, "endTimeUnixNano", span->end_us);
     json_write_name(w, "attributes");
     json_write_begin_array(w);
-    write_attribute(w, "messaging.system", "kafka");
-    write_attribute(w, "messaging.operation.name", "send");
-    write_attribute(w, "messaging.operation.type", "send");
-    write_attribute(w, "messaging.destination.name", span->topic);
-    write_attribute(w, "walferry.relay", relay);
+    metrics_write_otlp_attribute(w, "messaging.system", "kafka");
+    metrics_write_otlp_attribute(w, "messaging.operation.name", "send");
+    metrics_write_otlp_attribute(w, "messaging.operation.type", "send");
+    metrics_write_otlp_attribute(w, "messaging.destination.name", span->topic);
+    metrics_write_otlp_attribute(w, "walferry.relay", relay);
     if (span->id[0] != '\0')
-        write_attribute(w, "walferry.id", span->id);
+        metrics_write_otlp_attribute(w, "walferry.id", span->id);
     json_write_end_array(w);
     json_write_end_object(w);
 }

@@ -7,6 +7,7 @@
 #include "relay/relay_internal.h"
 
 #include "base/clock.h"
+#include "base/jitter.h"
 #include "relay/wake.h"
 
 #include <assert.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 /* --until-caught-up ends where a server stays away, though retry.give_up_ms says never. */
@@ -78,19 +78,11 @@ static void give_up_if_due(struct lifecycle *lifecycle, int64_t now_us, struct e
                own ? "--until-caught-up" : "retry.give_up_ms");
 }
 
-static int64_t jittered(int64_t upper_us)
-{
-    uint32_t random = 0;
-    ssize_t got = getrandom(&random, sizeof random, 0);
-    (void)got;
-    return upper_us / 2 + (int64_t)((double)random / UINT32_MAX * (double)(upper_us / 2));
-}
-
 static void back_off(struct lifecycle *lifecycle, const struct error *err)
 {
     struct relay *relay = lifecycle->relay;
     const struct config_retry *retry = &relay->config->retry;
-    int64_t wait_us = jittered(lifecycle->back_off_us);
+    int64_t wait_us = jitter_us(lifecycle->back_off_us);
     if (err->reason == REASON_FENCED && wait_us < FENCED_WAIT_US)
         wait_us = FENCED_WAIT_US;
     lifecycle->back_off_us *= 2;

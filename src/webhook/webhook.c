@@ -4,6 +4,7 @@
 #include "webhook/webhook.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "http/http.h"
 #include "webhook/webhook_body.h"
 
@@ -38,10 +39,7 @@ struct webhook {
 
 static struct config_text copy_text(const struct config_text *text)
 {
-    char *copy = text->text != NULL ? strdup(text->text) : NULL;
-    if (copy == NULL && text->text != NULL)
-        abort();
-    return (struct config_text){.text = copy, .secret = text->secret};
+    return (struct config_text){.text = memory_copy(text->text), .secret = text->secret};
 }
 
 static void forget_texts(struct config_notify *config)

@@ -7,19 +7,6 @@
 
 #include <assert.h>
 
-static void write_name(struct json_writer *w, const char *name, const char *text)
-{
-    json_write_member_text(w, name, text[0] != '\0' ? text : NULL);
-}
-
-static void write_known(struct json_writer *w, const char *name, int64_t number)
-{
-    if (number >= 0)
-        json_write_member_i64(w, name, number);
-    else
-        json_write_member_null(w, name);
-}
-
 static void write_type(struct json_writer *w, const struct webhook_news *news)
 {
     struct buf type = BUF_EMPTY;
@@ -39,11 +26,11 @@ static void write_slot(struct json_writer *w, const struct status *s)
         return;
     }
     json_write_begin_object(w);
-    write_name(w, "name", s->origin);
+    json_write_member_name(w, "name", s->origin);
     json_write_member_text(w, "risk", wal_risk_name(s->risk));
     json_write_member_u64(w, "retained_bytes", s->retained_bytes);
-    write_known(w, "room_bytes", s->room_bytes);
-    write_known(w, "seconds_left", s->seconds_left);
+    json_write_member_known(w, "room_bytes", s->room_bytes);
+    json_write_member_known(w, "seconds_left", s->seconds_left);
     json_write_end_object(w);
 }
 
@@ -69,18 +56,18 @@ static void write_data(struct json_writer *w, const struct webhook_message *m)
     char lsn[LSN_TEXT_MAX];
     json_write_begin_object(w);
     json_write_member_text(w, "relay", s->relay);
-    write_name(w, "instance", s->instance);
+    json_write_member_name(w, "instance", s->instance);
     json_write_member_text(w, "severity", severities[m->news->severity]);
     json_write_member_text(w, "detail", m->news->detail);
     bool over = m->news->severity == WEBHOOK_OK && m->news->topic != WEBHOOK_RELAY;
-    write_known(w, "lasted_s", over ? m->news->lasted_s : -1);
+    json_write_member_known(w, "lasted_s", over ? m->news->lasted_s : -1);
     json_write_member_text(w, "state", relay_state_name(s->state));
     json_write_member_bool(w, "ready", s->ready);
-    write_known(w, "exit_code", m->exit_code);
+    json_write_member_known(w, "exit_code", m->exit_code);
     json_write_member_text(w, "position",
                            s->committed.lsn != 0 ? lsn_format(s->committed.lsn, lsn) : NULL);
     json_write_member_i64(w, "lag_ms", m->lag_us / 1000);
-    write_known(w, "lag_bytes", s->origin_known ? (int64_t)s->lag_bytes : -1);
+    json_write_member_known(w, "lag_bytes", s->origin_known ? (int64_t)s->lag_bytes : -1);
     json_write_member_u64(w, "dead_letters", s->dead_letters);
     json_write_member_u64(w, "keys_held", m->keys_held);
     write_slot(w, s);
