@@ -75,7 +75,8 @@ const struct option_info option_table[OPTION_COUNT] = {
         {"upgraded", 0, "LSN",
          "The server is the one of progress after pg_upgrade, and the old one was shut down at "
          "this "
-         "LSN (pg_controldata of the old cluster, Latest checkpoint location). It is proved that "
+         "LSN (pg_controldata of the old cluster, before pg_upgrade: Latest checkpoint location). "
+         "It is proved that "
          "nothing is lost or repeated: progress stands behind that, the server counts on from "
          "there, "
          "and for a new slot no table of the database was written to since. Else it refuses."},
