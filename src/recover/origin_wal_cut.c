@@ -28,7 +28,7 @@ static bool is_asked_to_stop(const struct command_options *o)
 static int make_once(const struct command_options *o, struct pg_replication *replication,
                      struct pg_connection *sql, const char *slot, uint64_t *lsn, struct error *err)
 {
-    bool told = false;
+    int64_t tell_us = 0;
     for (;;) {
         int result = pg_replication_create_slot(replication, slot, CREATE_SLICE_MS, lsn, err);
         if (result <= 0)
@@ -36,7 +36,7 @@ static int make_once(const struct command_options *o, struct pg_replication *rep
         if (is_asked_to_stop(o))
             return error_retry(err, REASON_STOPPING,
                                "asked to stop before every transaction that was writing had ended");
-        wal_tell_blockers(o->log, sql, slot, false, &told);
+        wal_tell_blockers(o->log, sql, slot, false, &tell_us);
     }
 }
 

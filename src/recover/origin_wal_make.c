@@ -3,29 +3,34 @@
  * says for whom it waits and can be interrupted. */
 #include "recover/origin_wal_internal.h"
 
+#include "base/clock.h"
 #include "recover/recover.h"
 
 #include <string.h>
 
 #define CREATE_SLICE_MS 1000
+#define TELL_AGAIN_US (30 * US_PER_S)
 
-/* A standby knows of no transactions; its primary tells it every so often which ones write. */
+/* A standby knows of no transactions; its primary tells it every so often which ones write. Who is
+ * waited for changes as they end, so it is said again. */
 void wal_tell_blockers(const struct log *log, struct pg_connection *sql, const char *slot,
-                       bool standby, bool *told)
+                       bool standby, int64_t *tell_us)
 {
     struct buf lines = BUF_EMPTY;
     struct error err = ERROR_INIT;
+    if (clock_monotonic_us() < *tell_us)
+        return;
     if (standby)
         buf_add_text(&lines, "word from the primary");
     else if (pg_blocking_transactions(sql, &lines, &err) < 0)
         lines.len = 0;
-    if (lines.len > 0 && !*told) {
+    if (lines.len > 0) {
         log_event(log, LOG_WARN, "slot.waiting", "slot", slot, "for", buf_text(&lines), "hint",
                   standby ? "it comes at once by this statement there: SELECT "
                             "pg_log_standby_snapshot()"
                           : "a slot is consistent once every transaction that writes now has ended",
                   NULL);
-        *told = true;
+        *tell_us = clock_monotonic_us() + TELL_AGAIN_US;
     }
     buf_fini(&lines);
 }
@@ -34,7 +39,7 @@ static int wait_for_slot(const struct origin_wal *o, bool standby,
                          struct pg_replication *replication, uint64_t *consistent_lsn,
                          struct error *err)
 {
-    bool told = false;
+    int64_t tell_us = 0;
     for (;;) {
         int result = pg_replication_create_slot(replication, o->base.label, CREATE_SLICE_MS,
                                                 consistent_lsn, err);
@@ -43,7 +48,7 @@ static int wait_for_slot(const struct origin_wal *o, bool standby,
         if (o->o.stop != NULL && atomic_load(o->o.stop))
             return error_retry(err, REASON_STOPPING,
                                "asked to stop while the slot was being created");
-        wal_tell_blockers(o->o.log, o->base.sql, o->base.label, standby, &told);
+        wal_tell_blockers(o->o.log, o->base.sql, o->base.label, standby, &tell_us);
     }
 }
 

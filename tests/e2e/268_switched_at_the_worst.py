@@ -139,6 +139,39 @@ def stuck(case, name):
     return thread, pid
 
 
+def waits_for(case, xid):
+    e2e.wait("the slot that waits for transaction %s" % xid, lambda: case.one(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = %s::xid", (xid,)) == 1, 20)
+
+
+def writer(case, name):
+    """An open transaction that waits for no standby: (its connection, its number)."""
+    connection = local(case)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT e2e.put('order', %s, 2, 1, 2, 20)", (name,))
+        cursor.execute("SELECT pg_current_xact_id()::xid::text")
+        return connection, cursor.fetchone()[0]
+
+
+def at_the_last_look(case, pg, mode, pid, since):
+    """Slot creation looks at who writes, waits for them, and looks again. What begins after the look that follows its
+    "initial consistent point" is not waited for. That is the second look, or a later one where a transaction that was
+    about to end stood in the first. Returns the connection whose transaction that look waits for."""
+    with open(pg.log, encoding="utf-8", errors="replace") as log:
+        for n in range(10):
+            after, xid = writer(case, "second %d %s" % (n, mode))
+            if n == 0:
+                case.sql("SELECT pg_cancel_backend(%s)", (pid,))
+            else:
+                before.commit()
+            waits_for(case, xid)
+            log.seek(since)
+            if "found initial consistent point" in log.read():
+                return after
+            before = after
+    raise AssertionError("no initial consistent point")
+
+
 def out_of_sight(pg):
     """What is in the WAL and in no snapshot would come by both ways, or by none. The one that is there when the slot
     is made is waited for by the server; the one that comes while it waits for another is in the slot's snapshot."""
@@ -149,6 +182,7 @@ def out_of_sight(pg):
             case.put(rows=3)
             away(case, AWAY[0], "nobody")
             first, pid = stuck(case, "first " + mode)
+            since = os.path.getsize(pg.log)
             relay[mode].start("--switch-to", mode, "--yes", command="setup")
             said = relay[mode].wait_log("slot.waiting")
             assert "pid %d" % pid in said and "waits for a synchronous standby" in said, said
@@ -156,15 +190,8 @@ def out_of_sight(pg):
             e2e.wait("the slot that waits for the first", lambda: case.one(
                 "SELECT count(*) FROM pg_locks w JOIN pg_locks h USING (transactionid) WHERE NOT w.granted AND"
                 " h.granted AND h.pid = %s", (pid,)) == 1, 20)
-            second = local(case)
-            with second.cursor() as cursor:
-                cursor.execute("SELECT e2e.put('order', %s, 2, 1, 2, 20)", ("second " + mode,))
-                cursor.execute("SELECT pg_current_xact_id()::xid::text")
-                xid = cursor.fetchone()[0]
-            case.sql("SELECT pg_cancel_backend(%s)", (pid,))
+            second = at_the_last_look(case, pg, mode, pid, since)
             first.join(10)
-            e2e.wait("the slot that waits for the second", lambda: case.one(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = %s::xid", (xid,)) == 1, 20)
             third, pid = stuck(case, "third " + mode)
             second.commit()
             said = relay[mode].wait_log("switch.waits")
