@@ -16,9 +16,7 @@ const JSONB = 3802;
 
 types.setTypeParser(JSONB, (text) => text); // goes out as it is
 
-const producer = new Kafka({ clientId: slot, brokers: [bootstrap], logLevel: logLevel.ERROR }).producer({
-  maxInFlightRequests: 1,
-});
+const producer = new Kafka({ clientId: slot, brokers: [bootstrap], logLevel: logLevel.ERROR }).producer();
 /* Without a timer: it would acknowledge what has been read and not been sent. */
 const service = new LogicalReplicationService(
   { connectionString: connection },
@@ -61,7 +59,8 @@ service.on("data", async (lsn, change) => {
     });
   } else if (change.tag === "commit") {
     committed = change.commitEndLsn;
-    sending = sending || send().catch(fail);
+    if (sending === null && rows.length === 0) sent = committed; // its rows have gone before it
+    else if (sending === null) sending = send().catch(fail);
     if (rows.length > MOST) await sending;
   }
 });
