@@ -68,8 +68,8 @@ int wal_prepare(struct origin *o, enum origin_wish wish, const struct found *fou
  * publication. */
 int wal_missing(struct origin *o, const struct found *found, const char **missing,
                 struct error *err);
-/* Logs for whom a slot in creation waits, now and every 30 s; sql: any session. *tell_us: when it is
- * said next, CLOCK_MONOTONIC; 0 at first. */
+/* Logs for whom a slot in creation waits, now and every 30 s; sql: any session. *tell_us: when
+ * next, CLOCK_MONOTONIC; 0 at first. */
 void wal_tell_blockers(const struct log *log, struct pg_connection *sql, const char *slot,
                        bool standby, int64_t *tell_us);
 /* What is read, from where on. */
