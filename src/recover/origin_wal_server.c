@@ -34,6 +34,7 @@ static const char settings_sql[] =
     "(SELECT string_agg(DISTINCT quote_ident(application_name), ', ') "
     "FROM pg_catalog.pg_stat_replication WHERE application_name NOT LIKE 'walferry:%' "
     "AND application_name <> ''), "
+    "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), "
     "(SELECT string_agg(slot_name::text, ', ') FROM pg_catalog.pg_replication_slots "
     "WHERE NOT active)";
 
@@ -48,6 +49,7 @@ enum setting {
     SLOT_TIMEOUT,
     SYNCHRONOUS,
     STANDBYS,
+    SEES_STANDBYS,
     IDLE_SLOTS
 };
 
@@ -87,7 +89,8 @@ static int settings_of(struct checking *c, enum check_id id, struct error *err)
                                .senders_used = number(r, SENDERS_USED),
                                .wal_limit_mb = number(r, WAL_LIMIT),
                                .sender_timeout_ms = number(r, SENDER_TIMEOUT),
-                               .slot_timeout_s = number(r, SLOT_TIMEOUT)};
+                               .slot_timeout_s = number(r, SLOT_TIMEOUT),
+                               .sees_standbys = pg_result_true(r, 0, SEES_STANDBYS)};
     text(r, WAL_LEVEL, s->wal_level, sizeof s->wal_level);
     text(r, SYNCHRONOUS, s->synchronous, sizeof s->synchronous);
     text(r, STANDBYS, s->standbys, sizeof s->standbys);
@@ -207,53 +210,114 @@ int doctor_slot_timeout(struct checking *c, struct error *err)
 
 /* ---- synchronous_standby_names ---- */
 
-/* A name of the list, without the quotes that it may have. Names are compared without case
- * (PostgreSQL, syncrep.c, SyncRepGetStandbyPriority). */
-static bool is_us(struct span name, const char *application)
+/* The setting without the relay. */
+struct standbys {
+    struct buf names; /* as a list */
+    int64_t count;
+    bool us;  /* the relay was among them, by its name or by * */
+    bool all; /* by * */
+};
+
+/* Up to the next comma, or to the end of the brackets; both may stand in quotes. */
+static struct span next_name(const char **at)
 {
-    while (name.len > 0 && (*name.ptr == ' ' || *name.ptr == '"' || *name.ptr == '\t'))
-        name = (struct span){name.ptr + 1, name.len - 1};
-    while (name.len > 0 && strchr(" \"\t", name.ptr[name.len - 1]) != NULL)
+    const char *end = *at += strspn(*at, ", \t");
+    for (bool quoted = false; *end != '\0' && (quoted || strchr(",)", *end) == NULL); end++)
+        quoted ^= *end == '"';
+    struct span name = {*at, (size_t)(end - *at)};
+    while (name.len > 0 && strchr(" \t", name.ptr[name.len - 1]) != NULL)
         name.len--;
-    return span_equal_text(name, "*") ||
-           (name.len == strlen(application) && strncasecmp(name.ptr, application, name.len) == 0);
+    *at = end;
+    return name;
 }
 
-/* "a, b", "2 (a, b)", "FIRST 2 (a, b)", "ANY 2 (a, b)": what stands in the brackets, or all. */
-static bool names_us(const char *setting, const char *application)
+static struct span unquoted(struct span name)
 {
-    const char *at = strchr(setting, '(');
-    at = at != NULL ? at + 1 : setting;
-    while (*at != '\0' && *at != ')') {
-        size_t length = strcspn(at, ",)");
-        if (is_us((struct span){at, length}, application))
+    bool quoted = name.len >= 2 && name.ptr[0] == '"' && name.ptr[name.len - 1] == '"';
+    return quoted ? (struct span){name.ptr + 1, name.len - 2} : name;
+}
+
+/* Names are compared without case (PostgreSQL, syncrep.c, SyncRepGetStandbyPriority). */
+static bool is_name(struct span name, const char *application)
+{
+    name = unquoted(name);
+    return name.len == strlen(application) && strncasecmp(name.ptr, application, name.len) == 0;
+}
+
+static bool is_listed(struct standbys *s, struct span name)
+{
+    const char *at = buf_text(&s->names);
+    struct span one;
+    while ((one = next_name(&at)).len > 0)
+        if (span_equal(unquoted(one), unquoted(name)))
             return true;
-        at += length + (at[length] == ',' ? 1 : 0);
-    }
     return false;
+}
+
+static void add_names(struct standbys *s, const char *at, const char *application)
+{
+    struct span name;
+    while ((name = next_name(&at)).len > 0) {
+        bool all = span_equal_text(unquoted(name), "*");
+        s->all |= all;
+        s->us |= all || is_name(name, application);
+        if (all || is_name(name, application) || is_listed(s, name))
+            continue;
+        buf_add_text(&s->names, s->count++ > 0 ? ", " : "");
+        buf_add(&s->names, name);
+    }
+}
+
+/* "a, b", "2 (a, b)", "FIRST 2 (a, b)", "ANY 2 (a, b)": no more are waited for than there are. */
+static int mend_synchronous(struct standbys *s, const char *setting, const char *open,
+                            struct error *err)
+{
+    struct buf value = BUF_EMPTY, quoted = BUF_EMPTY;
+    size_t method = strcspn(setting, "0123456789");
+    int64_t wanted = strtoll(setting + method, NULL, 10);
+    if (open != NULL && s->count > 0)
+        buf_add_format(&value, "%.*s%" PRId64 " (", (int)method, setting,
+                       wanted < s->count ? wanted : s->count);
+    buf_add(&value, buf_span(&s->names));
+    buf_add_text(&value, open != NULL && s->count > 0 ? ")" : "");
+    pg_quote_literal(&quoted, buf_span(&value));
+    error_hint(err, s->count > 0 ? "as a superuser"
+                                 : "no standby is connected, so that no commit waits any more "
+                                   "then; as a superuser");
+    error_mend_sql(err, "ALTER SYSTEM SET synchronous_standby_names = %s; SELECT pg_reload_conf();",
+                   buf_text(&quoted));
+    buf_fini(&value);
+    buf_fini(&quoted);
+    return -1;
 }
 
 int doctor_synchronous(struct checking *c, struct error *err)
 {
     int known = settings_of(c, CHECK_SYNCHRONOUS, err);
-    const struct wal_settings *s = &c->settings;
+    const struct wal_settings *settings = &c->settings;
     if (known <= 0)
         return known;
     char application[64];
     snprintf(application, sizeof application, "walferry:%s", c->o->config->name.text);
-    if (!names_us(s->synchronous, application))
-        return 0;
-    struct buf value = BUF_EMPTY;
-    pg_quote_literal(&value, span_of(s->standbys));
-    error_stop(err, REASON_FINDING,
-               "synchronous_standby_names is %.200s, which takes the relay (%s) for a standby: "
-               "commits wait for Kafka",
-               s->synchronous, application);
-    error_hint(err, "name the standbys that commits are to wait for; as a superuser");
-    error_mend_sql(err, "ALTER SYSTEM SET synchronous_standby_names = %s; SELECT pg_reload_conf();",
-                   buf_text(&value));
-    buf_fini(&value);
-    return -1;
+    const char *text = settings->synchronous, *open = text + strcspn(text, "(\"*,");
+    open = *open == '(' ? open : NULL;
+    struct standbys standbys = {.names = BUF_EMPTY};
+    add_names(&standbys, open != NULL ? open + 1 : text, application);
+    if (standbys.us) {
+        error_stop(err, REASON_FINDING,
+                   "synchronous_standby_names is %.200s, which takes the relay (%s) for a standby: "
+                   "commits wait for Kafka",
+                   text, application);
+        if (standbys.all)
+            add_names(&standbys, settings->standbys, application);
+        if (standbys.all && !settings->sees_standbys)
+            error_hint(err, "as a superuser, name in it the standbys that commits are to wait for; "
+                            "the relay's role does not see their names (pg_stat_replication)");
+        else
+            (void)mend_synchronous(&standbys, text, open, err);
+    }
+    buf_fini(&standbys.names);
+    return standbys.us ? -1 : 0;
 }
 
 /* ---- The clock ---- */

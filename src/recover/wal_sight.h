@@ -28,6 +28,7 @@ struct wal_settings {
     char wal_level[16];
     char synchronous[512]; /* synchronous_standby_names */
     char standbys[512];    /* names of standbys that are no relays, quoted, as a list; may be "" */
+    bool sees_standbys;    /* the role may see their names; else none are there */
     char idle_slots[256];  /* names of slots that nobody reads, for a person */
 };
 
