@@ -19,28 +19,38 @@
     "AND i.indexprs IS NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a "                \
     "WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull) " more           \
     "ORDER BY i.indnatts, x.relname LIMIT 1)"
-/* The index of a constraint cannot become another one's. */
+/* The index of a constraint cannot become another one's, and that of a primary key sorts as its
+ * columns do by default (PostgreSQL, parse_utilcmd.c, transformIndexConstraint). */
 #define FREE_SQL                                                                                   \
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid) "
-#define HAS_PRIMARY_KEY_SQL                                                                        \
-    "EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid) "     \
+    "AND 0 = ALL (i.indoption) AND NOT EXISTS (SELECT FROM pg_catalog.pg_opclass o "               \
+    "WHERE o.oid = ANY (i.indclass) AND NOT o.opcdefault) "                                        \
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a "                                       \
+    "JOIN pg_catalog.pg_attribute s ON s.attrelid = i.indexrelid "                                 \
+    "WHERE a.attrelid = c.oid AND a.attnum = i.indkey[s.attnum - 1] "                              \
+    "AND s.attcollation <> a.attcollation) "
+#define HAS_PRIMARY_KEY_SQL(more)                                                                  \
+    "EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary" more ")"
 
 /* A table without one cannot be updated where a publication sends updates; PostgreSQL refuses the
- * statement of the application (documentation, "Publication"). */
+ * statement of the application (documentation, "Publication"). A primary key that may be deferred
+ * is none. */
 static const char identity_sql[] = "SELECT " UNIQUE_INDEX_SQL(
     "") ", (SELECT string_agg(quote_ident(p.pubname), ', ') "
         "FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_tables t "
         "ON t.pubname = p.pubname WHERE t.schemaname = n.nspname AND t.tablename = c.relname "
         "AND (p.pubupdate OR p.pubdelete)) FROM pg_catalog.pg_class c "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid "
-        "AND c.relkind = 'r' AND CASE c.relreplident WHEN 'd' THEN NOT " HAS_PRIMARY_KEY_SQL " "
-        "WHEN 'i' THEN NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid "
-        "AND i.indisreplident) ELSE c.relreplident = 'n' END";
+        "AND c.relkind = 'r' AND CASE c.relreplident WHEN 'd' THEN NOT " HAS_PRIMARY_KEY_SQL(
+            " AND i.indimmediate") " "
+                                   "WHEN 'i' THEN NOT EXISTS (SELECT FROM pg_catalog.pg_index i "
+                                   "WHERE i.indrelid = c.oid "
+                                   "AND i.indisreplident) ELSE c.relreplident = 'n' END";
 
 static const char key_sql[] = "SELECT CASE WHEN c.relkind = 'r' THEN " UNIQUE_INDEX_SQL(
     FREE_SQL) " END, c.relkind = 'p' "
               "FROM pg_catalog.pg_class c WHERE c.oid = $1::oid AND c.relkind IN ('r', 'p') "
-              "AND NOT " HAS_PRIMARY_KEY_SQL;
+              "AND NOT " HAS_PRIMARY_KEY_SQL("");
 
 /* No row where the column is indexed first of all, or is not there. */
 static const char index_sql[] =

@@ -105,14 +105,15 @@ int identities_check_partitions(struct pg_connection *sql, const struct partitio
 
 /* ---- Keys ---- */
 
-/* The first column of the key that the identity lacks, and whether the key is the primary one.
- * Which index it is: see source_keys.c. */
+/* The first column of the key that the identity lacks, and whether the key can be the identity by
+ * default, as a primary key is that may not be deferred. Which index it is: see source_keys.c. */
 #define LACKING_SQL                                                                                \
-    "WITH k AS (SELECT x.indkey, x.indnkeyatts, x.indisprimary FROM pg_catalog.pg_index x "        \
+    "WITH k AS (SELECT x.indkey, x.indnkeyatts, x.indisprimary AND x.indimmediate AS by_default "  \
+    "FROM pg_catalog.pg_index x "                                                                  \
     "JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid WHERE x.indrelid = $1::oid "               \
     "AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL "             \
     "ORDER BY NOT x.indisprimary, NOT x.indisclustered, c.relname LIMIT 1) "                       \
-    "SELECT a.attname, k.indisprimary FROM k JOIN pg_catalog.pg_class c ON c.oid = $1::oid "       \
+    "SELECT a.attname, k.by_default FROM k JOIN pg_catalog.pg_class c ON c.oid = $1::oid "         \
     "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid "                                        \
     "AND a.attnum = ANY ((k.indkey::int2[])[0:k.indnkeyatts - 1]) "                                \
     "WHERE c.relreplident <> 'f' AND a.attname <> ALL (" IDENTITY_COLUMNS(                         \
