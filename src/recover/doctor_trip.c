@@ -1,8 +1,11 @@
 /* recover/doctor_trip: something is written into the log of the database, and seen in Kafka: it
  * went through the log, a relay and a Kafka transaction. A command of walferry.send is answered in
- * the control topic at once. Where there are no commands a logical message is written, which moves
- * the relay's position, and the progress record behind it is waited for; an idle relay writes one
- * when delivery.idle_progress says so. Neither makes an event. */
+ * the control topic at once. Where the relay takes no commands a logical message is written, which
+ * moves its position, and the progress record behind it is waited for; an idle relay writes one
+ * when delivery.idle_progress says so. Neither makes an event.
+ *
+ * Only what comes behind the end that a topic had before counts: older records may be of another
+ * server, whose log was longer. */
 #include "recover/checks_internal.h"
 
 #include "base/clock.h"
@@ -14,7 +17,6 @@
 #include <string.h>
 
 #define TRIP_US (INT64_C(30) * US_PER_S)
-#define FOLLOW_MS 100
 
 static const char ping_sql[] = "SELECT walferry.send($1, '{\"do\": \"ping\"}')";
 static const char may_ping_sql[] =
@@ -30,8 +32,9 @@ static const char message_sql[] =
 struct trip {
     struct checking *c;
     struct pg_connection *sql;
-    struct kafka_options kafka;
     int64_t begun_us;
+    char id[80];  /* the key of what is waited for */
+    uint64_t lsn; /* of the message */
 };
 
 static bool is_over(const struct trip *t)
@@ -45,7 +48,7 @@ static int not_seen(const struct trip *t, const char *what, struct error *err)
     error_stop(err, REASON_FINDING,
                "%s was written to the database, and has not come through in %" PRId64
                " s: is the relay running?",
-               what, TRIP_US / US_PER_S);
+               what, (clock_monotonic_us() - t->begun_us) / US_PER_S);
     if (t->c->sight.active)
         return error_hint(err, "its log and its /status say what holds it up");
     error_hint(err, "start its service, or");
@@ -61,74 +64,78 @@ static int came(const struct trip *t, const char *through)
 
 /* ---- By a command ---- */
 
-static int await_answer(const struct trip *t, struct kafka_letters *answers, const char *id,
-                        const char *topic, struct error *err)
+static bool is_answer(const struct trip *t, const struct kafka_letter *record)
 {
-    struct kafka_letter record;
-    while (!is_over(t)) {
-        int got = kafka_letters_next(answers, &record, err);
-        if (got < 0 && err->reason != REASON_BROKER_TIMEOUT)
-            return -1;
-        *err = ERROR_INIT;
-        if (got == 1 && record.key.ptr != NULL && span_equal_text(record.key, id))
-            return came(t, topic);
-    }
-    return not_seen(t, "a command", err);
+    return record->key.ptr != NULL && span_equal_text(record->key, t->id);
 }
 
-static int by_command(struct trip *t, struct kafka_letters *answers, const char *topic,
-                      struct error *err)
+static int send_command(struct trip *t, struct error *err)
 {
     struct pg_result *r = NULL;
-    char id[24];
     const char *relay = t->c->o->config->name.text;
-    t->begun_us = clock_monotonic_us();
     if (pg_query(t->sql, ping_sql, 1, &relay, &r, err) < 0)
         return -1;
-    snprintf(id, sizeof id, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 0)));
+    snprintf(t->id, sizeof t->id, "%.*s", SPAN_ARG(pg_result_cell(r, 0, 0)));
     pg_result_free(r);
-    return await_answer(t, answers, id, topic, err);
+    return 0;
 }
 
 /* ---- By a message ---- */
 
-static bool is_behind(struct span json, uint64_t lsn)
+static bool is_behind(const struct trip *t, const struct kafka_letter *letter)
 {
     struct arena arena;
     struct progress record;
     struct error unreadable = ERROR_INIT;
+    if (letter->key.ptr == NULL || letter->value.ptr == NULL ||
+        !span_equal_text(letter->key, t->id))
+        return false;
     arena_init(&arena, 4096, 4096);
-    bool behind =
-        progress_decode(json, &arena, &record, &unreadable) == 0 && record.position.lsn >= lsn;
+    bool behind = progress_decode(letter->value, &arena, &record, &unreadable) == 0 &&
+                  record.position.lsn >= t->lsn;
     arena_fini(&arena);
     return behind;
 }
 
-static int by_message(struct trip *t, struct error *err)
+static int send_message(struct trip *t, struct error *err)
 {
-    struct kafka_follower *follower = NULL;
     struct pg_result *r = NULL;
-    struct buf record = BUF_EMPTY;
-    uint64_t lsn = 0;
-    if (kafka_follow_open(&t->kafka, &follower, err) < 0)
+    progress_key(t->c->o->config->name.text, 0, t->id);
+    if (pg_query(t->sql, message_sql, 0, NULL, &r, err) < 0)
         return -1;
-    t->begun_us = clock_monotonic_us();
-    int result = pg_query(t->sql, message_sql, 0, NULL, &r, err);
-    if (result == 0)
-        (void)sscanf(pg_result_cell(r, 0, 0).ptr, "%" SCNu64, &lsn);
+    (void)sscanf(pg_result_cell(r, 0, 0).ptr, "%" SCNu64, &t->lsn);
     pg_result_free(r);
-    bool seen = false;
-    while (result == 0 && !seen && !is_over(t))
-        seen = kafka_follow_next(follower, FOLLOW_MS, &record) && is_behind(buf_span(&record), lsn);
-    if (result == 0)
-        result = seen ? came(t, t->kafka.delivery->progress_topic.text)
-                      : not_seen(t, "a logical message", err);
-    buf_fini(&record);
-    kafka_follow_close(follower);
-    return result;
+    return 0;
 }
 
-/* ---- Either ---- */
+/* ---- Either way ---- */
+
+struct way {
+    const char *what;
+    int (*send)(struct trip *t, struct error *err);
+    bool (*has_come)(const struct trip *t, const struct kafka_letter *record);
+};
+
+static const struct way by_command = {"a command", send_command, is_answer};
+static const struct way by_message = {"a logical message", send_message, is_behind};
+
+static int travel(struct trip *t, const struct way *way, struct kafka_letters *from,
+                  const char *topic, struct error *err)
+{
+    struct kafka_letter record;
+    t->begun_us = clock_monotonic_us();
+    if (way->send(t, err) < 0)
+        return -1;
+    while (!is_over(t)) {
+        int got = kafka_letters_next(from, &record, err);
+        if (got < 0 && err->reason != REASON_BROKER_TIMEOUT)
+            return -1;
+        *err = ERROR_INIT;
+        if (got == 1 && way->has_come(t, &record))
+            return came(t, topic);
+    }
+    return not_seen(t, way->what, err);
+}
 
 static int open_sql(struct trip *t, struct error *err)
 {
@@ -143,32 +150,54 @@ static int open_sql(struct trip *t, struct error *err)
     return pg_open(&options, &t->sql, err);
 }
 
-/* NULL: by no command. */
-static int open_answers(struct trip *t, char topic[TOPIC_NAME_CONTROL_MAX],
-                        struct kafka_letters **answers, struct error *err)
+/* May somebody with the rights of this session send commands, and does the relay take them? */
+static int takes_commands(const struct trip *t, bool *takes, struct error *err)
 {
     struct pg_result *r = NULL;
-    topic_name_control(t->c->o->config->name.text, topic);
+    const struct checking *c = t->c;
+    *takes = c->commands && c->checks->results[CHECK_COMMANDS].state == CHECK_PASSED;
+    if (!*takes)
+        return 0;
     if (pg_query(t->sql, may_ping_sql, 0, NULL, &r, err) < 0)
         return -1;
-    bool may = pg_result_rows(r) > 0;
+    *takes = pg_result_rows(r) > 0;
     pg_result_free(r);
-    return may ? kafka_letters_open_end(&t->kafka, topic, answers, err) : 0;
+    return 0;
+}
+
+/* Without a topic of answers by a message: it comes with the first one. */
+static int go(struct trip *t, struct kafka_letters **from, struct error *err)
+{
+    char control[TOPIC_NAME_CONTROL_MAX];
+    const struct kafka_options *kafka = &t->c->ends.ledger.options;
+    const char *progress = kafka->delivery->progress_topic.text;
+    bool takes;
+    topic_name_control(t->c->o->config->name.text, control);
+    if (open_sql(t, err) < 0 || takes_commands(t, &takes, err) < 0 ||
+        (takes && kafka_letters_open_end(kafka, control, from, err) < 0))
+        return -1;
+    if (*from != NULL)
+        return travel(t, &by_command, *from, control, err);
+    if (kafka_letters_open_end(kafka, progress, from, err) < 0)
+        return -1;
+    if (*from != NULL)
+        return travel(t, &by_message, *from, progress, err);
+    error_stop(err, REASON_FINDING, "there is no topic %s: no relay has run with this file yet",
+               progress);
+    error_hint(err, "start its service with --setup, or");
+    return error_mend(err, "run --setup");
 }
 
 int doctor_round_trip(struct checking *c, struct error *err)
 {
-    struct trip t = {.c = c, .kafka = c->ends.ledger.options};
-    struct kafka_letters *answers = NULL;
-    char topic[TOPIC_NAME_CONTROL_MAX];
+    struct trip t = {.c = c};
+    struct kafka_letters *from = NULL;
     if (!c->options->round_trip) {
         checking_passes_over(c, CHECK_ROUND_TRIP);
         return 0;
     }
-    int result = open_sql(&t, err) < 0 || open_answers(&t, topic, &answers, err) < 0 ? -1 : 0;
-    if (result == 0)
-        result = answers != NULL ? by_command(&t, answers, topic, err) : by_message(&t, err);
-    kafka_letters_close(answers);
+    int result = go(&t, &from, err);
+    kafka_letters_close(from);
     pg_close(t.sql);
     return result;
 }
