@@ -74,7 +74,7 @@ struct pg_slot {
     uint64_t restart_lsn;         /* 0: NULL */
     uint64_t confirmed_flush_lsn; /* 0: NULL, the slot is in creation or not logical */
     uint64_t current_lsn;         /* pg_current_wal_lsn(), or the replay LSN in recovery */
-    int64_t safe_wal_size;        /* bytes; -1: NULL, there is no limit */
+    int64_t safe_wal_size; /* bytes, 0 where the next checkpoint takes it, or has; -1: no limit */
 };
 
 /* Both questions work on either kind of session. */

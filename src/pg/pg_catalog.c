@@ -178,7 +178,9 @@ static const char slot_sql[] =
     "SELECT s.slot_name, s.plugin, s.database, s.wal_status, s.active, s.temporary, s.active_pid, "
     "a.application_name, a.usename, s.restart_lsn, s.confirmed_flush_lsn, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, "
-    "coalesce(s.safe_wal_size, -1) FROM (SELECT 1) one LEFT JOIN pg_replication_slots s ON "
+    "CASE WHEN s.wal_status IN ('unreserved', 'lost') OR s.safe_wal_size < 0 THEN 0 "
+    "ELSE coalesce(s.safe_wal_size, -1) END FROM (SELECT 1) one LEFT JOIN pg_replication_slots s "
+    "ON "
     "s.slot_name = $1 "
     "LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid";
 

@@ -76,7 +76,8 @@ static void judge_progress(struct guardian *g, const struct guardian_look *now,
                            const struct guardian_options *options)
 {
     struct guardian_verdict *v = &g->verdict;
-    if (g->count == 0 || position_compare(now->committed, g->moved.committed) != 0 ||
+    if ((g->count == 0 && !v->stands) ||
+        position_compare(now->committed, g->moved.committed) != 0 ||
         now->current_lsn < g->moved.current_lsn)
         g->moved = *now;
     int64_t stands_us = now->at_us - g->moved.at_us;
@@ -92,7 +93,7 @@ const struct guardian_verdict *guardian_judge(struct guardian *g, const struct g
     judge_progress(g, look, options);
     g->looks[g->count % GUARDIAN_LOOKS] = *look;
     g->count++;
-    g->verdict.seconds_left = forecast(g, look);
+    g->verdict.seconds_left = look->lost || look->due ? 0 : forecast(g, look);
     settle_risk(g, look, risk_of(look, g->verdict.seconds_left));
     return &g->verdict;
 }

@@ -40,7 +40,8 @@ struct guardian {
     int64_t safer_us; /* since when the risk has been lower than the verdict's; 0: it is not */
 };
 
-/* Nothing is known of the time before: at first, and after looks that failed. */
+/* Nothing is known of the time before: at first, and after looks that failed. But a position that
+ * stood then, and is the same, stands. */
 void guardian_forget(struct guardian *guardian);
 /* The verdict lives in the guardian until the next look. A higher risk is told at once, a lower one
  * once it has been lower for ten seconds. */

@@ -86,8 +86,10 @@ static void servers_own_word_stands_above_numbers(void **state)
     struct guardian g = {.count = 0};
     struct guardian_look now = {.at_us = SECOND, .present = true, .room_bytes = -1};
     assert_int_equal(guardian_judge(&g, &now, &options)->risk, WAL_RISK_NONE);
+    assert_int_equal(g.verdict.seconds_left, -1);
     now.due = true;
     assert_int_equal(guardian_judge(&g, &now, &options)->risk, WAL_RISK_HIGH);
+    assert_int_equal(g.verdict.seconds_left, 0);
     now.lost = true;
     assert_int_equal(guardian_judge(&g, &now, &options)->risk, WAL_RISK_LOST);
 }
@@ -110,6 +112,24 @@ static void position_stands_while_the_log_moves(void **state)
     assert_true(look(&idle, 102, 898, 7)->stands);
 }
 
+/* Who could not look for a moment has seen nothing move. */
+static void position_stands_behind_a_look_that_failed(void **state)
+{
+    (void)state;
+    struct guardian g = {.count = 0};
+    for (int64_t s = 0; s <= 30; s += 2)
+        (void)look(&g, s, 900 - s, 7);
+    assert_true(g.verdict.stands);
+    guardian_forget(&g);
+    assert_true(look(&g, 36, 864, 7)->stands);
+    assert_int_equal(g.verdict.stands_s, 36);
+    guardian_forget(&g);
+    assert_false(look(&g, 42, 858, 8)->stands);
+    guardian_forget(&g); /* one that did not stand begins anew: the server was away itself */
+    for (int64_t s = 1000; s < 1030; s += 2)
+        assert_false(look(&g, s, 800, 8)->stands);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +138,7 @@ int main(void)
         cmocka_unit_test(lower_comes_late_and_higher_at_once),
         cmocka_unit_test(servers_own_word_stands_above_numbers),
         cmocka_unit_test(position_stands_while_the_log_moves),
+        cmocka_unit_test(position_stands_behind_a_look_that_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

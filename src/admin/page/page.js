@@ -208,7 +208,7 @@ function drawSlot(status) {
     ["Lag", bytes(status.slot_lag_bytes)],
     ["Retained", bytes(status.slot_retained_bytes)],
     ["Room", status.slot_wal_status === null ? UNKNOWN : status.slot_room_bytes === null ? "no limit" : bytes(status.slot_room_bytes)],
-    ["Time left", status.slot_seconds_left === null ? "it does not come nearer" : seconds(status.slot_seconds_left)],
+    ["Time left", status.slot_seconds_left === null ? "no end is in sight, or it is too early to tell" : seconds(status.slot_seconds_left)],
     ["Position", element("span", "mono", status.position || UNKNOWN)],
     ["Confirmed", element("span", "mono", status.confirmed_lsn || UNKNOWN)],
     ["Received", element("span", "mono", status.received_lsn || UNKNOWN)],
