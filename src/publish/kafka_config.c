@@ -31,6 +31,27 @@ const char *kafka_property(const struct config_kafka *kafka, const char *name)
     return value != NULL ? value->text : NULL;
 }
 
+const char *kafka_servers(const struct config_kafka *kafka, char text[KAFKA_SERVERS_MAX])
+{
+    const char *at = kafka_property(kafka, "bootstrap.servers");
+    size_t used = 0, whole = 0; /* up to the end of an address */
+    for (; at != NULL && *at != '\0' && used < KAFKA_SERVERS_MAX - 1; at++) {
+        if (*at == ',')
+            whole = used;
+        if (strchr(" \t", *at) == NULL)
+            text[used++] = *at;
+    }
+    if (at != NULL && *at != '\0')
+        used = whole;
+    text[used] = '\0';
+    struct buf word = BUF_EMPTY;
+    error_shell_word(&word, used > 0 ? text : "HOST:9092");
+    snprintf(text, KAFKA_SERVERS_MAX, "%s",
+             word.len < KAFKA_SERVERS_MAX ? buf_text(&word) : "HOST:9092");
+    buf_fini(&word);
+    return text;
+}
+
 /* A property of ours that is refused is a bug: the table is fixed and tested. */
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {

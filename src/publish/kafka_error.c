@@ -78,9 +78,7 @@ int kafka_denied(struct error *err, const struct kafka_health *health, const cha
                  const char *name, const char *operations)
 {
     const char *user = kafka_property(health->options->kafka, "sasl.username");
-    if (user == NULL)
-        user = "<principal>";
-    char flags[192] = "";
+    char flags[192] = "", servers[KAFKA_SERVERS_MAX];
     size_t used = 0;
     for (const char *at = operations; *at != '\0' && used < sizeof flags;) {
         size_t length = strcspn(at, ",");
@@ -91,10 +89,22 @@ int kafka_denied(struct error *err, const struct kafka_health *health, const cha
     error_stop(err, REASON_ACL_DENIED, "Kafka denies %s on %s %s", operations, resource, name);
     char which[320];
     name_in_acl(resource, name, which, sizeof which);
-    return error_mend_shell(err,
-                            "kafka-acls.sh --bootstrap-server %s --add --allow-principal User:%s%s "
-                            "--%s%s",
-                            bootstrap(health), user, flags, resource, which);
+    kafka_servers(health->options->kafka, servers);
+    /* Of a certificate or a token only the broker knows what it makes of it. */
+    if (user == NULL)
+        return error_hint(err,
+                          "with the name that the broker has for the relay (its authorizer log "
+                          "says it) as NAME: kafka-acls.sh --bootstrap-server %s --add "
+                          "--allow-principal User:NAME%s --%s%s",
+                          servers, flags, resource, which);
+    struct buf principal = BUF_EMPTY, word = BUF_EMPTY;
+    buf_add_format(&principal, "User:%s", user);
+    error_shell_word(&word, buf_text(&principal));
+    error_mend_shell(err, "kafka-acls.sh --bootstrap-server %s --add --allow-principal %s%s --%s%s",
+                     servers, buf_text(&word), flags, resource, which);
+    buf_fini(&principal);
+    buf_fini(&word);
+    return -1;
 }
 
 /* "Failed to retrieve OIDC token from "…": … (401)" */

@@ -18,12 +18,6 @@ static int open_admin(struct kafka_client *client, const struct kafka_options *o
     return kafka_client_open(client, &how, err);
 }
 
-static const char *servers(const struct kafka_options *options)
-{
-    const char *found = kafka_property(options->kafka, "bootstrap.servers");
-    return found != NULL ? found : "HOST:9092";
-}
-
 /* ---- The broker ---- */
 
 static void take_entry(struct kafka_sight *sight, const char *name, const char *value)
@@ -100,10 +94,11 @@ int kafka_look_at_broker(const struct kafka_options *options, struct kafka_sight
 static int set_limit(const struct kafka_options *options, const char *topic, int64_t bytes,
                      struct error *err)
 {
+    char servers[KAFKA_SERVERS_MAX];
     return error_mend_shell(err,
                             "kafka-configs.sh --bootstrap-server %s --alter --topic %s "
                             "--add-config max.message.bytes=%" PRId64,
-                            servers(options), topic, bytes);
+                            kafka_servers(options->kafka, servers), topic, bytes);
 }
 
 static int judge_limit(const struct kafka_options *options, const struct kafka_sight *sight,

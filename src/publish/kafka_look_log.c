@@ -21,7 +21,8 @@ static int judge(const struct kafka_options *options, const struct kafka_topic_f
     buf_fini(&weak);
     if (err->kind == ERROR_NONE)
         return 0;
-    const char *servers = kafka_property(options->kafka, "bootstrap.servers");
+    char servers[KAFKA_SERVERS_MAX];
+    kafka_servers(options->kafka, servers);
     error_hint(err, facts->replicas < 2
                         ? "give it three replicas (kafka-reassign-partitions.sh), and set "
                           "transaction.state.log.replication.factor and .min.isr of the brokers"
@@ -32,7 +33,7 @@ static int judge(const struct kafka_options *options, const struct kafka_topic_f
                             "kafka-configs.sh --bootstrap-server %s --alter --topic %s "
                             "--add-config min.insync.replicas=2,"
                             "unclean.leader.election.enable=false",
-                            servers != NULL ? servers : "HOST:9092", TRANSACTION_LOG);
+                            servers, TRANSACTION_LOG);
 }
 
 static int look(struct kafka_client *client, const struct kafka_options *options, bool *asked,

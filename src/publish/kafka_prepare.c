@@ -21,7 +21,8 @@ static int check_progress_topic(const struct preparing *p, const char *topic,
                                 const struct kafka_topic_facts *facts,
                                 const struct kafka_topic_settings *settings, struct error *err)
 {
-    const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
+    char servers[KAFKA_SERVERS_MAX];
+    kafka_servers(p->client.health.options->kafka, servers);
     if (facts->partitions != 1) {
         error_stop(err, REASON_PROGRESS_TOPIC_PARTITIONS,
                    "progress topic %s has %" PRId32 " partitions, it must have 1", topic,
@@ -37,7 +38,7 @@ static int check_progress_topic(const struct preparing *p, const char *topic,
         return error_mend_shell(err,
                                 "kafka-configs.sh --bootstrap-server %s --alter --topic %s "
                                 "--add-config cleanup.policy=compact",
-                                servers != NULL ? servers : "HOST:9092", topic);
+                                servers, topic);
     }
     return 0;
 }
@@ -48,13 +49,14 @@ static int create_progress_topic(struct preparing *p, const char *topic, rd_kafk
     if (!p->client.health.options->delivery->topics.create) {
         error_stop(err, REASON_TOPIC_MISSING,
                    "progress topic %s does not exist and delivery.topics.create is false", topic);
-        const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
+        char servers[KAFKA_SERVERS_MAX];
+        kafka_servers(p->client.health.options->kafka, servers);
         return error_mend_shell(
             err,
             "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions "
             "1 --config cleanup.policy=compact --config "
             "message.timestamp.type=LogAppendTime",
-            servers != NULL ? servers : "HOST:9092", topic);
+            servers, topic);
     }
     bool three = facts->brokers >= 3;
     const char *settings[] = {"cleanup.policy",
@@ -84,7 +86,8 @@ static int check_letter_topic(const struct preparing *p, const char *topic,
 {
     if (!settings->known || !settings->compacts)
         return 0;
-    const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
+    char servers[KAFKA_SERVERS_MAX];
+    kafka_servers(p->client.health.options->kafka, servers);
     error_stop(
         err, REASON_DEAD_LETTER_TOPIC,
         "dead-letter topic %s is compacted, so Kafka would delete all but the last letter of "
@@ -93,7 +96,7 @@ static int check_letter_topic(const struct preparing *p, const char *topic,
     return error_hint(err,
                       "kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config "
                       "cleanup.policy=delete",
-                      servers != NULL ? servers : "HOST:9092", topic);
+                      servers, topic);
 }
 
 /* Kept until a person has done something about them, and as safe as progress. */
@@ -135,7 +138,8 @@ static int check_quarantine_topic(const struct preparing *p, const char *topic,
     bool kept = !settings->known || (settings->compacts && !settings->clamp.deletes);
     if (facts->partitions == 1 && kept)
         return 0;
-    const char *servers = kafka_property(p->client.health.options->kafka, "bootstrap.servers");
+    char servers[KAFKA_SERVERS_MAX];
+    kafka_servers(p->client.health.options->kafka, servers);
     error_stop(err, REASON_QUARANTINE_TOPIC,
                "topic %s, which keys are held in, must be compacted only and have 1 partition",
                topic);
@@ -144,7 +148,7 @@ static int check_quarantine_topic(const struct preparing *p, const char *topic,
     return error_hint(err,
                       "kafka-configs.sh --bootstrap-server %s --alter --topic %s --add-config "
                       "cleanup.policy=compact",
-                      servers != NULL ? servers : "HOST:9092", topic);
+                      servers, topic);
 }
 
 /* ---- Any topic ---- */

@@ -452,8 +452,9 @@ int kafka_topic_create(struct kafka_client *client, const struct kafka_topic_pla
 int kafka_topic_missing_hint(struct error *err, const struct kafka_client *client,
                              const char *topic)
 {
-    const char *servers = kafka_property(client->health.options->kafka, "bootstrap.servers");
+    char servers[KAFKA_SERVERS_MAX];
+    kafka_servers(client->health.options->kafka, servers);
     error_hint(err, "set delivery.topics.create: true, or create it");
     return error_mend_shell(err, "kafka-topics.sh --bootstrap-server %s --create --topic %s",
-                            servers != NULL ? servers : "HOST:9092", topic);
+                            servers, topic);
 }

@@ -282,6 +282,33 @@ static void the_pinned_one_is_whole(void **state)
         assert_non_null(strstr(features, wanted[i]));
 }
 
+/* In a mend they are one word of a shell. */
+static void the_servers_of_a_mend_are_one_word(void **state)
+{
+    (void)state;
+    char text[KAFKA_SERVERS_MAX], many[500] = "";
+    static const char *const cases[][2] = {
+        {"a:9092", "a:9092"},
+        {"a:9092, b:9093\t,c:1", "a:9092,b:9093,c:1"},
+        {"SSL://[2001:db8::1]:9093", "'SSL://[2001:db8::1]:9093'"},
+        {"SSL://a:9093", "SSL://a:9093"},
+        {"$(id):1", "'$(id):1'"},
+        {"", "HOST:9092"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct properties p = {0};
+        add(&p, "bootstrap.servers", cases[i][0], false);
+        assert_string_equal(kafka_servers(&p.kafka, text), cases[i][1]);
+    }
+    for (size_t i = 0; i < 20; i++)
+        strcat(many, i > 0 ? ",broker-0123456789:9092" : "broker-0123456789:9092");
+    struct properties p = {0};
+    add(&p, "bootstrap.servers", many, false);
+    size_t length = strlen(kafka_servers(&p.kafka, text));
+    assert_in_range(length, 200, KAFKA_SERVERS_MAX - 1);
+    assert_memory_equal(text, many, length);
+    assert_int_equal(many[length], ',');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +324,7 @@ int main(void)
         cmocka_unit_test(the_shortest_and_longest_time_outs_are_taken),
         cmocka_unit_test(defects_come_one_a_line),
         cmocka_unit_test(the_pinned_one_is_whole),
+        cmocka_unit_test(the_servers_of_a_mend_are_one_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
