@@ -101,12 +101,12 @@ static bool is_reference(const char *text)
     return end != NULL && *end == '\0';
 }
 
-/* Each password of a connection string, or of a URI's parameters, is a reference and nothing else.
+/* Each parameter of that name, of a connection string or of a URI, is a reference and nothing else.
  */
-static bool passwords_are_references(const char *text)
+static bool are_references(const char *text, const char *parameter)
 {
-    for (const char *at = text; (at = strcasestr(at, "password")) != NULL;) {
-        at += strlen("password");
+    for (const char *at = text; (at = strcasestr(at, parameter)) != NULL;) {
+        at += strlen(parameter);
         at += strspn(at, " ");
         at += *at == '=';
         at += strspn(at, " '");
@@ -118,6 +118,29 @@ static bool passwords_are_references(const char *text)
     return true;
 }
 
+/* libpq decodes the names of a URI's parameters, too. */
+static bool has_encoded_name(const char *text)
+{
+    const char *at = strstr(text, "://");
+    for (at = at != NULL ? strchr(at, '?') : NULL; at != NULL; at = strchr(at + 1, '&')) {
+        size_t length = strcspn(at + 1, "=&");
+        if (memchr(at + 1, '%', length) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* sslpassword is one, too; the last three are of libpq 18. */
+static bool passwords_are_references(const char *text)
+{
+    static const char *const parameters[] = {"password", "oauth_client_secret", "scram_client_key",
+                                             "scram_server_key"};
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+        if (!are_references(text, parameters[i]))
+            return false;
+    return !has_encoded_name(text);
+}
+
 /* The one before the host of a URI, too. */
 static bool user_has_no_password(const char *text)
 {
@@ -126,6 +149,17 @@ static bool user_has_no_password(const char *text)
         return true;
     const char *colon = memchr(user + 3, ':', (size_t)(at - user - 3));
     return colon == NULL || behind_reference(colon + 1) == at;
+}
+
+/* Of an address that is no connection: user and password in front of its host. */
+static bool is_address_with_password(const char *text)
+{
+    const char *user = strstr(text, "://");
+    if (user == NULL)
+        return false;
+    user += 3;
+    const char *at = memchr(user, '@', strcspn(user, "/?#"));
+    return at != NULL && memchr(user, ':', (size_t)(at - user)) != NULL;
 }
 
 /* What may be shown of a secret: how it stands in the file, where that gives nothing away. */
@@ -188,7 +222,8 @@ static void name(struct shown *s, size_t indent, struct span of, bool quoted)
 static void show_text(struct shown *s, const struct config_key *key,
                       const struct config_text *value)
 {
-    text(s, span_of(value->secret ? secret_text(key, value) : value->text));
+    bool secret = value->secret || is_address_with_password(value->text);
+    text(s, span_of(secret ? secret_text(key, value) : value->text));
 }
 
 static void show_texts(struct shown *s, const struct config_key *key,

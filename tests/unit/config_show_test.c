@@ -132,13 +132,14 @@ static void secrets_are_not(void **state)
         "kafka: {bootstrap.servers: b, sasl.password: hunter2, client.id: \"${env:SHOW_TEST}\", "
         "ssl.key.password: \"${env:SHOW_TEST}\", sasl.oauthbearer.config: "
         "\"hunter2${env:SHOW_TEST}\"}\n"
+        "otlp: {endpoint: \"http://u:hunter2@h:4318/v\"}\n"
         "routes:\n"
         "  - {name: c, from: public.c, as: change, debezium: {column_mask_hash: "
         "{SHA-256.with.salt.hunter2: 'a\\.b\\.c'}}}\n"
         "  - {name: o, from: public.o, headers: {x: \"y ${env:SHOW_TEST}\"}}\n";
     assert_int_equal(setenv("SHOW_TEST", "hunter2", 1), 0);
     assert_int_equal(shown(file, "hunter2"), 0);
-    assert_int_equal(shown(file, "(hidden)"), 4 + 1);
+    assert_int_equal(shown(file, "(hidden)"), 5 + 1);
     assert_int_equal(shown(file, "${env:SHOW_TEST}"), 3);
 }
 
@@ -161,6 +162,11 @@ static void connections_are(void **state)
         {"host=h PASSWORD=hunter2", false},
         {"host=h password=${env:SHOW_TEST}hunter2", false},
         {"host=h password=${env:SHOW_TEST} sslpassword=hunter2", false},
+        {"host=h oauth_client_secret=hunter2", false},
+        {"host=h scram_client_key=hunter2", false},
+        {"postgresql://h/d?scram_server_key=hunter2", false},
+        {"host=h oauth_client_secret=${env:SHOW_TEST}", true},
+        {"postgresql://h/d?application_name=a&pass%77ord=hunter2", false},
         {"password=", false},
         {"postgresql://u:hunter2@h/d", false},
         {"postgresql://u:hunter2@h/d?application_name=a@b", false},
