@@ -99,6 +99,10 @@ class Zsh:
         self.read(lambda _: False, 0.2)
         return set(re.split(r"[\s=]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x07|\x08", "", text)))
 
+    def go(self, directory):
+        self.say("cd %s\n" % directory)
+        self.read(lambda _: False, 0.3)
+
     def close(self):
         os.close(self.fd)
         os.waitpid(self.child, 0)
@@ -121,18 +125,23 @@ def check(name, ask):
     assert ask("walferry setup --switch-to ") >= {"poll", "wal"}, name + ": --switch-to"
 
 
-def check_files(name, ask):
+def check_files(name, ask, go=os.chdir):
+    """go: changes the directory of the shell."""
     with tempfile.TemporaryDirectory() as directory:
         for file in ("orders.yaml", "other.yaml"):
             with open(os.path.join(directory, file), "w"):
                 pass
-        before, here = os.getcwd(), directory
-        os.chdir(here)
+        before = os.getcwd()
+        go(directory)
         try:
-            for line in ("walferry run -c o", "walferry check --config o"):
+            for line in ("walferry run -c o", "walferry check --config o", "walferry check --sample o",
+                         "walferry setup --from-debezium o", "walferry config show --config o",
+                         "walferry config migrate-from-debezium o"):
                 assert ask(line) >= {"orders.yaml", "other.yaml"}, name + ": " + line
+            assert not ask("walferry config o") & {"orders.yaml"}, name + ": no file before the operand"
+            assert not ask("walferry dead-letter list ") & {"show", "drop"}, name + ": an operand twice"
         finally:
-            os.chdir(before)
+            go(before)
 
 
 def main():
@@ -143,6 +152,7 @@ def main():
             if name == "zsh":
                 shell = Zsh()
                 check(name, shell.ask)
+                check_files(name, shell.ask, shell.go)
             else:
                 ask = {"bash": bash, "fish": fish}[name]
                 check(name, ask)

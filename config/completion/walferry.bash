@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 _walferry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local options='' operands='' words='' kind=''
+    local options='' operands='' behind='' words='' kind='' word
     COMPREPLY=()
     # bash makes three words of --config=FILE.
     if [ "$cur" = '=' ]; then
@@ -24,7 +24,7 @@ _walferry() {
         --admin-connection) return ;;
         --progress-version) kind=words words='1' ;;
         --switch-to) kind=words words='poll wal' ;;
-        --from-debezium) return ;;
+        --from-debezium) kind=files ;;
         --to) kind=words words='slot new-slot lsn: guard beginning now' ;;
         --upgraded) return ;;
         --route) return ;;
@@ -79,6 +79,7 @@ _walferry() {
         config)
             options='--config --partial --json --help'
             operands='show migrate-from-debezium'
+            behind=files
             ;;
         version)
             options='--json --help'
@@ -89,6 +90,16 @@ _walferry() {
             operands='run check doctor setup status top rebase skip dead-letter teardown reload config version help'
             ;;
     esac
+    # An operand is not offered twice; behind it there may be a file.
+    for word in "${COMP_WORDS[@]:2:COMP_CWORD-2}"; do
+        if [ -n "$word" ] && [[ " $operands " == *" $word "* ]]; then
+            operands=''
+            if [ -z "$kind" ] && [[ $cur != -* ]]; then
+                kind=$behind
+            fi
+            break
+        fi
+    done
     if [ "$kind" = files ]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -37,10 +37,11 @@ static bool add_words(struct buf *out, enum option option)
     return true;
 }
 
+/* FILE, or FILE|lsn:X. */
 static bool takes_file(enum option option)
 {
     const char *value = option_table[option].value;
-    return value != NULL && strcmp(value, "FILE") == 0;
+    return value != NULL && strncmp(value, "FILE", 4) == 0;
 }
 
 static void add_names(struct buf *out, const struct command *commands)
@@ -116,7 +117,8 @@ static void add_bash_command(struct buf *out, const struct command *commands,
         buf_add_format(out, "%s--%s", i == 0 ? "" : " ", option_table[c->options.items[i]].name);
     buf_add_text(out, "'\n            operands='");
     add_operands(out, commands, c);
-    buf_add_text(out, "'\n            ;;\n");
+    buf_add_format(out, "'\n%s            ;;\n",
+                   c->file != NULL ? "            behind=files\n" : "");
 }
 
 void complete_write_bash(const struct command *commands, struct buf *out)
@@ -125,7 +127,7 @@ void complete_write_bash(const struct command *commands, struct buf *out)
     buf_add_text(out, "# Completion of walferry for bash.\n" HEAD "# shellcheck shell=bash\n"
                       "_walferry() {\n"
                       "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-                      "    local options='' operands='' words='' kind=''\n"
+                      "    local options='' operands='' behind='' words='' kind='' word\n"
                       "    COMPREPLY=()\n"
                       "    # bash makes three words of --config=FILE.\n"
                       "    if [ \"$cur\" = '=' ]; then\n"
@@ -144,21 +146,32 @@ void complete_write_bash(const struct command *commands, struct buf *out)
     buf_add_text(out, "    case ${COMP_WORDS[1]} in\n");
     for (const struct command *c = commands; c->name != NULL; c++)
         add_bash_command(out, commands, c);
-    buf_add_text(out, "    esac\n"
-                      "    if [ \"$kind\" = files ]; then\n"
-                      "        compopt -o filenames 2>/dev/null\n"
-                      "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
-                      "        return\n"
-                      "    fi\n"
-                      "    if [ -z \"$kind\" ]; then\n"
-                      "        words=\"$options $operands\"\n"
-                      "        if [[ $cur != -* ]] && [ -n \"$operands\" ]; then\n"
-                      "            words=$operands\n"
-                      "        fi\n"
-                      "    fi\n"
-                      "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-                      "}\n"
-                      "complete -F _walferry walferry\n");
+    buf_add_text(out,
+                 "    esac\n"
+                 "    # An operand is not offered twice; behind it there may be a file.\n"
+                 "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
+                 "        if [ -n \"$word\" ] && [[ \" $operands \" == *\" $word \"* ]]; then\n"
+                 "            operands=''\n"
+                 "            if [ -z \"$kind\" ] && [[ $cur != -* ]]; then\n"
+                 "                kind=$behind\n"
+                 "            fi\n"
+                 "            break\n"
+                 "        fi\n"
+                 "    done\n"
+                 "    if [ \"$kind\" = files ]; then\n"
+                 "        compopt -o filenames 2>/dev/null\n"
+                 "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+                 "        return\n"
+                 "    fi\n"
+                 "    if [ -z \"$kind\" ]; then\n"
+                 "        words=\"$options $operands\"\n"
+                 "        if [[ $cur != -* ]] && [ -n \"$operands\" ]; then\n"
+                 "            words=$operands\n"
+                 "        fi\n"
+                 "    fi\n"
+                 "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+                 "}\n"
+                 "complete -F _walferry walferry\n");
 }
 
 /* ---- zsh ---- */
@@ -199,7 +212,8 @@ static void add_zsh_command(struct buf *out, const struct command *commands,
     struct buf operands = BUF_EMPTY;
     add_operands(&operands, commands, c);
     if (operands.len > 0)
-        buf_add_format(out, " \\\n                        '1:operand:(%s)'", buf_text(&operands));
+        buf_add_format(out, " \\\n                        '1:operand:(%s)'%s", buf_text(&operands),
+                       c->file != NULL ? " '2:file:_files'" : "");
     buf_add_text(out, "\n                    ;;\n");
     buf_fini(&operands);
 }
@@ -262,6 +276,30 @@ static void add_fish_option(struct buf *out, const struct command *c, enum optio
     buf_add_text(out, "'\n");
 }
 
+/* One is not offered twice; behind it there may be a file. Those of help are the commands, of which
+ * it is one itself. */
+static void add_fish_operands(struct buf *out, const struct command *commands,
+                              const struct command *c)
+{
+    struct buf operands = BUF_EMPTY;
+    add_operands(&operands, commands, c);
+    const char *words = buf_text(&operands);
+    if (operands.len > 0 && c->operand[0] == '[')
+        buf_add_format(out, "complete -c walferry -n '__fish_seen_subcommand_from %s' -a '%s'\n",
+                       c->name, words);
+    else if (operands.len > 0)
+        buf_add_format(out,
+                       "complete -c walferry -n '__fish_seen_subcommand_from %s; and not "
+                       "__fish_seen_subcommand_from %s' -a '%s'\n",
+                       c->name, words, words);
+    if (operands.len > 0 && c->file != NULL)
+        buf_add_format(out,
+                       "complete -c walferry -n '__fish_seen_subcommand_from %s; and "
+                       "__fish_seen_subcommand_from %s' -F\n",
+                       c->name, words);
+    buf_fini(&operands);
+}
+
 void complete_write_fish(const struct command *commands, struct buf *out)
 {
     assert(commands != NULL && out != NULL);
@@ -279,12 +317,6 @@ void complete_write_fish(const struct command *commands, struct buf *out)
     for (const struct command *c = commands; c->name != NULL; c++) {
         for (unsigned i = 0; i < c->options.count; i++)
             add_fish_option(out, c, c->options.items[i]);
-        struct buf operands = BUF_EMPTY;
-        add_operands(&operands, commands, c);
-        if (operands.len > 0)
-            buf_add_format(out,
-                           "complete -c walferry -n '__fish_seen_subcommand_from %s' -a '%s'\n",
-                           c->name, buf_text(&operands));
-        buf_fini(&operands);
+        add_fish_operands(out, commands, c);
     }
 }
