@@ -24,6 +24,7 @@
 
 struct line {
     char text[LINE_MAX_BYTES];
+    size_t start; /* behind the priority */
     size_t len;
 };
 
@@ -124,8 +125,8 @@ static void add_pair(const struct log *log, struct line *line, const char *key, 
     assert(!plain || is_plain(value));
     bool quoted = !plain && (json || !is_bare(value));
     if (json)
-        add_text(line, line->len > 0 ? ",\"" : "{\"");
-    else if (line->len > 0)
+        add_text(line, line->len > line->start ? ",\"" : "{\"");
+    else if (line->len > line->start)
         add_text(line, " ");
     add_text(line, key);
     add_text(line, json ? "\":" : "=");
@@ -136,10 +137,20 @@ static void add_pair(const struct log *log, struct line *line, const char *key, 
         add_text(line, "\"");
 }
 
+/* What the journal takes off again (sd-daemon(3)), so that `journalctl -p warning` finds it. */
+static const char *priority(enum log_level level)
+{
+    static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>"};
+    return prefixes[level];
+}
+
 static void begin(const struct log *log, struct line *line, enum log_level level, const char *event)
 {
     char time_text[TIME_TEXT_MAX];
     line->len = 0;
+    if (log->journal)
+        add_text(line, priority(level));
+    line->start = line->len;
     add_pair(log, line, "time", time_format(clock_wall_us(), 3, time_text));
     add_pair(log, line, "level", log_level_name(level));
     add_pair(log, line, "event", event);

@@ -9,6 +9,8 @@
 #ifndef WALFERRY_BASE_LOG_H
 #define WALFERRY_BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
@@ -18,6 +20,7 @@ struct log {
     enum log_level level; /* lines below it are dropped */
     enum log_format format;
     int fd;
+    bool journal;                /* fd is systemd's journal: a line begins with its priority, <4> */
     const char *relay;           /* printed with each line once known; may be NULL */
     const struct invocation *as; /* completes the mends of errors; may be NULL */
     struct log_ring *ring;       /* keeps what is LOG_WARN or worse, whatever `level` is; or NULL */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- The environment ---- */
@@ -54,6 +55,15 @@ void notify_open(struct notify *notify, int64_t now_us)
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");
+}
+
+bool notify_is_journal(int fd)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat is;
+    return text != NULL && sscanf(text, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &is) == 0 &&
+           is.st_dev == device && is.st_ino == inode;
 }
 
 void notify_close(struct notify *notify)

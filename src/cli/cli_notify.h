@@ -40,6 +40,9 @@ struct notify {
  * finds them. A socket that cannot be had counts as none: the supervisor will say what it misses.
  */
 void notify_open(struct notify *notify, int64_t now_us);
+/* Whether fd is the stream to the journal that JOURNAL_STREAM names (systemd.exec(5)): a child that
+ * inherits the variable may write elsewhere. */
+bool notify_is_journal(int fd);
 /* How long to sleep at most before the next look; -1: for ever. */
 int notify_wait_ms(const struct notify *notify);
 /* written: a number that moves whenever a thread of the relay has written its status. */

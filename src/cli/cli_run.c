@@ -237,6 +237,7 @@ static int start(struct daemon *d, struct error *err)
     d->log = (struct log){.level = config->log.level,
                           .format = config->log.format,
                           .fd = STDERR_FILENO,
+                          .journal = d->log.journal,
                           .relay = only->name.text,
                           .as = &d->as,
                           .ring = &d->problems};
@@ -316,7 +317,10 @@ int command_run(const struct args *args)
         return command_show(args);
     struct daemon d = {.args = args,
                        .as = {.program = args->program},
-                       .log = {.level = LOG_INFO, .format = LOG_LOGFMT, .fd = STDERR_FILENO},
+                       .log = {.level = LOG_INFO,
+                               .format = LOG_LOGFMT,
+                               .fd = STDERR_FILENO,
+                               .journal = notify_is_journal(STDERR_FILENO)},
                        .signal_fd = -1};
     struct error err = ERROR_INIT;
     bool abandoned = false;

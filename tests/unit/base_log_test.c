@@ -57,6 +57,24 @@ static void test_logfmt(void **state)
                         "q=\"a=\\\"b\\\"\\\\\\u000a\" n=7\n");
 }
 
+/* The journal takes <N> off; behind it a line is what it is elsewhere. */
+static void test_journal(void **state)
+{
+    (void)state;
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
+    static const char *const wanted[] = {"<7>", "<6>", "<4>", "<3>"};
+    for (size_t i = 0; i < 4; i++) {
+        struct capture c;
+        begin(&c, i % 2 == 0 ? LOG_LOGFMT : LOG_JSON);
+        c.log.level = LOG_DEBUG;
+        c.log.journal = true;
+        log_event(&c.log, levels[i], "seen", NULL);
+        const char *text = end(&c);
+        assert_memory_equal(text, wanted[i], 3);
+        assert_memory_equal(text + 3, i % 2 == 0 ? "time=20" : "{\"time\":\"20", 7);
+    }
+}
+
 static void test_levels_and_relay(void **state)
 {
     (void)state;
@@ -199,9 +217,13 @@ static void test_lines_are_utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logfmt),         cmocka_unit_test(test_levels_and_relay),
-        cmocka_unit_test(test_errors),         cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_numbers),   cmocka_unit_test(test_cut_lines_are_whole),
+        cmocka_unit_test(test_logfmt),
+        cmocka_unit_test(test_journal),
+        cmocka_unit_test(test_levels_and_relay),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_numbers),
+        cmocka_unit_test(test_cut_lines_are_whole),
         cmocka_unit_test(test_lines_are_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000)
@@ -58,6 +59,28 @@ static void hears(const struct supervisor *s, const char *expected)
 {
     char text[512];
     assert_string_equal(expected, heard(s, text));
+}
+
+static void knows_the_journal(void **state)
+{
+    (void)state;
+    int fds[2];
+    struct stat is;
+    char text[64];
+    assert_int_equal(0, pipe(fds));
+    unsetenv("JOURNAL_STREAM");
+    assert_false(notify_is_journal(fds[1]));
+    assert_int_equal(0, fstat(fds[1], &is));
+    snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)is.st_dev,
+             (unsigned long long)is.st_ino);
+    setenv("JOURNAL_STREAM", text, 1);
+    assert_true(notify_is_journal(fds[1]));
+    assert_false(notify_is_journal(STDIN_FILENO));
+    setenv("JOURNAL_STREAM", "8", 1);
+    assert_false(notify_is_journal(fds[1]));
+    unsetenv("JOURNAL_STREAM");
+    close(fds[0]);
+    close(fds[1]);
 }
 
 static void says_ready_once_it_streams(void **state)
@@ -209,6 +232,7 @@ static void a_full_queue_is_not_waited_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_the_journal),
         cmocka_unit_test(says_ready_once_it_streams),
         cmocka_unit_test(a_start_that_hangs_asks_for_no_more_time),
         cmocka_unit_test(the_watchdog_is_fed_while_the_status_moves),
