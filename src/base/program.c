@@ -62,7 +62,8 @@ static int not_started(const struct program_options *o, int number, struct error
                 strerror(number));
     if (number == ENOENT || number == EACCES || number == ENOEXEC)
         return error_hint(err, "name a program that is there and that the user of walferry may "
-                               "run; there is no shell, so each argument stands by itself");
+                               "run, whose systemd unit hides what is in /home, /root and /tmp; "
+                               "there is no shell, so each argument stands by itself");
     return -1;
 }
 

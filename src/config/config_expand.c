@@ -35,6 +35,16 @@ static int expand_env(struct expansion *x, struct span name, struct error *err)
     return 0;
 }
 
+/* Below these the unit's ProtectHome and PrivateTmp show it other things than whoever looks. */
+static bool hidden_by_unit(const char *file)
+{
+    static const char *const places[] = {"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (strncmp(file, places[i], strlen(places[i])) == 0)
+            return true;
+    return false;
+}
+
 /* Whoever reads this may stand in another directory than the process does. */
 static int file_failed(struct expansion *x, const char *file, const char *why, struct error *err)
 {
@@ -42,7 +52,10 @@ static int file_failed(struct expansion *x, const char *file, const char *why, s
     if (file[0] == '/' || getcwd(from, sizeof from) == NULL) {
         config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION, "${file:%.200s}: %s",
                     file, why);
-        return error_hint(err, "write the value into that file, readable to the user of walferry");
+        return error_hint(err, "write the value into that file, readable to the user of walferry%s",
+                          hidden_by_unit(file) ? "; its systemd unit hides what is in /home, /root "
+                                                 "and /tmp from it: take /etc/walferry"
+                                               : "");
     }
     config_fail(err, x->reader, x->line, x->path, REASON_CONFIG_EXPANSION,
                 "${file:%.200s}: %s/%.200s: %s", file, strcmp(from, "/") != 0 ? from : "", file,

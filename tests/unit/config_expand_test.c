@@ -223,6 +223,22 @@ static void a_relative_path_is_shown_as_it_counts(void **state)
                                   "in which walferry was started, /tmp");
 }
 
+static void a_place_that_the_unit_hides_is_named(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"/home/walferry.password", "/tmp/none/walferry.password",
+                                        "/etc/none/walferry.password", "/homes/none"};
+    for (size_t i = 0; i < 4; i++) {
+        char value[128];
+        struct config *config;
+        struct error err;
+        snprintf(value, sizeof value, "{connection: \"${file:%s}\"}", files[i]);
+        assert_int_equal(parse_value("source", value, &config, &err), -1);
+        assert_memory_equal(err.hint, "write the value into that file", 30);
+        assert_int_equal(strstr(err.hint, "systemd unit hides") != NULL, i < 2);
+    }
+}
+
 static void expansions_are_bounded(void **state)
 {
     (void)state;
@@ -268,6 +284,7 @@ int main(void)
         cmocka_unit_test(expanded_texts_are_secrets),
         cmocka_unit_test(errors_name_the_source_and_not_the_value),
         cmocka_unit_test(a_relative_path_is_shown_as_it_counts),
+        cmocka_unit_test(a_place_that_the_unit_hides_is_named),
         cmocka_unit_test(expansions_are_bounded),
     };
     return cmocka_run_group_tests(tests, make_secret, drop_secret);
