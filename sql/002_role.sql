@@ -1,7 +1,7 @@
 -- The role that the relay logs in as. It replicates and reads, nothing else: it owns nothing and
 -- writes nothing in this database. Apply after 001 or your own table, as a superuser or as the
 -- administrator that your provider gives you. May be applied again; a role that exists keeps its
--- password.
+-- password, and then whoever owns database and tables may apply it.
 --
 --   psql -v ON_ERROR_STOP=1 -d shop -f 002_role.sql
 --
@@ -19,10 +19,12 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'walferry') THEN
         CREATE ROLE walferry LOGIN;
+        COMMENT ON ROLE walferry IS 'The walferry relay: replicates and reads, nothing else.';
     END IF;
 
     -- Amazon RDS and Aurora give the right to replicate by a role of their own.
-    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication') THEN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE rolname = 'rds_replication'
+               AND NOT pg_has_role('walferry', r.oid, 'MEMBER')) THEN
         GRANT rds_replication TO walferry;
     END IF;
 
@@ -53,7 +55,5 @@ BEGIN
     END IF;
 END
 $$;
-
-COMMENT ON ROLE walferry IS 'The walferry relay: replicates and reads, nothing else.';
 
 COMMIT;

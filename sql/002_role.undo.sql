@@ -19,9 +19,15 @@ BEGIN
         EXECUTE format('REVOKE ALL ON SCHEMA %I FROM walferry', space);
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM walferry', current_database());
-    DROP ROLE walferry;
-EXCEPTION WHEN dependent_objects_still_exist THEN
-    RAISE WARNING 'role walferry stays: it has rights elsewhere: %', SQLERRM;
+    BEGIN
+        DROP ROLE walferry;
+    EXCEPTION
+        WHEN dependent_objects_still_exist THEN
+            RAISE WARNING 'role walferry stays: it has rights elsewhere: %', SQLERRM;
+        WHEN insufficient_privilege THEN
+            RAISE WARNING 'role walferry stays: %', SQLERRM
+                USING HINT = 'As a superuser: DROP ROLE walferry;';
+    END;
 END
 $$;
 

@@ -58,11 +58,10 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'walferry_operator') THEN
         CREATE ROLE walferry_operator NOLOGIN;
+        COMMENT ON ROLE walferry_operator IS 'May send commands to walferry relays.';
     END IF;
 END
 $$;
-
-COMMENT ON ROLE walferry_operator IS 'May send commands to walferry relays.';
 
 CREATE TABLE IF NOT EXISTS walferry.command (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

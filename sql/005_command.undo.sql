@@ -30,9 +30,15 @@ BEGIN
     IF to_regnamespace('walferry') IS NOT NULL THEN
         REVOKE ALL ON SCHEMA walferry FROM walferry_operator;
     END IF;
-    DROP ROLE walferry_operator;
-EXCEPTION WHEN dependent_objects_still_exist THEN
-    RAISE WARNING 'role walferry_operator stays: it has rights elsewhere: %', SQLERRM;
+    BEGIN
+        DROP ROLE walferry_operator;
+    EXCEPTION
+        WHEN dependent_objects_still_exist THEN
+            RAISE WARNING 'role walferry_operator stays: it has rights elsewhere: %', SQLERRM;
+        WHEN insufficient_privilege THEN
+            RAISE WARNING 'role walferry_operator stays: %', SQLERRM
+                USING HINT = 'As a superuser: DROP ROLE walferry_operator;';
+    END;
 END
 $$;
 

@@ -176,6 +176,30 @@ def as_one_query(server):
     assert server.sql(OBJECTS) == before
 
 
+def by_an_owner(server):
+    """Where the administrator has made the role, the database's owner applies and undoes the rest, and the
+    role's own file, too; the role stays, without its rights in that database."""
+    server.sql("CREATE ROLE migrator LOGIN")
+    server.sql("CREATE DATABASE owned OWNER migrator")
+    before = server.sql(OBJECTS, dbname="owned")
+    apply(server, "002_role.sql")
+    names = sorted(name for name in os.listdir(os.path.join(ROOT, "sql"))
+                   if not re.match("001_outbox_partitioned|004_|005_", name))
+    forth = [name for name in names if not name.endswith(".undo.sql")]
+    back = [name for name in reversed(names) if name.endswith(".undo.sql")]
+    said = ""
+    for name in forth + forth + back + back:
+        code, output = server.psql("-f", os.path.join(ROOT, "sql", name), dbname="owned", user="migrator")
+        assert code == 0, "%s: %s" % (name, output)
+        said += output
+    assert "role walferry stays" in said, said
+    after = server.sql(OBJECTS, dbname="owned")
+    assert set(after) - set(before) == {("role", "walferry")}, after
+    server.sql("DROP DATABASE owned")
+    server.sql("DROP ROLE migrator")
+    apply(server, "002_role.undo.sql")
+
+
 # What a command does to what is published, and whether it keeps rows from a relay.
 ADDS = (
     "CREATE TABLE public.unrelated (id int)",
@@ -481,7 +505,7 @@ def title(test):
 
 
 TESTS = (plain, partitioned, partitions, retention_plain, retention_partitioned, undo_in_any_order,
-         as_one_query, guard, guarded_columns,
+         as_one_query, by_an_owner, guard, guarded_columns,
          a_detach_that_commits_in_its_middle, a_table_that_becomes_a_partition, a_guard_that_fails,
          a_schema_of_another, *command.TESTS, *emit.TESTS, *inbox.TESTS, *poll.TESTS,
          *idempotency.TESTS, *saga.TESTS,
