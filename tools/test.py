@@ -197,6 +197,16 @@ class Runner:
             "$0" --no-print-directory uninstall DESTDIR="$dir" PREFIX=/usr >/dev/null
             test -z "$(find "$dir" -type f)"
             """, self.make[0]]))
+        # As `sudo make install` behind `make`: another user, and so another cache.
+        self.add(run("build", "make install with another cache builds nothing", [
+            "sh", "-ec", """
+            dir=$(mktemp -d)
+            trap 'rm -rf "$dir"' EXIT
+            before=$(stat -c %y build/walferry build/release/librdkafka.cflags)
+            XDG_CACHE_HOME="$dir/cache" LIBRDKAFKA_TARBALL=/nonexistent \
+                "$0" --no-print-directory install DESTDIR="$dir" >/dev/null
+            test "$before" = "$(stat -c %y build/walferry build/release/librdkafka.cflags)"
+            """, self.make[0]]))
 
     def lint(self):
         scripts = [path for path in tracked() if is_shell(path)]
