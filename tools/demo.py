@@ -6,7 +6,8 @@ Starts a private PostgreSQL and a private Apache Kafka on free loopback ports, s
 between them, and lets a small shop place, pay and ship orders: each step is one transaction that
 changes the shop's own table and inserts outbox rows, and some are rolled back. A read_committed
 consumer shows what arrives. In the middle the relay gets a SIGKILL. At the end: committed in
-PostgreSQL, seen in Kafka, lost, twice. With --keep (KEEP=1) it all stays up.
+PostgreSQL, seen in Kafka, lost, twice. With --keep (KEEP=1) it all stays up, Kafka at
+127.0.0.1:9092 where nobody else listens there.
 """
 
 import argparse
@@ -39,7 +40,7 @@ STEPS = (("placed", "OrderPlaced"), ("paid", "OrderPaid"), ("shipped", "OrderShi
 
 # Without auto.offset.reset a new group begins at the end and shows nothing.
 EVENTS_LINE = ("kcat -b %s -G me -X isolation.level=read_committed -X auto.offset.reset=earliest"
-               " '^outbox\\.event\\..*'")
+               " '^demo\\.event\\..*'")
 
 SHOWN_A_SECOND = 6  # lines of events; the others are counted
 
@@ -139,7 +140,7 @@ class Watcher(threading.Thread):
             "isolation.level": "read_committed", "auto.offset.reset": "earliest",
             "enable.auto.commit": False, "topic.metadata.refresh.interval.ms": 500,
             "log_level": 0})
-        self.consumer.subscribe(["^outbox\\.event\\..*"])
+        self.consumer.subscribe(["^demo\\.event\\..*"])
         self.seen = collections.Counter()
         self.steps = {}
         self.out_of_order = 0
@@ -202,7 +203,7 @@ def configuration(server, broker):
         "delivery": {"topics": {"create": True, "partitions": 3, "replication_factor": 1}},
         "routes": [{
             "name": "outbox", "from": "public.outbox", "as": "outbox",
-            "topic": "outbox.event.{aggregatetype}", "key": "{aggregateid}",
+            "topic": "demo.event.{aggregatetype}", "key": "{aggregateid}",
             "headers": {"id": "{id}", "eventType": "{type}"}}],
         "admin": {"listen": "127.0.0.1:%d" % ports.free_port()},
     }
@@ -240,6 +241,9 @@ class Demo:
         say("   %s" % self.server.dsn(DATABASE))
         step("a private Apache Kafka")
         self.broker = kafka.Kafka(os.path.join(self.dir, "kafka"), keep=self.keep)
+        if self.keep:  # the address that README's relay has
+            self.broker.port = ports.preferred(9092)
+            self.broker.bootstrap = "127.0.0.1:%d" % self.broker.port
         self.broker.start()
         say("   %s" % self.broker.bootstrap)
 

@@ -33,5 +33,5 @@ with e2e.Case() as case:
     # The demo's line follows the topics without an end; -e ends it at theirs.
     line = demo.EVENTS_LINE % case.kafka.bootstrap
     line = line.replace("-G me", "-e -G %s" % case.name)
-    line = line.replace(r"^outbox\.event\.", "^" + re.escape(case.prefix))
+    line = line.replace(r"^demo\.event\.", "^" + re.escape(case.prefix))
     assert len(shell(line).splitlines()) == 12, line

@@ -34,3 +34,12 @@ def free_port():
                 _given.add(port)
                 return port
     raise RuntimeError("no free port on 127.0.0.1 between %d and %d" % (LOW, HIGH))
+
+
+def preferred(port):
+    """That one, where nobody listens on it, else any other."""
+    with _lock:
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+    return free_port()
