@@ -19,6 +19,8 @@
 #define SHOW_US (INT64_C(20) * US_PER_S)
 #define TAKE_US (INT64_C(60) * US_PER_S)
 #define LOOK_MS 50
+/* The relay looks at files with secrets once a second (cli_follow). */
+#define TOKEN_US (INT64_C(3) * US_PER_S)
 
 /* What the relay says of a wish. */
 struct reply {
@@ -42,6 +44,13 @@ static void reply_free(struct reply *reply)
 static int not_http_200(const char *listen, int status, const struct buf *body, struct error *err)
 {
     int length = (int)strcspn(buf_span(body).ptr, "\r\n");
+    if (status == 401) {
+        error_stop(err, REASON_ADMIN_TOKEN,
+                   "the relay at %s asks for another token than admin.token of the file", listen);
+        return error_hint(err, "if the file has a new one: send the relay SIGHUP, which takes it "
+                               "over with the rest of the file, and look at its log; a token that "
+                               "${file:} reads is followed by itself");
+    }
     if (status == 409)
         return error_retry(err, REASON_RELOAD_BUSY, "the relay at %s is busy: %.*s", listen, length,
                            buf_span(body).ptr);
@@ -50,7 +59,7 @@ static int not_http_200(const char *listen, int status, const struct buf *body, 
     return error_hint(err, "send it SIGHUP instead");
 }
 
-static int ask(const struct answer *answer, bool show, uint64_t *number, struct error *err)
+static int ask_once(const struct answer *answer, bool show, uint64_t *number, struct error *err)
 {
     const struct config_admin *admin = &answer->config->admin;
     struct buf body = BUF_EMPTY;
@@ -72,6 +81,21 @@ static int ask(const struct answer *answer, bool show, uint64_t *number, struct 
     json_tree_free(tree);
     buf_fini(&body);
     return result;
+}
+
+/* A token that has just been put into its file is known to the relay a moment later. */
+static int ask(const struct answer *answer, bool show, uint64_t *number, struct error *err)
+{
+    int64_t until_us = clock_monotonic_us() + TOKEN_US;
+    for (;;) {
+        int result = ask_once(answer, show, number, err);
+        bool may_come = result < 0 && err->reason == REASON_ADMIN_TOKEN &&
+                        answer->config->secret_files.count > 0;
+        if (!may_come || clock_monotonic_us() > until_us || atomic_load(&answer->stop))
+            return result;
+        *err = ERROR_INIT;
+        poll(NULL, 0, LOOK_MS);
+    }
 }
 
 static int look(const struct answer *answer, uint64_t number, struct reply *reply,

@@ -1,6 +1,7 @@
 /* cli/cli_reread: what SIGHUP and POST /reload set off. The file is read here and nowhere else: who
  * asks may say by a hash which one is meant, and never hands one over. Whether an epoch can be
- * opened with it is seen by the relay, which goes back where that cannot be. */
+ * opened with it is seen by the relay, which goes back where that cannot be; what does not wait for
+ * one is taken over by cli_follow. */
 #include "cli/cli_reread.h"
 
 #include "operate/operate.h"
@@ -69,19 +70,6 @@ void reread_file(const struct reread *r, const struct reload *wish)
     } else {
         /* Said before the relay can have opened it. */
         reload_cell_set(r->reloads, wish->number, RELOAD_OPENING, NULL);
-        webhook_take(r->webhook, &next->notify);
-        otlp_take(r->otlp, &next->otlp);
         relay_reload(r->relay, next, wish->number);
     }
-}
-
-void reread_back(const struct reread *r)
-{
-    struct error err = ERROR_INIT;
-    const struct config *config = relay_config(r->relay);
-    assert(config != NULL);
-    if (admin_reload(r->admin, &config->admin, &err) < 0)
-        relay_refuse(r->relay, &err);
-    webhook_take(r->webhook, &config->notify);
-    otlp_take(r->otlp, &config->otlp);
 }

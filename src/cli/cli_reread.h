@@ -3,18 +3,14 @@
 #define WALFERRY_CLI_CLI_REREAD_H
 
 #include "admin/admin.h"
-#include "otlp/otlp.h"
 #include "relay/relay.h"
-#include "webhook/webhook.h"
 
 struct reread {
     const char *path; /* as config_open() takes it */
     struct relay *relay;
     const struct log *log;
     struct reload_cell *reloads;
-    struct webhook *webhook;
-    struct otlp *otlp;
-    struct admin *admin; /* takes token and certificate over; NULL: there is none */
+    struct admin *admin; /* must take token and certificate; NULL: there is none */
 };
 
 /* What `check` would say of a file, without a server. */
@@ -22,7 +18,5 @@ int reread_check(const struct log *log, const struct config_relay *config, struc
 /* Reads the file for the wish, writes what it changes into the cell, and hands it to the relay, or
  * refuses it; where the wish is to be shown it, neither. */
 void reread_file(const struct reread *reread, const struct reload *wish);
-/* No epoch opens with what was taken over: what does not wait for one goes back, too. */
-void reread_back(const struct reread *reread);
 
 #endif

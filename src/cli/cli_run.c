@@ -8,13 +8,11 @@
 
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "cli/cli_follow.h"
 #include "cli/cli_live.h"
 #include "cli/cli_notify.h"
 #include "cli/cli_reread.h"
 #include "operate/operate.h"
-#include "otlp/otlp.h"
-#include "relay/relay.h"
-#include "webhook/webhook.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -50,6 +48,7 @@ struct daemon {
     struct trace_ring traces;
     struct otlp *otlp;
     struct notify notify;
+    struct follow follow;
     int signal_fd;
     int64_t stop_by_us; /* 0: not asked to end */
 };
@@ -108,21 +107,18 @@ static void log_if_exposed(const struct daemon *d)
 static void heed_wish(struct daemon *d)
 {
     struct reload wish;
-    bool asked = reload_cell_next(&d->reloads, &wish), back = relay_went_back(d->relay);
-    if (d->stop_by_us != 0 || (!asked && !back))
+    bool asked = reload_cell_next(&d->reloads, &wish);
+    if (d->stop_by_us != 0)
         return;
     bool exposed = admin_is_exposed(d->admin);
     const struct reread reread = {.path = d->args->values[OPTION_CONFIG],
                                   .relay = d->relay,
                                   .log = &d->log,
                                   .reloads = &d->reloads,
-                                  .webhook = d->webhook,
-                                  .otlp = d->otlp,
                                   .admin = d->admin};
-    if (back)
-        reread_back(&reread);
     if (asked)
         reread_file(&reread, &wish);
+    follow_settings(&d->follow);
     if (!exposed)
         log_if_exposed(d);
 }
@@ -132,7 +128,9 @@ static int wait_ms(const struct daemon *d, int64_t left_us)
 {
     if (d->stop_by_us != 0)
         return (int)(left_us / US_PER_MS) + 1;
-    return notify_wait_ms(&d->notify);
+    int notify = notify_wait_ms(&d->notify),
+        follow = follow_wait_ms(&d->follow, clock_monotonic_us());
+    return notify < 0 || (follow >= 0 && follow < notify) ? follow : notify;
 }
 
 static void tell_supervisor(struct daemon *d)
@@ -161,6 +159,8 @@ static bool wait_for_end(struct daemon *d)
             on_signals(d);
         if ((fds[2].revents & POLLIN) != 0)
             heed_wish(d);
+        if (d->stop_by_us == 0)
+            follow_secrets(&d->follow, clock_monotonic_us());
     }
 }
 
@@ -267,7 +267,15 @@ static int start(struct daemon *d, struct error *err)
                                         .setup = args_has(d->args, OPTION_SETUP),
                                         .until_caught_up =
                                             args_has(d->args, OPTION_UNTIL_CAUGHT_UP)};
-    return relay_open(&relay, &d->relay, err);
+    if (relay_open(&relay, &d->relay, err) < 0)
+        return -1;
+    follow_begin(&d->follow, config,
+                 &(struct follow_options){.relay = d->relay,
+                                          .log = &d->log,
+                                          .webhook = d->webhook,
+                                          .otlp = d->otlp,
+                                          .admin = d->admin});
+    return 0;
 }
 
 static int log_stopped(const struct daemon *d, const struct error *err, bool abandoned)
@@ -290,6 +298,7 @@ static int log_stopped(const struct daemon *d, const struct error *err, bool aba
 static void end(struct daemon *d)
 {
     notify_close(&d->notify);
+    follow_end(&d->follow);
     admin_close(d->admin);
     metrics_close(d->metrics);
     status_cell_fini(&d->status);

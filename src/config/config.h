@@ -59,6 +59,14 @@ int config_parse(struct span yaml, const char *name, struct config **config, str
  * other keys that ${file:} feeds are taken over with it. 0: it differs in none of these, whatever
  * else has changed. -1: as config_parse(), or what would need a restart or a reload has changed. */
 int config_again(const struct config *config, struct config **again, struct error *err);
+/* Of what belongs to the process. 1: *again differs in admin.token, notify.url, notify.secret,
+ * otlp.endpoint or otlp.headers; whatever else differs is of no account. 0: it differs in none of
+ * these. -1: as config_parse(). */
+int config_again_process(const struct config *config, struct config **again, struct error *err);
+/* Over what stands in the files that ${file:} has read, now; one that cannot be read counts, too.
+ * It finds changes and withstands no attacker. 0: one is no plain file, and not to be read again.
+ */
+uint64_t config_secrets_hash(const struct config *config);
 void config_close(struct config *config); /* NULL is legal */
 
 /* The relay of that name, or NULL. */

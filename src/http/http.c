@@ -262,7 +262,8 @@ static bool is_final(const struct http_target *target, int status)
 {
     if (!target->picky)
         return status == 410; /* Gone: whoever says that wants no more (Standard Webhooks) */
-    return status >= 300 && status < 500 && status != 408 && status != 429;
+    bool passes = status == 401 || status == 403 || status == 408 || status == 429;
+    return status >= 300 && status < 500 && !passes;
 }
 
 static void postpone(struct http *http, int64_t now_us)

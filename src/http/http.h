@@ -35,7 +35,8 @@ struct http_target {
     int64_t timeout_ms; /* of one attempt, answer and all; > 0 */
     int64_t give_up_us; /* after the body was put; > 0 */
     uint32_t queue_max; /* bodies that wait, > 0: where one more is put the oldest goes */
-    bool picky;         /* any 4xx but 408 and 429 is final; else 410 alone is */
+    bool picky;         /* any 3xx and 4xx is final but 408, 429 and, since secrets are changed at
+                           one end first, 401 and 403; else 410 alone is */
 };
 
 enum http_outcome {

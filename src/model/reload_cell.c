@@ -21,9 +21,16 @@ void reload_cell_fini(struct reload_cell *cell)
     pthread_mutex_destroy(&cell->mutex);
 }
 
+void reload_cell_wake(struct reload_cell *cell)
+{
+    uint64_t one = 1;
+    ssize_t done = cell->fd >= 0 ? write(cell->fd, &one, sizeof one) : 0;
+    (void)done; /* it is readable already */
+}
+
 uint64_t reload_cell_ask(struct reload_cell *cell, bool show, const char *hash, bool force)
 {
-    uint64_t number = 0, one = 1;
+    uint64_t number = 0;
     pthread_mutex_lock(&cell->mutex);
     struct reload *r = &cell->reload;
     if (cell->fd >= 0 && (force || r->state != RELOAD_ASKED)) {
@@ -31,8 +38,7 @@ uint64_t reload_cell_ask(struct reload_cell *cell, bool show, const char *hash, 
         buf_fini(&r->changes);
         *r = (struct reload){.number = number, .state = RELOAD_ASKED, .show = show};
         snprintf(r->hash, sizeof r->hash, "%s", hash != NULL ? hash : "");
-        ssize_t done = write(cell->fd, &one, sizeof one);
-        (void)done; /* it is readable already */
+        reload_cell_wake(cell);
     }
     pthread_mutex_unlock(&cell->mutex);
     return number;
@@ -74,11 +80,6 @@ void reload_cell_set(struct reload_cell *cell, uint64_t number, enum reload_stat
         r->state = state;
         r->err = err != NULL ? *err : ERROR_INIT;
     }
-    uint64_t one = 1;
-    ssize_t done = 0;
-    if (state == RELOAD_REFUSED && cell->fd >= 0) /* of whichever wish */
-        done = write(cell->fd, &one, sizeof one);
-    (void)done;
     pthread_mutex_unlock(&cell->mutex);
 }
 

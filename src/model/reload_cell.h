@@ -35,8 +35,8 @@ struct reload {
 
 struct reload_cell {
     pthread_mutex_t mutex;
-    int fd; /* an eventfd, readable while a wish waits to be looked at, and once one was refused;
-               -1: there was none left */
+    int fd; /* an eventfd, readable while a wish waits to be looked at, and after
+               reload_cell_wake(); -1: there was none left */
     struct reload reload;
 };
 
@@ -52,6 +52,8 @@ bool reload_cell_next(struct reload_cell *cell, struct reload *wish);
 /* The file that was read for it, and what it changes: JSON, or empty. */
 void reload_cell_read(struct reload_cell *cell, uint64_t number, const char *file,
                       struct span changes);
+/* Whoever looks for wishes has something else to look at: what goes by the file in force. */
+void reload_cell_wake(struct reload_cell *cell);
 /* err: of RELOAD_REFUSED, else NULL. */
 void reload_cell_set(struct reload_cell *cell, uint64_t number, enum reload_state state,
                      const struct error *err);

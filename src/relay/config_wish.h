@@ -12,7 +12,7 @@ enum config_user {
     CONFIG_WATCH,
     CONFIG_FOLLOWER,
     CONFIG_RETENTION,
-    CONFIG_CALLER, /* who calls relay_reload() */
+    CONFIG_CALLER, /* of relay_reload() and relay_settings() */
     CONFIG_USERS
 };
 

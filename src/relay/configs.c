@@ -1,9 +1,13 @@
 /* relay/configs: which configuration is in force, and how long one is kept.
  *
  * A new file is taken over between two epochs, and the one before it is in force again where the
- * new one is refused. The first configuration is the caller's and outlives the relay; all others
- * are kept in one list, under the mutex, until nobody works under them. No thread is asked to let
- * go: each looks what is in force before it uses its session. */
+ * new one is refused. What does not wait for an epoch (the log, and all that the caller has) goes
+ * by the settings: the file that is to be next, else the one in force. put() is the one place that
+ * changes either, so nothing that moves them is missed.
+ *
+ * The first configuration is the caller's and outlives the relay; all others are kept in one list,
+ * under the mutex, until nobody works under them. No thread is asked to let go: each looks what is
+ * in force before it uses its session. */
 #include "relay/relay_internal.h"
 #include "relay/wake.h"
 
@@ -117,6 +121,28 @@ void configs_tell_held(struct relay *relay, const struct error *err)
 
 /* ---- What is in force ---- */
 
+/* The caller holds the mutex. */
+static const struct config_relay *settings_of(const struct relay *relay)
+{
+    return relay->next_config != NULL ? relay->next_config : relay->config;
+}
+
+/* What is in force, and what is to be next, which may be NULL. The caller holds the mutex. */
+static void put(struct relay *relay, const struct config_relay *config,
+                const struct config_relay *next)
+{
+    const struct config_relay *before = settings_of(relay);
+    relay->config = config;
+    relay->next_config = next;
+    const struct config_relay *settings = settings_of(relay);
+    if (settings == before)
+        return;
+    relay->settings_number++;
+    log_set(relay->o.log, settings->process->log.level, settings->process->log.format);
+    if (relay->o.reloads != NULL)
+        reload_cell_wake(relay->o.reloads);
+}
+
 static void name_routes(struct relay *relay)
 {
     const struct config_routes *routes = &relay->config->routes;
@@ -138,19 +164,14 @@ static void forget(struct relay *relay)
     kafka_memory_forget(relay->memory);
 }
 
-static void set(struct relay *relay, const struct config_relay *next)
+static void set(struct relay *relay, const struct config_relay *config)
 {
     pthread_mutex_lock(&relay->mutex);
-    relay->config = next;
+    put(relay, config, relay->next_config != config ? relay->next_config : NULL);
     pthread_mutex_unlock(&relay->mutex);
     name_routes(relay);
-    remember_config(relay->o.recent, next->process);
+    remember_config(relay->o.recent, config->process);
     forget(relay);
-}
-
-static void log_as(const struct relay *relay, const struct config_relay *config)
-{
-    log_set(relay->o.log, config->process->log.level, config->process->log.format);
 }
 
 void configs_adopt(struct relay *relay, struct config *file, const struct config_relay *next)
@@ -160,7 +181,6 @@ void configs_adopt(struct relay *relay, struct config *file, const struct config
     keep(relay, file);
     pthread_mutex_unlock(&relay->mutex);
     set(relay, next);
-    log_as(relay, next);
 }
 
 /* The same file with other secrets: what was opened with the one counts as opened with the other,
@@ -174,7 +194,7 @@ static void renew(struct relay *relay, struct config *again)
         relay->opened_config = ours;
     if (relay->asked.config == relay->config)
         relay->asked.config = ours;
-    relay->config = ours;
+    put(relay, ours, relay->next_config);
     pthread_mutex_unlock(&relay->mutex);
     name_routes(relay);
     kafka_memory_forget(relay->memory);
@@ -206,15 +226,14 @@ void configs_take_next(struct relay *relay)
         read_secrets_again(relay);
         return;
     }
+    wake_lower(relay->reload_fd); /* one that is handed over from here on raises it again */
     pthread_mutex_lock(&relay->mutex);
     const struct config_relay *next = relay->next_config;
-    relay->next_config = NULL;
     pthread_mutex_unlock(&relay->mutex);
     if (next == NULL) {
         read_secrets_again(relay);
         return;
     }
-    wake_lower(relay->reload_fd);
     set(relay, next);
     log_event(relay->o.log, LOG_INFO, "config.reloaded", "file", next->process->path, NULL);
 }
@@ -226,7 +245,7 @@ bool configs_defer(struct relay *relay, const struct error *err)
         return false;
     pthread_mutex_lock(&relay->mutex);
     if (relay->next_config == NULL)
-        relay->next_config = relay->config;
+        put(relay, relay->config, relay->config);
     pthread_mutex_unlock(&relay->mutex);
     tell(relay, relay->config, RELOAD_DEFERRED, NULL);
     set(relay, before);
@@ -246,12 +265,6 @@ bool configs_go_back(struct relay *relay, const struct error *err)
     const struct config_relay *refused = relay->config;
     relay_refuse(relay, err);
     set(relay, before);
-    pthread_mutex_lock(&relay->mutex);
-    bool last = relay->next_config == NULL; /* else its settings are in force already */
-    relay->went_back = last;
-    pthread_mutex_unlock(&relay->mutex);
-    if (last)
-        log_as(relay, before);
     tell(relay, refused, RELOAD_REFUSED, err);
     return true;
 }
@@ -267,36 +280,30 @@ const char *relay_needs_restart(struct relay *relay, const struct config *next)
     return key;
 }
 
-const struct config *relay_config(struct relay *relay)
-{
-    return configs_use(relay, CONFIG_CALLER)->process;
-}
-
-bool relay_went_back(struct relay *relay)
+const struct config *relay_settings(struct relay *relay, uint64_t *number)
 {
     pthread_mutex_lock(&relay->mutex);
-    bool went_back = relay->went_back;
-    relay->went_back = false;
+    const struct config_relay *settings = settings_of(relay);
+    relay->used_configs[CONFIG_CALLER] = settings;
+    *number = relay->settings_number;
     pthread_mutex_unlock(&relay->mutex);
-    return went_back;
+    return settings->process;
 }
 
 /* Not under the mutex, which the reader takes at each step: files may be long. */
 void relay_changes(struct relay *relay, const struct config *next, struct buf *out)
 {
     assert(next != NULL && out != NULL);
-    config_write_changes(relay_config(relay), next, out);
+    config_write_changes(configs_use(relay, CONFIG_CALLER)->process, next, out);
 }
 
 void relay_reload(struct relay *relay, struct config *next, uint64_t wish)
 {
     const struct config_relay *ours = config_relay_find(next, relay->o.config->name.text);
     assert(ours != NULL);
-    log_as(relay, ours);
     pthread_mutex_lock(&relay->mutex);
-    relay->next_config = ours; /* in use before it is kept: the life closes what is unused */
+    put(relay, relay->config, ours); /* in use before it is kept: the life closes what is unused */
     relay->asked = (struct config_wish){ours, wish};
-    relay->went_back = false;
     keep(relay, next);
     pthread_mutex_unlock(&relay->mutex);
     wake_raise(relay->reload_fd);

@@ -46,11 +46,12 @@ void relay_stop(struct relay *relay);
  * caller has checked relay_needs_restart() and relay_check(). Where that epoch cannot be opened the
  * relay goes back to the file before and says so. wish: of reloads, its number. Any thread. */
 void relay_reload(struct relay *relay, struct config *next, uint64_t wish);
-/* What is in force. It lives until the next call of this or of relay_changes(), both of which are
- * for one and the same thread. */
-const struct config *relay_config(struct relay *relay);
-/* Once true after the relay went back to the file before. */
-bool relay_went_back(struct relay *relay);
+/* What holds for all that does not wait for an epoch: the file that was handed over last, until it
+ * is refused; else the one in force, which may also be one that a held relay has read by itself.
+ * *number is another one whenever that is another file, 0 for the first; the descriptor of
+ * `reloads` is readable then. It lives until the next call of this or of relay_changes(), both of
+ * which are for one and the same thread. */
+const struct config *relay_settings(struct relay *relay, uint64_t *number);
 /* What `next` would change of what is in force, as config_write_changes() says. */
 void relay_changes(struct relay *relay, const struct config *next, struct buf *out);
 /* Says that a file was refused. */

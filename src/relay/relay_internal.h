@@ -34,9 +34,8 @@ struct relay {
     const struct config_relay *next_config;
     const struct config_relay *opened_config; /* of the last epoch that was opened; NULL: none */
     struct config_wish asked;
-    bool went_back;   /* the newest file was refused, and the caller has not asked yet. Under the
-                         mutex */
-    bool hold_config; /* next_config waits for the end of a split transaction */
+    uint64_t settings_number; /* of relay_settings(); under the mutex */
+    bool hold_config;         /* next_config waits for the end of a split transaction */
     struct status board;
     uint64_t claimed_generation; /* of our newest claim; 0: none yet. Under the mutex */
     struct {

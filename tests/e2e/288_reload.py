@@ -114,6 +114,16 @@ with e2e.Case(sql=THERE) as case:
     refused(case, relay, e2e.merge(one, {"source": {"slot": "another"}}), 2,
             (r'needs a restart +source.slot: "walferry_.*" -> "another"', "a change of source.slot"))
     refused(case, relay, e2e.merge(one, {"relay": "another"}), 2, "a change of relay needs a restart")
+    for key, value in (("source.mode", "poll"), ("source.publication", "another"), ("source.connection", case.pg.dsn("postgres")),
+                       ("delivery.guarantee", "at_least_once"), ("delivery.progress_topic", case.prefix + "progress"),
+                       ("delivery.transactional_id", "another")):
+        section, name = key.split(".")
+        refused(case, relay, e2e.merge(one, {section: {name: value}}), 2,
+                (r"needs a restart +" + key, "a change of %s needs a restart" % key))
+    # No topic is forgotten: events go to another one from the next epoch on, and to one that is missing they do not.
+    refused(case, relay, e2e.merge(one, {"routes": [dict(base, topic=case.prefix + "nowhere")],
+                                         "delivery": {"topics": {"create": False}}}), 1,
+            "has not taken the file over: .*nowhere does not exist", epochs_more=1)
     refused(case, relay, dict(one, routes=[base, dict(there, **{"from": "public.nowhere"})]), 1,
             "has not taken the file over: .*nowhere", epochs_more=1)
     refused(case, relay, e2e.merge(one, {"source": {"connection": case.dsn(sslmode="require")}}), 1,

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -149,6 +151,71 @@ static void test_a_file_without_any(void **state)
     config_close(config);
 }
 
+/* What has no epochs is told apart by itself, whatever else the same files feed. */
+static void test_of_the_process(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "notify: {url: 'http://h/${file:%s}', secret: sixteen-or-more-bytes}",
+        "notify: {url: 'http://h/', secret: 'sixteen-or-more-${file:%s}'}",
+        "otlp: {endpoint: 'http://h:${file:%s}'}",
+        "otlp: {endpoint: 'http://h', headers: {authorization: '${file:%s}'}}",
+        "admin: {token: 'sixteen-or-more-${file:%s}'}",
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char yaml[512];
+        struct config *again = NULL, *third = NULL;
+        struct error err = ERROR_INIT;
+        snprintf(yaml, sizeof yaml, "relay: r\nkafka: {bootstrap.servers: k}" ROUTES "%s\n",
+                 files[i]);
+        write_file("111");
+        struct config *config = parse(yaml);
+        assert_int_equal(config_again_process(config, &again, &err), 0);
+        write_file("222");
+        assert_int_equal(config_again_process(config, &again, &err), 1);
+        assert_int_equal(config_again_process(again, &third, &err), 0);
+        assert_null(third);
+        unlink(file_path);
+        assert_int_equal(config_again_process(again, &third, &err), -1);
+        assert_int_equal(err.reason, REASON_CONFIG_EXPANSION);
+        assert_null(strstr(err.text, "222"));
+        config_close(again);
+        config_close(config);
+    }
+    struct config *again = NULL;
+    struct error err = ERROR_INIT;
+    write_file("one");
+    struct config *config =
+        parse("relay: r\nkafka: {bootstrap.servers: k, sasl.password: '${file:%s}'}" ROUTES);
+    write_file("two");
+    assert_int_equal(config_again_process(config, &again, &err), 0);
+    config_close(config);
+}
+
+static void test_that_files_have_changed(void **state)
+{
+    (void)state;
+    write_file("one");
+    struct config *config =
+        parse("relay: r\nkafka: {bootstrap.servers: k, sasl.password: '${file:%s}'}" ROUTES);
+    uint64_t one = config_secrets_hash(config);
+    assert_int_not_equal(one, 0);
+    assert_int_equal(config_secrets_hash(config), one);
+    write_file("two");
+    uint64_t two = config_secrets_hash(config);
+    assert_int_not_equal(two, one);
+    unlink(file_path);
+    uint64_t none = config_secrets_hash(config);
+    assert_true(none != two && none != one && none != 0);
+    /* Whoever opened it would wait for a writer. */
+    assert_int_equal(mkfifo(file_path, 0600), 0);
+    assert_int_equal(config_secrets_hash(config), 0);
+    unlink(file_path);
+    write_file("one");
+    assert_int_equal(config_secrets_hash(config), one);
+    config_close(config);
+}
+
 static int make_file(void **state)
 {
     (void)state;
@@ -172,6 +239,8 @@ int main(void)
         cmocka_unit_test(test_what_is_no_credential),
         cmocka_unit_test(test_other_values_stay),
         cmocka_unit_test(test_a_file_without_any),
+        cmocka_unit_test(test_of_the_process),
+        cmocka_unit_test(test_that_files_have_changed),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

@@ -148,10 +148,11 @@ static void some_answers_are_final(void **state)
         const char *status;
         bool picky;
         enum http_outcome outcome;
-    } cases[] = {{"410 Gone", false, HTTP_REFUSED},  {"400 Bad", false, HTTP_RETRIED},
-                 {"400 Bad", true, HTTP_REFUSED},    {"302 Found", true, HTTP_REFUSED},
-                 {"302 Found", false, HTTP_RETRIED}, {"429 Slower", true, HTTP_RETRIED},
-                 {"503 Not now", true, HTTP_RETRIED}};
+    } cases[] = {{"410 Gone", false, HTTP_REFUSED},   {"400 Bad", false, HTTP_RETRIED},
+                 {"400 Bad", true, HTTP_REFUSED},     {"302 Found", true, HTTP_REFUSED},
+                 {"302 Found", false, HTTP_RETRIED},  {"429 Slower", true, HTTP_RETRIED},
+                 {"503 Not now", true, HTTP_RETRIED}, {"401 Who", true, HTTP_RETRIED},
+                 {"403 No", true, HTTP_RETRIED},      {"404 Not Found", true, HTTP_REFUSED}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct server s;
         serve(&s);
