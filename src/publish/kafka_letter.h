@@ -31,6 +31,9 @@ int kafka_letters_open(const struct kafka_options *options, struct kafka_letters
  * begun with has been committed or aborted. topic: any that is the relay's alone. */
 int kafka_letters_open_through(const struct kafka_options *options, const char *topic,
                                struct kafka_letters **letters, struct error *err);
+/* The same of one that was made long ago or never was: no broker that lags is waited for. */
+int kafka_letters_open_old(const struct kafka_options *options, const char *topic,
+                           struct kafka_letters **letters, struct error *err);
 /* The same of the topic's first partition, from its end on; the next one is waited for, and where
  * none comes in time that is ERROR_RETRY, "broker_timeout", after which it may be asked again.
  * *letters NULL: there is no such topic. */

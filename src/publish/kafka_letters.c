@@ -21,7 +21,7 @@ struct kafka_letters {
 };
 
 static int open_topic(const struct kafka_options *options, const char *topic, bool through,
-                      struct kafka_letters **letters, struct error *err)
+                      enum kafka_doubt doubt, struct kafka_letters **letters, struct error *err)
 {
     assert(topic != NULL && letters != NULL);
     struct kafka_letters *made = calloc(1, sizeof *made);
@@ -35,8 +35,8 @@ static int open_topic(const struct kafka_options *options, const char *topic, bo
                            err) < 0 ||
         (through && kafka_reading_open(&made->all, &made->options, KAFKA_CONSUMER_UNCOMMITTED,
                                        topic, "reading the end of topic", err) < 0) ||
-        kafka_topic_facts(&r->client, r->rkt, r->deadline_us, "Read,Describe", KAFKA_DOUBT_LAG,
-                          &facts, err) < 0) {
+        kafka_topic_facts(&r->client, r->rkt, r->deadline_us, "Read,Describe", doubt, &facts, err) <
+            0) {
         kafka_letters_close(made);
         return -1;
     }
@@ -48,13 +48,19 @@ static int open_topic(const struct kafka_options *options, const char *topic, bo
 int kafka_letters_open(const struct kafka_options *options, struct kafka_letters **letters,
                        struct error *err)
 {
-    return open_topic(options, options->letter_topic, false, letters, err);
+    return open_topic(options, options->letter_topic, false, KAFKA_DOUBT_LAG, letters, err);
 }
 
 int kafka_letters_open_through(const struct kafka_options *options, const char *topic,
                                struct kafka_letters **letters, struct error *err)
 {
-    return open_topic(options, topic, true, letters, err);
+    return open_topic(options, topic, true, KAFKA_DOUBT_LAG, letters, err);
+}
+
+int kafka_letters_open_old(const struct kafka_options *options, const char *topic,
+                           struct kafka_letters **letters, struct error *err)
+{
+    return open_topic(options, topic, true, KAFKA_DOUBT_NONE, letters, err);
 }
 
 void kafka_letters_close(struct kafka_letters *letters)
@@ -148,7 +154,7 @@ int kafka_letters_open_end(const struct kafka_options *options, const char *topi
                            struct kafka_letters **letters, struct error *err)
 {
     *letters = NULL;
-    if (open_topic(options, topic, false, letters, err) < 0)
+    if (open_topic(options, topic, false, KAFKA_DOUBT_LAG, letters, err) < 0)
         return -1;
     struct kafka_letters *l = *letters;
     struct kafka_reading *r = &l->reading;

@@ -12,17 +12,22 @@
 
 /* ---- Held keys ---- */
 
-static int read_quarantine(struct epoch *e, struct error *err)
+/* Who holds none reads the topic all the same where keys may be held from before: by another
+ * process, or under the file before. */
+static bool may_be_held(const struct epoch *e)
+{
+    const struct config_relay *before = e->relay->opened_config;
+    return e->quarantine.on || before == NULL || relay_holds_keys(before);
+}
+
+static int read_held(struct epoch *e, struct error *err)
 {
     struct quarantine *q = &e->quarantine;
     struct kafka_letters *records = NULL;
     struct kafka_letter record;
-    int got;
-    q->system_identifier = e->opening.found.system.system_identifier;
-    metrics_set(q->metrics, METRIC_KEYS_HELD, 0);
-    if (!q->on)
-        return 0;
-    if (kafka_letters_open_through(&e->kafka, q->topic, &records, err) < 0)
+    int got = q->on ? kafka_letters_open_through(&e->kafka, q->topic, &records, err)
+                    : kafka_letters_open_old(&e->kafka, q->topic, &records, err);
+    if (got < 0)
         return -1;
     while ((got = kafka_letters_next(records, &record, err)) == 1)
         if (quarantine_load(q, record.key, record.value, err) < 0) {
@@ -30,7 +35,20 @@ static int read_quarantine(struct epoch *e, struct error *err)
             break;
         }
     kafka_letters_close(records);
-    return got < 0 ? -1 : quarantine_check(q, err);
+    return got < 0 ? -1 : quarantine_check(q, &e->config->routes, err);
+}
+
+static int read_quarantine(struct epoch *e, struct error *err)
+{
+    struct quarantine *q = &e->quarantine;
+    q->system_identifier = e->opening.found.system.system_identifier;
+    metrics_set(q->metrics, METRIC_KEYS_HELD, 0);
+    if (!may_be_held(e) || read_held(e, err) == 0)
+        return 0;
+    if (q->on || err->reason != REASON_ACL_DENIED)
+        return -1;
+    *err = ERROR_INIT; /* who never held keys needs no rights to that topic */
+    return 0;
 }
 
 /* ---- Letters ---- */

@@ -5,7 +5,7 @@
  * is step 0 of an open and no more. After another instance has taken over no look starts it again,
  * only a person does (SIGHUP); nor where one is found running. After a change that cannot be
  * published only a changed file or a recorded skip does, because the same start would end at the
- * same change. */
+ * same change; and after what only an open behind its claim can find, only a changed file. */
 #include "relay/relay_internal.h"
 
 #include "base/clock.h"
@@ -25,6 +25,7 @@ struct hold {
     struct relay *relay;
     struct error why;
     char config_hash[17]; /* of the file with which it was refused */
+    char file_hash[17];   /* the same, of all of its bytes */
     uint64_t generation;  /* of our last claim */
     int64_t said_us;
 };
@@ -88,6 +89,12 @@ static bool runs_elsewhere(const struct epoch *e, struct error *err)
     return true;
 }
 
+/* What is found behind the claim: no look sees it, and a start would take over in vain. */
+static bool waits_for_file(const struct error *why)
+{
+    return why->reason == REASON_KEYS_STILL_HELD || why->reason == REASON_LETTERS_ELSEWHERE;
+}
+
 /* 1: a start would be taken. 0: the same start would end the same way. -1: *err. */
 static int look(struct hold *h, const struct config_relay *next, struct error *err)
 {
@@ -111,6 +118,8 @@ static int look(struct hold *h, const struct config_relay *next, struct error *e
     free(e);
     if (result < 0)
         return -1;
+    if (waits_for_file(&h->why))
+        return strcmp(h->file_hash, next->process->file_hash) != 0;
     return h->why.exit_code != EXIT_DATA || changed || recorded;
 }
 
@@ -147,6 +156,7 @@ bool hold(struct relay *relay, const struct error *err)
     assert(hold_wanted(relay, err));
     struct hold h = {.relay = relay, .why = *err, .generation = relay->claimed_generation};
     snprintf(h.config_hash, sizeof h.config_hash, "%s", relay->config->hash);
+    snprintf(h.file_hash, sizeof h.file_hash, "%s", relay->config->process->file_hash);
     forget(relay);
     board_state(relay, STATE_HELD);
     say(&h, err, clock_monotonic_us());

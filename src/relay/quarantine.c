@@ -269,15 +269,59 @@ static int refuse_letters(const struct quarantine *q, struct span letters, struc
                            "drop --all, then change it");
 }
 
-/* Not before the last record: one that lets go of the key may come behind that which holds it. */
-int quarantine_check(const struct quarantine *q, struct error *err)
+static uint32_t count_of(const struct quarantine *q, struct span route)
 {
     size_t cursor = 0;
     struct span name;
     void *value;
+    uint32_t count = 0;
     while (table_next(&q->keys, &cursor, &name, &value)) {
         const struct held_key *entry = value;
-        if (entry->held && entry->letters.ptr != NULL)
+        count += entry->held && span_equal(entry->route, route) ? 1 : 0;
+    }
+    return count;
+}
+
+static bool has_route(const struct config_routes *routes, struct span name)
+{
+    for (uint32_t i = 0; i < routes->count; i++)
+        if (span_equal_text(name, routes->items[i].name.text))
+            return true;
+    return false;
+}
+
+/* The name may be one of another route by now, so no mend is printed to be run as it stands. */
+static int refuse_route(const struct quarantine *q, struct span route, struct error *err)
+{
+    uint32_t count = count_of(q, route);
+    error_stop(err, REASON_KEYS_STILL_HELD,
+               "%" PRIu32 " key%s of route %.*s %s held for dead letters, and %s: later events "
+               "would come before these letters",
+               count, count == 1 ? "" : "s", SPAN_ARG(route), count == 1 ? "is" : "are",
+               q->on ? "the file has no such route" : "with this file no key is held");
+    return error_hint(
+        err,
+        "put %s back; once the relay runs with that, walferry dead-letter retry --all --route "
+        "%.*s sends them and lets go, or drop --all --route %.*s leaves them out; then change it",
+        q->on ? "the route" : "dead_letter.quarantine: key and a route with on_error: dead_letter",
+        SPAN_ARG(route), SPAN_ARG(route));
+}
+
+/* Not before the last record: one that lets go of the key may come behind that which holds it. */
+int quarantine_check(const struct quarantine *q, const struct config_routes *routes,
+                     struct error *err)
+{
+    size_t cursor = 0;
+    struct span name;
+    void *value;
+    assert(routes != NULL);
+    while (table_next(&q->keys, &cursor, &name, &value)) {
+        const struct held_key *entry = value;
+        if (!entry->held)
+            continue;
+        if (!q->on || !has_route(routes, entry->route))
+            return refuse_route(q, entry->route, err);
+        if (entry->letters.ptr != NULL)
             return refuse_letters(q, entry->letters, err);
     }
     return 0;

@@ -11,6 +11,7 @@
 #define WALFERRY_RELAY_QUARANTINE_H
 
 #include "base/table.h"
+#include "config/config.h"
 #include "metrics/metrics.h"
 #include "model/batch.h"
 #include "model/topic_name.h"
@@ -28,7 +29,7 @@ struct held_key {
 };
 
 struct quarantine {
-    bool on;
+    bool on; /* false: keys are not held, and any that is from before is an error */
     char topic[TOPIC_NAME_QUARANTINE_MAX];
     const char *letters; /* the topic with the letters; NULL: it is not recorded and may be any */
     uint32_t keys_max;
@@ -50,9 +51,12 @@ void quarantine_fini(struct quarantine *quarantine);
  * "quarantine_topic": it cannot be read. */
 int quarantine_load(struct quarantine *quarantine, struct span key, struct span value,
                     struct error *err);
-/* Behind the last record. ERROR_STOP, "letters_elsewhere": the letters of a key that is still held
- * lie in another topic, so that a retry would let go of it without them. */
-int quarantine_check(const struct quarantine *quarantine, struct error *err);
+/* Behind the last record. routes: those of the file. ERROR_STOP: "keys_still_held", a key is held
+ * whose later events would pass, because its route is not among them or nothing is held any more;
+ * "letters_elsewhere", the letters of one lie in another topic, so that a retry would let go of it
+ * without them. */
+int quarantine_check(const struct quarantine *quarantine, const struct config_routes *routes,
+                     struct error *err);
 
 /* Is it held? False for NULL and for a key that is absent. */
 bool quarantine_holds(struct quarantine *quarantine, const char *route, struct span key);

@@ -8,12 +8,16 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "assert_text.h"
 
 #define KEYS_MAX 3
+
+static const struct config_route outbox = {.name = {.text = "outbox"}};
+static const struct config_routes routes = {1, &outbox};
 
 struct fixture {
     struct metrics *metrics;
@@ -99,15 +103,45 @@ static void letters_in_another_topic_are_not_forgotten(void **state)
     const struct message *m = &f->batch.messages[0];
     f->again.letters = "other";
     read_back(f);
-    assert_int_equal(quarantine_check(&f->again, &f->err), -1);
+    assert_int_equal(quarantine_check(&f->again, &routes, &f->err), -1);
     assert_int_equal(f->err.reason, REASON_LETTERS_ELSEWHERE);
     f->err = ERROR_INIT; /* it was let go again behind that */
     assert_int_equal(quarantine_load(&f->again, m->key, span_null(), &f->err), 0);
-    assert_int_equal(quarantine_check(&f->again, &f->err), 0);
+    assert_int_equal(quarantine_check(&f->again, &routes, &f->err), 0);
     f->again.letters = "dead";
     read_back(f);
-    assert_int_equal(quarantine_check(&f->again, &f->err), 0);
+    assert_int_equal(quarantine_check(&f->again, &routes, &f->err), 0);
     assert_true(holds(&f->again, "a"));
+}
+
+/* Its later events would be another route's, or everybody's. */
+static void a_held_key_without_its_route_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const struct config_route other = {.name = {.text = "orders"}};
+    const struct config_routes renamed = {1, &other};
+    struct held_key *one = NULL, *two = NULL;
+    hold(f, &one, "a");
+    hold(f, &two, "b");
+    read_back(f);
+    assert_int_equal(quarantine_check(&f->again, &routes, &f->err), 0);
+    assert_int_equal(quarantine_check(&f->again, &renamed, &f->err), -1);
+    assert_int_equal(f->err.reason, REASON_KEYS_STILL_HELD);
+    assert_non_null(strstr(f->err.text, "2 keys of route outbox are held for dead letters, and the "
+                                        "file has no such route"));
+    assert_non_null(strstr(f->err.hint, "walferry dead-letter retry --all --route outbox"));
+    /* The same where the file holds none. */
+    f->err = ERROR_INIT;
+    f->again.on = false;
+    assert_int_equal(quarantine_check(&f->again, &routes, &f->err), -1);
+    assert_int_equal(f->err.reason, REASON_KEYS_STILL_HELD);
+    assert_non_null(strstr(f->err.text, "with this file no key is held"));
+    /* And what was let go of does not count. */
+    f->err = ERROR_INIT;
+    for (uint32_t i = 0; i < f->batch.count; i++)
+        assert_int_equal(quarantine_load(&f->again, f->batch.messages[i].key, span_null(), &f->err),
+                         0);
+    assert_int_equal(quarantine_check(&f->again, &renamed, &f->err), 0);
 }
 
 /* An earlier letter of the one stays, and is an earlier one of both then. */
@@ -205,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_of_a_change_are_let_go_together, setup, teardown),
         cmocka_unit_test_setup_teardown(letters_in_another_topic_are_not_forgotten, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_held_key_without_its_route_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_blocked_stays_so_when_it_is_joined, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_key_that_is_no_text_comes_back, setup, teardown),
