@@ -1,6 +1,6 @@
 /* http/http: the queue and the attempts, by libcurl's multi interface: it never blocks, but for the
  * wait in http_step(), and names are resolved in a thread of libcurl's own. Nothing of an answer is
- * kept but its status: a server may say what it likes for as long as the time-out allows. */
+ * kept but its status, and what is longer than ANSWER_BYTES_MAX is not read to its end. */
 #include "http/http.h"
 
 #include "base/jitter.h"
@@ -15,6 +15,9 @@
 
 /* Of what a server asks for by Retry-After. */
 #define RETRY_AFTER_MAX_US INT64_C(3600000000)
+/* Of headers and body together: a server that never ceases to send costs no more than that, instead
+ * of a processor for as long as the time-out allows. */
+#define ANSWER_BYTES_MAX ((size_t)64 * 1024)
 
 struct post {
     struct post *next;
@@ -32,6 +35,8 @@ struct http {
     CURL *easy;
     struct curl_slist *headers; /* of the attempt under way */
     char why[CURL_ERROR_SIZE];
+    size_t answer_bytes; /* of that attempt */
+    bool in_body;
     struct post *first, *last;
     uint32_t count;
     bool busy; /* an attempt of the first is under way */
@@ -189,11 +194,25 @@ void http_wake(struct http *http)
 
 /* ---- An attempt ---- */
 
-static size_t ignore_answer(char *bytes, size_t size, size_t count, void *unused)
+/* 0 ends the attempt. */
+static size_t count_bytes(struct http *http, size_t bytes)
+{
+    http->answer_bytes += bytes;
+    return http->answer_bytes <= ANSWER_BYTES_MAX ? bytes : 0;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *of)
 {
     (void)bytes;
-    (void)unused;
-    return size * count;
+    return count_bytes(of, size * count);
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *of)
+{
+    struct http *http = of;
+    (void)bytes;
+    http->in_body = true;
+    return count_bytes(http, size * count);
 }
 
 static void add_header(struct http *http, const char *name, const char *value)
@@ -232,6 +251,8 @@ static void begin(struct http *http, int64_t wall_us)
     CURL *easy = http->easy;
     curl_easy_reset(easy);
     http->why[0] = '\0';
+    http->answer_bytes = 0;
+    http->in_body = false;
     add_headers(http, post, wall_us);
     curl_easy_setopt(easy, CURLOPT_URL, http->target.url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -239,7 +260,10 @@ static void begin(struct http *http, int64_t wall_us)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)http->target.timeout_ms);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, http->why);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, ignore_answer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, http);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, http);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "walferry/" WALFERRY_VERSION);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->length);
@@ -266,13 +290,17 @@ static bool is_final(const struct http_target *target, int status)
     return status >= 300 && status < 500 && !passes;
 }
 
+/* Whatever a server asks for, the last attempt is made in time. */
 static void postpone(struct http *http, int64_t now_us)
 {
     struct post *post = http->first;
+    int64_t left_us = post->put_us + http->target.give_up_us - now_us;
     curl_off_t asked_s = 0;
     curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &asked_s);
     int64_t asked_us =
         asked_s > RETRY_AFTER_MAX_US / 1000000 ? RETRY_AFTER_MAX_US : (int64_t)asked_s * 1000000;
+    if (asked_us > left_us)
+        asked_us = left_us;
     int64_t wait_us = jitter_us(post->wait_us);
     post->wait_us = post->wait_us * 2 > HTTP_WAIT_MAX_US ? HTTP_WAIT_MAX_US : post->wait_us * 2;
     post->due_us = now_us + (wait_us > asked_us ? wait_us : asked_us);
@@ -281,10 +309,16 @@ static void postpone(struct http *http, int64_t now_us)
 static void settle(struct http *http, CURLcode code, int64_t now_us, struct http_result *result)
 {
     long status = 0;
+    bool cut = http->answer_bytes > ANSWER_BYTES_MAX;
+    if (cut && http->in_body)
+        code = CURLE_OK; /* the rest of it would say nothing more */
     if (code == CURLE_OK)
         curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
     result->status = (int)status;
-    if (code != CURLE_OK)
+    if (code != CURLE_OK && cut)
+        snprintf(result->detail, sizeof result->detail,
+                 "the server sent more than 64 KB of headers");
+    else if (code != CURLE_OK)
         snprintf(result->detail, sizeof result->detail, "%.199s",
                  http->why[0] != '\0' ? http->why : curl_easy_strerror(code));
     else

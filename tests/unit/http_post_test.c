@@ -179,6 +179,77 @@ static void a_server_may_ask_for_time(void **state)
     close(s.listen_fd);
 }
 
+/* But not for more than there is: the last attempt is made in time. */
+static void a_server_cannot_ask_for_more_than_there_is(void **state)
+{
+    (void)state;
+    struct server s;
+    serve(&s);
+    struct http *http = sender(&s, 4, true);
+    assert_true(http_put(http, SPAN_LITERAL("{}"), SECOND));
+    struct http_result result = attempt(http, &s, "429 Slower\r\nRetry-After: 3600", SECOND);
+    assert_int_equal(result.outcome, HTTP_RETRIED);
+    assert_false(asked(http, &s, 20 * SECOND));
+    result = attempt(http, &s, "429 Slower\r\nRetry-After: 3600", 22 * SECOND);
+    assert_int_equal(result.outcome, HTTP_GIVEN_UP);
+    assert_int_equal(http_waiting(http), 0);
+    http_close(http);
+    close(s.listen_fd);
+}
+
+/* What a server sends without end, until the sender hangs up; how many bytes it took. */
+static size_t flood(struct http *http, struct server *s, const char *head,
+                    struct http_result *result)
+{
+    static char bytes[64 * 1024];
+    size_t sent = 0;
+    bool begun = false;
+    for (size_t i = 0; i + 5 <= sizeof bytes; i += 5)
+        memcpy(bytes + i, "X:y\r\n", 5);
+    *result = (struct http_result){.outcome = HTTP_NOTHING};
+    for (int i = 0; i < 2000 && result->outcome == HTTP_NOTHING; i++) {
+        http_step(http, SECOND, 1, 2, result);
+        if (s->fd < 0) {
+            s->fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK);
+            continue;
+        }
+        if (!begun)
+            (void)!write(s->fd, head, strlen(head));
+        begun = true;
+        ssize_t taken = send(s->fd, bytes, sizeof bytes - sizeof bytes % 5, MSG_NOSIGNAL);
+        sent += taken > 0 ? (size_t)taken : 0;
+    }
+    close(s->fd);
+    s->fd = -1;
+    return sent;
+}
+
+static void an_answer_without_end_is_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        enum http_outcome outcome;
+        const char *detail;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\n\r\n", HTTP_SENT, "the server answered 200"},
+        {"HTTP/1.1 503 No\r\n\r\n", HTTP_RETRIED, "the server answered 503"},
+        {"HTTP/1.1 200 OK\r\n", HTTP_RETRIED, "the server sent more than 64 KB of headers"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct server s;
+        struct http_result result;
+        serve(&s);
+        struct http *http = sender(&s, 4, true);
+        assert_true(http_put(http, SPAN_LITERAL("{}"), SECOND));
+        /* Beside what is read there is what the sockets hold. */
+        assert_in_range(flood(http, &s, cases[i].head, &result), 1, 32 * 1024 * 1024);
+        assert_int_equal(result.outcome, cases[i].outcome);
+        assert_string_equal(result.detail, cases[i].detail);
+        http_close(http);
+        close(s.listen_fd);
+    }
+}
+
 static void the_oldest_that_waits_goes(void **state)
 {
     (void)state;
@@ -253,6 +324,8 @@ int main(void)
                                        cmocka_unit_test(waits_longer_and_longer_and_ends),
                                        cmocka_unit_test(some_answers_are_final),
                                        cmocka_unit_test(a_server_may_ask_for_time),
+                                       cmocka_unit_test(a_server_cannot_ask_for_more_than_there_is),
+                                       cmocka_unit_test(an_answer_without_end_is_cut),
                                        cmocka_unit_test(the_oldest_that_waits_goes),
                                        cmocka_unit_test(what_is_forgotten_is_not_sent),
                                        cmocka_unit_test(an_end_is_in_a_hurry)};
