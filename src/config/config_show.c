@@ -151,15 +151,18 @@ static bool user_has_no_password(const char *text)
     return colon == NULL || behind_reference(colon + 1) == at;
 }
 
-/* Of an address that is no connection: user and password in front of its host. */
-static bool is_address_with_password(const char *text)
+/* What stands in front of the host of an address, user:password@, where either may be the secret.
+ */
+static bool login_is_reference(const char *text)
 {
-    const char *user = strstr(text, "://");
-    if (user == NULL)
-        return false;
-    user += 3;
-    const char *at = memchr(user, '@', strcspn(user, "/?#"));
-    return at != NULL && memchr(user, ':', (size_t)(at - user)) != NULL;
+    const char *user = strstr(text, "://"), *at = strrchr(text, '@');
+    if (user == NULL || at == NULL || at < user)
+        return at == NULL;
+    const char *behind = behind_reference(user + 3);
+    if (behind == NULL)
+        behind = user + 3 + strcspn(user + 3, ":@");
+    return (*behind == ':' && behind_reference(behind + 1) == at) ||
+           behind_reference(user + 3) == at;
 }
 
 /* What may be shown of a secret: how it stands in the file, where that gives nothing away. */
@@ -169,7 +172,7 @@ static const char *secret_text(const struct config_key *key, const struct config
     if ((key->flags & RESTART_DATABASE) != 0 && passwords_are_references(written) &&
         user_has_no_password(written))
         return written;
-    if (value->written == NULL)
+    if (value->written == NULL || ((key->flags & ADDRESS) != 0 && !login_is_reference(written)))
         return HIDDEN;
     bool named = (key->flags & SECRET) != 0 || key->kind == KEY_KIND_PAIRS;
     return !named || is_reference(written) ? written : HIDDEN;
@@ -222,8 +225,7 @@ static void name(struct shown *s, size_t indent, struct span of, bool quoted)
 static void show_text(struct shown *s, const struct config_key *key,
                       const struct config_text *value)
 {
-    bool secret = value->secret || is_address_with_password(value->text);
-    text(s, span_of(secret ? secret_text(key, value) : value->text));
+    text(s, span_of(value->secret ? secret_text(key, value) : value->text));
 }
 
 static void show_texts(struct shown *s, const struct config_key *key,

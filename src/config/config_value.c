@@ -38,6 +38,12 @@ void config_found(const struct node *node, struct span text, bool secret, struct
     }
 }
 
+/* user:password@ in front of the host; what is no address that can be used may have it, too. */
+static bool holds_login(const struct config_key *key, struct span text)
+{
+    return (key->flags & ADDRESS) != 0 && memchr(text.ptr, '@', text.len) != NULL;
+}
+
 /* What a setter knows of its value. */
 struct value {
     const struct config_reader *reader;
@@ -51,7 +57,7 @@ struct value {
 static int refuse(const struct value *v, enum reason reason, struct error *err)
 {
     struct buf expected = BUF_EMPTY, found = BUF_EMPTY;
-    bool secret = v->expanded || (v->key->flags & SECRET) != 0;
+    bool secret = v->expanded || (v->key->flags & SECRET) != 0 || holds_login(v->key, v->text);
     config_key_expect(v->key, &expected);
     config_found(v->node, v->text, secret, &found);
     config_fail(err, v->reader, v->node->line, v->key->path, reason, "expected %s, found %s",
@@ -177,14 +183,15 @@ static int set_text(const struct value *v, struct error *err)
     if (v->key->rule != NULL && !config_rule_holds(v->key->rule, v->text.ptr))
         return refuse(v, REASON_CONFIG_VALUE, err);
     bool connection = (v->key->flags & RESTART_DATABASE) != 0; /* looked at by who expands it */
-    if ((v->key->flags & SECRET) != 0 && !connection && !v->expanded && v->reader->secrets != NULL)
+    bool secret = (v->key->flags & SECRET) != 0 || holds_login(v->key, v->text);
+    if (secret && !connection && !v->expanded && v->reader->secrets != NULL)
         v->reader->secrets->inside = true;
     *(struct config_text *)v->member = (struct config_text){
         .text = v->text.ptr,
         .file = v->reader->file,
         .line = v->node->line,
         .written = v->expanded ? v->node->text.ptr : NULL,
-        .secret = v->expanded || (v->key->flags & SECRET) != 0,
+        .secret = v->expanded || secret,
     };
     return 0;
 }

@@ -1,8 +1,10 @@
 /* publish/kafka_client: see kafka_client.h. A handle's callbacks know their client through
  * librdkafka's opaque pointer. The error callback only notes; whoever waits on the handle decides.
- * Log lines come from librdkafka's threads and are handed on as they are. */
+ * Log lines come from librdkafka's threads and are handed on as they are, but for the login that an
+ * address of the token endpoint may hold. */
 #include "publish/kafka_client.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "publish/kafka_mechanism.h"
 
@@ -51,8 +53,11 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
         return;
     const atomic_bool *retrying = client->health.options->retrying;
     bool told = retrying != NULL && atomic_load(retrying);
+    struct buf shown = BUF_EMPTY;
+    address_hide_logins(span_of(text), &shown);
     log_event(client->health.options->log, told ? LOG_DEBUG : level_of(level), "kafka.log",
-              "facility", facility, "text", text, NULL);
+              "facility", facility, "text", buf_text(&shown), NULL);
+    buf_fini(&shown);
 }
 
 /* While the token that the handle has is good, a run that gives no other is only told: librdkafka
@@ -74,6 +79,14 @@ static void on_token(rd_kafka_t *rk, const char *config, void *opaque)
     kafka_token_refresh(&((struct kafka_client *)opaque)->token, rk);
 }
 
+static void note_detail(struct kafka_health *health, const char *text)
+{
+    struct buf shown = BUF_EMPTY;
+    address_hide_logins(span_of(text), &shown);
+    snprintf(health->detail, sizeof health->detail, "%s", buf_text(&shown));
+    buf_fini(&shown);
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
     struct kafka_client *client = opaque;
@@ -82,7 +95,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
     struct kafka_health *health = &client->health;
     bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
     if (!all_down || health->detail[0] == '\0') /* else what was said before tells more */
-        snprintf(health->detail, sizeof health->detail, "%s", text);
+        note_detail(health, text);
     if (all_down) {
         health->brokers_down = true;
     } else {

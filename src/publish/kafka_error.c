@@ -5,6 +5,7 @@
  * kafka_report.c. Texts never hold a property's value but addresses and names. */
 #include "publish/kafka_error.h"
 
+#include "base/address.h"
 #include "publish/kafka_config.h"
 #include "publish/kafka_port.h"
 
@@ -123,19 +124,26 @@ static bool is_token_away(int status)
 
 static int token_refused(struct error *err, const struct kafka_health *health, const char *text)
 {
-    const char *url = kafka_property(health->options->kafka, "sasl.oauthbearer.token.endpoint.url");
-    if (url == NULL)
-        url = "(none)";
+    const char *given =
+        kafka_property(health->options->kafka, "sasl.oauthbearer.token.endpoint.url");
+    struct buf url = BUF_EMPTY, said = BUF_EMPTY;
+    address_hide_logins(span_of(given != NULL ? given : "(none)"), &url);
+    address_hide_logins(span_of(text), &said);
     if (is_token_away(atomic_load(&health->token_status))) {
-        error_retry(err, REASON_TOKEN_ENDPOINT, "no token from %s: %s", url, text);
-        return error_hint(err, "check sasl.oauthbearer.token.endpoint.url under kafka: and what "
-                               "answers there");
+        error_retry(err, REASON_TOKEN_ENDPOINT, "no token from %s: %s", buf_text(&url),
+                    buf_text(&said));
+        error_hint(err, "check sasl.oauthbearer.token.endpoint.url under kafka: and what "
+                        "answers there");
+    } else {
+        error_stop(err, REASON_AUTH_FAILED, "Kafka refuses the credentials: %s", buf_text(&said));
+        error_hint(err,
+                   "correct sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret under "
+                   "kafka:, for the tokens of %s, or let the broker's listener accept these",
+                   buf_text(&url));
     }
-    error_stop(err, REASON_AUTH_FAILED, "Kafka refuses the credentials: %s", text);
-    return error_hint(err,
-                      "correct sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret under "
-                      "kafka:, for the tokens of %s, or let the broker's listener accept these",
-                      url);
+    buf_fini(&url);
+    buf_fini(&said);
+    return -1;
 }
 
 static bool asks_for_tokens(const struct kafka_health *health)

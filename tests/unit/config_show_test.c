@@ -184,6 +184,40 @@ static void connections_are(void **state)
     }
 }
 
+/* What gives the login of a collector is not shown; an address without one is. */
+static void addresses_with_a_login_are_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        bool shown;
+    } CASES[] = {{"http://h:4318", true},
+                 {"https://u:hunter2@h", false},
+                 {"https://hunter2@h", false},
+                 {"https://u:${env:SHOW_TEST}@h", true},
+                 {"https://${env:SHOW_HOST}:${env:SHOW_TEST}@h", true},
+                 {"https://${env:SHOW_TEST}@h", true},
+                 {"https://hunter2@${env:SHOW_HOST}", false},
+                 {"https://u:hunter2@${env:SHOW_HOST}", false}};
+    assert_int_equal(setenv("SHOW_TEST", "hunter2", 1), 0);
+    assert_int_equal(setenv("SHOW_HOST", "h", 1), 0);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char file[400];
+        snprintf(file, sizeof file, "otlp: {endpoint: \"%s\"}\n%s", CASES[i].address, FILES[0]);
+        if (shown(file, CASES[i].address) != CASES[i].shown ||
+            shown(file, "(hidden)") == CASES[i].shown || shown(file, "hunter2") > 0)
+            fail_msg("%s", CASES[i].address);
+    }
+    struct error err = ERROR_INIT;
+    struct config *config = NULL;
+    static const char WRONG[] = "otlp: {endpoint: \"htps://u:hunter2@h\"}\n" HEAD
+                                "routes: [{name: o, from: public.outbox}]\n";
+    assert_int_equal(config_parse(SPAN_LITERAL(WRONG), "w.yaml", &config, &err), -1);
+    assert_non_null(strstr(err.text, "otlp.endpoint"));
+    assert_null(strstr(err.text, "hunter2"));
+    config_close(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(defaults_are_shown),
         cmocka_unit_test(secrets_are_not),
         cmocka_unit_test(connections_are),
+        cmocka_unit_test(addresses_with_a_login_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
