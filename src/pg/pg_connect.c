@@ -449,7 +449,7 @@ int pg_session_open(const struct pg_options *options, bool replication,
               &parameters);
         result = connect_with(&parameters, session, err);
         if (result < 0 && password.len > 0)
-            pg_password_refused(session, err);
+            pg_password_refused(session, buf_span(&password), err);
     }
     program_forget(&password);
     PQconninfoFree(given);

@@ -31,6 +31,9 @@ struct rule {
 #define HINT_AUTH                                                                                  \
     "check user and password in %c, the role in PostgreSQL and pg_hba.conf, for "                  \
     "role %s"
+#define HINT_REJECTED                                                                              \
+    "the first line of pg_hba.conf that fits role %s, its database and this address says reject: " \
+    "put one that lets it in in front of that, and check them in %c"
 #define HINT_PEER                                                                                  \
     "over a socket the server takes only the system user of the role's name: run the command as "  \
     "that user (sudo -u %s), or give role %s a password and %c a host"
@@ -71,6 +74,7 @@ static const struct rule rules[] = {
     {"", ANY, "unsupported startup parameter", STOP, REASON_POOLER, HINT_POOLER, NONE},
     /* Under sslmode=prefer it is said first, and then that there is no entry without TLS. */
     {"28", ANY, "password authentication failed", STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
+    {"28000", ANY, "pg_hba.conf rejects", STOP, REASON_AUTH_FAILED, HINT_REJECTED, NONE},
     {"28000", ANY, "no encryption", STOP, REASON_AUTH_FAILED,
      "pg_hba.conf has no entry for role %s without TLS: set sslmode=verify-full in %c, or add one",
      NONE},
@@ -128,6 +132,10 @@ static const struct rule own_rules[] = {
     {"", PG_CONNECT, "no password supplied", STOP, REASON_AUTH_FAILED,
      "give role %s a password in %c, in ~/.pgpass or in PGPASSWORD", NONE},
     {"", PG_CONNECT, "authentication method", STOP, REASON_AUTH_FAILED, HINT_AUTH, NONE},
+    {"", PG_CONNECT, "GSSAPI", RETRY, REASON_CONNECT_FAILED,
+     "the server asks role %s for a Kerberos ticket (gss in pg_hba.conf), and there is none here: "
+     "get one for walferry's user, or let a line of pg_hba.conf take a password or a certificate",
+     NONE},
     {"", PG_CONNECT, "channel binding", STOP, REASON_AUTH_FAILED,
      "channel_binding=require in %c wants TLS, and scram-sha-256 for role %s in pg_hba.conf", NONE},
     {"", PG_CONNECT, "server does not support SSL", STOP, REASON_TLS,

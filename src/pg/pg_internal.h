@@ -44,7 +44,8 @@ struct program_errand;
 int pg_password_errand(const struct pg_options *options, struct program_errand **errand,
                        struct error *err);
 /* Says where the mend is of an error of a connect that was made with it; others stay. */
-void pg_password_refused(const struct pg_connection *session, struct error *err);
+void pg_password_refused(const struct pg_connection *session, struct span password,
+                         struct error *err);
 
 /* ---- pg_shared ---- */
 /* Begins a transaction with the same settings for itself alone, which may write or only reads:

@@ -34,12 +34,19 @@ int pg_password_errand(const struct pg_options *options, struct program_errand *
     return program_errand_open(&program, errand, err);
 }
 
-void pg_password_refused(const struct pg_connection *session, struct error *err)
+void pg_password_refused(const struct pg_connection *session, struct span password,
+                         struct error *err)
 {
     assert(session != NULL && err != NULL);
-    assert(err->kind != ERROR_NONE);
+    assert(err->kind != ERROR_NONE && password.ptr != NULL);
     const char *user = PQuser(session->conn);
-    if (err->reason == REASON_AUTH_FAILED)
+    bool lines = memchr(password.ptr, '\n', password.len) != NULL;
+    if (err->reason == REASON_AUTH_FAILED && lines)
+        error_hint(err,
+                   "let " PG_PASSWORD_KEY " print the password of role %s and nothing else: it "
+                   "prints several lines, and all of them are taken for the password",
+                   user != NULL ? user : "");
+    else if (err->reason == REASON_AUTH_FAILED)
         error_hint(err,
                    "let " PG_PASSWORD_KEY
                    " print a password that is good for role %s now: one that "

@@ -103,6 +103,11 @@ def by_program(case):
     assert "source.password_command print a password that is good" in text, text
     assert "pl4nted" not in text
 
+    # More than the password.
+    write(path, "pl4nted-note: renewed\npl4nted-third\n")
+    text = case.command(relay, "check", "--connect", code=1, says="it prints several lines")
+    assert "pl4nted" not in text
+
     # Two that say it.
     relay.config["source"]["connection"] = case.dsn("ferry", password="pl4nted-third")
     text = case.command(relay, "check", code=2, says="take one of the two away")

@@ -122,6 +122,7 @@ static void refused_credentials_are_auth_failed(void **state)
     refuse(private_postgres_dsn(&server, "locked", ""), ERROR_STOP, "auth_failed", &err);
     refuse(private_postgres_dsn(&server, "barred", ""), ERROR_STOP, "auth_failed", &err);
     assert_contains(err.text, "pg_hba.conf rejects connection");
+    assert_contains(err.hint, "says reject");
     refuse(private_postgres_dsn(&server, "nobody", ""), ERROR_STOP, "auth_failed", &err);
     struct pg_connection *c = open_as("locked", "password=right");
     assert_answer(c, "SELECT current_user", "locked");
