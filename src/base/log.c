@@ -10,6 +10,7 @@
 #include "base/log_ring.h"
 #include "base/time.h"
 #include "base/utf8.h"
+#include "base/waits.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -163,6 +164,7 @@ static void end(const struct log *log, struct line *line)
     if (is_json(log))
         line->text[line->len++] = '}';
     line->text[line->len++] = '\n';
+    waits_hush(log->waits);
     /* Nothing sensible can be done about a failing stderr. */
     ssize_t written = write(log->fd, line->text, line->len);
     (void)written;

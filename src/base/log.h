@@ -15,6 +15,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
 struct log_ring;
+struct waits;
 
 struct log {
     enum log_level level; /* lines below it are dropped */
@@ -24,6 +25,7 @@ struct log {
     const char *relay;           /* printed with each line once known; may be NULL */
     const struct invocation *as; /* completes the mends of errors; may be NULL */
     struct log_ring *ring;       /* keeps what is LOG_WARN or worse, whatever `level` is; or NULL */
+    struct waits *waits;         /* told by those who wait; a line of the log hushes it; or NULL */
 };
 
 struct error;
@@ -42,5 +44,11 @@ void log_error(const struct log *log, enum log_level level, const char *event,
 void log_set(struct log *log, enum log_level level, enum log_format format);
 
 const char *log_level_name(enum log_level level);
+
+/* NULL where there is no log, or nobody is told. */
+static inline struct waits *log_waits(const struct log *log)
+{
+    return log != 0 ? log->waits : 0;
+}
 
 #endif

@@ -6,6 +6,7 @@
 #include "cli/cli_answer.h"
 
 #include "base/slurp.h"
+#include "base/waits.h"
 #include "json/json_write.h"
 
 #include <assert.h>
@@ -38,6 +39,17 @@ static void take_signals(atomic_bool *flag)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* Under --json nobody is there to be told. */
+static void begin_waits(struct answer *answer)
+{
+    char who[64];
+    if (args_has(answer->args, OPTION_JSON))
+        return;
+    snprintf(who, sizeof who, "walferry %s", answer->args->command->name);
+    answer->log.waits = waits_open();
+    waits_tell(answer->log.waits, who, STDERR_FILENO);
+}
+
 int answer_begin(struct answer *answer, const struct args *args, bool with_config,
                  struct error *err)
 {
@@ -55,6 +67,7 @@ int answer_begin(struct answer *answer, const struct args *args, bool with_confi
         answer->as.file = answer->config->path;
         answer->relay = config_only_relay(answer->config);
         answer->log.relay = answer->relay->name.text;
+        begin_waits(answer);
     }
     answer->options = (struct command_options){.config = answer->relay,
                                                .log = &answer->log,
@@ -85,6 +98,7 @@ void answer_flush(struct answer *answer)
 {
     if (args_has(answer->args, OPTION_JSON))
         return;
+    waits_hush(answer->log.waits);
     answer_print(&answer->out);
     buf_reset(&answer->out);
 }
@@ -136,6 +150,8 @@ static void print_json(const struct answer *answer, const struct error *err)
 int answer_end(struct answer *answer, int code, int code_if_transient, const struct error *err)
 {
     assert(answer != NULL && err != NULL);
+    waits_close(answer->log.waits);
+    answer->log.waits = NULL;
     if (args_has(answer->args, OPTION_JSON))
         print_json(answer, err);
     else
@@ -184,10 +200,13 @@ int answer_confirm(struct answer *answer, const char *question, struct error *er
         return answer_mend_again(answer, OPTION_YES, err);
     }
     answer_flush(answer);
+    waits_hold(answer->log.waits);
     fprintf(stderr, "%s [y/N] ", question);
     char line[16] = "";
     bool yes = fgets(line, sizeof line, stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
-    if (yes && !atomic_load(&answer->stop))
+    if (yes && !atomic_load(&answer->stop)) {
+        waits_go_on(answer->log.waits);
         return 0;
+    }
     return error_stop(err, REASON_DECLINED, "nothing was changed");
 }

@@ -18,8 +18,10 @@ struct answer {
     struct command_options options; /* for operate/ */
 };
 
-/* Opens the configuration (where with_config) and takes the signals. On failure answer_end() is
- * still to be called. */
+/* Opens the configuration (where with_config) and takes the signals. From then on, but under
+ * --json, it is told on stderr what the command waits for where that takes long (base/waits.h); who
+ * shows himself that he works, or waits for a person, calls waits_hold(). On failure answer_end()
+ * is still to be called. */
 int answer_begin(struct answer *answer, const struct args *args, bool with_config,
                  struct error *err);
 /* Prints what was said so far and forgets it; nothing under --json, where one object comes last. */

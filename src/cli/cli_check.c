@@ -2,6 +2,8 @@
  * says that a server was away, so that a pipeline can tell "no" from "not now". */
 #include "cli/cli_answer.h"
 
+#include "base/waits.h"
+
 #include <errno.h>
 
 /* What a person writes by hand, or a test does. */
@@ -24,6 +26,8 @@ static void check_sample(struct answer *answer, const char *path, uint32_t *fail
         return;
     }
     struct buf json = BUF_EMPTY;
+    if (strcmp(path, "-") == 0)
+        waits_hold(answer->log.waits); /* somebody may be writing */
     if (read_all(path, &json, err) == 0 &&
         relay_sample(&answer->options, buf_span(&json), failed, err) < 0 &&
         err->reason == REASON_SAMPLE)

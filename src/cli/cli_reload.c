@@ -8,6 +8,7 @@
 #include "cli/cli_live.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 
@@ -119,11 +120,12 @@ static int look(const struct answer *answer, uint64_t number, struct reply *repl
     return result;
 }
 
-static void tell_deferred(const struct reply *reply, bool *told)
+static void tell_deferred(const struct answer *answer, const struct reply *reply, bool *told)
 {
     if (*told || !says(reply, "deferred"))
         return;
     *told = true;
+    waits_hush(answer->log.waits);
     fprintf(stderr, "a split transaction is ended under the old file first\n");
 }
 
@@ -133,6 +135,7 @@ static int wait_for_reply(struct answer *answer, uint64_t number, int64_t for_us
 {
     int64_t until_us = clock_monotonic_us() + for_us;
     bool told = false;
+    waits_on(answer->log.waits, "waits for the relay at %s", answer->config->admin.listen.text);
     for (;;) {
         if (look(answer, number, reply, err) < 0)
             return -1;
@@ -140,7 +143,7 @@ static int wait_for_reply(struct answer *answer, uint64_t number, int64_t for_us
             return 0;
         if (clock_monotonic_us() > until_us || atomic_load(&answer->stop))
             break;
-        tell_deferred(reply, &told);
+        tell_deferred(answer, reply, &told);
         poll(NULL, 0, LOOK_MS);
     }
     if (says(reply, "asked"))

@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "base/waits.h"
 #include "cli/cli_follow.h"
 #include "cli/cli_live.h"
 #include "cli/cli_notify.h"
@@ -31,6 +32,8 @@
 #define CLOSE_US (INT64_C(3) * US_PER_S)
 /* And how long what has not been told yet. */
 #define TELL_US (INT64_C(2) * US_PER_S)
+/* So often it looks whether what is waited for is to be told. */
+#define LOOK_MS 500
 
 struct daemon {
     const struct args *args;
@@ -130,7 +133,20 @@ static int wait_ms(const struct daemon *d, int64_t left_us)
         return (int)(left_us / US_PER_MS) + 1;
     int notify = notify_wait_ms(&d->notify),
         follow = follow_wait_ms(&d->follow, clock_monotonic_us());
-    return notify < 0 || (follow >= 0 && follow < notify) ? follow : notify;
+    int ms = notify < 0 || (follow >= 0 && follow < notify) ? follow : notify;
+    bool silent = !waits_held(d->log.waits);
+    return silent && (ms < 0 || ms > LOOK_MS) ? LOOK_MS : ms;
+}
+
+/* Until the first epoch is open, or has failed, nothing else may be logged for half a minute. */
+static void tell_waits(struct daemon *d)
+{
+    char text[WAITS_TEXT_MAX], after[24];
+    int64_t seconds;
+    if (waits_held(d->log.waits) || !waits_due(d->log.waits, clock_monotonic_us(), text, &seconds))
+        return;
+    snprintf(after, sizeof after, "%lld", (long long)seconds);
+    log_event(&d->log, LOG_INFO, "epoch.waits", "detail", text, "#seconds", after, NULL);
 }
 
 static void tell_supervisor(struct daemon *d)
@@ -146,6 +162,7 @@ static bool wait_for_end(struct daemon *d)
 {
     for (;;) {
         tell_supervisor(d);
+        tell_waits(d);
         struct pollfd fds[3] = {{.fd = d->signal_fd, .events = POLLIN},
                                 {.fd = relay_fd(d->relay), .events = POLLIN},
                                 {.fd = d->reloads.fd, .events = POLLIN}};
@@ -240,7 +257,8 @@ static int start(struct daemon *d, struct error *err)
                           .journal = d->log.journal,
                           .relay = only->name.text,
                           .as = &d->as,
-                          .ring = &d->problems};
+                          .ring = &d->problems,
+                          .waits = waits_open()};
     d->as.file = config->path;
     bool hold = args_has(d->args, OPTION_HOLD_ON_REFUSAL);
     if (!hold && reread_check(&d->log, only, err) < 0)
@@ -304,6 +322,8 @@ static void end(struct daemon *d)
     status_cell_fini(&d->status);
     recent_fini(&d->recent);
     d->log.ring = NULL;
+    waits_close(d->log.waits);
+    d->log.waits = NULL;
     log_ring_fini(&d->problems);
     reload_cell_fini(&d->reloads);
     trace_ring_fini(&d->traces);

@@ -2,6 +2,8 @@
  * how, is operate/'s. */
 #include "cli/cli_answer.h"
 
+#include "base/waits.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -30,6 +32,7 @@ int command_show(const struct args *args)
         result = refuse(args, &err);
     if (result == 0)
         result = relay_show_open(&answer.options, &show, &err);
+    waits_hold(answer.log.waits); /* nothing may happen for as long as it likes */
     while (result == 0 && !atomic_load(&answer.stop)) {
         answer_flush(&answer);
         result = relay_show_step(show, &err);

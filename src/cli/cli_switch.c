@@ -4,9 +4,11 @@
 #include "cli/cli_answer.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 #include "relay/relay.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,12 +25,27 @@ static struct metrics *open_metrics(const struct config_relay *config)
     return metrics_open(config->name.text, config->routes.count, names);
 }
 
+static void tell(struct waits *waits, const struct relay_options *relay)
+{
+    struct status status;
+    status_cell_get(relay->status, &status);
+    uint64_t at = status.committed.lsn, end = relay->end.lsn;
+    if (at == 0 || at >= end)
+        waits_phase(waits, "publishing the former way what precedes the cut");
+    else
+        waits_phase(waits, "publishing the former way, %" PRIu64 " bytes of WAL before the cut",
+                    end - at);
+    waits_on(waits, "%s", status.state == STATE_BACKOFF ? status.last_error : "");
+}
+
 /* False: it did not end in time. */
-static bool wait_for_end(struct answer *answer, struct relay *relay)
+static bool wait_for_end(struct answer *answer, struct relay *relay,
+                         const struct relay_options *options)
 {
     struct pollfd end = {.fd = relay_fd(relay), .events = POLLIN};
     int64_t by_us = INT64_MAX;
     while (poll(&end, 1, LOOK_MS) <= 0) {
+        tell(answer->log.waits, options);
         if (by_us == INT64_MAX && atomic_load(&answer->stop)) {
             by_us = clock_monotonic_us() + STOP_US;
             relay_stop(relay);
@@ -42,6 +59,7 @@ static bool wait_for_end(struct answer *answer, struct relay *relay)
 /* A thread that still uses what would be freed: what was done is in the record. */
 static void leave(const struct answer *answer, const struct error *err)
 {
+    waits_hold(answer->log.waits);
     if (err->kind != ERROR_NONE)
         answer_print_error(err, &answer->as);
     _exit(err->kind == ERROR_STOP ? (int)err->exit_code : EXIT_GAVE_UP);
@@ -53,15 +71,17 @@ static int drain(struct answer *answer, const struct config_relay *former,
     struct status_cell status;
     struct relay *relay = NULL;
     bool abandoned = false;
+    struct log log = answer->log;
+    log.waits = NULL; /* it waits for events as a matter of course */
     status_cell_init(&status);
     const struct relay_options options = {.config = former,
                                           .metrics = open_metrics(former),
                                           .status = &status,
-                                          .log = &answer->log,
+                                          .log = &log,
                                           .until_caught_up = true,
                                           .end = *end};
     if (relay_open(&options, &relay, err) == 0) {
-        if (wait_for_end(answer, relay))
+        if (wait_for_end(answer, relay, &options))
             relay_result(relay, err, &abandoned);
         else
             abandoned = true;
@@ -101,6 +121,7 @@ static int go(struct answer *answer, struct switch_over *s, enum switch_need nee
         (relay_switch_cut(s, answer->args->values[OPTION_ADMIN_CONNECTION], &end, err) < 0 ||
          drain(answer, relay_switch_former(s), &end, err) < 0))
         return -1;
+    waits_phase(answer->log.waits, "%s", "");
     return relay_switch_finish(s, err);
 }
 

@@ -88,8 +88,8 @@ const struct command command_table[] = {
          "with their counters, recent errors. It asks no server. q ends it. While nobody "
          "answers it keeps what it has and goes on asking. It needs 80 columns and 24 lines; more "
          "lines have room for more routes and errors. No colours with NO_COLOR.\n\n"
-         "Where the output is no terminal, or with --once, it prints one picture and exits with "
-         "0, or with 1 where nobody answers.",
+         "Where the output is no terminal, or one that cannot move its cursor (TERM=dumb), or with "
+         "--once, it prints one picture and exits with 0, or with 1 where nobody answers.",
      .options = {3, {OPTION_ONCE, OPTION_CONFIG, OPTION_HELP}},
      .examples = {{"walferry top -c orders.yaml", "watch a relay"},
                   {"walferry top --once", "one picture, for a report"}},

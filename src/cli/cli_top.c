@@ -6,6 +6,7 @@
 #include "cli/cli_top_view.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 #include "json/json_read.h"
 
 #include <assert.h>
@@ -114,8 +115,15 @@ static bool speaks_utf8(void)
 
 static bool wants_colours(void)
 {
-    const char *no = getenv("NO_COLOR"), *kind = getenv("TERM");
-    return (no == NULL || no[0] == '\0') && kind != NULL && strcmp(kind, "dumb") != 0;
+    const char *no = getenv("NO_COLOR");
+    return no == NULL || no[0] == '\0';
+}
+
+/* One that knows no cursor would show the sequences themselves. */
+static bool has_screen(void)
+{
+    const char *kind = getenv("TERM");
+    return isatty(STDOUT_FILENO) != 0 && kind != NULL && strcmp(kind, "dumb") != 0;
 }
 
 static void draw(const struct top *top, const struct top_screen *screen, struct buf *out)
@@ -186,11 +194,12 @@ int command_top(const struct args *args)
             error_stop(&err, REASON_ADMIN_OFF, "admin.listen is off: there is no port to ask");
             error_hint(&err,
                        "set admin.listen to 127.0.0.1:9187; walferry status asks the servers");
-        } else if (args_has(args, OPTION_ONCE) || isatty(STDOUT_FILENO) == 0) {
+        } else if (args_has(args, OPTION_ONCE) || !has_screen()) {
             if (once(&top, &answer, &err) < 0 && err.kind == ERROR_RETRY)
                 error_hint(&err, "is the relay running, with this file? walferry status asks the "
                                  "servers");
         } else {
+            waits_hold(answer.log.waits);
             (void)watch(&top, &err);
         }
     }

@@ -3,6 +3,7 @@
 #include "operate/command.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -37,7 +38,7 @@ int command_claim_until(int (*once)(void *of, struct error *err), void *of, stru
     }
 }
 
-int command_release(const struct command_options *o, struct origin *origin, struct error *err)
+static int release(const struct command_options *o, struct origin *origin, struct error *err)
 {
     int64_t give_up_us = clock_monotonic_us() + RELEASE_US;
     for (;;) {
@@ -57,6 +58,15 @@ int command_release(const struct command_options *o, struct origin *origin, stru
         }
         clock_sleep_us(RELEASE_POLL_US);
     }
+}
+
+int command_release(const struct command_options *o, struct origin *origin, struct error *err)
+{
+    assert(origin != NULL);
+    waits_phase(log_waits(o->log), "ending the hold of the relay that ran");
+    int result = release(o, origin, err);
+    waits_phase(log_waits(o->log), "%s", "");
+    return result;
 }
 
 void relay_libraries(struct buf *out)

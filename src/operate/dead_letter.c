@@ -4,6 +4,7 @@
 
 #include "base/table.h"
 #include "base/time.h"
+#include "base/waits.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "model/header_name.h"
@@ -15,6 +16,8 @@
 
 /* So much of an answer is printed at once. */
 #define PART_BYTES (64 * (size_t)1024)
+/* So often it is told how far it is. */
+#define TELL_RECORDS 1000
 
 struct answer {
     const struct command_options *o;
@@ -222,8 +225,11 @@ static int read_all(struct answer *a, struct kafka_letters *letters, uint64_t *f
                     struct error *err)
 {
     struct kafka_letter letter;
+    uint64_t read = 0;
     int got;
     while ((got = kafka_letters_next(letters, &letter, err)) == 1) {
+        if (++read % TELL_RECORDS == 0)
+            waits_phase(log_waits(a->o->log), "%" PRIu64 " records read", read);
         if (!is_wanted(a->filter, &letter) || !is_open(a, &letter))
             continue;
         (*found)++;

@@ -4,6 +4,7 @@
 #include "operate/operate.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "model/topic_name.h"
@@ -69,7 +70,8 @@ static int open_sql(struct ordering *t, struct error *err)
             order->connection != NULL ? NULL : t->o->config->source.password_command.arguments,
         .given_by = order->connection != NULL ? "--admin-connection" : NULL,
         .application_name = t->application,
-        .stop = t->o->stop};
+        .stop = t->o->stop,
+        .waits = log_waits(t->o->log)};
     return pg_open(&options, &t->sql, err) < 0 ? -1 : check_rights(t, err);
 }
 
@@ -168,6 +170,9 @@ static int await(struct ordering *t, struct error *err)
 {
     struct kafka_letter record;
     int64_t until_us = clock_monotonic_us() + ANSWER_US;
+    waits_phase(log_waits(t->o->log),
+                "%" PRIu64 " letters done, command %s is sent and not answered yet",
+                t->tally->sent + t->tally->dropped, t->id);
     for (;;) {
         int got = kafka_letters_next(t->answers, &record, err);
         if (got < 0 && err->reason != REASON_BROKER_TIMEOUT)

@@ -7,6 +7,7 @@
 #include "operate/upgraded.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -249,12 +250,14 @@ static int find_more_from(struct rebase *r, struct error *err)
     int64_t until_us = clock_monotonic_us() + MORE_WAIT_US;
     struct published look = r->published;
     char lsn[LSN_TEXT_MAX];
+    waits_phase(log_waits(r->o->log), "until the transactions that are open now have ended");
     while (next_xid == 0 || look.now.id.xid < next_xid) {
         if (clock_monotonic_us() > until_us || (r->o->stop != NULL && atomic_load(r->o->stop))) {
             command_say(r->o->out,
                         "what publication %s alone sends is published once the transactions that "
                         "are open now have ended",
                         name);
+            waits_phase(log_waits(r->o->log), "%s", "");
             return 0;
         }
         clock_sleep_us(MORE_LOOK_US);
@@ -262,6 +265,7 @@ static int find_more_from(struct rebase *r, struct error *err)
             return -1;
         next_xid = next_xid != 0 ? next_xid : look.now.next_xid;
     }
+    waits_phase(log_waits(r->o->log), "%s", "");
     r->more_from = look.now.end_lsn;
     command_say(r->o->out, "what publication %s alone sends is published from %s on", name,
                 lsn_format(r->more_from, lsn));

@@ -11,6 +11,7 @@
 #include "operate/upgraded.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -178,6 +179,7 @@ int rebase_check_upgraded_late(struct origin *origin, const struct found *found,
     int64_t until_us = clock_monotonic_us() + COUNTERS_US;
     if (wish->upgraded_lsn == 0 || is_kept(found, wish))
         return 0;
+    waits_on(log_waits(options->log), "waits until idle sessions have told what they wrote");
     while (clock_monotonic_us() < until_us) {
         if (options->stop != NULL && atomic_load(options->stop))
             return error_stop(err, REASON_NOT_ACCEPTED,

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/program.h"
+#include "base/waits.h"
 #include "tls/tls_certificate.h"
 
 #include <assert.h>
@@ -367,8 +368,11 @@ static int explain_certificate(const struct parameters *p, const struct pg_conne
 static int connect_with(const struct parameters *p, struct pg_connection *session,
                         struct error *err)
 {
+    waits_on(session->waits, "waits for the address in %s", session->given_by);
     if (start_with(p, session, err) < 0)
         return -1;
+    waits_on(session->waits, "waits for PostgreSQL at %s, port %s, to take the connection",
+             PQhost(session->conn), PQport(session->conn));
     int hosts = count_hosts(p);
     if (drive(session, hosts, err) < 0)
         return pg_is_unverified(session) ? explain_certificate(p, session, err) : -1;
@@ -431,6 +435,7 @@ int pg_session_open(const struct pg_options *options, bool replication,
         .timeout_us = timeout_ms * US_PER_MS,
         .given_by = pg_given_by(options),
         .stop = options->stop,
+        .waits = options->waits,
     };
     char *message = NULL;
     PQconninfoOption *given = PQconninfoParse(options->connection, &message);

@@ -22,6 +22,7 @@ struct pg_connection {
     int64_t timeout_us;
     const char *given_by;    /* for hints: where its connection string is to be mended */
     const atomic_bool *stop; /* may be NULL */
+    struct waits *waits;     /* may be NULL */
 };
 
 /* ---- pg_connect ---- */

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct waits;
+
 struct pg_options {
     const char *connection; /* libpq conninfo or URI */
     const char *given_by; /* key or option that it comes from, for hints; NULL: source.connection */
@@ -17,6 +19,7 @@ struct pg_options {
     const char *application_name; /* "walferry:<relay>" (the stream), "walferry:<relay>:watch" … */
     int64_t timeout_ms;           /* of connecting and of each query; 0: 10 s */
     const atomic_bool *stop;      /* may be NULL; ends waits early with ERROR_RETRY "stopping" */
+    struct waits *waits;          /* may be NULL; is told of the server that is asked */
     bool shared;                  /* as in pg/pg_asker.h: a pooler may stand between */
 };
 

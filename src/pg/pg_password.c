@@ -4,6 +4,7 @@
 #include "pg/pg_internal.h"
 
 #include "base/program_errand.h"
+#include "base/waits.h"
 
 #include <assert.h>
 
@@ -22,6 +23,7 @@ int pg_password(const struct pg_options *options, struct buf *password, struct e
     if (options->password_command == NULL)
         return 0;
     const struct program_options program = program_of(options);
+    waits_on(options->waits, "waits for " PG_PASSWORD_KEY);
     return program_run(&program, password, err);
 }
 

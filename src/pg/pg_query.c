@@ -5,6 +5,7 @@
 #include "pg/pg_internal.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ int pg_run(const struct pg_connection *session, const char *command, PGresult **
     int64_t deadline_us = clock_monotonic_us() + session->timeout_us;
     if (PQsendQuery(session->conn, command) == 0)
         return pg_connection_error(session, PG_QUERY, err);
+    waits_on(session->waits, "waits for PostgreSQL at %s, port %s, to answer",
+             PQhost(session->conn), PQport(session->conn));
     int ready = pg_await_result(session, deadline_us, err);
     if (ready < 0)
         return -1;

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/waits.h"
 #include "publish/kafka_mechanism.h"
 
 #include <assert.h>
@@ -149,6 +150,13 @@ static void look_at_certificates(rd_kafka_conf_t *conf)
     (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf, on_certificate);
 }
 
+static void tell(const struct kafka_options *options, const char *doing)
+{
+    const char *servers = kafka_property(options->kafka, "bootstrap.servers");
+    waits_on(log_waits(options->log), "waits for Kafka at %.50s: %s",
+             servers != NULL ? servers : "(none)", doing);
+}
+
 int kafka_client_open(struct kafka_client *client, const struct kafka_client_options *how,
                       struct error *err)
 {
@@ -187,6 +195,7 @@ int kafka_client_open(struct kafka_client *client, const struct kafka_client_opt
     char text[512];
     client->rk = rd_kafka_new(kafka_type_of(how->role), conf, text, sizeof text);
     if (client->rk != NULL) {
+        tell(how->options, "connecting");
         kafka_token_serve(&client->token, client->rk);
         return 0;
     }
@@ -272,6 +281,7 @@ int kafka_keep_waiting(struct kafka_client *client, int64_t deadline_us, const c
 {
     if (client->health.options->stop != NULL && atomic_load(client->health.options->stop))
         return error_retry(err, REASON_STOPPING, "%s: stopped", doing);
+    tell(client->health.options, doing);
     rd_kafka_poll(client->rk, 0); /* serves the error callback */
     struct kafka_health *health = &client->health;
     if (health->auth_failed)

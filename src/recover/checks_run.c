@@ -4,6 +4,8 @@
  * reader's business. Those of `doctor` alone stand in doctor_*.c. */
 #include "recover/checks_internal.h"
 
+#include "base/waits.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -232,7 +234,9 @@ static int run_all(struct checking *c, enum check_asker asker, struct error *err
         result->blocker = asker == CHECK_DOCTOR ? find_blocker(c->checks, id) : CHECK_COUNT;
         if (result->blocker != CHECK_COUNT)
             continue;
+        waits_phase(log_waits(c->o->log), "check %s", info->slug);
         int ran = run(c, id, err);
+        waits_phase(log_waits(c->o->log), "%s", "");
         file_result(result, info, ran, err);
         if (ran < 0 && asker != CHECK_DOCTOR)
             return -1;

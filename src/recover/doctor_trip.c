@@ -146,7 +146,8 @@ static int open_sql(struct trip *t, struct error *err)
                                        .password_command =
                                            t->c->o->config->source.password_command.arguments,
                                        .application_name = t->c->ends.application,
-                                       .stop = t->c->o->stop};
+                                       .stop = t->c->o->stop,
+                                       .waits = log_waits(t->c->o->log)};
     return pg_open(&options, &t->sql, err);
 }
 

@@ -40,6 +40,7 @@ static int connect_session(struct origin *base, struct error *err)
                                  .application_name = o->o.application,
                                  .timeout_ms = o->o.timeout_ms,
                                  .stop = o->o.stop,
+                                 .waits = log_waits(o->o.log),
                                  .shared = true};
     return pg_open(&options, &base->sql, err);
 }

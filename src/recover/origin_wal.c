@@ -34,7 +34,8 @@ static int connect_session(struct origin *base, struct error *err)
                                  .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->o.application,
                                  .timeout_ms = o->o.timeout_ms,
-                                 .stop = o->o.stop};
+                                 .stop = o->o.stop,
+                                 .waits = log_waits(o->o.log)};
     if (o->o.session == ORIGIN_SQL)
         return pg_open(&options, &base->sql, err);
     if (pg_replication_open(&options, &o->replication, err) < 0)
@@ -118,7 +119,8 @@ static int find_timeline_end(struct origin_wal *o, const struct found *found, ui
         return wal_timeline_end(o->base.sql, present, recorded, lsn, err);
     struct pg_options options = {.connection = o->o.config->source.connection.text,
                                  .password_command = o->o.config->source.password_command.arguments,
-                                 .application_name = o->command_application};
+                                 .application_name = o->command_application,
+                                 .waits = log_waits(o->o.log)};
     struct pg_replication *replication = NULL;
     if (pg_replication_open(&options, &replication, err) < 0)
         return -1;
@@ -172,7 +174,8 @@ static int probe(struct origin *base, struct pg_system *system, struct error *er
     struct pg_options options = {.connection = o->o.config->source.connection.text,
                                  .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->command_application,
-                                 .stop = o->o.stop};
+                                 .stop = o->o.stop,
+                                 .waits = log_waits(o->o.log)};
     struct pg_replication *replication = NULL;
     if (pg_replication_open(&options, &replication, err) < 0)
         return -1;

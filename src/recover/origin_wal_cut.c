@@ -169,7 +169,8 @@ int relay_cut(const struct command_options *o, struct pg_connection *sql, const 
                                        .password_command =
                                            o->config->source.password_command.arguments,
                                        .application_name = application,
-                                       .stop = o->stop};
+                                       .stop = o->stop,
+                                       .waits = log_waits(o->log)};
     struct pg_replication *replication = NULL;
     if (pg_replication_open(&options, &replication, err) < 0)
         return -1;

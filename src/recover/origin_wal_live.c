@@ -68,7 +68,8 @@ int relay_live(const struct command_options *o, const struct router *router,
                                        .password_command =
                                            o->config->source.password_command.arguments,
                                        .application_name = names.application,
-                                       .stop = o->stop};
+                                       .stop = o->stop,
+                                       .waits = log_waits(o->log)};
     uint64_t lsn = 0;
     assert(router != NULL && system != NULL && source != NULL);
     if (pg_replication_open(&session, &replication, err) < 0)

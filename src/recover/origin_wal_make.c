@@ -4,6 +4,7 @@
 #include "recover/origin_wal_internal.h"
 
 #include "base/clock.h"
+#include "base/waits.h"
 #include "recover/recover.h"
 
 #include <string.h>
@@ -40,11 +41,14 @@ static int wait_for_slot(const struct origin_wal *o, bool standby,
                          struct error *err)
 {
     int64_t tell_us = 0;
+    waits_phase(log_waits(o->o.log), "making slot %s", o->base.label);
     for (;;) {
         int result = pg_replication_create_slot(replication, o->base.label, CREATE_SLICE_MS,
                                                 consistent_lsn, err);
-        if (result <= 0)
+        if (result <= 0) {
+            waits_phase(log_waits(o->o.log), "%s", "");
             return result;
+        }
         if (o->o.stop != NULL && atomic_load(o->o.stop))
             return error_retry(err, REASON_STOPPING,
                                "asked to stop while the slot was being created");
@@ -58,7 +62,8 @@ static int create(const struct origin_wal *o, bool standby, uint64_t *consistent
     struct pg_options options = {.connection = o->o.config->source.connection.text,
                                  .password_command = o->o.config->source.password_command.arguments,
                                  .application_name = o->command_application,
-                                 .stop = o->o.stop};
+                                 .stop = o->o.stop,
+                                 .waits = log_waits(o->o.log)};
     struct pg_replication *replication = NULL;
     if (pg_replication_open(&options, &replication, err) < 0)
         return -1;

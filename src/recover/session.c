@@ -64,7 +64,8 @@ int command_open_admin(const struct command_options *o, const char *connection,
                                  .given_by = "--admin-connection",
                                  .database = ours->database,
                                  .application_name = application,
-                                 .stop = o->stop};
+                                 .stop = o->stop,
+                                 .waits = log_waits(o->log)};
     struct pg_system admin;
     int result = pg_open(&options, sql, err);
     if (result == 0 &&

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/jitter.h"
+#include "base/waits.h"
 #include "relay/wake.h"
 
 #include <assert.h>
@@ -191,6 +192,7 @@ static int one_epoch(struct lifecycle *lifecycle, struct error *err)
     epoch_init(e, relay, relay->config);
     int64_t began_us = clock_monotonic_us();
     int result = epoch_open(e, err);
+    waits_hold(log_waits(relay->o.log)); /* it is open, or is told why not */
     if (result < 0 && lifecycle->failing_since_us == 0)
         lifecycle->failing_since_us = began_us; /* the waits of a failed open count, too */
     if (result == 0) {
@@ -294,6 +296,8 @@ static void *lifecycle_main(void *argument)
         err = ERROR_INIT;
         configs_take_next(relay);
         int result = set_up ? 0 : setup_first(relay, &err);
+        if (result < 0)
+            waits_hold(log_waits(relay->o.log));
         if (result == 0) {
             set_up = true;
             result = one_epoch(&lifecycle, &err);
