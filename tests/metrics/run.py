@@ -17,6 +17,7 @@ RULES = os.path.join(ROOT, "docker", "alerts.yaml")
 RULE_TESTS = os.path.join(ROOT, "tests", "metrics", "alerts_test.yaml")
 DASHBOARD = os.path.join(ROOT, "docker", "grafana-dashboard.json")
 RUNBOOK = os.path.join(ROOT, "docs", "RUNBOOK.md")
+OPERATIONS = os.path.join(ROOT, "docs", "OPERATIONS.md")
 # Those that neither an alert nor the dashboard has, each for a reason.
 UNSHOWN = {
     "walferry_claims_deleted_total": "house-keeping",
@@ -169,6 +170,22 @@ def test_runbook():
         assert rule["annotations"]["runbook_url"] == "docs/RUNBOOK.md#" + name.lower(), name
         assert rule["labels"]["severity"] in ("page", "ticket"), name
     assert set(sections) <= {rule["alert"] for rule in rules()}, "a paragraph of no alert"
+    titles = {panel["title"] for panel in json.loads(read(DASHBOARD))["panels"]}
+    named = re.findall(r'[Pp]anel\s"([^"]+)"', read(RUNBOOK))
+    assert named and set(named) <= titles, "the dashboard has no %s" % sorted(set(named) - titles)
+    # A command in the midst of a sentence is one that stands apart somewhere, where e2e 303 runs it.
+    apart = set(re.findall(r"^    (.+)$", read(RUNBOOK), re.M))
+    prose = re.sub(r"^    .*$", "", sections_text(), flags=re.M)
+    for command in re.findall(r"`((?:walferry [a-z]|systemctl|journalctl|SELECT|ALTER|GRANT|DROP)[^`]*)`", prose):
+        assert any(line.startswith(command) for line in apart), "run by no test: " + command
+    events = set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", read(OPERATIONS), re.M))
+    for event in re.findall(r"event=([a-z]+\.[a-z_]+)\b|`([a-z]+\.[a-z_]+)` in the log", sections_text()):
+        event = "".join(event)
+        assert event in events, "docs/OPERATIONS.md has no event " + event
+
+
+def sections_text():
+    return read(RUNBOOK).split("\n## ", 1)[1]
 
 
 def test_compose():
