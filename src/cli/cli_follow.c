@@ -46,6 +46,11 @@ void follow_settings(struct follow *f)
     f->secrets = 0;
     f->guard_waits = false;
     f->said[0] = '\0';
+    /* They may be older than what was followed meanwhile. */
+    if (config_again_process(settings, &f->again, &err) > 0)
+        settings = f->again;
+    else
+        err = ERROR_INIT;
     tell(f, settings);
     if (admin_reload(f->o.admin, &settings->admin, &err) < 0)
         relay_refuse(f->o.relay, &err);

@@ -26,8 +26,8 @@ enum key_flags {
     SECRET = 4,   /* never printed */
     /* a connection string: a running relay stays with the database that it names */
     RESTART_DATABASE = 8,
-    OTHER = 32,   /* of another kind than the sample: no more than a comment there */
-    AT_ONCE = 64, /* a running relay does not wait for its next epoch */
+    OTHER = 32,    /* of another kind than the sample: no more than a comment there */
+    AT_ONCE = 64,  /* a running relay does not wait for its next epoch */
     ADDRESS = 128, /* of HTTP: not printed where a login stands in it */
     SHOWN = 16 /* stands in the sample file as it is, although it has no default, or the relay's */
 };

@@ -1,6 +1,6 @@
-/* LD_PRELOAD: a name server that does not answer while the file $SLOW_RESOLVER exists, or only what is asked
- * of names that hold $SLOW_NAMES. getaddrinfo then returns after 30 s, as with resolv.conf's defaults, and
- * nothing can interrupt it. */
+/* LD_PRELOAD: a name server that does not answer while the file $SLOW_RESOLVER exists, or only what
+ * is asked of names that hold $SLOW_NAMES. getaddrinfo then returns after 30 s, as with
+ * resolv.conf's defaults, and nothing can interrupt it. */
 #include <dlfcn.h>
 #include <netdb.h>
 #include <stdlib.h>
