@@ -105,9 +105,9 @@ static void describe(const struct inheriting *i)
             event);
     else
         command_say(i->o->out,
-                    "nothing is lost; REPEAT: what the connector has sent between %s and %s, and "
-                    "behind its offset, comes again",
-                    place, event);
+                    "nothing is lost; REPEAT: what the connector has sent of transactions that end "
+                    "behind %s comes again",
+                    place);
 }
 
 static int write_progress(struct inheriting *i, struct error *err)

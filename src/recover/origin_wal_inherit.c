@@ -9,7 +9,9 @@
  * Nothing comes twice that the program has surely sent: of the first transaction behind the place,
  * changes up to the one that it names. A change that may have made several events (a delete with
  * its tombstone, an update that may have moved the key), or that shares its LSN with others, is not
- * sure, because the program may have stopped in between; it comes again. */
+ * sure, because the program may have stopped in between; it comes again. So does all that the
+ * program has sent of a transaction with a change before that one which no other publication than
+ * ours sends, or behind a transaction of such changes: to pass them over would lose them. */
 #include "recover/origin_wal_internal.h"
 #include "recover/recover.h"
 
@@ -128,23 +130,40 @@ static int judge_publications(const struct origin_wal *o, const struct found *fo
 
 /* The first transaction with changes: B its final LSN (Int64 behind the kind), C its end; D, I, T,
  * U and transactional M are counted, as the stream counts them. An update without an old tuple has
- * N where others have K or O (PostgreSQL documentation, "Logical Replication Message Formats"). The
- * last column is the end of what comes before without a change. */
+ * N where others have K or O; the relation is an Int32 behind the kind, in T behind a count and a
+ * byte (PostgreSQL documentation, "Logical Replication Message Formats"). The last three columns
+ * are the end of what comes before without a change; and whether some changes, up to the event or
+ * at all, are OURS_ONLY. */
 #define FIRST_SQL                                                                                  \
     "WITH m AS MATERIALIZED (SELECT row_number() OVER () AS n, lsn, xid, data, "                   \
     "pg_catalog.get_byte(data, 0) AS kind FROM "                                                   \
     "pg_catalog.pg_logical_slot_peek_binary_changes($1, "                                          \
     "NULL, $2::int, 'proto_version', '1', 'messages', 'true', 'publication_names', $3)), "         \
-    "d AS (SELECT n, lsn, xid, NOT (kind IN (73, 77) OR kind = 85 AND "                            \
+    "d AS (SELECT n, lsn, xid, kind, CASE WHEN kind <> 77 THEN ('x' || pg_catalog.encode("         \
+    "pg_catalog.substr(data, CASE kind WHEN 84 THEN 7 ELSE 2 END, 4), 'hex'))::bit(32)::bigint"    \
+    "::oid END AS rel, NOT (kind IN (73, 77) OR kind = 85 AND "                                    \
     "pg_catalog.get_byte(data, 5) = 78) AS several FROM m WHERE kind IN (68, 73, 84, 85) OR kind " \
     "= 77 AND pg_catalog.get_byte(data, 1) = 1), "                                                 \
-    "t AS (SELECT xid FROM d ORDER BY n LIMIT 1) SELECT (SELECT count(*) FROM m), "                \
+    "t AS (SELECT xid FROM d ORDER BY n LIMIT 1), " OURS_ONLY "SELECT (SELECT count(*) FROM m), "  \
     "(SELECT pg_catalog.encode(pg_catalog.substr(data, 2, 8), 'hex') FROM m JOIN t USING (xid) "   \
     "WHERE kind = 66), (SELECT lsn FROM m JOIN t USING (xid) WHERE kind = 67), count(*), "         \
     "count(*) FILTER (WHERE lsn < $4::pg_lsn), count(*) FILTER (WHERE lsn = $4::pg_lsn), "         \
     "coalesce(bool_or(several) FILTER (WHERE lsn = $4::pg_lsn), true), "                           \
-    "(SELECT max(lsn) FROM m WHERE kind = 67 AND n < (SELECT min(n) FROM d)) FROM d JOIN t "       \
-    "USING (xid)"
+    "(SELECT max(lsn) FROM m WHERE kind = 67 AND n < (SELECT min(n) FROM d)), "                    \
+    "bool_or(o.rel IS NOT NULL) FILTER (WHERE lsn <= $4::pg_lsn), bool_or(o.rel IS NOT NULL) "     \
+    "FROM d JOIN t USING (xid) LEFT JOIN o USING (kind, rel)"
+/* What no publication sends but ours: the program has surely not sent that. A table may be in
+ * another one as its root or as a partition. */
+#define OURS_ONLY                                                                                  \
+    "r AS (SELECT DISTINCT kind, rel FROM d JOIN t USING (xid) WHERE rel IS NOT NULL), "           \
+    "o AS (SELECT kind, rel FROM r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_publication p "     \
+    "JOIN pg_catalog.pg_publication_tables l USING (pubname) "                                     \
+    "JOIN pg_catalog.pg_namespace s ON s.nspname = l.schemaname "                                  \
+    "JOIN pg_catalog.pg_class c ON c.relnamespace = s.oid AND c.relname = l.tablename "            \
+    "WHERE p.pubname NOT IN ($5, $6) AND CASE kind WHEN 73 THEN pubinsert WHEN 85 THEN pubupdate " \
+    "WHEN 68 THEN pubdelete ELSE pubtruncate END AND (c.oid = rel "                                \
+    "OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(rel)) "                           \
+    "OR c.oid IN (SELECT pg_catalog.pg_partition_ancestors(rel))))) "
 
 static uint64_t number(const struct pg_result *r, int column, int base)
 {
@@ -158,8 +177,15 @@ static void read_first(const struct pg_result *r, bool ends, struct inheritance 
     uint64_t total = number(r, 3, 10), below = number(r, 4, 10), at = number(r, 5, 10);
     struct span end = pg_result_cell(r, 0, 2);
     uint64_t end_lsn = 0, final_lsn = number(r, 1, 16);
-    if (at == 0 || final_lsn == 0 || end.ptr == NULL || !lsn_parse(end, &end_lsn))
-        return; /* it is another transaction: some that the program was not sent comes before */
+    /* It is another transaction. One that the program was not sent may stand before that which it
+     * has sent in part. */
+    bool other = at == 0 || final_lsn == 0 || end.ptr == NULL || !lsn_parse(end, &end_lsn);
+    if (pg_result_true(r, 0, other ? 9 : 8)) {
+        in->sure = false;
+        return;
+    }
+    if (other)
+        return;
     uint64_t done = below + (at == 1 && !pg_result_true(r, 0, 6) ? 1 : 0);
     in->sure = done == below + at;
     in->done = done;
@@ -194,8 +220,10 @@ static int find_first(const struct origin_wal *o, struct inheritance *in, struct
     while (result == 0 && total == 0 && wanted <= ROWS_MAX && got >= asked) {
         struct pg_result *r = NULL;
         snprintf(rows, sizeof rows, "%" PRIu64, wanted);
-        const char *params[] = {o->base.label, rows, buf_text(&names), event};
-        result = pg_query(o->base.sql, FIRST_SQL, 4, params, &r, err);
+        const char *params[] = {
+            o->base.label,       rows, buf_text(&names), event, source->publication.text,
+            source->changes.text};
+        result = pg_query(o->base.sql, FIRST_SQL, 6, params, &r, err);
         if (result == 0) {
             got = number(r, 0, 10);
             total = number(r, 3, 10);

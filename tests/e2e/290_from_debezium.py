@@ -1,5 +1,6 @@
 """A relay goes on where a Debezium connector has stopped, on the connector's slot: whatever the
 connector has not sent comes, what it has surely sent does not; and what could lose anything is refused.
+Where only the relay has one of the tables, the connector's part comes again: to pass it over would lose theirs.
 
 The connector here is a reader of its slot that stops where it is told and says so as Debezium does;
 tests/compat/run takeover has the real one. What both have sent is held against what was written.
@@ -12,6 +13,8 @@ import os
 
 import e2e
 import oracle
+
+SECONDS = 420
 
 
 TYPES = {"I": "INSERT", "U": "UPDATE", "D": "DELETE"}
@@ -195,7 +198,53 @@ def ended(case):
     assert sorted(counts) == [1, 3], counts
 
 
+def owned(case):
+    """The rows of public.own, which the connector never had, that were published."""
+    events = oracle.read_topics(case.kafka.bootstrap, ["unseen." + case.name])
+    return sorted(json.loads(event.value)["after"]["id"] for event in events)
+
+
+def ours_before(case):
+    """A transaction that the connector is not sent, before the one of which it has sent a part; the second time
+    that part stands before the end of what it has sent whole."""
+    connector, relay = begin(case)
+    with contextlib.closing(case.pg.connect(case.db)) as session:
+        session.autocommit = False
+        put = "SELECT e2e.put('order', 'p', 3, %s, 1, 40)"
+        if case.early:
+            session.cursor().execute(put, (1001,))
+            case.put(rows=2)
+        case.sql("INSERT INTO public.own VALUES (1)")
+        session.cursor().execute(put, (1002,))
+        session.cursor().execute(put, (1003,))
+        session.commit()
+    connector.read(2 + 1 if case.early else 1)
+    assert (connector.offset["lsn"] < connector.offset["lsn_commit"]) == case.early
+    case.command(relay, "setup", "--from-debezium", connector.save("ours.json"),
+                 says="REPEAT: what the connector has sent of transactions that end behind")
+    case.sql("INSERT INTO public.own VALUES (2)")
+    judge(case, relay, connector, again=1)
+    assert owned(case) == [1, 2], owned(case)
+
+
+def ours_inside(case):
+    """A change that the connector is not sent, between two that it has sent."""
+    connector, relay = begin(case)
+    with contextlib.closing(case.pg.connect(case.db)) as session:
+        session.autocommit = False
+        for n in (1001, 1002):
+            session.cursor().execute("SELECT e2e.put('order', 'p', 3, %s, 1, 40)", (n,))
+            session.cursor().execute("INSERT INTO public.own VALUES (%s)", (n,))
+        session.commit()
+    connector.read(2, ended=False)
+    case.command(relay, "setup", "--from-debezium", connector.save("ours.json"),
+                 says="REPEAT: what the connector has sent of transactions that end behind")
+    judge(case, relay, connector, again=2)
+    assert owned(case) == [1001, 1002], owned(case)
+
+
 PLAIN = "CREATE TABLE public.plain (id int PRIMARY KEY)"
+OWN = "; CREATE TABLE public.own (id int PRIMARY KEY)"
 
 
 def on_one(case):
@@ -203,16 +252,24 @@ def on_one(case):
     inside(case)
 
 
+def on_server(server, way, table=None, sql=PLAIN, label="", delivery=None):
+    with e2e.Case(postgres=server, sql=sql, label="_" + (label or way.__name__)) as case:
+        if table:
+            route = {"name": table, "from": "public." + table, "as": "change", "topic": "unseen." + case.name}
+            case.more_config = {"routes": case.config()["routes"] + [route]}
+        if delivery:
+            case.more_config["delivery"] = dict(delivery, transaction_topic="unseen.%s.transaction" % case.name)
+        case.early = label == "ours_early"
+        way(case)
+
+
 if __name__ == "__main__":
-    e2e.on_each_major(on_one)
-    for way in (whole, overlapping, unsure):
-        with e2e.Case(sql=PLAIN, label="_" + way.__name__) as one:
-            way(one)
-    for way in (deleted, ended):
-        with e2e.Case(sql=PLAIN, label="_" + way.__name__) as one:
-            route = {"name": "plain", "from": "public.plain", "as": "change", "topic": "unseen." + one.name}
-            one.more_config = {"routes": one.config()["routes"] + [route]}
-            if way == ended:
-                one.more_config["delivery"] = {"transaction_metadata": True,
-                                               "transaction_topic": route["topic"] + ".transaction"}
-            way(one)
+    e2e.on_each_major(on_one, own=True)
+    with e2e.own_postgres() as own:
+        for one in (whole, overlapping, unsure):
+            on_server(own, one)
+        on_server(own, deleted, "plain")
+        on_server(own, ended, "plain", delivery={"transaction_metadata": True})
+        on_server(own, ours_inside, "own", PLAIN + OWN)
+        on_server(own, ours_before, "own", PLAIN + OWN)
+        on_server(own, ours_before, "own", PLAIN + OWN, "ours_early")

@@ -213,16 +213,17 @@ class Tail:
 
 # ---- the case ----
 
-def on_each_major(test):
+def on_each_major(test, own=False):
     """test(case) on the suite's own server, the oldest and the newest major; but where WALFERRY_MAJORS
-    says "one", on the one of the three that is the script's by its number."""
+    says "one", on the one of the three that is the script's by its number. own: never on a server that
+    other tests have open transactions on."""
     majors = (None, 14, 18)
     if os.environ.get("WALFERRY_MAJORS") == "one":
         number = int(os.path.basename(sys.argv[0])[:3])
         majors = majors[number % 3:number % 3 + 1]
     for major in majors:
         with contextlib.ExitStack() as stack:
-            postgres = major and stack.enter_context(own_postgres(major=major))
+            postgres = (major or own) and stack.enter_context(own_postgres(major=major))
             test(stack.enter_context(Case(postgres=postgres,
                                           label="_%d" % major if major else "")))
 
