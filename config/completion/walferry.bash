@@ -26,7 +26,7 @@ _walferry() {
         --switch-to) kind=words words='poll wal' ;;
         --from-debezium) kind=files ;;
         --to) kind=words words='slot new-slot lsn: guard beginning now' ;;
-        --upgraded) return ;;
+        --upgraded) kind=files ;;
         --route) return ;;
         --key) return ;;
         --id) return ;;

@@ -53,7 +53,7 @@ complete -c walferry -n '__fish_seen_subcommand_from top' -l once -d 'Print it o
 complete -c walferry -n '__fish_seen_subcommand_from top' -l config -s c -r -F -d 'The configuration file'
 complete -c walferry -n '__fish_seen_subcommand_from top' -l help -s h -d 'Print this help and exit'
 complete -c walferry -n '__fish_seen_subcommand_from rebase' -l to -x -a 'slot new-slot lsn: guard beginning now' -d 'Where to go on'
-complete -c walferry -n '__fish_seen_subcommand_from rebase' -l upgraded -x -d 'The server is the one of progress after pg_upgrade, and the old one was shut down at this LSN (pg_controldata of the old cluster, before pg_upgrade'
+complete -c walferry -n '__fish_seen_subcommand_from rebase' -l upgraded -r -F -d 'The server is the one of progress after pg_upgrade'
 complete -c walferry -n '__fish_seen_subcommand_from rebase' -l accept-loss -d 'Events may be lost by this'
 complete -c walferry -n '__fish_seen_subcommand_from rebase' -l accept-repeat -d 'Events may be published twice by this'
 complete -c walferry -n '__fish_seen_subcommand_from rebase' -l take-over -d 'Go on where an instance of the relay is running'

@@ -72,14 +72,12 @@ const struct option_info option_table[OPTION_COUNT] = {
                    "source.mode: poll: beginning: with all that the tables hold; now: with what is "
                    "committed from now on."},
     [OPTION_UPGRADED] =
-        {"upgraded", 0, "LSN",
-         "The server is the one of progress after pg_upgrade, and the old one was shut down at "
-         "this "
-         "LSN (pg_controldata of the old cluster, before pg_upgrade: Latest checkpoint location). "
-         "It is proved that "
-         "nothing is lost or repeated: progress stands behind that, the server counts on from "
-         "there, "
-         "and for a new slot no table of the database was written to since. Else it refuses."},
+        {"upgraded", 0, "FILE",
+         "The server is the one of progress after pg_upgrade. FILE is what pg_controldata said of "
+         "the old one after its shutdown and before pg_upgrade (LC_ALL=C). It is proved that "
+         "nothing is lost or repeated: progress stands behind its end, the server counts on from "
+         "there, and for a new slot no table of the database was written to since. Else it "
+         "refuses."},
     [OPTION_ACCEPT_LOSS] = {"accept-loss", 0, NULL, "Events may be lost by this."},
     [OPTION_ACCEPT_REPEAT] = {"accept-repeat", 0, NULL, "Events may be published twice by this."},
     [OPTION_ROUTE] = {"route", 0, "NAME", "Only what this route makes of changes."},

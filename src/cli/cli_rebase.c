@@ -4,6 +4,7 @@
 
 #include "model/position.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int parse_target(const char *text, struct rebase_options *wish)
@@ -35,11 +36,18 @@ static int parse_upgraded(const struct args *args, struct rebase_options *wish, 
         error_stop(err, REASON_USAGE, "rebase: --upgraded goes with --to slot or --to new-slot");
         return error_hint(err, "slot where pg_upgrade has kept it (17 and later), else new-slot");
     }
-    if (text == NULL || (lsn_parse(span_of(text), &wish->upgraded_lsn) && wish->upgraded_lsn != 0))
+    if (text == NULL)
         return 0;
-    error_stop(err, REASON_USAGE, "rebase: --upgraded %.60s is no LSN", text);
-    return error_hint(err, "it is what pg_controldata says of the old cluster: Latest checkpoint "
-                           "location");
+    struct buf said = BUF_EMPTY;
+    int result = 0;
+    if (answer_read(text, CONTROLDATA_BYTES_MAX, &said) < 0) {
+        error_stop(err, REASON_CONFIG_FILE, "%s: %s", text, strerror(errno));
+        result = error_hint(err, "--upgraded takes a file with what pg_controldata said of the old "
+                                 "cluster, not its LSN");
+    } else
+        result = controldata_read(buf_span(&said), text, &wish->old, err);
+    buf_fini(&said);
+    return result;
 }
 
 static int parse_wish(const struct args *args, struct rebase_options *wish, struct error *err)

@@ -109,7 +109,7 @@ const struct command command_table[] = {
                    "the slot is lost: begin anew, from a script"},
                   {"walferry rebase --to lsn:16/B374D848 --accept-repeat",
                    "publish again from a known place on"},
-                  {"walferry rebase --to new-slot --upgraded 0/4000028",
+                  {"walferry rebase --to new-slot --upgraded old.txt",
                    "after pg_upgrade; all was published before"}},
      .run = command_rebase},
     {.name = "skip",

@@ -5,6 +5,7 @@
 #ifndef WALFERRY_OPERATE_OPERATE_H
 #define WALFERRY_OPERATE_OPERATE_H
 
+#include "operate/controldata.h"
 #include "recover/recover.h"
 
 /* Configuration alone: templates, librdkafka properties. connect: database, publication against
@@ -84,10 +85,10 @@ enum rebase_target { REBASE_HERE, REBASE_ANEW, REBASE_LSN, REBASE_GUARD };
 
 struct rebase_options {
     enum rebase_target target;
-    const char *to;        /* as it was written */
-    uint64_t lsn;          /* REBASE_LSN */
-    uint64_t upgraded_lsn; /* the server is that of progress after pg_upgrade; where the old one was
-                              shut down; 0: not said */
+    const char *to;         /* as it was written */
+    uint64_t lsn;           /* REBASE_LSN */
+    struct controldata old; /* the server is that of progress after pg_upgrade; this the old one;
+                               end_lsn 0: not said */
     bool accept_loss;
     bool accept_repeat;
     /* Phase 1 (apply false): look, say in `out` what would be lost or repeated. Phase 2: do it. */

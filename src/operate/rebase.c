@@ -114,7 +114,7 @@ static int check_target(struct rebase *r, struct error *err)
 {
     if (find_target(r, err) < 0)
         return -1;
-    return r->wish->upgraded_lsn != 0
+    return r->wish->old.end_lsn != 0
                ? rebase_check_upgraded(r->ends.r.origin, &r->found, r->known, r->o, r->wish, err)
                : 0;
 }
@@ -135,7 +135,7 @@ static void consequences(const struct rebase *r, bool *loss, bool *repeat)
     bool other = is_other_history(r);
     bool guard = r->wish->target == REBASE_GUARD;
     *loss = *repeat = false;
-    if (r->wish->upgraded_lsn != 0) /* check_target() has proved it */
+    if (r->wish->old.end_lsn != 0) /* check_target() has proved it */
         return;
     *loss = other || anew || guard || (r->known && r->target_lsn > before->position.lsn);
     /* What is done of a split transaction is done behind the position. */

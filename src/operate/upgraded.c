@@ -5,7 +5,10 @@
  * behind the end of the old one (pg_upgrade.c, copy_xact_xlog_xid), and has all rows. The old one's
  * last checkpoint is its shutdown: no commit is behind it. So where progress stands behind that,
  * nothing of the old server is missing; what is written to the new one before its origin is there
- * would be, so nothing may have been. */
+ * would be, so nothing may have been.
+ *
+ * Only one thing is not shown: that the old server was not started once more behind that shutdown.
+ */
 #include "operate/command.h"
 
 #include "operate/upgraded.h"
@@ -23,9 +26,12 @@ static int refuse(struct error *err, const char *hint)
     return error_hint(err, "%s", hint);
 }
 
-/* The shutdown checkpoint is the last record of the old log. Its own bytes, and headers of pages.
- */
-#define CHECKPOINT_BYTES_MAX 8192
+/* The shutdown checkpoint is the last record of the old log. Its own bytes, some 120, and the
+ * headers of a page and of a segment. */
+#define CHECKPOINT_BYTES_MAX 256
+
+#define AS_SHUT_DOWN                                                                               \
+    "give what pg_controldata said of the old directory after the shutdown and before pg_upgrade"
 
 static int refuse_far(const char *at, const char *end, struct error *err)
 {
@@ -33,13 +39,32 @@ static int refuse_far(const char *at, const char *end, struct error *err)
                "progress stands at %s, far behind %s, so that is not where the old server was shut "
                "down",
                at, end);
-    return refuse(err, "give \"Latest checkpoint location\" as pg_controldata of the old directory "
-                       "said it after the shutdown and before pg_upgrade");
+    return refuse(err, AS_SHUT_DOWN);
 }
 
-static int check_old(const struct found *f, bool known, uint64_t end_lsn, struct error *err)
+/* Is the file of the old server, and says that it was shut down? */
+static int check_file(const struct progress *progress, const struct controldata *old,
+                      struct error *err)
+{
+    if (old->system_identifier != progress->system_identifier)
+        error_stop(err, REASON_NOT_ACCEPTED,
+                   "pg_controldata spoke of the database system %" PRIu64
+                   ", progress is of %" PRIu64,
+                   old->system_identifier, progress->system_identifier);
+    else if (!old->shut_down)
+        error_stop(err, REASON_NOT_ACCEPTED,
+                   "pg_controldata does not say of the old server that it was shut down, so its "
+                   "last checkpoint is not its end");
+    else
+        return 0;
+    return refuse(err, AS_SHUT_DOWN);
+}
+
+static int check_old(const struct found *f, bool known, const struct controldata *old,
+                     struct error *err)
 {
     char at[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
+    const uint64_t end_lsn = old->end_lsn;
     lsn_format(f->progress.position.lsn, at);
     lsn_format(end_lsn, end);
     known = known && f->progress.mode == PROGRESS_WAL;
@@ -50,6 +75,8 @@ static int check_old(const struct found *f, bool known, uint64_t end_lsn, struct
                        : "rebase: --upgraded needs progress of source.mode: wal that can be read");
         return refuse(err, "leave out --upgraded");
     }
+    if (check_file(&f->progress, old, err) < 0)
+        return -1;
     bool published = f->progress.position.lsn >= end_lsn && f->progress.partial.final_lsn == 0;
     if (published && f->progress.position.lsn - end_lsn >= CHECKPOINT_BYTES_MAX)
         return refuse_far(at, end, err);
@@ -65,9 +92,11 @@ static int check_old(const struct found *f, bool known, uint64_t end_lsn, struct
 }
 
 /* A restored dump, or a new cluster, counts from the beginning. */
-static int check_new(struct pg_connection *sql, const struct found *f, uint64_t end_lsn,
-                     struct error *err)
+static int check_new(struct pg_connection *sql, const struct found *f,
+                     const struct controldata *old, struct error *err)
 {
+    uint64_t known_xid =
+        old->next_xid > f->progress.last.xid8 ? old->next_xid - 1 : f->progress.last.xid8;
     struct pg_result *r = NULL;
     char end[LSN_TEXT_MAX], now[LSN_TEXT_MAX];
     if (pg_query(sql, "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text",
@@ -75,14 +104,13 @@ static int check_new(struct pg_connection *sql, const struct found *f, uint64_t 
         return -1;
     uint64_t next_xid = strtoull(pg_result_cell(r, 0, 0).ptr, NULL, 10);
     pg_result_free(r);
-    if (f->origin.current_lsn >= end_lsn && next_xid > f->progress.last.xid8)
+    if (f->origin.current_lsn >= old->end_lsn && next_xid > known_xid)
         return 0;
     error_stop(
         err, REASON_NOT_ACCEPTED,
         "this server has not been made by pg_upgrade of the one that progress is of: it is at "
         "%s and transaction %" PRIu64 ", the old one was at %s and %" PRIu64,
-        lsn_format(f->origin.current_lsn, now), next_xid, lsn_format(end_lsn, end),
-        f->progress.last.xid8);
+        lsn_format(f->origin.current_lsn, now), next_xid, lsn_format(old->end_lsn, end), known_xid);
     return refuse(err, "a restored dump has rows that nobody knows to be published or not");
 }
 
@@ -103,7 +131,9 @@ static int check_messages(const struct config_relay *config, struct error *err)
     return 0;
 }
 
-/* Before 15 a time stands there although nothing was reset. */
+/* Of a reset before 15 a time stands there although nothing was reset. A server that crashes begins
+ * them anew and says so nowhere: but then those of pg_class lack what pg_upgrade has put there,
+ * each table of this database and what belongs to it. */
 static int check_counted(struct pg_connection *sql, struct error *err)
 {
     struct pg_result *r = NULL;
@@ -111,16 +141,23 @@ static int check_counted(struct pg_connection *sql, struct error *err)
                  "SELECT pg_catalog.current_setting('track_counts') <> 'on', "
                  "pg_catalog.current_setting('server_version_num')::int >= 150000 AND EXISTS "
                  "(SELECT FROM pg_catalog.pg_stat_database WHERE datname = "
-                 "pg_catalog.current_database() AND stats_reset IS NOT NULL)",
+                 "pg_catalog.current_database() AND stats_reset IS NOT NULL), "
+                 "(SELECT coalesce(sum(n_tup_ins), 0) FROM pg_catalog.pg_stat_sys_tables WHERE "
+                 "relid = 'pg_catalog.pg_class'::regclass) < (SELECT count(*) FROM "
+                 "pg_catalog.pg_class WHERE oid >= 16384)",
                  0, NULL, &r, err) < 0)
         return -1;
     bool off = pg_result_true(r, 0, 0), reset = pg_result_true(r, 0, 1);
+    bool begun_anew = pg_result_true(r, 0, 2);
     pg_result_free(r);
-    if (!off && !reset)
+    if (!off && !reset && !begun_anew)
         return 0;
-    error_stop(err, REASON_NOT_ACCEPTED,
-               "whether rows were written since the upgrade cannot be seen: %s",
-               off ? "track_counts is off" : "the counters of this database were reset");
+    error_stop(
+        err, REASON_NOT_ACCEPTED, "whether rows were written since the upgrade cannot be seen: %s",
+        off     ? "track_counts is off"
+        : reset ? "the counters of this database were reset"
+                : "the counters of this database do not reach back to pg_upgrade, as after a "
+                  "crash");
     return refuse(err, "make sure that nobody wrote any, and say it without --upgraded and with "
                        "--accept-loss");
 }
@@ -177,7 +214,7 @@ int rebase_check_upgraded_late(struct origin *origin, const struct found *found,
 {
     assert(origin->sql != NULL);
     int64_t until_us = clock_monotonic_us() + COUNTERS_US;
-    if (wish->upgraded_lsn == 0 || is_kept(found, wish))
+    if (wish->old.end_lsn == 0 || is_kept(found, wish))
         return 0;
     waits_on(log_waits(options->log), "waits until idle sessions have told what they wrote");
     while (clock_monotonic_us() < until_us) {
@@ -193,14 +230,14 @@ int rebase_check_upgraded(struct origin *origin, const struct found *found, bool
                           const struct command_options *options, const struct rebase_options *wish,
                           struct error *err)
 {
-    assert(wish->upgraded_lsn != 0 && origin->sql != NULL);
+    const struct controldata *old = &wish->old;
+    assert(old->end_lsn != 0 && origin->sql != NULL);
     assert(wish->target == REBASE_HERE || wish->target == REBASE_ANEW);
     if (origin->ops->mode != PROGRESS_WAL)
         return error_stop(err, REASON_USAGE, "rebase: --upgraded is for source.mode: wal");
-    if (check_old(found, known, wish->upgraded_lsn, err) < 0 ||
-        check_new(origin->sql, found, wish->upgraded_lsn, err) < 0)
+    if (check_old(found, known, old, err) < 0 || check_new(origin->sql, found, old, err) < 0)
         return -1;
-    if (wish->target == REBASE_HERE && check_slot(found, wish->upgraded_lsn, err) < 0)
+    if (wish->target == REBASE_HERE && check_slot(found, old->end_lsn, err) < 0)
         return -1;
     if (is_kept(found, wish))
         return 0;

@@ -22,17 +22,33 @@ def run(server, *arguments):
     return text
 
 
-def shutdown_lsn(server):
-    text = run(server, os.path.join(server.bin, "pg_controldata"), server.data_dir)
-    assert re.search(r"cluster state: +shut down\n", text), text
-    return re.search(r"Latest checkpoint location: +(\S+)", text)[1]
+def controldata(server):
+    return run(server, "/usr/bin/env", "LC_ALL=C", os.path.join(server.bin, "pg_controldata"), server.data_dir)
+
+
+LSN = r"(Latest checkpoint location: +)(\S+)"
+
+
+def said(text, *change):
+    """A file with that, changed."""
+    path = os.path.join(case.dir, "old.txt")
+    with open(path, "w") as file:
+        file.write(re.sub(*change, text) if change else text)
+    return path
 
 
 def upgrade(old, new):
     new._initdb()
     run(new, os.path.join(new.bin, "pg_upgrade"), "-b", old.bin, "-B", new.bin, "-d", old.data_dir, "-D",
         new.data_dir, "-U", "postgres", "-p", str(old.port), "-P", str(new.port), "-s", new.dir, "--link")
-    return new.start()
+
+
+def crashing(server):
+    """A copy of a server that does not run."""
+    copy = lab.postgres.Postgres(e2e._scratch())
+    lab.process.give(copy.dir, copy.user)
+    run(copy, "/bin/cp", "-a", server.data_dir, copy.data_dir)
+    return copy.start()
 
 
 def judge(case):
@@ -51,23 +67,42 @@ with e2e.own_postgres() as old, e2e.Case(postgres=old) as case:
     case.put(rows=5, transactions=10)
     old.stop("fast", timeout=20)
     case.stop(relay)
-    end = shutdown_lsn(old)
-    assert case.position() >= oracle.lsn_number(end), (case.progress()[-1], end)
-    with upgrade(old, new):
+    text = controldata(old)
+    assert re.search(r"cluster state: +shut down\n", text), text
+    assert case.position() >= oracle.lsn_number(re.search(LSN, text)[2]), (case.progress()[-1], text)
+    end = said(text)
+    upgrade(old, new)
+
+    # The same server, which has crashed: what its counters said is gone.
+    with crashing(new) as crashed:
+        case.pg, case._connection = crashed, None
+        relay.config["source"]["connection"] = case.dsn()
+        case.command(relay, "rebase", "--to", "new-slot", "--upgraded", end, code=2, says="nothing is lost or repeated")
+        case.put(rows=1)
+        crashed.stop("immediate")
+        crashed.start()
+        case.command(relay, "rebase", "--to", "new-slot", "--upgraded", end, code=3, says="do not reach back to")
+    with new.start():
         case.pg, case._connection = new, None
         relay.config["source"]["connection"] = case.dsn()
         case.refused(relay, 3, "progress is of the database system .*rebase --upgraded")
         case.command(relay, "rebase", "--to", "new-slot", code=3, says="LOSS")
 
         # What cannot be shown.
-        beyond, older = (oracle.lsn_text(case.position() + by) for by in (1, -8192))
-        for arguments, code, says in (
-                (("new-slot", "--upgraded", "x"), 2, "is no LSN"),
-                (("guard", "--upgraded", end), 2, "goes with --to slot"),
-                (("slot", "--upgraded", end), 2, "does not exist"),
-                (("new-slot", "--upgraded", beyond), 3, "may not have been published"),
-                (("new-slot", "--upgraded", older), 3, "not where the old server was shut down")):
-            case.command(relay, "rebase", "--to", *arguments, code=code, says=says)
+        beyond, older = (r"\g<1>" + oracle.lsn_text(case.position() + by) for by in (1, -256))
+        for change, code, says in (
+                ((LSN, "no checkpoint"), 2, "is not what pg_controldata prints"),
+                ((r"shut down\n", "in production\n"), 3, "does not say of the old server that it was shut down"),
+                ((r"(system identifier: +)", r"\g<1>1"), 3, "spoke of the database system"),
+                ((r"(NextXID: +0:)", r"\g<1>9999"), 3, "has not been made by pg_upgrade"),
+                ((LSN, beyond), 3, "may not have been published"),
+                ((LSN, older), 3, "not where the old server was shut down")):
+            case.command(relay, "rebase", "--to", "new-slot", "--upgraded", said(text, *change), code=code, says=says)
+        said(text)
+        for arguments, says in ((("new-slot", "--upgraded", end + "x"), "No such file"),
+                                (("guard", "--upgraded", end), "goes with --to slot"),
+                                (("slot", "--upgraded", end), "does not exist")):
+            case.command(relay, "rebase", "--to", *arguments, code=2, says=says)
         case.sql("CREATE TABLE public.other (t text)")
         case.sql("INSERT INTO public.other VALUES ('early')")
         case.sql("SELECT pg_stat_force_next_flush()")
