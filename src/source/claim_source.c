@@ -166,9 +166,17 @@ static int tell_refusal(const struct claim_source *s, const struct error *cause,
         error_stop(err, REASON_FINISH_REFUSED, "%s", buf_text(&text));
     buf_fini(&names);
     buf_fini(&text);
-    return error_hint(err, "mend the trigger or the constraint that says so, then start again: "
+    return error_hint(err, "mend the trigger or the constraint that says so, or keep from it who "
+                           "cancels it, then start again: "
                            "rows that are not finished are not published, or the progress record "
                            "names them, so that none is lost and none comes twice");
+}
+
+/* Who cancels every statement (57014) does not cease to by himself: a trigger that says so, or
+ * somebody who watches for long ones. */
+static bool may_heal(const char *sqlstate)
+{
+    return pg_sqlstate_may_heal(sqlstate) && strcmp(sqlstate, "57014") != 0;
 }
 
 /* A right that is missing has a mend of its own. */
@@ -179,7 +187,7 @@ static int on_failure(struct claim_source *s, struct error *err)
     char sqlstate[6];
     bool finishes = s->question.ask == CLAIM_ASK_FINISH || s->question.ask == CLAIM_ASK_REDO;
     pg_asker_sqlstate(s->session.asker, sqlstate);
-    if (!finishes || cause.reason == REASON_NO_PRIVILEGE || pg_sqlstate_may_heal(sqlstate))
+    if (!finishes || cause.reason == REASON_NO_PRIVILEGE || may_heal(sqlstate))
         return -1;
     if (strcmp(t->sqlstate, sqlstate) != 0)
         t->tries = 0;

@@ -63,7 +63,7 @@ with claims("_undone", sql=BACK) as case:
     finished(case)
 
 # What raises is tried five times, and ends: also where the rows are those of the record, and where it is put off until
-# the commit. A constraint is no other matter, nor is trouble of the server's own.
+# the commit. A constraint is no other matter, nor is trouble of the server's own, nor who cancels each time.
 with claims("_refused", sql=RAISES) as case:
     relay = case.relay({"retry": {"min_ms": 50, "max_ms": 100}})
     case.setup(relay)
@@ -75,6 +75,7 @@ with claims("_refused", sql=RAISES) as case:
 
     for code, trigger in (
             ("P0001", "CREATE TRIGGER t BEFORE DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION raises('%s')"),
+            ("57014", "CREATE TRIGGER t BEFORE DELETE ON public.outbox FOR EACH ROW EXECUTE FUNCTION raises('%s')"),
             ("XX000", "CREATE CONSTRAINT TRIGGER t AFTER DELETE ON public.outbox DEFERRABLE INITIALLY DEFERRED"
              " FOR EACH ROW EXECUTE FUNCTION raises('%s')")):
         for point in (None, "P2:1"):
