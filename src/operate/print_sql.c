@@ -92,6 +92,39 @@ static void say_reading(const struct command_options *o, const struct router *ro
                     "the relay");
 }
 
+/* What sql/013_retention.sql gives for public.outbox and the role walferry. */
+static void say_retention(const struct command_options *o, const struct router *router,
+                          const char *user)
+{
+    bool drops = o->config->retention.strategy == RETENTION_DROP_PARTITION;
+    struct span schema, table;
+    struct buf role = BUF_EMPTY;
+    pg_quote_identifier(&role, span_of(user));
+    command_say(o->out, "-- what retention deletes");
+    for (uint32_t i = 0; i < o->config->routes.count; i++) {
+        struct buf of = BUF_EMPTY, name = BUF_EMPTY;
+        if (o->config->routes.items[i].as == ROUTE_OUTBOX &&
+            router_table_of_route(router, i, &schema, &table)) {
+            pg_quote_identifier(&of, schema);
+            pg_quote_identifier(&name, table);
+            command_say(o->out, "GRANT USAGE ON SCHEMA %s TO %s;", buf_text(&of), buf_text(&role));
+            command_say(o->out, "GRANT SELECT, DELETE, UPDATE (created_at) ON %s.%s TO %s;",
+                        buf_text(&of), buf_text(&name), buf_text(&role));
+        }
+        buf_fini(&name);
+        buf_fini(&of);
+    }
+    if (drops) {
+        command_say(o->out, "-- behind sql/013_retention.sql, which the tables' owner applies");
+        command_say(o->out, "GRANT USAGE ON SCHEMA walferry TO %s;", buf_text(&role));
+        command_say(o->out,
+                    "GRANT EXECUTE ON FUNCTION walferry.drop_published_partition(regclass, "
+                    "timestamptz, pg_snapshot) TO %s;",
+                    buf_text(&role));
+    }
+    buf_fini(&role);
+}
+
 static void say_from_file(const struct command_options *o, const struct router *router,
                           const struct error *why)
 {
@@ -132,6 +165,8 @@ int relay_print_sql(const struct command_options *o, struct error *err)
             result = relay_publication_sql(origin->sql, o->config, router, o->out, err);
         else
             say_from_file(o, router, &away);
+        if (config_retains(&o->config->retention))
+            say_retention(o, router, names.user);
     }
     router_close(router);
     command_ends_close(&ends);

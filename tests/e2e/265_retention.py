@@ -73,7 +73,8 @@ def grants(case, kafka):
     failed = relay.wait_log("retention.failed", timeout=20)
     case.drain(relay=relay)
     assert "reason=no_privilege" in failed and mend.group(0) in failed, failed
-    case.apply("013_retention.sql")
+    printed = case.command(relay, "setup", "--print-sql")
+    case.sql("".join(re.findall(r"GRANT USAGE ON SCHEMA .*\n|GRANT SELECT, DELETE.*\n", printed)))
     case.command(relay, "check", "--connect")
     relay.signal(signal.SIGHUP)  # it is tried again in ten seconds, or with another file
     relay.wait_log("retention.resumed", timeout=20)
@@ -242,8 +243,12 @@ def dropped(polls):
         case.command(case.relay(), "setup")
         case.command(case.relay(DROP), "check", "--connect", code=1, says="there is no function walferry.drop_pub")
         case.apply("013_retention.sql")
+        case.sql("REVOKE ALL ON SCHEMA walferry FROM walferry;"
+                 " REVOKE ALL ON FUNCTION walferry.drop_published_partition FROM walferry")
         relay = case.relay(e2e.merge(DROP, {"source": {"connection": case.dsn("walferry")},
                                             "kafka": {"bootstrap.servers": kafka.address}}))
+        case.command(relay, "check", "--connect", code=1, says="may not call walferry.drop_published_partition")
+        case.sql("".join(re.findall(r"GRANT (?:USAGE|EXECUTE) .*\n", case.command(relay, "setup", "--print-sql"))))
         case.command(relay, "check", "--connect")
         for number, ago in enumerate((4, 3, 90, 0)):
             case.sql(DAY.format(number * 5, ago))
