@@ -1,14 +1,16 @@
 """A real Debezium connector is replaced by a relay under load, on its slot, from its offset.
 
 Writers go on all the time. The connector runs under Kafka Connect, at-least-once or exactly-once, and is
-stopped in order or killed. Its topic and the relay's together are held against what was committed: no
-event is missing; what both have is only what was said to come again.
+stopped in order, ended with its worker, or killed. Its topic and the relay's together are held against
+what was committed: no event is missing; what both have is only what was said to come again. Small batches
+stop it inside of transactions, too; heartbeats and transaction metadata store offsets that are of no change.
 """
 
 import collections
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,10 +26,14 @@ from lab import connect, kafka, postgres, process  # noqa: E402
 
 OFFSETS = "connect.offset"
 NAME = "taken"
+SMALL = {"max.batch.size": 7, "max.queue.size": 20}
+OPTIONS = ({}, dict(SMALL, **{"heartbeat.interval.ms": 200}),
+           dict(SMALL, **{"provide.transaction.metadata": "true"}))
+WAYS = ("killed", "stopped", "ended")
 
 
 class Writers:
-    """Transactions of one to six rows, by several sessions, until they are told to stop."""
+    """Transactions of one to six rows, or of some more, by several sessions, until they are told to stop."""
 
     def __init__(self, server, count=3):
         self.server, self.over, self.written = server, threading.Event(), 0
@@ -40,7 +46,7 @@ class Writers:
         connection = self.server.connect(autocommit=False)
         with connection.cursor() as cursor:
             while not self.over.is_set():
-                for _ in range(pick.randint(1, 6)):
+                for _ in range(pick.randint(1, 6) if pick.random() < 0.9 else 30):
                     cursor.execute("INSERT INTO public.outbox (aggregatetype, aggregateid, type, payload)"
                                    " VALUES ('order', %s, 'Placed', '{}')", (str(pick.randint(1, 50)),))
                 if pick.random() < 0.1:
@@ -56,7 +62,7 @@ class Writers:
             one.join()
 
 
-def connector(server):
+def connector(server, options):
     return {"database.hostname": "127.0.0.1", "database.port": server.port, "database.user": "postgres",
             "database.password": "", "database.dbname": "postgres", "topic.prefix": NAME,
             "slot.name": NAME, "publication.name": "dbz", "table.include.list": "public.outbox",
@@ -64,7 +70,7 @@ def connector(server):
             "value.converter": "org.apache.kafka.connect.storage.StringConverter",
             "transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
             "transforms.outbox.route.topic.replacement": "dbz.${routedByValue}",
-            "topic.creation.default.partitions": 3, "producer.override.transaction.timeout.ms": 10000}
+            "topic.creation.default.partitions": 3, "producer.override.transaction.timeout.ms": 10000, **options}
 
 
 def read(broker, topic):
@@ -109,7 +115,7 @@ class Relay:
         path = os.path.join(dir, "connector.json")
         with open(path, "w") as file:
             json.dump({"name": NAME, "config": dict(connect.POSTGRES, **transforms)}, file)
-        code, text = self("config", "migrate-from-debezium", path, config=False)
+        code, text = self("config", "migrate-from-debezium", "--partial", path, config=False)
         assert code == 0, text
         text = text.replace("fill-in.invalid:9092", broker.bootstrap).replace('"dbz.{', '"wfy.{')
         self.path = os.path.join(dir, "walferry.yaml")
@@ -138,34 +144,34 @@ def get_past(server):
     process.wait_for("the slot does not get past the publications", is_past, 90, interval=1)
 
 
-def replace(binary, scratch, exactly_once, killed):
+def replace(binary, scratch, exactly_once, way, options):
     """How many events of both came twice."""
-    dir = os.path.join(scratch, "%s-%s" % ("eos" if exactly_once else "alo", "killed" if killed else "stopped"))
-    os.makedirs(dir)
+    dir = tempfile.mkdtemp(prefix="%s-%s-" % ("eos" if exactly_once else "alo", way), dir=scratch)
     os.chmod(dir, 0o755)
     with postgres.Postgres(os.path.join(dir, "pg")) as server, kafka.Kafka(os.path.join(dir, "kafka")) as broker:
         code, text = server.psql("-f", os.path.join(ROOT, "sql", "001_outbox.sql"))
         assert code == 0, text
         server.sql("CREATE PUBLICATION dbz FOR TABLE public.outbox")
         with connect.Distributed(os.path.join(dir, "connect"), broker.bootstrap) as worker:
-            worker.start({NAME: connector(server)}, exactly_once=exactly_once)
+            worker.start({NAME: connector(server, options)}, exactly_once=exactly_once)
             writers = Writers(server)
             try:
-                return take_over(binary, dir, server, broker, worker, writers, killed, exactly_once)
+                relay = Relay(binary, dir, server, broker, connector(server, options))
+                return take_over(relay, server, broker, worker, writers, way, exactly_once)
             finally:
                 writers.stop()
 
 
-def offsets(dir, broker, worker, killed):
+def offsets(dir, broker, worker, way):
     path = os.path.join(dir, "offsets")
-    if not killed:
+    if way == "stopped":
         ask(worker, "PUT", "/stop")
         process.wait_for("the connector does not stop", lambda: worker.status(NAME)["connector"]["state"] ==
                          "STOPPED", 60)
         with open(path, "w") as file:
             file.write(ask(worker, "GET", "/offsets"))
         return path
-    process.end(worker._child, 9)
+    process.end(worker._child, signal.SIGKILL if way == "killed" else signal.SIGTERM, 60)
     # Of a transaction that is being ended a topic may have the marker before the other.
     process.wait_for("a transaction stays open", lambda: not oracle.open_partitions(
         broker.bootstrap, [OFFSETS, "dbz.order"]), 90, interval=0.5)
@@ -175,16 +181,15 @@ def offsets(dir, broker, worker, killed):
     return path
 
 
-def take_over(binary, dir, server, broker, worker, writers, killed, exactly_once):
+def take_over(relay, server, broker, worker, writers, way, exactly_once):
     process.wait_for("the connector does not publish", lambda: server.sql(
         "SELECT count(*) FROM pg_replication_slots WHERE active")[0][0] == 1, 60)
     process.wait_for("no topic", lambda: "dbz.order" in broker.admin().list_topics(timeout=10).topics, 60)
-    relay = Relay(binary, dir, server, broker, connector(server))
     code, sql = relay("setup", "--print-sql")
     assert code == 0 and server.psql("-c", sql)[0] == 0, sql
     get_past(server)
     time.sleep(random.random())
-    path = offsets(dir, broker, worker, killed)
+    path = offsets(relay.dir, broker, worker, way)
     process.wait_for("the slot is held", lambda: not server.sql(
         "SELECT active FROM pg_replication_slots WHERE slot_name = %s", (NAME,))[0][0], 30)
     began = time.monotonic()
@@ -213,10 +218,14 @@ def judge(server, broker, said, exactly_once):
     return len(both)
 
 
-def run(binary):
+def run(binary, rounds):
+    """rounds: 1 is a quick look; of 3 each way meets each of OPTIONS."""
     with tempfile.TemporaryDirectory(prefix="wf-compat-", dir="/tmp") as scratch:
         os.chmod(scratch, 0o755)
-        for exactly_once, killed in ((True, True), (True, False), (False, True)):
-            print("exactly-once: %s, killed: %s" % (exactly_once, killed), flush=True)
-            replace(binary, scratch, exactly_once, killed)
+        for number in range(rounds):
+            for exactly_once in (True, False):
+                for at, way in enumerate(WAYS[:2 if rounds == 1 else 3]):
+                    options = OPTIONS[(number + at + exactly_once) % len(OPTIONS)]
+                    print("exactly-once: %s, %s, %s" % (exactly_once, way, options), flush=True)
+                    replace(binary, scratch, exactly_once, way, options)
     return 0
