@@ -12,6 +12,9 @@
 # librdkafka is one that we chose, built once by tools/librdkafka/build and linked statically:
 #   SYSTEM_LIBRDKAFKA=1       link the system's instead; everything is then below build/system
 #   LIBRDKAFKA_TARBALL=FILE   take its source from a file, not from the network
+#
+# ARCH=arm64 on the command line builds for that processor by Debian's cross compiler, everything below
+# build/arm64; `make deb ARCH=arm64` gets the compiler and the libraries in a root of its own.
 
 CC ?= cc
 PREFIX ?= /usr/local
@@ -25,7 +28,21 @@ SYSTEM_LIBRDKAFKA ?=
 LIBRDKAFKA_TARBALL ?=
 VERSION := 0.1.0
 system_librdkafka := $(filter-out 0,$(SYSTEM_LIBRDKAFKA))
-B := build$(if $(system_librdkafka),/system)
+
+# The environment may have an ARCH for something else. That of this machine is as good as none.
+ifneq ($(origin ARCH),command line)
+ARCH :=
+endif
+cross := $(if $(ARCH),$(filter-out $(shell dpkg --print-architecture),$(ARCH)))
+TRIPLET_arm64 := aarch64-linux-gnu
+ifneq ($(cross),)
+triplet := $(or $(TRIPLET_$(cross)),$(error ARCH=$(ARCH): arm64 is what can be built elsewhere))
+CC := $(triplet)-gcc
+AR := $(triplet)-ar
+PKG_CONFIG := $(triplet)-pkg-config
+endif
+
+B := build$(cross:%=/%)$(if $(system_librdkafka),/system)
 
 # V=1 shows the commands, otherwise a line says what is being made.
 Q := $(if $(filter-out 0,$(V)),,@)
@@ -67,7 +84,7 @@ ALLOCATOR_tsan := of ThreadSanitizer
 
 $(B)/%/librdkafka.cflags: FORCE | toolchain
 	@mkdir -p $(@D)
-	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE_COMMAND)' LIBRDKAFKA_TARBALL='$(LIBRDKAFKA_TARBALL)' \
+	@CC='$(CC)' AR='$(AR)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE_COMMAND)' LIBRDKAFKA_TARBALL='$(LIBRDKAFKA_TARBALL)' \
 	    tools/librdkafka/flags $(if $(system_librdkafka),system,$*) $(@D)/librdkafka
 
 FORCE:
@@ -88,7 +105,8 @@ LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread -DWALFERRY_TEST
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS_gcc := -O2 -Werror
-CFLAGS_clang := -O2 -Werror
+# As some processors have char, arm64 among them: what is never true of such a one is a warning.
+CFLAGS_clang := -O2 -Werror -funsigned-char -Wtautological-unsigned-char-zero-compare
 
 # A variant may insist on its compiler.
 CC_gcc := gcc
@@ -133,7 +151,7 @@ tsan: $(B)/tsan/walferry ## build it with ThreadSanitizer and crash points
 toolchain:
 	@{ command -v $(CC) && $(PKG_CONFIG) --exists $(PKGS) $(RDKAFKA_NEEDS) && \
 	    echo '#include <jq.h>' | $(CC) -E -; } >/dev/null 2>&1 || \
-	    tools/deps.sh $(if $(system_librdkafka),system,build)
+	    tools/deps.sh $(if $(system_librdkafka),system,build)$(cross:%=:%)
 
 include tests/tests.mk
 -include tools/package/package.mk src/config/generate.mk src/admin/files.mk tests/sim/sim.mk tests/fuzz/fuzz.mk bench/bench.mk
@@ -190,7 +208,7 @@ zshdir = $(PREFIX)/share/zsh/site-functions
 fishdir = $(PREFIX)/share/fish/vendor_completions.d
 INSTALL ?= install
 # Who packages it, and keeps the symbols elsewhere, says STRIP= and gets them.
-STRIP ?= -s
+STRIP ?= -s$(triplet:%= --strip-program=%-strip)
 
 install: $(B)/walferry ## install below DESTDIR and PREFIX (/usr/local); STRIP= keeps symbols
 	$(INSTALL) -D $(STRIP) -m 755 $(B)/walferry "$(DESTDIR)$(bindir)/walferry"

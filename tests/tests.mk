@@ -17,13 +17,34 @@ $(B)/$(1)/tests/%.o: tests/%.c $(B)/$(call rdkafka_variant,$(1))/librdkafka.cfla
 	    $$(CFLAGS_$(1)) $$(CFLAGS) -c -o $$@ $$<
 endef
 
-$(foreach v,asan gcc clang,$(eval $(call test_objects,$(v))))
+$(foreach v,asan release gcc clang,$(eval $(call test_objects,$(v))))
 
 $(UNIT_BINS): $(B)/asan/tests/%: $(B)/asan/tests/%.o $(TEST_LIB_OBJS) $(B)/asan/libwalferry.a
 	$(if $(Q),@echo "  LD  $@")
 	$(Q)$(CC) $(CFLAGS_asan) $(LDFLAGS_asan) -o $@ $^ $(call RDKAFKA_LIBS,asan) $(PKG_LIBS) -lcmocka
 
 -include $(UNIT_OBJS:.o=.d) $(TEST_LIB_OBJS:.o=.d)
+
+# Those of them that want nothing but themselves, linked with the very objects that are released: what
+# another processor might do otherwise shows in them. tests/packages/run has an emulator run them.
+# Without those that want a PostgreSQL or a crash point.
+PLAIN_SRCS := $(filter-out tests/unit/types_json_test.c tests/unit/types_table_test.c,$(sort $(wildcard $(addprefix tests/unit/,base_arena_test.c base_buf_test.c \
+    base_time_test.c config_*_test.c decode_*_test.c encode_*_test.c json_*_test.c \
+    model_*_test.c progress_record_test.c publish_partitioner_test.c publish_size_test.c \
+    route_match_test.c route_template_test.c types_*_test.c) tests/golden/*_test.c)))
+PLAIN_BINS := $(patsubst tests/%.c,$(B)/release/tests/%,$(PLAIN_SRCS))
+PLAIN_LIB_OBJS := $(patsubst tests/%.c,$(B)/release/tests/%.o,$(TEST_LIB_SRCS))
+
+$(PLAIN_BINS): $(B)/release/tests/%: $(B)/release/tests/%.o $(PLAIN_LIB_OBJS) $(B)/release/libwalferry.a
+	$(if $(Q),@echo "  LD  $@")
+	$(Q)$(CC) $(CFLAGS_release) $(CFLAGS) $(LDFLAGS_release) $(LDFLAGS) -o $@ $^ \
+	    $(call RDKAFKA_LIBS,release) $(PKG_LIBS) $(call JEMALLOC_LIBS,release) -lcmocka
+
+-include $(PLAIN_BINS:=.d) $(PLAIN_LIB_OBJS:.o=.d)
+
+unit-plain: $(PLAIN_BINS)
+unit-plain-list:
+	@printf '%s\n' $(PLAIN_BINS)
 
 # Those that start the relay as a process of its own want both: a sanitizer knows no limit of memory.
 unit-build: $(UNIT_BINS) $(B)/walferry $(B)/asan/walferry
@@ -93,5 +114,5 @@ tidy: $(B)/release/librdkafka.cflags ## the rules of the codebase, and clang-tid
 	tests/tidy.sh
 	clang-tidy --quiet $(LIB_SRCS) $(wildcard src/main.c) -- $(BASE_CFLAGS) $(call RDKAFKA_CFLAGS,release)
 
-.PHONY: test test-slow test-long unit unit-build e2e format tidy lint-gcc lint-clang lint-build
+.PHONY: test test-slow test-long unit unit-build unit-plain unit-plain-list e2e format tidy lint-gcc lint-clang lint-build
 .PHONY: mutants mutants-all compat test-page

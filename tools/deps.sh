@@ -2,7 +2,7 @@
 # Install what is missing on Debian 12 or 13, and say so first: what, how large it is and how long
 # it takes.
 #
-#   tools/deps.sh LEVEL [--check]
+#   tools/deps.sh LEVEL[:ARCH] [--check]
 #     build   compiler and libraries of the relay, and what its librdkafka is built with
 #     system  build, and the system's librdkafka
 #     demo    build, and the servers that `make demo` starts
@@ -13,6 +13,11 @@
 #     page    test, and a browser, which alone takes 400 MB: for the status page
 #     all     test, and what only developers use
 #
+# build:arm64, system:arm64 and deb:arm64 are the same for another architecture: a cross compiler
+# and that architecture's libraries. It is for roots that are made for this (tools/package/cross):
+# dpkg must know the architecture already, and nothing is removed, though some of these libraries
+# cannot lie beside those of this machine's own.
+#
 # With --check nothing is installed; the exit code is 1 where something is missing. The packages are
 # looked at each time, by one call of dpkg-query, so that no stamp can hide a missing one. No server
 # is started: PostgreSQL's package is told to create no cluster, and service starts are denied while
@@ -21,6 +26,10 @@ set -eu
 
 level=${1:-}
 check=${2:-}
+arch=
+case $level in
+    *:*) arch=${level#*:} level=${level%%:*} ;;
+esac
 
 # What differs between the two releases: PostgreSQL, the JDK, and clang's runtime library.
 # shellcheck disable=SC1091
@@ -68,10 +77,33 @@ case $level in
         ;;
 esac
 
+# The same for another architecture: its libraries, and tools of this one.
+foreign() {
+    for package in $want; do
+        case $package in
+            gcc) echo gcc-aarch64-linux-gnu ;;
+            pkg-config | lib* | zlib1g-dev) echo "$package:$arch" ;;
+            *) echo "$package" ;;
+        esac
+    done
+}
+case $arch:$level in
+    :*) ;;
+    arm64:build | arm64:system | arm64:deb) want=$(foreign) ;;
+    *)
+        echo "deps: there is no $level:$arch, only build:arm64, system:arm64 and deb:arm64" >&2
+        exit 2
+        ;;
+esac
+
+# With their architecture, and those of this machine without it, too.
 missing_of() {
+    native=$(dpkg --print-architecture)
     # shellcheck disable=SC2086
-    have=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package} |${Provides}\n' $want 2>/dev/null |
-        sed -n 's/^.i  *|\([^ ]*\) |.*/\1/p')
+    have=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Architecture}\n' $want \
+        2>/dev/null | awk -F '|' -v native="$native" '
+            $1 ~ /^.i/ { print $2 ":" $3 }
+            $1 ~ /^.i/ && ($3 == native || $3 == "all") { print $2 }')
     for package in $want; do
         case "
 $have
@@ -118,6 +150,17 @@ fi
 if [ "$check" = --check ]; then
     echo "deps: missing: $missing" >&2
     exit 1
+fi
+
+keep=
+if [ -n "$arch" ]; then
+    keep=--no-remove
+    if ! dpkg --print-foreign-architectures | grep -qx "$arch"; then
+        echo "deps: missing: $missing" >&2
+        echo "deps: dpkg does not know $arch here, and is not told so for you:" \
+            "dpkg --add-architecture $arch" >&2
+        exit 1
+    fi
 fi
 
 sudo=
@@ -176,7 +219,7 @@ fi
 
 # shellcheck disable=SC2086
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold $missing </dev/null >/dev/null
+    -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold $keep $missing </dev/null >/dev/null
 
 # promtool comes with a server that would start at the next boot.
 case " $missing " in

@@ -1,12 +1,22 @@
 # Packages of Debian, the archive of the source, the bill of materials. All of them are the same bytes
 # for the same input (tools/package/epoch).
 REVISION ?= 1
-OUT ?= $(B)/package
+OUT ?= build$(if $(system_librdkafka),/system)/package
+# Where the root for another architecture is made, and left for the next time; none: one for this time.
+CROSS_ROOT ?=
 
-deb: ## a Debian package of it, in build/package; REVISION=2, OUT=DIR
+# The line for another architecture names no $(MAKE): `make -n` would run it for real, root and all.
+deb: ## a Debian package of it, in build/package; REVISION=2, OUT=DIR, ARCH=arm64
+ifeq ($(cross),)
 	@tools/deps.sh deb
-	@$(MAKE) --no-print-directory all
-	@PYTHON='$(PYTHON)' tools/package/deb '$(VERSION)-$(REVISION)' '$(OUT)' $(MAKE)
+	@$(MAKE) --no-print-directory deb-of-build
+else
+	@tools/package/cross $(cross) '$(OUT)' '$(CROSS_ROOT)' REVISION='$(REVISION)' \
+	    SYSTEM_LIBRDKAFKA='$(system_librdkafka)' LIBRDKAFKA_TARBALL='$(LIBRDKAFKA_TARBALL)'
+endif
+
+deb-of-build: all
+	@PYTHON='$(PYTHON)' tools/package/deb '$(VERSION)-$(REVISION)' '$(OUT)' '$(ARCH)' $(MAKE)
 
 dist: ## the source as one archive, in build/package
 	@tools/package/dist '$(VERSION)' '$(OUT)/walferry-$(VERSION).tar.gz'
@@ -27,4 +37,4 @@ test-kubernetes: ## the manifests and the Helm chart against the schemas of Kube
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -W ignore::DeprecationWarning tests/kubernetes/run
 
-.PHONY: deb dist sbom test-packages test-kubernetes
+.PHONY: deb deb-of-build dist sbom test-packages test-kubernetes
