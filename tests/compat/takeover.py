@@ -141,7 +141,7 @@ def get_past(server):
     def is_past():
         server.sql("CHECKPOINT")
         return server.sql(PAST)[0][0]
-    process.wait_for("the slot does not get past the publications", is_past, 90, interval=1)
+    process.wait_for("the slot does not get past the publications", is_past, 300, interval=1)
 
 
 def replace(binary, scratch, exactly_once, way, options):
