@@ -379,13 +379,15 @@ static void problems(struct view *v)
     for (size_t i = 0; i < json_tree_count(all); i++) {
         const struct json_tree *one = json_tree_at(all, i);
         uint64_t times = 1;
+        const char *reason = text_of(one, "reason", "");
         char a[NUMBER_MAX], often[NUMBER_MAX] = "";
         json_tree_member_u64(one, "times", &times);
         if (times > 1)
             snprintf(often, sizeof often, ", %" PRIu64 " times", times);
-        line(v, strcmp(text_of(one, "level", ""), "error") == 0 ? BAD : WARN, "  %s ago%s  %s: %s",
-             short_time(ago(v, one, "last_at"), a), often, text_of(one, "event", "-"),
-             text_of(one, "text", ""));
+        line(v, strcmp(text_of(one, "level", ""), "error") == 0 ? BAD : WARN,
+             "  %s ago%s  %s%s%s%s: %s", short_time(ago(v, one, "last_at"), a), often,
+             text_of(one, "event", "-"), reason[0] != '\0' ? " (" : "", reason,
+             reason[0] != '\0' ? ")" : "", text_of(one, "text", ""));
     }
     if (json_tree_count(all) > 0)
         return;

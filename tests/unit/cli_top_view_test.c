@@ -24,6 +24,7 @@ static const char history[] =
     "{\"samples\":[{\"at_ms\":1000,\"lag_bytes\":0,\"events\":0,\"visible_count\":0,"
     "\"visible_us\":0},{\"at_ms\":2000,\"lag_bytes\":70,\"events\":50,\"visible_count\":10,"
     "\"visible_us\":25000}],\"problems\":[{\"level\":\"error\",\"event\":\"epoch.failed\","
+    "\"reason\":\"broker_away\","
     "\"text\":\"no broker \\u65e5\\u672c\",\"times\":3,"
     "\"last_at\":\"2026-01-01T00:00:50.000000Z\"}]}";
 
@@ -71,7 +72,7 @@ static void test_what_is_said(void **state)
         "risk at_risk, retains -, room -, lost in 10 min\n",
         "  a                              100           300      4.0 KB           0\n",
         "  b                                0             5         0 B           2\n",
-        "  10 s ago, 3 times  epoch.failed: no broker 日本\n",
+        "  10 s ago, 3 times  epoch.failed (broker_away): no broker 日本\n",
     };
     struct buf out = BUF_EMPTY;
     view(whole, NULL, (struct top_screen){.columns = 80, .utf8 = true}, &out);
