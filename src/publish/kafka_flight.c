@@ -7,17 +7,21 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static void know_batch(struct kafka_flight *flight, struct batch *batch)
+static struct kafka_flight_batch *know_batch(struct kafka_flight *flight, struct batch *batch)
 {
-    flight->batch = batch;
-    for (uint32_t i = 0; i < flight->batch_count; i++)
-        if (flight->batches[i] == batch)
-            return;
-    struct batch **batches = realloc(flight->batches, (flight->batch_count + 1) * sizeof(*batches));
+    uint32_t count = flight->batch_count;
+    if (flight->at < count && flight->batches[flight->at].batch == batch)
+        return &flight->batches[flight->at];
+    for (uint32_t i = 0; i < count; i++)
+        if (flight->batches[i].batch == batch)
+            return &flight->batches[flight->at = i];
+    struct kafka_flight_batch *batches = realloc(flight->batches, (count + 1) * sizeof *batches);
     if (batches == NULL)
         abort();
+    batches[count] = (struct kafka_flight_batch){.batch = batch};
     flight->batches = batches;
-    flight->batches[flight->batch_count++] = batch;
+    flight->batch_count++;
+    return &batches[flight->at = count];
 }
 
 void kafka_flight_sent(struct kafka_flight *flight, struct batch *batch,
@@ -32,34 +36,40 @@ void kafka_flight_sent(struct kafka_flight *flight, struct batch *batch,
     }
     if (message->bytes > flight->largest)
         flight->largest = message->bytes;
-    if (flight->batch != batch)
-        know_batch(flight, batch);
+    struct kafka_flight_batch *of = know_batch(flight, batch);
+    if (of->outstanding++ == 0) {
+        of->messages = batch->messages;
+        of->end = batch->messages + batch->capacity;
+    }
     batch->outstanding++;
     batch->outstanding_bytes += message->bytes;
     batch->handed++;
     flight->outstanding++;
 }
 
-static bool holds(const struct batch *batch, const struct message *message)
+static bool holds(const struct kafka_flight_batch *of, const struct message *message)
 {
-    return message >= batch->messages && message < batch->messages + batch->capacity;
+    return of->outstanding > 0 && message >= of->messages && message < of->end;
 }
 
-static struct batch *batch_of(struct kafka_flight *flight, const struct message *message)
+static struct kafka_flight_batch *batch_of(struct kafka_flight *flight,
+                                           const struct message *message)
 {
-    if (holds(flight->batch, message))
-        return flight->batch;
+    if (holds(&flight->batches[flight->at], message))
+        return &flight->batches[flight->at];
     for (uint32_t i = 0; i < flight->batch_count; i++)
-        if (holds(flight->batches[i], message))
-            return flight->batch = flight->batches[i];
+        if (holds(&flight->batches[i], message))
+            return &flight->batches[flight->at = i];
     abort(); /* our bug: a report for a message that was never put */
 }
 
 void kafka_flight_reported(struct kafka_flight *flight, const struct message *message)
 {
     assert(flight->outstanding > 0);
-    struct batch *batch = batch_of(flight, message);
+    struct kafka_flight_batch *of = batch_of(flight, message);
+    struct batch *batch = of->batch;
     assert(batch->outstanding > 0);
+    of->outstanding--;
     batch->outstanding--;
     batch->outstanding_bytes -= message->bytes;
     flight->outstanding--;

@@ -4,6 +4,14 @@
 
 #include "model/batch.h"
 
+/* A batch that was ever put. Where its messages lie is read when the first of them goes out: with
+ * none under way it belongs to another thread, which may clear it or move them. */
+struct kafka_flight_batch {
+    struct batch *batch;
+    const struct message *messages, *end;
+    uint64_t outstanding;
+};
+
 /* Begins as zeros. */
 struct kafka_flight {
     uint64_t outstanding;   /* events produced and not reported */
@@ -12,9 +20,9 @@ struct kafka_flight {
     struct change_id last;
     size_t largest;                /* bytes of the largest event since the last commit */
     const struct message *awaited; /* produced alone, its report is waited for */
-    struct batch **batches;        /* every batch that was ever put: to find a message's batch */
+    struct kafka_flight_batch *batches;
     uint32_t batch_count;
-    struct batch *batch; /* of the last report or put */
+    uint32_t at; /* the batch of the last report or put */
 };
 
 /* `message` of `batch` was handed to librdkafka: raises the batch's count. */

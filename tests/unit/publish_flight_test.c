@@ -80,6 +80,27 @@ static void a_batch_that_comes_again_is_known_once(void **state)
     assert_int_equal(f->batches[1].outstanding, 0);
 }
 
+/* With none of its messages under way a batch is another thread's, which may move them. */
+static void messages_that_were_moved_belong_to_who_has_them(void **state)
+{
+    struct fixture *f = *state;
+    for (int b = 0; b < 2; b++) {
+        send_all(f, b);
+        for (int m = 0; m < MESSAGES; m++)
+            kafka_flight_reported(&f->flight, &f->batches[b].messages[m]);
+    }
+    struct message *messages = f->batches[0].messages;
+    f->batches[0].messages = f->batches[1].messages;
+    f->batches[1].messages = messages;
+    send_all(f, 1);
+    kafka_flight_reported(&f->flight, &messages[0]);
+    assert_int_equal(f->batches[0].outstanding, 0);
+    assert_int_equal(f->batches[1].outstanding, MESSAGES - 1);
+    send_all(f, 0);
+    kafka_flight_reported(&f->flight, &f->batches[0].messages[0]);
+    assert_int_equal(f->batches[0].outstanding, MESSAGES - 1);
+}
+
 static void the_range_begins_anew_with_a_commit(void **state)
 {
     struct fixture *f = *state;
@@ -100,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(reports_find_their_batches_in_any_order),
         T(a_batch_that_comes_again_is_known_once),
+        T(messages_that_were_moved_belong_to_who_has_them),
         T(the_range_begins_anew_with_a_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
