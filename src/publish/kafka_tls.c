@@ -48,7 +48,6 @@ void kafka_tls_note(struct kafka_tls *tls, const char *text)
     static const char *const alerts[] = {"alert certificate", "alert bad certificate",
                                          "alert unsupported certificate", "alert unknown ca"};
     tls->blame = TLS_NOT_TO_BLAME;
-    tls->wanted = strstr(text, "alert certificate required") != NULL;
     if (strstr(text, "certificate verify failed") != NULL && atomic_load(&tls->code) != 0)
         tls->blame = TLS_THEIRS_REFUSED;
     for (size_t i = 0; i < sizeof alerts / sizeof alerts[0]; i++)
@@ -147,7 +146,7 @@ static int ours(struct error *err, const struct kafka_tls *tls, const struct con
     struct tls_certificate own;
     char date[TLS_DATE_TEXT_MAX];
     const char *file = kafka_property(kafka, "ssl.certificate.location");
-    if (tls->wanted && file == NULL && kafka_property(kafka, "ssl.certificate.pem") == NULL &&
+    if (file == NULL && kafka_property(kafka, "ssl.certificate.pem") == NULL &&
         kafka_property(kafka, "ssl.keystore.location") == NULL) {
         error_stop(err, REASON_TLS,
                    "%s: %s wants a certificate of its clients, and kafka: has none", doing,
