@@ -13,7 +13,7 @@
 
 struct kafka_tls {
     enum { TLS_NOT_TO_BLAME, TLS_THEIRS_REFUSED, TLS_OURS_REFUSED } blame; /* of the newest error */
-    char address[128]; /* "host:port" */
+    char address[128];                                                     /* "host:port" */
     /* Written by librdkafka's threads: the newest refusal, as X509_verify_cert_error(3) counts
      * them, and what the first was about, once the flag is set. */
     atomic_int code;
