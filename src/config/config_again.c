@@ -48,15 +48,23 @@ static bool same_credentials(const struct config_relay *a, const struct config_r
            same_pairs(&a->kafka.properties, &b->kafka.properties);
 }
 
+/* 1: *made is it, read once more. 0: there are no bytes to read it from. */
+static int make_again(const struct config *config, struct config **made, struct error *err)
+{
+    *made = NULL;
+    if (config->yaml.len == 0)
+        return 0;
+    return config_parse(config->yaml, config->path, made, err) < 0 ? -1 : 1;
+}
+
 int config_again(const struct config *config, struct config **again, struct error *err)
 {
     assert(config != NULL && again != NULL);
     *again = NULL;
-    if (config->yaml.len == 0)
-        return 0;
-    struct config *made = NULL;
-    if (config_parse(config->yaml, config->path, &made, err) < 0)
-        return -1;
+    struct config *made;
+    int result = make_again(config, &made, err);
+    if (result <= 0)
+        return result;
     const struct config_relay *now = config_only_relay(config), *next = config_only_relay(made);
     if (same_credentials(now, next)) {
         config_close(made);
@@ -78,11 +86,10 @@ int config_again_process(const struct config *config, struct config **again, str
 {
     assert(config != NULL && again != NULL);
     *again = NULL;
-    if (config->yaml.len == 0)
-        return 0;
-    struct config *made = NULL;
-    if (config_parse(config->yaml, config->path, &made, err) < 0)
-        return -1;
+    struct config *made;
+    int result = make_again(config, &made, err);
+    if (result <= 0)
+        return result;
     if (same_process(config, made)) {
         config_close(made);
         return 0;
