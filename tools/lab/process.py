@@ -101,10 +101,10 @@ def wait_for(what, probe, timeout, child=None, log=None, interval=0.02):
     """Call probe() until it gives something true; raise with the end of log when it never does."""
     deadline = time.monotonic() + timeout
     while True:
+        ended = child is not None and child.poll() is not None  # before the probe: its last words count
         value = probe()
         if value:
             return value
-        ended = child is not None and child.poll() is not None
         if ended or time.monotonic() > deadline:
             why = "ended with code %s" % child.returncode if ended else "%g s passed" % timeout
             raise RuntimeError("%s: %s%s" % (what, why, tail(log)))
