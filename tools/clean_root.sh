@@ -83,15 +83,20 @@ make_root() {
     for package in "$@"; do
         include=$include,$package
     done
+    # debootstrap takes the cache for its own: two at once would spoil each other's downloads.
+    local debs
+    debs=$(mktemp -d "$cache/debs-$suite.XXXXXX")
+    find "$cache/debs-$suite" -maxdepth 1 -name '*.deb' -exec cp -l -t "$debs" {} +
     # Its own mount of /proc goes with the namespace, too.
     if ! unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
-        --include="$include" --cache-dir="$cache/debs-$suite" \
+        --include="$include" --cache-dir="$debs" \
         "$suite" "$dir" "$mirror" >"$dir.log" 2>&1; then
         tail -n 5 "$dir.log" >&2
-        rm -rf --one-file-system "$dir"
+        rm -rf --one-file-system "$dir" "$debs"
         cannot "debootstrap failed for $suite"
     fi
-    rm -f "$dir.log"
+    find "$debs" -name '*.deb' -links 1 -exec mv -t "$cache/debs-$suite" {} +
+    rm -rf "$debs" "$dir.log"
     write_sources "$suite" "$here" >"$dir/etc/apt/sources.list"
     copy_settings "$dir"
     chroot "$dir" update-ca-certificates >/dev/null 2>&1
