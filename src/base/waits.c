@@ -58,6 +58,9 @@ static void set(struct waits *w, char *text, size_t size, const char *format, va
     assert(size == sizeof fresh);
     vsnprintf(fresh, sizeof fresh, format, args);
     utf8_trim(fresh);
+    for (char *at = fresh; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' '; /* what a server says may be several lines, and this is one */
     pthread_mutex_lock(&w->mutex);
     memcpy(text, fresh, size);
     pthread_mutex_unlock(&w->mutex);
@@ -169,7 +172,7 @@ bool waits_due(struct waits *w, int64_t now_us, char text[WAITS_TEXT_MAX], int64
 
 /* ---- The thread ---- */
 
-static int columns(const struct waits *w)
+static size_t columns(const struct waits *w)
 {
     struct winsize size = {0};
     bool known = ioctl(w->fd, TIOCGWINSZ, &size) == 0;
@@ -182,8 +185,9 @@ static void tell(struct waits *w, const char *text, int64_t seconds)
     char line[LINE_MAX_BYTES], all[LINE_MAX_BYTES + 8];
     snprintf(line, sizeof line, "%s: still at work after %lld s%s%s", w->who, (long long)seconds,
              text[0] != '\0' ? ": " : "", text);
-    if (w->renews && strlen(line) >= (size_t)columns(w))
-        line[columns(w) - 1] = '\0';
+    size_t room = columns(w); /* once: the terminal may become wider meanwhile */
+    if (w->renews && strlen(line) >= room)
+        line[room - 1] = '\0';
     utf8_trim(line);
     int len = w->renews ? snprintf(all, sizeof all, "\r%s\x1b[K", line)
                         : snprintf(all, sizeof all, "%s\n", line);

@@ -94,13 +94,23 @@ void answer_print(const struct buf *out)
     fflush(stdout);
 }
 
+/* Who reads may take as long as he likes, and a pager has the terminal meanwhile. */
+void answer_print_part(struct answer *answer)
+{
+    struct waits *waits = answer->log.waits;
+    bool held = waits_held(waits);
+    waits_hold(waits);
+    answer_print(&answer->out);
+    buf_reset(&answer->out);
+    if (!held)
+        waits_go_on(waits);
+}
+
 void answer_flush(struct answer *answer)
 {
     if (args_has(answer->args, OPTION_JSON))
         return;
-    waits_hush(answer->log.waits);
-    answer_print(&answer->out);
-    buf_reset(&answer->out);
+    answer_print_part(answer);
 }
 
 static void write_lines(struct json_writer *w, struct span text)

@@ -24,7 +24,9 @@ struct answer {
  * is still to be called. */
 int answer_begin(struct answer *answer, const struct args *args, bool with_config,
                  struct error *err);
-/* Prints what was said so far and forgets it; nothing under --json, where one object comes last. */
+/* Prints what was said so far and forgets it; nothing is told of waits while nobody reads it. */
+void answer_print_part(struct answer *answer);
+/* The same, but nothing under --json, where one object comes last. */
 void answer_flush(struct answer *answer);
 /* Prints the answer, or the error (err->kind is not NONE), and frees. Returns the exit code:
  * `code` without an error; the error's own one for ERROR_STOP; else `code_if_transient`. */

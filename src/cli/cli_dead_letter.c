@@ -2,16 +2,12 @@
  * become of it. */
 #include "cli/cli_answer.h"
 
-#include "base/waits.h"
-
 #include <stdio.h>
 
 static bool print_part(void *of)
 {
     struct answer *answer = of;
-    waits_hush(answer->log.waits);
-    answer_print(&answer->out);
-    buf_reset(&answer->out);
+    answer_print_part(answer);
     answer->printed = true;
     return ferror(stdout) == 0;
 }

@@ -52,6 +52,11 @@ static void test_when(void **state)
     assert_true(waits_due(w, now_us + 120 * US_PER_S, text, &seconds));
     assert_int_equal(strspn(text, "a"), WAITS_PART_MAX - 3);
     assert_int_equal(text[WAITS_PART_MAX - 3], ';');
+    /* It is one line, whatever a server has said. */
+    waits_phase(w, "%s", "");
+    waits_on(w, "%s", "a\nb\x1b[2Jc");
+    assert_true(waits_due(w, now_us + 180 * US_PER_S, text, &seconds));
+    assert_string_equal(text, "a b [2Jc");
     waits_close(w);
 }
 
