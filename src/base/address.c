@@ -1,5 +1,6 @@
 /* base/address: see address.h. What a login may hold is known by where it ends: the last @ in front
- * of whatever cannot stand in one (RFC 3986, section 3.2.1). */
+ * of what ends it (RFC 3986, section 3.2) or the word. Quotes do not: an apostrophe may stand in a
+ * password, and libcurl takes the others, too. */
 #include "base/address.h"
 
 #include <assert.h>
@@ -8,7 +9,7 @@
 static const char *end_of_login(const char *from, const char *end)
 {
     const char *found = NULL;
-    for (const char *at = from; at < end && strchr("/?#\"'<> \t\r\n", *at) == NULL; at++)
+    for (const char *at = from; at < end && strchr("/?# \t\r\n", *at) == NULL; at++)
         if (*at == '@')
             found = at;
     return found;

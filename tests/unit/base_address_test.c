@@ -25,6 +25,8 @@ static void logins_are_hidden(void **state)
          "from \"https://(hidden)@h/t\": (-1), then ssl://b:9093/1 and x@y"},
         {"a://b@c d://e@f", "a://(hidden)@c d://(hidden)@f"},
         {"a://b@", "a://(hidden)@"},
+        {"http://u:it's@h/a", "http://(hidden)@h/a"},
+        {"from \"https://u:a\"b<c>@h/t\": no", "from \"https://(hidden)@h/t\": no"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct buf out = BUF_EMPTY;
