@@ -132,7 +132,8 @@ static void put(struct relay *relay, const struct config_relay *config,
                 const struct config_relay *next)
 {
     const struct config_relay *before = settings_of(relay);
-    relay->config = config;
+    if (relay->config != config) /* which the life, its only writer, reads without the mutex */
+        relay->config = config;
     relay->next_config = next;
     const struct config_relay *settings = settings_of(relay);
     if (settings == before)
@@ -226,9 +227,9 @@ void configs_take_next(struct relay *relay)
         read_secrets_again(relay);
         return;
     }
-    wake_lower(relay->reload_fd); /* one that is handed over from here on raises it again */
     pthread_mutex_lock(&relay->mutex);
     const struct config_relay *next = relay->next_config;
+    wake_lower(relay->reload_fd); /* one that is handed over from here on raises it again */
     pthread_mutex_unlock(&relay->mutex);
     if (next == NULL) {
         read_secrets_again(relay);
@@ -305,8 +306,8 @@ void relay_reload(struct relay *relay, struct config *next, uint64_t wish)
     put(relay, relay->config, ours); /* in use before it is kept: the life closes what is unused */
     relay->asked = (struct config_wish){ours, wish};
     keep(relay, next);
+    wake_raise(relay->reload_fd); /* under the mutex: behind the taking it would stay raised */
     pthread_mutex_unlock(&relay->mutex);
-    wake_raise(relay->reload_fd);
 }
 
 void relay_refuse(struct relay *relay, const struct error *err)

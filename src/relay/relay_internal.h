@@ -31,7 +31,7 @@ struct relay {
 
     pthread_mutex_t mutex; /* config, next_config, asked, board, watch's part of the board */
     const struct config_relay *config;
-    const struct config_relay *next_config;
+    const struct config_relay *next_config;   /* reload_fd is readable as long as there is one */
     const struct config_relay *opened_config; /* of the last epoch that was opened; NULL: none */
     struct config_wish asked;
     uint64_t settings_number; /* of relay_settings(); under the mutex */
