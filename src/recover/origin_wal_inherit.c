@@ -130,32 +130,33 @@ static int judge_publications(const struct origin_wal *o, const struct found *fo
 
 /* The first transaction with changes: B its final LSN (Int64 behind the kind), C its end; D, I, T,
  * U and transactional M are counted, as the stream counts them. An update without an old tuple has
- * N where others have K or O; the relation is an Int32 behind the kind, in T behind a count and a
- * byte (PostgreSQL documentation, "Logical Replication Message Formats"). The last three columns
- * are the end of what comes before without a change; and whether some changes, up to the event or
- * at all, are OURS_ONLY. */
+ * N where others have K or O; the relation is an Int32 behind the kind, in T all that
+ * comes behind a count and a byte (PostgreSQL documentation, "Logical Replication Message
+ * Formats"). The last three columns are the end of what comes before without a change; and whether
+ * some changes, up to the event or at all, are OURS_ONLY. */
 #define FIRST_SQL                                                                                  \
     "WITH m AS MATERIALIZED (SELECT row_number() OVER () AS n, lsn, xid, data, "                   \
     "pg_catalog.get_byte(data, 0) AS kind FROM "                                                   \
     "pg_catalog.pg_logical_slot_peek_binary_changes($1, "                                          \
     "NULL, $2::int, 'proto_version', '1', 'messages', 'true', 'publication_names', $3)), "         \
-    "d AS (SELECT n, lsn, xid, kind, CASE WHEN kind <> 77 THEN ('x' || pg_catalog.encode("         \
-    "pg_catalog.substr(data, CASE kind WHEN 84 THEN 7 ELSE 2 END, 4), 'hex'))::bit(32)::bigint"    \
-    "::oid END AS rel, NOT (kind IN (73, 77) OR kind = 85 AND "                                    \
-    "pg_catalog.get_byte(data, 5) = 78) AS several FROM m WHERE kind IN (68, 73, 84, 85) OR kind " \
-    "= 77 AND pg_catalog.get_byte(data, 1) = 1), "                                                 \
+    "d AS (SELECT n, lsn, xid, kind, CASE WHEN kind <> 77 THEN ARRAY(SELECT "                      \
+    "('x' || i[1])::bit(32)::bigint::oid FROM pg_catalog.regexp_matches(pg_catalog.encode("        \
+    "CASE kind WHEN 84 THEN pg_catalog.substr(data, 7) ELSE pg_catalog.substr(data, 2, 4) END, "   \
+    "'hex'), '.{8}', 'g') i) END AS rels, NOT (kind IN (73, 77) OR kind = 85 AND "                 \
+    "pg_catalog.get_byte(data, 5) = 78) AS several FROM m WHERE kind IN (68, 73, 84, 85) OR "      \
+    "kind = 77 AND pg_catalog.get_byte(data, 1) = 1), "                                            \
     "t AS (SELECT xid FROM d ORDER BY n LIMIT 1), " OURS_ONLY "SELECT (SELECT count(*) FROM m), "  \
     "(SELECT pg_catalog.encode(pg_catalog.substr(data, 2, 8), 'hex') FROM m JOIN t USING (xid) "   \
     "WHERE kind = 66), (SELECT lsn FROM m JOIN t USING (xid) WHERE kind = 67), count(*), "         \
     "count(*) FILTER (WHERE lsn < $4::pg_lsn), count(*) FILTER (WHERE lsn = $4::pg_lsn), "         \
     "coalesce(bool_or(several) FILTER (WHERE lsn = $4::pg_lsn), true), "                           \
     "(SELECT max(lsn) FROM m WHERE kind = 67 AND n < (SELECT min(n) FROM d)), "                    \
-    "bool_or(o.rel IS NOT NULL) FILTER (WHERE lsn <= $4::pg_lsn), bool_or(o.rel IS NOT NULL) "     \
-    "FROM d JOIN t USING (xid) LEFT JOIN o USING (kind, rel)"
-/* What no publication sends but ours: the program has surely not sent that. A table may be in
- * another one as its root or as a partition. */
+    "bool_or(" IS_OURS_ONLY ") FILTER (WHERE lsn <= $4::pg_lsn), bool_or(" IS_OURS_ONLY ") "       \
+    "FROM d JOIN t USING (xid)"
+/* What no publication sends but ours, whole: the program has surely not sent that. A table may be
+ * in another one as its root or as a partition, and from 15 on with a filter of its rows. */
 #define OURS_ONLY                                                                                  \
-    "r AS (SELECT DISTINCT kind, rel FROM d JOIN t USING (xid) WHERE rel IS NOT NULL), "           \
+    "r AS (SELECT DISTINCT kind, pg_catalog.unnest(rels) AS rel FROM d JOIN t USING (xid)), "      \
     "o AS (SELECT kind, rel FROM r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_publication p "     \
     "JOIN pg_catalog.pg_publication_tables l USING (pubname) "                                     \
     "JOIN pg_catalog.pg_namespace s ON s.nspname = l.schemaname "                                  \
@@ -163,7 +164,9 @@ static int judge_publications(const struct origin_wal *o, const struct found *fo
     "WHERE p.pubname NOT IN ($5, $6) AND CASE kind WHEN 73 THEN pubinsert WHEN 85 THEN pubupdate " \
     "WHEN 68 THEN pubdelete ELSE pubtruncate END AND (c.oid = rel "                                \
     "OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(rel)) "                           \
-    "OR c.oid IN (SELECT pg_catalog.pg_partition_ancestors(rel))))) "
+    "OR c.oid IN (SELECT pg_catalog.pg_partition_ancestors(rel))) "                                \
+    "AND pg_catalog.to_jsonb(l) ->> 'rowfilter' IS NULL)) "
+#define IS_OURS_ONLY "EXISTS (SELECT FROM o WHERE o.kind = d.kind AND o.rel = ANY (d.rels))"
 
 static uint64_t number(const struct pg_result *r, int column, int base)
 {

@@ -198,10 +198,12 @@ def ended(case):
     assert sorted(counts) == [1, 3], counts
 
 
-def owned(case):
-    """The rows of public.own, which the connector never had, that were published."""
-    events = oracle.read_topics(case.kafka.bootstrap, ["unseen." + case.name])
-    return sorted(json.loads(event.value)["after"]["id"] for event in events)
+def owned(case, table="own"):
+    """The rows of such a table that were published; None: that it was emptied."""
+    events = [json.loads(event.value) for event in
+              oracle.read_topics(case.kafka.bootstrap, ["unseen.%s.%s" % (case.name, table)])]
+    return sorted((event["after"]["id"] if event["op"] != "t" else None for event in events),
+                  key=lambda one: (one is not None, one))
 
 
 def ours_before(case):
@@ -243,6 +245,43 @@ def ours_inside(case):
     assert owned(case) == [1001, 1002], owned(case)
 
 
+def ours_emptied(case):
+    """A TRUNCATE of two tables, of which the connector is sent one."""
+    case.more_config["routes"][-1]["debezium"] = {"skipped_operations": "none"}
+    connector, relay = begin(case)
+    with contextlib.closing(case.pg.connect(case.db)) as session:
+        session.autocommit = False
+        put = "SELECT e2e.put('order', 'p', 3, %s, 1, 40)"
+        session.cursor().execute(put, (1001,))
+        session.cursor().execute("TRUNCATE public.plain, public.own")
+        session.cursor().execute(put, (1002,))
+        session.commit()
+    connector.read(2, ended=False)
+    case.command(relay, "setup", "--from-debezium", connector.save("ours.json"),
+                 says="REPEAT: what the connector has sent of transactions that end behind")
+    judge(case, relay, connector, again=2)
+    assert owned(case) == [None], owned(case)
+
+
+def ours_rows(case):
+    """Rows that the connector is not sent of a table that it is sent."""
+    connector, relay = begin(case)
+    case.sql("ALTER PUBLICATION dbz SET TABLE public.outbox, public.plain WHERE (id < 1000)")
+    case.put(rows=1)
+    connector.read(1)
+    with contextlib.closing(case.pg.connect(case.db)) as session:
+        session.autocommit = False
+        for n in (1001, 1002):
+            session.cursor().execute("SELECT e2e.put('order', 'p', 3, %s, 1, 40)", (n,))
+            session.cursor().execute("INSERT INTO public.plain VALUES (%s)", (n,))
+        session.commit()
+    connector.read(2, ended=False)
+    case.command(relay, "setup", "--from-debezium", connector.save("ours.json"),
+                 says="REPEAT: what the connector has sent of transactions that end behind")
+    judge(case, relay, connector, again=2)
+    assert owned(case, "plain") == [1001, 1002], owned(case, "plain")
+
+
 PLAIN = "CREATE TABLE public.plain (id int PRIMARY KEY)"
 OWN = "; CREATE TABLE public.own (id int PRIMARY KEY)"
 
@@ -252,11 +291,12 @@ def on_one(case):
     inside(case)
 
 
-def on_server(server, way, table=None, sql=PLAIN, label="", delivery=None):
+def on_server(server, way, tables=(), sql=PLAIN, label="", delivery=None):
     with e2e.Case(postgres=server, sql=sql, label="_" + (label or way.__name__)) as case:
-        if table:
-            route = {"name": table, "from": "public." + table, "as": "change", "topic": "unseen." + case.name}
-            case.more_config = {"routes": case.config()["routes"] + [route]}
+        if tables:
+            case.more_config = {"routes": case.config()["routes"] + [
+                {"name": table, "from": "public." + table, "as": "change",
+                 "topic": "unseen.%s.%s" % (case.name, table)} for table in tables]}
         if delivery:
             case.more_config["delivery"] = dict(delivery, transaction_topic="unseen.%s.transaction" % case.name)
         case.early = label == "ours_early"
@@ -268,8 +308,10 @@ if __name__ == "__main__":
     with e2e.own_postgres() as own:
         for one in (whole, overlapping, unsure):
             on_server(own, one)
-        on_server(own, deleted, "plain")
-        on_server(own, ended, "plain", delivery={"transaction_metadata": True})
-        on_server(own, ours_inside, "own", PLAIN + OWN)
-        on_server(own, ours_before, "own", PLAIN + OWN)
-        on_server(own, ours_before, "own", PLAIN + OWN, "ours_early")
+        on_server(own, deleted, ["plain"])
+        on_server(own, ended, ["plain"], delivery={"transaction_metadata": True})
+        on_server(own, ours_inside, ["own"], PLAIN + OWN)
+        on_server(own, ours_before, ["own"], PLAIN + OWN)
+        on_server(own, ours_before, ["own"], PLAIN + OWN, "ours_early")
+        on_server(own, ours_emptied, ["plain", "own"], PLAIN + OWN)
+        on_server(own, ours_rows, ["plain"])
