@@ -147,8 +147,8 @@ static void forget(struct relay *relay)
     relay->claimant.claimed = false;
     relay->claimed_generation = 0;
     relay->successor.generation = 0;
-    pthread_mutex_unlock(&relay->mutex);
     wake_lower(relay->successor_fd);
+    pthread_mutex_unlock(&relay->mutex);
 }
 
 bool hold(struct relay *relay, const struct error *err)

@@ -49,10 +49,9 @@ static void judge_record(struct following *f, const struct buf *json)
         relay->successor.generation = progress.generation;
         snprintf(relay->successor.instance, sizeof relay->successor.instance, "%s",
                  progress.instance);
+        wake_raise(relay->successor_fd); /* under the mutex, as it is lowered */
     }
     pthread_mutex_unlock(&relay->mutex);
-    if (news)
-        wake_raise(relay->successor_fd);
 }
 
 static void pause_for(const struct relay *relay, int ms)
