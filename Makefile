@@ -158,37 +158,40 @@ include tests/tests.mk
 
 # --- demo and bench: what they need is installed first, then make starts again to build -----------
 
+# Whoever names no number of jobs has one for each processor.
+jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j $(shell nproc))
+
 demo: ## private PostgreSQL and Kafka, a small shop, a kill -9, a count; KEEP=1 leaves it running
 	@tools/deps.sh demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@$(PYTHON) -u tools/demo.py $(if $(filter-out 0,$(KEEP)),--keep)
 
 example-saga: ## examples/order-saga: three services, sagas, kill -9, a count of money and goods
 	@tools/deps.sh demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@$(PYTHON) -u examples/order-saga/run.py $(ARGS)
 
 bench: ## measure throughput, latency and CPU beside a discarding reader
 	@tools/deps.sh demo
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory bench-programs
+	@$(MAKE) --no-print-directory $(jobs) all
+	@$(MAKE) --no-print-directory $(jobs) bench-programs
 	@$(PYTHON) -u bench/run --out $(B)/bench/report.md --json $(B)/bench/run.json $(BENCH)
 
 bench-peers: ## the same beside Debezium under Kafka Connect, on the same servers
 	@tools/deps.sh demo
-	@$(MAKE) --no-print-directory all bench-programs
+	@$(MAKE) --no-print-directory $(jobs) all bench-programs
 	@$(PYTHON) -u bench/peers --out $(B)/bench/peers.md --json $(B)/bench/peers.json $(BENCH)
 
 bench-curves: ## how cost grows with rows, transactions, routes, topics, other log: exponents
 	@tools/deps.sh demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@$(PYTHON) -u bench/curves $(BENCH)
 
 BENCH_PARTS := run,peers,curves
 BENCH_ROUNDS :=
 bench-docs: ## docs/BENCHMARKS.md anew; BENCH_PARTS=main BENCH_ROUNDS=2 for its first tables alone
 	@tools/deps.sh demo
-	@$(MAKE) --no-print-directory all bench-programs
+	@$(MAKE) --no-print-directory $(jobs) all bench-programs
 	@$(PYTHON) -u bench/docs --measure "$(BENCH_PARTS)" $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS))
 
 deps: ## install everything that building, testing and developing needs

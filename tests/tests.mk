@@ -76,7 +76,7 @@ test-long: ## what takes too long for make test: other Kafkas, PostgreSQLs, chao
 
 e2e: ## end-to-end tests only, against real servers; ARGS="--only 010" picks some
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory all asan tsan
+	@$(MAKE) --no-print-directory $(jobs) all asan tsan
 	@tests/e2e/run $(ARGS)
 
 # The killers of the first kind take seconds, those of mutants-all want real servers.
@@ -93,12 +93,12 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 
 test-page: ## the status page in a real Chromium
 	@tools/deps.sh page
-	@$(MAKE) --no-print-directory all asan
+	@$(MAKE) --no-print-directory $(jobs) all asan
 	@tests/e2e/run --only '295' --build asan
 
 compat: ## walferry beside the real Debezium connector, record by record; ARGS=--save records it
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@$(PYTHON) tools/lab/cache.py fetch debezium
 	@$(PYTHON) tests/compat/run compare $(ARGS)
 	@$(PYTHON) tests/compat/run router

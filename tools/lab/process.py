@@ -43,8 +43,9 @@ def spawn(args, user=None, death_signal="KILL", keep=False, **kwargs):
     if user is not None and os.geteuid() == 0:
         entry = pwd.getpwnam(user)
         prefix += ["--reuid", str(entry.pw_uid), "--regid", str(entry.pw_gid), "--clear-groups"]
+    args = [str(arg) for arg in args]
     if len(prefix) > 1:
-        args = prefix + ["--"] + [str(arg) for arg in args]
+        args = prefix + ["--"] + args
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     kwargs.setdefault("start_new_session", True)
     with _lock:

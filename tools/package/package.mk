@@ -9,7 +9,7 @@ CROSS_ROOT ?=
 deb: ## a Debian package of it, in build/package; REVISION=2, OUT=DIR, ARCH=arm64
 ifeq ($(cross),)
 	@tools/deps.sh deb
-	@$(MAKE) --no-print-directory deb-of-build
+	@$(MAKE) --no-print-directory $(jobs) deb-of-build
 else
 	@tools/package/cross $(cross) '$(OUT)' '$(CROSS_ROOT)' REVISION='$(REVISION)' \
 	    SYSTEM_LIBRDKAFKA='$(system_librdkafka)' LIBRDKAFKA_TARBALL='$(LIBRDKAFKA_TARBALL)'
@@ -34,7 +34,7 @@ test-packages: ## the package built, installed, run by systemd, upgraded, purged
 
 test-kubernetes: ## the manifests and the Helm chart against the schemas of Kubernetes
 	@tools/deps.sh packages
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@$(PYTHON) -W ignore::DeprecationWarning tests/kubernetes/run
 
 .PHONY: deb deb-of-build dist sbom test-packages test-kubernetes
