@@ -127,7 +127,8 @@ static const struct config_relay *settings_of(const struct relay *relay)
     return relay->next_config != NULL ? relay->next_config : relay->config;
 }
 
-/* What is in force, and what is to be next, which may be NULL. The caller holds the mutex. */
+/* What is in force, and what is to be next, which may be NULL. The caller holds the mutex. The
+ * relay's own thread alone changes the former, and reads it without the mutex. */
 static void put(struct relay *relay, const struct config_relay *config,
                 const struct config_relay *next)
 {
