@@ -1,5 +1,6 @@
 /* relay/guardian: see guardian.h. Two things make a risk: how much of what may be kept is left, and
- * how soon that is used up at the pace of the last half minute. */
+ * how soon that is used up at the pace of the last half minute: that of the server where it lets go
+ * of nothing, and that at which the relay falls behind where it does. */
 #include "relay/guardian.h"
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 /* Parts of what may be kept: one of so many is left. */
 #define FILLING_PART 2
 #define AT_RISK_PART 7
+#define LAG_PART 8
 #define FILLING_S (INT64_C(4) * 3600)
 #define AT_RISK_S (INT64_C(15) * 60)
 
@@ -27,15 +29,32 @@ static const struct guardian_look *oldest(const struct guardian *g)
     return &g->looks[g->count > GUARDIAN_LOOKS ? g->count % GUARDIAN_LOOKS : 0];
 }
 
-/* At the pace at which the room has shrunk. */
+static uint64_t kept_from(const struct guardian_look *look)
+{
+    return look->current_lsn - look->retained_bytes;
+}
+
+/* Nothing is let go of: the room shrinks by what is written. A server lets go in steps, some
+ * fifteen seconds apart, and between two of them one that nobody holds up looks as if it filled;
+ * what is lost from step to step is what the relay falls behind, once that is more than the way
+ * between. */
+static int64_t shrunk(const struct guardian_look *then, const struct guardian_look *now)
+{
+    if (kept_from(then) == kept_from(now))
+        return (int64_t)(now->current_lsn - then->current_lsn);
+    int64_t limit = now->room_bytes + (int64_t)now->retained_bytes;
+    return (int64_t)now->lag_bytes >= limit / LAG_PART ? (int64_t)(now->lag_bytes - then->lag_bytes)
+                                                       : 0;
+}
+
 static int64_t forecast(const struct guardian *g, const struct guardian_look *now)
 {
     const struct guardian_look *then = oldest(g);
     int64_t passed_us = now->at_us - then->at_us;
-    int64_t shrunk = then->room_bytes - now->room_bytes;
-    if (now->room_bytes < 0 || then->room_bytes < 0 || shrunk <= 0 || passed_us < PACE_US)
+    if (now->room_bytes < 0 || then->room_bytes < 0 || passed_us < PACE_US ||
+        shrunk(then, now) <= 0)
         return -1;
-    return (int64_t)((double)now->room_bytes / (double)shrunk * (double)passed_us /
+    return (int64_t)((double)now->room_bytes / (double)shrunk(then, now) * (double)passed_us /
                      (double)US_PER_S);
 }
 

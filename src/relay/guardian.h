@@ -14,6 +14,7 @@ struct guardian_look {
     bool due;                /* it is lost at the server's next checkpoint */
     int64_t room_bytes;      /* what can be written until it is lost; -1: no limit is known */
     uint64_t retained_bytes; /* what is kept */
+    uint64_t lag_bytes;      /* the part of it that has not been confirmed */
     uint64_t current_lsn;    /* the end of what was written */
     struct position committed;
 };

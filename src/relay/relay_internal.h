@@ -46,6 +46,9 @@ struct relay {
     /* Monotonic times; written by the loops, read by the watch. */
     atomic_int_fast64_t source_up_us;
     atomic_int_fast64_t publisher_up_us;
+    /* The relay cannot begin, and not because the database refuses its credentials; for the watch,
+     * which looks at the origin then, too. */
+    atomic_bool kept_out;
 
     struct claimant claimant;
     bool worked; /* an epoch has been opened: credentials were good once */

@@ -115,6 +115,7 @@ static bool react(struct lifecycle *lifecycle, struct error *err)
     give_up_if_due(lifecycle, now_us, err);
     metrics_add_reason(relay->o.metrics, METRIC_ERRORS, error_kind_name(err->kind), 1);
     board_error(relay, err);
+    atomic_store(&relay->kept_out, err->reason != REASON_AUTH_FAILED);
     if (err->kind != ERROR_RETRY)
         return false;
     log_error(relay->o.log, LOG_WARN, "epoch.failed", err);

@@ -30,6 +30,7 @@ struct watch {
     int64_t next_us;
     int64_t looked_us; /* when it looked last */
     bool failed;
+    bool told;        /* that it failed */
     bool claims;      /* a route wants walferry.claim */
     bool uncleaned;   /* its last cleaning failed, and that was said */
     int64_t clean_us; /* when it is due again */
@@ -166,6 +167,11 @@ static void tell_waits(struct watch *w, const struct found_origin *found)
     board_error(relay, &waits);
 }
 
+static bool has_begun(struct relay *relay)
+{
+    return atomic_load(&relay->source_up_us) != 0;
+}
+
 static int look(struct watch *w, struct error *err)
 {
     struct relay *relay = w->relay;
@@ -181,6 +187,8 @@ static int look(struct watch *w, struct error *err)
     w->origin->ops->log_change(w->origin, w->state, &found);
     snprintf(w->state, sizeof w->state, "%s", found.state);
     tell_waits(w, &found);
+    if (!has_begun(relay))
+        return 0;
     if (look_out(w, err) < 0)
         return -1;
     clean_claims(w);
@@ -194,7 +202,7 @@ static void look_if_due(struct watch *w, int64_t now_us)
     struct error err = ERROR_INIT;
     w->looked_us = now_us;
     if (look(w, &err) == 0) {
-        w->failed = false;
+        w->failed = w->told = false;
         w->next_us = now_us + WATCH_QUERY_US;
         return;
     }
@@ -202,9 +210,11 @@ static void look_if_due(struct watch *w, int64_t now_us)
     guardian_forget(&w->guardian);
     lookout_blind(&w->relay->lookout);
     w->next_us = now_us + WATCH_RETRY_US;
-    if (!w->failed && !atomic_load(&w->relay->stop))
-        log_error(w->relay->o.log, LOG_WARN, "watch.failed", &err);
     w->failed = true;
+    if (w->told || !has_begun(w->relay) || atomic_load(&w->relay->stop))
+        return;
+    log_error(w->relay->o.log, LOG_WARN, "watch.failed", &err);
+    w->told = true;
 }
 
 static int tick_ms(const struct watch *w)
@@ -213,14 +223,22 @@ static int tick_ms(const struct watch *w)
     return left_ms < 0 ? 0 : left_ms < WATCH_TICK_MS ? (int)left_ms : WATCH_TICK_MS;
 }
 
+/* Until the relay itself has got through its session is the only one, so that a wrong password is
+ * reported once, by the one who needs it. But one that cannot begin, because the broker is away or
+ * something is refused, has an origin that fills meanwhile: that is looked at, and a look that
+ * fails is not told, because the relay tells what keeps it out. */
+static bool may_look(struct relay *relay)
+{
+    return has_begun(relay) || atomic_load(&relay->kept_out);
+}
+
 /* Who asks is answered at once, but where the session has just failed, or has just looked. */
 static void wait(struct watch *w)
 {
     struct relay *relay = w->relay;
     struct pollfd fds[] = {{.fd = relay->stop_fd, .events = POLLIN},
                            {.fd = relay->lookout.asked_fd, .events = POLLIN}};
-    bool up = atomic_load(&relay->source_up_us) != 0;
-    poll(fds, w->failed ? 1 : 2, up ? tick_ms(w) : WATCH_TICK_MS);
+    poll(fds, w->failed ? 1 : 2, may_look(relay) ? tick_ms(w) : WATCH_TICK_MS);
     if (fds[1].revents == 0)
         return;
     wake_lower(relay->lookout.asked_fd);
@@ -231,12 +249,10 @@ static void wait(struct watch *w)
 void *watch_main(void *argument)
 {
     struct watch w = {.relay = argument};
-    /* The first look waits until the relay itself has got through, so that a wrong password is
-     * reported once, by the one who needs it. */
     while (!atomic_load(&w.relay->stop)) {
         int64_t now_us = clock_monotonic_us();
         board_ready(w.relay, now_us);
-        if (atomic_load(&w.relay->source_up_us) != 0)
+        if (may_look(w.relay))
             look_if_due(&w, now_us);
         wait(&w);
     }

@@ -88,12 +88,16 @@ void watch_judge(struct relay *relay, struct guardian *guardian, const char *ori
     uint64_t retained = found->retained_lsn != 0 && found->current_lsn > found->retained_lsn
                             ? found->current_lsn - found->retained_lsn
                             : 0;
+    uint64_t lag = found->confirmed_lsn != 0 && found->current_lsn > found->confirmed_lsn
+                       ? found->current_lsn - found->confirmed_lsn
+                       : 0;
     const struct guardian_look look = {.at_us = clock_monotonic_us(),
                                        .present = found->present,
                                        .lost = found->lost,
                                        .due = found->due,
                                        .room_bytes = found->limited ? found->room_bytes : -1,
                                        .retained_bytes = retained,
+                                       .lag_bytes = lag,
                                        .current_lsn = found->current_lsn,
                                        .committed = committed(relay)};
     const struct guardian_verdict *v = guardian_judge(guardian, &look, &options);

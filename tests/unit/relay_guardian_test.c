@@ -66,6 +66,47 @@ static void pace_forecasts(void **state)
     assert_int_equal(look(&h, 42, 448, 1)->seconds_left, -1);
 }
 
+/* 27 MB a second, of which the server lets go each seventeen seconds: it never comes to be lost. */
+static void steps_are_no_pace(void **state)
+{
+    (void)state;
+    struct guardian g = {.count = 0};
+    for (int64_t s = 0; s < 300; s += 2) {
+        int64_t kept_mb = s % 17 * 27 + 27;
+        const struct guardian_look now = {.at_us = (s + 1) * SECOND,
+                                          .present = true,
+                                          .room_bytes = (1000 - kept_mb) * MB,
+                                          .retained_bytes = (uint64_t)(kept_mb * MB),
+                                          .lag_bytes = (uint64_t)((s * 7 % 12) * MB),
+                                          .current_lsn = (uint64_t)((1000 + s * 27) * MB),
+                                          .committed = {.lsn = (uint64_t)s}};
+        assert_int_equal(guardian_judge(&g, &now, &options)->seconds_left, -1);
+        assert_int_equal(g.verdict.risk, WAL_RISK_NONE);
+    }
+}
+
+/* The same, and the relay takes 20 of 27 MB: 7 a second are lost, however the steps fall. */
+static void who_falls_behind_is_forecast(void **state)
+{
+    (void)state;
+    struct guardian g = {.count = 0};
+    for (int64_t s = 0; s < 96; s += 2) {
+        int64_t lag_mb = s * 7;
+        int64_t kept_mb = lag_mb + s % 17;
+        const struct guardian_look now = {.at_us = (s + 1) * SECOND,
+                                          .present = true,
+                                          .room_bytes = (1000 - kept_mb) * MB,
+                                          .retained_bytes = (uint64_t)(kept_mb * MB),
+                                          .lag_bytes = (uint64_t)(lag_mb * MB),
+                                          .current_lsn = (uint64_t)((1000 + s * 27) * MB),
+                                          .committed = {.lsn = (uint64_t)s}};
+        int64_t left = guardian_judge(&g, &now, &options)->seconds_left;
+        int64_t truth = (1000 - lag_mb) / 7;
+        assert_true(s < 26 ? left == -1 : left >= truth - 4 && left <= truth + 1);
+    }
+    assert_int_equal(g.verdict.risk, WAL_RISK_HIGH);
+}
+
 static void lower_comes_late_and_higher_at_once(void **state)
 {
     (void)state;
@@ -135,6 +176,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(room_decides_where_nothing_shrinks),
         cmocka_unit_test(pace_forecasts),
+        cmocka_unit_test(steps_are_no_pace),
+        cmocka_unit_test(who_falls_behind_is_forecast),
         cmocka_unit_test(lower_comes_late_and_higher_at_once),
         cmocka_unit_test(servers_own_word_stands_above_numbers),
         cmocka_unit_test(position_stands_while_the_log_moves),
