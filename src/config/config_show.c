@@ -3,6 +3,7 @@
  * section is left out, so that the text without secrets is a file that means the same. */
 #include "config/config_show.h"
 
+#include "base/address.h"
 #include "json/json_write.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct shown {
     struct json_writer json;
@@ -228,6 +230,35 @@ static void show_text(struct shown *s, const struct config_key *key,
     text(s, span_of(value->secret ? secret_text(key, value) : value->text));
 }
 
+static bool names_secret(struct span name)
+{
+    static const char *const words[] = {"pass", "pwd", "secret", "token", "key", "credential"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        for (size_t at = 0, length = strlen(words[i]); at + length <= name.len; at++)
+            if (strncasecmp(name.ptr + at, words[i], length) == 0)
+                return true;
+    return false;
+}
+
+/* --token=…, TOKEN=…, --token …, and logins in addresses. What is a secret under no such name
+ * nobody can tell. */
+static void show_argument(struct shown *s, const struct config_texts *arguments, uint32_t i)
+{
+    const char *at = arguments->items[i].text;
+    const char *before = i > 1 ? arguments->items[i - 1].text : "";
+    const char *value = strchr(at, '=');
+    struct buf argument = BUF_EMPTY;
+    if (value != NULL && names_secret((struct span){at, (size_t)(value - at)}))
+        buf_add_format(&argument, "%.*s=" HIDDEN, (int)(value - at), at);
+    else if (before[0] == '-' && at[0] != '-' && strchr(before, '=') == NULL &&
+             names_secret(span_of(before)))
+        buf_add_text(&argument, HIDDEN);
+    else
+        address_hide_logins(span_of(at), &argument);
+    text(s, buf_span(&argument));
+    buf_fini(&argument);
+}
+
 static void show_texts(struct shown *s, const struct config_key *key,
                        const struct config_texts *texts)
 {
@@ -238,7 +269,10 @@ static void show_texts(struct shown *s, const struct config_key *key,
     for (uint32_t i = 0; i < texts->count; i++) {
         if (s->yaml && i > 0)
             buf_add_text(out(s), ", ");
-        show_text(s, key, &texts->items[i]);
+        if ((key->flags & COMMAND) != 0 && i > 0 && !texts->items[i].secret)
+            show_argument(s, texts, i);
+        else
+            show_text(s, key, &texts->items[i]);
     }
     if (!s->yaml)
         json_write_end_array(&s->json);

@@ -29,6 +29,7 @@ enum key_flags {
     OTHER = 32,    /* of another kind than the sample: no more than a comment there */
     AT_ONCE = 64,  /* a running relay does not wait for its next epoch */
     ADDRESS = 128, /* of HTTP: not printed where a login stands in it */
+    COMMAND = 256, /* a program and its arguments: those that are called secrets are not printed */
     SHOWN = 16 /* stands in the sample file as it is, although it has no default, or the relay's */
 };
 

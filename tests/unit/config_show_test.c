@@ -143,6 +143,25 @@ static void secrets_are_not(void **state)
     assert_int_equal(shown(file, "${env:SHOW_TEST}"), 3);
 }
 
+/* The program is what one looks for, and its arguments tell whether it is the right one. */
+static void arguments_that_are_called_secrets_are_not(void **state)
+{
+    (void)state;
+    static const char file[] =
+        "relay: shop\nkafka: {bootstrap.servers: b}\nsource: {password_command: [/bin/vault, read, "
+        "-field=password, --Token=hunter2, --secret-id, hunter2, \"http://u:hunter2@h/\", "
+        "API_KEY=hunter2, --key, --plain, db/creds, \"${env:SHOW_TEST}\"]}\n"
+        "routes: [{name: o, from: public.o}]\n";
+    assert_int_equal(setenv("SHOW_TEST", "hunter2", 1), 0);
+    assert_int_equal(shown(file, "hunter2"), 0);
+    assert_int_equal(shown(file, "(hidden)"), 4);
+    assert_int_equal(shown(file, "\"--Token=(hidden)\""), 1);
+    assert_int_equal(shown(file, "\"http://(hidden)@h/\""), 1);
+    assert_int_equal(shown(file, "\"-field=password\""), 1);
+    assert_int_equal(shown(file, "\"--plain\""), 1);
+    assert_int_equal(shown(file, "${env:SHOW_TEST}"), 1);
+}
+
 /* A connection is what one looks for first; its passwords are references, or it is not shown. */
 static void connections_are(void **state)
 {
@@ -224,6 +243,7 @@ int main(void)
         cmocka_unit_test(what_is_shown_means_the_same),
         cmocka_unit_test(defaults_are_shown),
         cmocka_unit_test(secrets_are_not),
+        cmocka_unit_test(arguments_that_are_called_secrets_are_not),
         cmocka_unit_test(connections_are),
         cmocka_unit_test(addresses_with_a_login_are_not),
     };
