@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* Batches in circulation are far fewer; this only keeps librdkafka's queue from being the limit. */
@@ -33,9 +34,13 @@ const char *kafka_property(const struct config_kafka *kafka, const char *name)
 
 const char *kafka_servers(const struct config_kafka *kafka, char text[KAFKA_SERVERS_MAX])
 {
+    static const char login[] = " --command-config admin.properties";
     const char *at = kafka_property(kafka, "bootstrap.servers");
+    const char *protocol = kafka_property(kafka, "security.protocol");
+    bool plain = protocol == NULL || strcasecmp(protocol, "plaintext") == 0;
+    const size_t room = KAFKA_SERVERS_MAX - (plain ? 0 : sizeof login - 1);
     size_t used = 0, whole = 0; /* up to the end of an address */
-    for (; at != NULL && *at != '\0' && used < KAFKA_SERVERS_MAX - 1; at++) {
+    for (; at != NULL && *at != '\0' && used < room - 1; at++) {
         if (*at == ',')
             whole = used;
         if (strchr(" \t", *at) == NULL)
@@ -46,8 +51,8 @@ const char *kafka_servers(const struct config_kafka *kafka, char text[KAFKA_SERV
     text[used] = '\0';
     struct buf word = BUF_EMPTY;
     error_shell_word(&word, used > 0 ? text : "HOST:9092");
-    snprintf(text, KAFKA_SERVERS_MAX, "%s",
-             word.len < KAFKA_SERVERS_MAX ? buf_text(&word) : "HOST:9092");
+    snprintf(text, KAFKA_SERVERS_MAX, "%s%s", word.len < room ? buf_text(&word) : "HOST:9092",
+             plain ? "" : login);
     buf_fini(&word);
     return text;
 }

@@ -37,7 +37,9 @@ int kafka_conf_refused(const struct config_kafka *kafka, const char *text, struc
 rd_kafka_type_t kafka_type_of(enum kafka_role role);
 /* A property as it is written in the file, or NULL. */
 const char *kafka_property(const struct config_kafka *kafka, const char *name);
-/* bootstrap.servers as one word of a shell, for mends; of many the first ones. Returns text. */
+/* bootstrap.servers as one word of a shell, behind --bootstrap-server of Kafka's scripts; of many
+ * the first ones. Where they want a login or TLS, that of an administrator stands behind it, by the
+ * option and the file's name that docs/OPERATIONS.md has. Returns text. */
 #define KAFKA_SERVERS_MAX 256
 const char *kafka_servers(const struct config_kafka *kafka, char text[KAFKA_SERVERS_MAX]);
 

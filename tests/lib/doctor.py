@@ -85,7 +85,7 @@ def mend_shell(relay, check, kind="shell", bin=None, more=""):
     environment = relay._env(None)
     if bin is not None:
         environment["PATH"] = bin + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(["sh", "-c", line_of(check, kind) + more], env=environment, text=True,
+    done = subprocess.run(["sh", "-c", line_of(check, kind) + more], env=environment, cwd=bin, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=60, check=False)
     assert done.returncode == 0, (check, done.stdout)

@@ -80,7 +80,7 @@ def starts(case, relay):
 
 
 def kafka_scripts(case):
-    """A directory with the scripts, for an administrator who logs in by SASL where the port wants it."""
+    """A directory with the scripts, and the login of an administrator for those that name it."""
     bin = os.path.join(case.dir, "bin")
     os.makedirs(bin)
     admin = os.path.join(bin, "admin.properties")
@@ -91,9 +91,7 @@ def kafka_scripts(case):
     for name, main in SCRIPTS.items():
         path = os.path.join(bin, name)
         with open(path, "w") as file:
-            file.write('#!/bin/sh\ncase "$*" in *%s*) more="--command-config %s" ;; *) more= ;; esac\n'
-                       'exec %s -cp "%s/*" %s $more "$@"\n'
-                       % (case.kafka.sasl_bootstrap, admin, case.kafka.java, case.kafka.jars, main))
+            file.write('#!/bin/sh\nexec %s -cp "%s/*" %s "$@"\n' % (case.kafka.java, case.kafka.jars, main))
         os.chmod(path, 0o755)
     return bin
 
@@ -103,7 +101,7 @@ def mend_kafka(relay, bin, reason, hint):
     found = KAFKA.search(hint)
     assert found, hint
     environment = dict(relay._env(None), PATH=bin + os.pathsep + os.environ["PATH"])
-    done = subprocess.run(["sh", "-c", found.group(1)], env=environment, text=True,
+    done = subprocess.run(["sh", "-c", found.group(1)], env=environment, cwd=bin, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=60, check=False)
     assert done.returncode == 0, (hint, done.stdout)

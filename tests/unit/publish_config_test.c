@@ -307,6 +307,19 @@ static void the_servers_of_a_mend_are_one_word(void **state)
     assert_in_range(length, 200, KAFKA_SERVERS_MAX - 1);
     assert_memory_equal(text, many, length);
     assert_int_equal(many[length], ',');
+    /* Who wants a login wants one of a script, too. */
+    static const char login[] = " --command-config admin.properties";
+    add(&p, "security.protocol", "SASL_SSL", false);
+    length = strlen(kafka_servers(&p.kafka, text));
+    assert_in_range(length, 200, KAFKA_SERVERS_MAX - 1);
+    length -= strlen(login);
+    assert_memory_equal(text, many, length);
+    assert_int_equal(many[length], ',');
+    assert_string_equal(text + length, login);
+    struct properties plain = {0};
+    add(&plain, "bootstrap.servers", "k:1", false);
+    add(&plain, "security.protocol", "PLAINTEXT", false);
+    assert_string_equal(kafka_servers(&plain.kafka, text), "k:1");
 }
 
 int main(void)
