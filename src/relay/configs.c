@@ -133,7 +133,7 @@ static void put(struct relay *relay, const struct config_relay *config,
                 const struct config_relay *next)
 {
     const struct config_relay *before = settings_of(relay);
-    if (relay->config != config) /* which the life, its only writer, reads without the mutex */
+    if (relay->config != config)
         relay->config = config;
     relay->next_config = next;
     const struct config_relay *settings = settings_of(relay);
