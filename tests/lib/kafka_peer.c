@@ -176,6 +176,7 @@ static void keep(struct peer_records *records, const rd_kafka_message_t *message
     struct peer_record *record = &records->items[records->count++];
     *record = (struct peer_record){
         .partition = message->partition,
+        .offset = message->offset,
         .timestamp_ms = rd_kafka_message_timestamp(message, NULL),
         .key = copy(records->arena, message->key, message->key_len),
         .value = copy(records->arena, message->payload, message->len),

@@ -12,6 +12,7 @@
 
 struct peer_record {
     int32_t partition;
+    int64_t offset;
     int64_t timestamp_ms;
     struct span key;
     struct span value;
