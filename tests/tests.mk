@@ -91,6 +91,10 @@ test-docker: ## the image and docker/compose.yaml, containers killed; skipped wi
 	@tools/deps.sh docker
 	@tests/docker/run $(ARGS)
 
+test-image-arm64: ## the image for arm64, built on amd64 and run by an emulator; takes minutes
+	@tools/deps.sh docker
+	@tests/docker/run --arm64
+
 test-page: ## the status page in a real Chromium
 	@tools/deps.sh page
 	@$(MAKE) --no-print-directory $(jobs) all asan
