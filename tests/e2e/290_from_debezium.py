@@ -275,7 +275,7 @@ def ours_rows(case):
             session.cursor().execute("SELECT e2e.put('order', 'p', 3, %s, 1, 40)", (n,))
             session.cursor().execute("INSERT INTO public.plain VALUES (%s)", (n,))
         session.commit()
-    connector.read(2, ended=False)
+    connector.read(1 + 2, ended=False)
     case.command(relay, "setup", "--from-debezium", connector.save("ours.json"),
                  says="REPEAT: what the connector has sent of transactions that end behind")
     judge(case, relay, connector, again=2)
