@@ -71,6 +71,7 @@ struct pg_slot {
     int32_t active_pid;          /* 0: none */
     char active_application[64]; /* of active_pid, as far as we may see it */
     char active_user[64];
+    bool at_work; /* its session reads or computes: it waits neither for the log nor for us */
     uint64_t restart_lsn;         /* 0: NULL */
     uint64_t confirmed_flush_lsn; /* 0: NULL, the slot is in creation or not logical */
     uint64_t current_lsn;         /* pg_current_wal_lsn(), or the replay LSN in recovery */

@@ -179,9 +179,9 @@ static const char slot_sql[] =
     "a.application_name, a.usename, s.restart_lsn, s.confirmed_flush_lsn, "
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, "
     "CASE WHEN s.wal_status IN ('unreserved', 'lost') OR s.safe_wal_size < 0 THEN 0 "
-    "ELSE coalesce(s.safe_wal_size, -1) END FROM (SELECT 1) one LEFT JOIN pg_replication_slots s "
-    "ON "
-    "s.slot_name = $1 "
+    "ELSE coalesce(s.safe_wal_size, -1) END, "
+    "a.state = 'active' AND coalesce(a.wait_event_type, '') NOT IN ('Client', 'Activity', 'Lock') "
+    "FROM (SELECT 1) one LEFT JOIN pg_replication_slots s ON s.slot_name = $1 "
     "LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid";
 
 int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_slot *state,
@@ -207,6 +207,7 @@ int pg_slot_state(struct pg_connection *connection, const char *slot, struct pg_
     state->confirmed_flush_lsn = cell_lsn(r, 10);
     state->current_lsn = cell_lsn(r, 11);
     state->safe_wal_size = cell_number(r, 12);
+    state->at_work = pg_result_true(r, 0, 13);
     pg_result_free(r);
     return 0;
 }

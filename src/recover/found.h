@@ -34,6 +34,7 @@ struct found_origin {
     uint64_t confirmed_lsn; /* 0 although present: still being created */
     uint64_t retained_lsn;  /* the server keeps what lies behind it */
     uint64_t current_lsn;   /* the end of what was written */
+    bool at_work;           /* the server reads the log for the holder, and waits for nobody */
     bool limited;           /* how much may be kept, and so */
     int64_t room_bytes;     /* that can be written until it is lost */
     struct found_commands commands;

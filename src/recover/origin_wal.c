@@ -94,6 +94,7 @@ static int look(struct origin *base, struct found_origin *state, struct error *e
                                    .confirmed_lsn = slot.confirmed_flush_lsn,
                                    .retained_lsn = slot.restart_lsn,
                                    .current_lsn = slot.current_lsn,
+                                   .at_work = slot.at_work,
                                    .commands = commands};
     snprintf(state->kind, sizeof state->kind, "%s", slot.plugin);
     snprintf(state->database, sizeof state->database, "%s", slot.database);

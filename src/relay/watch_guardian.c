@@ -56,6 +56,21 @@ static void write_risk(const struct guardian_verdict *v, const struct guardian_l
                  v->seconds_left / 60);
 }
 
+/* What is not routed is sent nobody, so all that is seen of a large transaction of such rows is a
+ * server that reads. A restart of the relay makes it begin anew. */
+static void write_stands(const struct guardian_verdict *v, const struct found_origin *found,
+                         char *text, size_t size)
+{
+    int used = snprintf(
+        text, size, "progress stands for %" PRId64 " s while the server has written %" PRIu64 " MB",
+        v->stands_s, v->stands_bytes / MB);
+    if (found->holder.ours && found->at_work && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used,
+                 "; its walsender %d is at work, as inside a large transaction, and waits for "
+                 "nobody",
+                 (int)found->holder.pid);
+}
+
 static void log_risk(struct relay *relay, enum wal_risk before, enum wal_risk now,
                      const char *detail)
 {
@@ -101,13 +116,11 @@ void watch_judge(struct relay *relay, struct guardian *guardian, const char *ori
                                        .current_lsn = found->current_lsn,
                                        .committed = committed(relay)};
     const struct guardian_verdict *v = guardian_judge(guardian, &look, &options);
-    char risk[200] = "", stands[160] = "";
+    char risk[200] = "", stands[240] = "";
     if (v->risk != WAL_RISK_NONE)
         write_risk(v, &look, origin, risk, sizeof risk);
     if (v->stands)
-        snprintf(stands, sizeof stands,
-                 "progress stands for %" PRId64 " s while the server has written %" PRIu64 " MB",
-                 v->stands_s, v->stands_bytes / MB);
+        write_stands(v, found, stands, sizeof stands);
     log_risk(relay, before.risk, v->risk, risk);
     log_stands(relay, before.stands, v, stands);
     board_verdict(relay, v, look.room_bytes, v->risk >= WAL_RISK_HIGH ? risk : stands);
