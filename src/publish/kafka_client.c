@@ -104,11 +104,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
         kafka_away_note(&health->away, text);
         kafka_tls_note(&health->tls, text);
     }
-    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
-        health->auth_failed = true;
-        if (health->refused_us == 0)
-            health->refused_us = clock_monotonic_us();
-    }
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        client->health.auth_failed = true;
     if (code == RD_KAFKA_RESP_ERR__FATAL && client->listener != NULL) {
         char reason[256];
         rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, reason, sizeof reason);
@@ -137,7 +134,6 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *report, void *op
     if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         client->health.proved = true;
         client->health.auth_failed = false;
-        client->health.refused_us = 0;
     }
     if (client->listener != NULL)
         client->listener->on_report(client->listener->owner, report);

@@ -12,7 +12,6 @@ struct kafka_health {
     const struct kafka_options *options;
     bool brokers_down;        /* librdkafka said so, and nothing has worked since */
     bool auth_failed;         /* a login was refused, and nothing was delivered since */
-    int64_t refused_us;       /* since when, or since the transaction began; 0: not so */
     char detail[384];         /* librdkafka's newest error text, but that all brokers are down */
     rd_kafka_resp_err_t code; /* of it */
     bool proved; /* a broker has answered at the address that it advertises: `away` is old news */

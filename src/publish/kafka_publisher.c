@@ -21,8 +21,6 @@
  */
 #define BETWEEN_CALLS_MS 750
 #define WITHIN_CALL_MS (KAFKA_SLICE_MS + 500)
-/* Logins that are refused for so long end the epoch, where records wait for them. */
-#define REFUSED_US (INT64_C(2) * US_PER_S)
 
 /* ---- What the handles tell ---- */
 
@@ -214,18 +212,6 @@ static enum step op_check(struct publisher *base, const struct batch *batch,
     return result;
 }
 
-/* librdkafka goes on with the password that the handle was made with until the records time out;
- * the next epoch reads it again. A broker that has just come up may refuse one for a moment. */
-static int check_login(struct kafka_publisher *p, struct error *err)
-{
-    const struct kafka_health *health = &kafka_session_events(&p->session)->health;
-    if (p->flight.outstanding == 0 || health->refused_us == 0 ||
-        clock_monotonic_us() - health->refused_us < REFUSED_US)
-        return 0;
-    kafka_failed(err, health, RD_KAFKA_RESP_ERR__AUTHENTICATION, NULL, "producing");
-    return kafka_fail(&p->failure, err, err);
-}
-
 static int op_poll(struct publisher *base, int wait_ms, struct error *err)
 {
     struct kafka_publisher *p = kafka_of(base);
@@ -235,7 +221,7 @@ static int op_poll(struct publisher *base, int wait_ms, struct error *err)
     kafka_report_lost(&p->txn);
     if (!p->failure.failed)
         kafka_session_serve(&p->session, wait_ms);
-    return p->failure.failed ? kafka_fail_again(&p->failure, err) : check_login(p, err);
+    return p->failure.failed ? kafka_fail_again(&p->failure, err) : 0;
 }
 
 /* A record alone is as good as a claim: it goes through the first handle and takes no events along.

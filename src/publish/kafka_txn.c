@@ -91,9 +91,6 @@ int kafka_txn_open(struct kafka_txn *txn, struct error *err)
 {
     assert(txn->phase == KAFKA_IDLE);
     txn->begun_us = clock_monotonic_us();
-    struct kafka_health *health = &kafka_session_events(txn->session)->health;
-    if (health->refused_us != 0)
-        health->refused_us = txn->begun_us; /* whatever came of it, nothing has waited for it */
     if (!txn->session->apart && begin(txn, err) < 0)
         return -1;
     txn->phase = KAFKA_OPEN;
