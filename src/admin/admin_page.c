@@ -121,6 +121,18 @@ static void healthz(const struct admin_options *in, struct admin_page *page)
     buf_add_text(&page->body, "ok\n");
 }
 
+/* A relay that streams has got over its last error, unless nothing else is known; one that does not
+ * has it as the cause of whatever stands or fills. */
+static void write_why(const struct status *s, struct buf *out)
+{
+    bool cause =
+        s->last_error_reason[0] != '\0' && (s->state != STATE_STREAMING || s->risky[0] == '\0');
+    if (cause)
+        buf_add_format(out, ": %s", s->last_error);
+    if (s->risky[0] != '\0')
+        buf_add_format(out, "%s %s", cause ? ";" : ":", s->risky);
+}
+
 static void readyz(const struct admin_options *in, struct admin_page *page)
 {
     struct status status;
@@ -131,10 +143,7 @@ static void readyz(const struct admin_options *in, struct admin_page *page)
     }
     page->status = 503;
     buf_add_format(&page->body, "not ready: %s", relay_state_name(status.state));
-    if (status.risky[0] != '\0')
-        buf_add_format(&page->body, ": %s", status.risky);
-    else if (status.last_error_reason[0] != '\0')
-        buf_add_format(&page->body, ": %s", status.last_error);
+    write_why(&status, &page->body);
     buf_add_text(&page->body, "\nfailed:");
     admin_add_failed(&status, &page->body);
     buf_add_text(&page->body, " (docs/DOCTOR.md)\n");

@@ -161,7 +161,8 @@ static void describe_stuck(const struct judging *j, char *detail, size_t size)
 {
     const struct status *s = j->look->status;
     int64_t seconds = (j->look->now_us - j->judge->working_us) / US_PER_S;
-    if (s->stands && s->risky[0] != '\0')
+    bool cause = s->state != STATE_STREAMING && s->last_error[0] != '\0';
+    if (s->stands && s->risky[0] != '\0' && !cause)
         snprintf(detail, size, "%s", s->risky);
     else
         snprintf(detail, size, "%s, not ready for %" PRId64 " s%s%s", relay_state_name(s->state),

@@ -185,6 +185,14 @@ static void held_and_standing_are_stuck_at_once(void **state)
     strcpy(w.status.risky, "progress stands for 200 s");
     (void)at(&w, 2);
     expect(&w, WEBHOOK_STUCK, WEBHOOK_CRITICAL, "progress stands for 200 s");
+    struct watched b = working(); /* the cause, not what it leads to */
+    b.status.ready = false;
+    b.status.stands = true;
+    b.status.state = STATE_BACKOFF;
+    strcpy(b.status.risky, "progress stands for 200 s");
+    strcpy(b.status.last_error, "no broker answers");
+    (void)at(&b, 2);
+    expect(&b, WEBHOOK_STUCK, WEBHOOK_CRITICAL, "no broker answers");
     struct watched h = working();
     h.status.ready = false;
     h.status.state = STATE_HELD;
