@@ -144,7 +144,7 @@ int pg_question_again(struct pg_question *question, const char *sql, struct erro
 int pg_question_fd(const struct pg_question *question);
 void pg_question_close(struct pg_question *question); /* NULL is legal */
 
-/* Whom slot creation waits for: pid, application, state, age; one line each. */
+/* Whom slot creation waits for: pid, application, state, age, with "; " between them. */
 int pg_blocking_transactions(struct pg_connection *sql, struct buf *lines, struct error *err);
 const char *pg_library_version(void);
 #include "pg/pg_asker.h"

@@ -258,8 +258,8 @@ int pg_blocking_transactions(struct pg_connection *connection, struct buf *lines
     if (pg_query(connection, blocking_sql, 0, NULL, &r, err) < 0)
         return -1;
     for (int i = 0; i < pg_result_rows(r); i++) {
+        buf_add_text(lines, i > 0 ? "; " : "");
         buf_add(lines, pg_result_cell(r, i, 0));
-        buf_add_char(lines, '\n');
     }
     pg_result_free(r);
     return 0;

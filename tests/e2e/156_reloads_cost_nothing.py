@@ -1,7 +1,8 @@
 """SIGHUP again and again: each closes an epoch and opens another, and none of them leaves anything behind
 in memory or in descriptors.
 
-Thirty reloads go before: caches of threads and of libraries grow until then."""
+Thirty reloads go before: caches of threads and of libraries grow until then. From one reload to the next what is
+resident goes up and down by some 400 kB; so the least of the last few counts, and less than that is no growth."""
 
 import os
 import signal
@@ -11,7 +12,8 @@ import e2e
 SLOW = True
 BUILDS = ("release",)
 SECONDS = 300
-WARM, TIMES = 30, 60
+WARM, TIMES, LOOKS = 30, 60, 3
+MOST_KB = 8  # an epoch that is left behind is more, and so is a file
 
 with e2e.Case() as case:
     relay = case.up()
@@ -33,12 +35,13 @@ with e2e.Case() as case:
     reload(WARM)
     size, files = relay.rss_kb(), open_files()
     reload(TIMES // 2)
-    half = relay.rss_kb()
-    reload(TIMES // 2)
-    grown = relay.rss_kb() - size
-    print("%d kB, after %d reloads %d more, after %d in all %d more; %d descriptors, %d after" % (
-        size, TIMES // 2, half - size, TIMES, grown, files, open_files()))
-    assert grown < 3 * TIMES, "%.1f kB for each reload" % (grown / TIMES)
+    grown = []
+    for _ in range(LOOKS):
+        reload(TIMES // 2 // LOOKS)
+        grown.append(relay.rss_kb() - size)
+    print("%d kB, up to %d reloads later more by %s; %d descriptors, %d after" % (
+        size, TIMES, grown, files, open_files()))
+    assert min(grown) < MOST_KB * TIMES, "%.1f kB for each reload" % (min(grown) / TIMES)
     e2e.wait("as few descriptors as before", lambda: open_files() <= files, 10)
     case.put(rows=1)
     case.drain(relay=relay)
