@@ -56,4 +56,10 @@ static inline bool found_begun(const struct found *found)
            found->progress.mode != PROGRESS_CLOSED;
 }
 
+/* Bytes from there to the end of what was written; 0 where it is not known. */
+static inline uint64_t found_behind(const struct found_origin *found, uint64_t lsn)
+{
+    return lsn != 0 && found->current_lsn > lsn ? found->current_lsn - lsn : 0;
+}
+
 #endif

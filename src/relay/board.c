@@ -84,18 +84,16 @@ void board_error(struct relay *relay, const struct error *err)
 
 void board_origin(struct relay *relay, const struct found_origin *origin)
 {
-    uint64_t current = origin->current_lsn;
     uint64_t confirmed = origin->confirmed_lsn;
-    uint64_t retained_from = origin->retained_lsn;
-    uint64_t retained = retained_from != 0 && current > retained_from ? current - retained_from : 0;
+    uint64_t retained = found_behind(origin, origin->retained_lsn);
     pthread_mutex_lock(&relay->mutex);
     struct status *b = &relay->board;
     /* The server knows nothing of how far who polls is. */
     if (relay->config->source.mode == SOURCE_POLL)
         confirmed = b->committed.lsn;
-    uint64_t lag = confirmed != 0 && current > confirmed ? current - confirmed : 0;
+    uint64_t lag = found_behind(origin, confirmed);
     b->origin_known = origin->present;
-    b->current_lsn = relay->config->source.mode == SOURCE_WAL ? current : 0;
+    b->current_lsn = relay->config->source.mode == SOURCE_WAL ? origin->current_lsn : 0;
     snprintf(b->origin_state, sizeof b->origin_state, "%s", origin->state);
     b->lag_bytes = lag;
     b->retained_bytes = retained;

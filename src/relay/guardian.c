@@ -51,10 +51,12 @@ static int64_t forecast(const struct guardian *g, const struct guardian_look *no
 {
     const struct guardian_look *then = oldest(g);
     int64_t passed_us = now->at_us - then->at_us;
-    if (now->room_bytes < 0 || then->room_bytes < 0 || passed_us < PACE_US ||
-        shrunk(then, now) <= 0)
+    if (now->room_bytes < 0 || then->room_bytes < 0 || passed_us < PACE_US)
         return -1;
-    return (int64_t)((double)now->room_bytes / (double)shrunk(then, now) * (double)passed_us /
+    int64_t bytes = shrunk(then, now);
+    if (bytes <= 0)
+        return -1;
+    return (int64_t)((double)now->room_bytes / (double)bytes * (double)passed_us /
                      (double)US_PER_S);
 }
 

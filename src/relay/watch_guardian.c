@@ -100,19 +100,13 @@ void watch_judge(struct relay *relay, struct guardian *guardian, const char *ori
     assert(guardian != NULL && found != NULL);
     const struct guardian_verdict before = guardian->verdict;
     const struct guardian_options options = options_of(relay);
-    uint64_t retained = found->retained_lsn != 0 && found->current_lsn > found->retained_lsn
-                            ? found->current_lsn - found->retained_lsn
-                            : 0;
-    uint64_t lag = found->confirmed_lsn != 0 && found->current_lsn > found->confirmed_lsn
-                       ? found->current_lsn - found->confirmed_lsn
-                       : 0;
     const struct guardian_look look = {.at_us = clock_monotonic_us(),
                                        .present = found->present,
                                        .lost = found->lost,
                                        .due = found->due,
                                        .room_bytes = found->limited ? found->room_bytes : -1,
-                                       .retained_bytes = retained,
-                                       .lag_bytes = lag,
+                                       .retained_bytes = found_behind(found, found->retained_lsn),
+                                       .lag_bytes = found_behind(found, found->confirmed_lsn),
                                        .current_lsn = found->current_lsn,
                                        .committed = committed(relay)};
     const struct guardian_verdict *v = guardian_judge(guardian, &look, &options);
